@@ -1,0 +1,1 @@
+"""Object detection for traffic with event cameras."""

@@ -1,0 +1,1 @@
+"""The vocabulary shared by every part; imports nothing else of the project."""

@@ -1,0 +1,82 @@
+"""What the data loader hands to a detector, and what a detector hands back."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Ground truth of one window, in px of the representation.
+
+    Attributes:
+        boxes_xyxy: Corners, `x1 < x2` and `y1 < y2`.
+        class_ids: Class of each box.
+    """
+
+    boxes_xyxy: Float[Tensor, "N 4"]
+    class_ids: Int64[Tensor, " N"]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections in one window, best first, in px of the representation.
+
+    Attributes:
+        boxes_xyxy: Corners, inside the image.
+        class_ids: Class of each box.
+        objectness: Probability of any object, in `[0, 1]`.
+        class_scores: Probability of the class given an object, in `[0, 1]`.
+    """
+
+    boxes_xyxy: Float[Tensor, "N 4"]
+    class_ids: Int64[Tensor, " N"]
+    objectness: Float[Tensor, " N"]
+    class_scores: Float[Tensor, " N"]
+
+    @property
+    def scores(self) -> Float[Tensor, " N"]:
+        """Joint confidence, the product of both probabilities."""
+        return self.objectness * self.class_scores
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """`T` consecutive windows in each of `B` lanes.
+
+    Attributes:
+        frames: Representations, oldest window first; zeros where a lane has no window.
+        starts: True where a lane begins a recording, so that no state precedes its first window.
+        keyframes: Window and lane `(t, b)` of every frame to train on or to detect in.
+        targets: Ground truth of each keyframe; empty when there is none to compare with.
+        recordings: Recording each lane reads, empty for a lane that has run out.
+        times_us: End of each window in microseconds, -1 where a lane has no window.
+    """
+
+    frames: Shaped[Tensor, "T B C H W"]
+    starts: Bool[Tensor, " B"]
+    keyframes: Int64[Tensor, "K 2"]
+    targets: tuple[Targets, ...] = ()
+    recordings: tuple[str, ...] = ()
+    times_us: Int64[Tensor, "T B"] | None = None
+
+    def select_keyframes(self, features: Float[Tensor, "T B *rest"]) -> Float[Tensor, "K *rest"]:
+        """Rows of `features` that belong to keyframes, in their order."""
+        t, b = self.keyframes.unbind(1)
+        return features[t, b]
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "SequenceBatch":
+        """The same batch on `device`; names and times stay where they are."""
+        return SequenceBatch(
+            frames=self.frames.to(device, non_blocking=non_blocking),
+            starts=self.starts.to(device, non_blocking=non_blocking),
+            keyframes=self.keyframes.to(device, non_blocking=non_blocking),
+            targets=tuple(
+                Targets(target.boxes_xyxy.to(device), target.class_ids.to(device))
+                for target in self.targets
+            ),
+            recordings=self.recordings,
+            times_us=self.times_us,
+        )

@@ -1,0 +1,43 @@
+"""What a dataset is: its sensor and its classes."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from etram_pipeline.core.component import Settings
+
+SPLITS = ("train", "val", "test")
+
+
+class DatasetSettings(Settings):
+    """Sensor and classes of a dataset.
+
+    Attributes:
+        height: Rows of the sensor in px, for recordings that do not say so themselves.
+        width: Columns of the sensor in px, likewise.
+        class_names: Name of each class id in the label files, in order.
+        class_groups: Super-classes to detect instead, each with the classes it gathers; a class in
+            no group is not detected. Empty: the classes themselves are detected.
+        label_set: Name of the label set, as runs and reports show it.
+    """
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    class_names: tuple[str, ...] = Field(min_length=1)
+    class_groups: dict[str, tuple[str, ...]] = {}
+    label_set: str = "8-class"
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        members = [name for group in self.class_groups.values() for name in group]
+        unknown = sorted(set(members) - set(self.class_names))
+        if unknown:
+            raise ValueError(f"class_groups name {unknown}, but class_names are {self.class_names}")
+        if len(members) != len(set(members)):
+            raise ValueError("class_groups put a class into two groups")
+        return self
+
+    @property
+    def detected_classes(self) -> tuple[str, ...]:
+        """Names of the classes a detector distinguishes, in the order of their ids."""
+        return tuple(self.class_groups) or self.class_names

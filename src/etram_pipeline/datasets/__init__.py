@@ -1,0 +1,1 @@
+"""Kedro datasets: reading and writing, no computation."""

@@ -1,0 +1,1 @@
+"""Recordings, windows and event representations; NumPy only."""

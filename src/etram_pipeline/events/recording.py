@@ -1,0 +1,97 @@
+"""Events as read from a sensor, and the one interface of every recording."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8, UInt16
+
+from etram_pipeline.core.fingerprint import file_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of a stretch of a recording, in order of time.
+
+    Attributes:
+        x: Column of each event, in px from the left.
+        y: Row of each event, in px from the top.
+        t_us: Time of each event, in microseconds; never decreases.
+        polarity: 1 where brightness rose, 0 where it fell.
+    """
+
+    x: UInt16[np.ndarray, " N"]
+    y: UInt16[np.ndarray, " N"]
+    t_us: Int64[np.ndarray, " N"]
+    polarity: UInt8[np.ndarray, " N"]
+
+    def __len__(self) -> int:
+        return len(self.t_us)
+
+    def slice(self, first: int, last: int) -> "Events":
+        """Events `first` to `last`, excluded, as views of this object's arrays."""
+        span = slice(first, last)
+        return Events(self.x[span], self.y[span], self.t_us[span], self.polarity[span])
+
+
+class Recording(ABC):
+    """A recording on disk: a picklable handle that holds a path and opens it while reading.
+
+    Attributes:
+        path: The file.
+        height: Rows of the sensor, in px.
+        width: Columns of the sensor, in px.
+    """
+
+    path: Path
+    height: int
+    width: int
+
+    @property
+    @abstractmethod
+    def num_events(self) -> int:
+        """Events in the file, before any is dropped."""
+
+    @property
+    @abstractmethod
+    def start_us(self) -> int:
+        """Time of the first event, in microseconds; 0 without events."""
+
+    @property
+    @abstractmethod
+    def stop_us(self) -> int:
+        """Time just after the last event, in microseconds; 0 without events."""
+
+    @abstractmethod
+    def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
+        """Events with `start_us <= t_us < stop_us`, in order, in chunks of bounded size.
+
+        Times are made non-decreasing by a running maximum, polarity becomes 0 or 1, and events
+        outside the sensor are left out.
+
+        Raises:
+            RecordingError: If the file is damaged; names the file and the place.
+        """
+
+    @property
+    @abstractmethod
+    def num_dropped(self) -> int:
+        """Events outside the sensor that the last complete `read` left out."""
+
+    def __fingerprint__(self) -> object:
+        return file_identity(self.path)
+
+
+def open_recording(path: str | Path, *, size: tuple[int, int] | None = None) -> Recording:
+    """Recording in any supported format, told by content, not by suffix.
+
+    Args:
+        path: eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT3) or Prophesee DAT.
+        size: Height and width in px, used when the file does not say them.
+
+    Raises:
+        RecordingError: If there is no such file, its format is not known, or it is damaged.
+    """
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""A simulated traffic scene seen by an event camera."""

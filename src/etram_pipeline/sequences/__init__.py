@@ -1,0 +1,1 @@
+"""Stored representations and labels as batches of clips."""
