@@ -1,0 +1,1 @@
+"""Detections and labels to metrics; NumPy only, no model needed."""

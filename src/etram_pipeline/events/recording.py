@@ -20,12 +20,14 @@ class Events:
         y: Row of each event, in px from the top.
         t_us: Time of each event, in microseconds; never decreases.
         polarity: 1 where brightness rose, 0 where it fell.
+        num_dropped: Events of this stretch that lay outside the sensor and were left out.
     """
 
     x: UInt16[np.ndarray, " N"]
     y: UInt16[np.ndarray, " N"]
     t_us: Int64[np.ndarray, " N"]
     polarity: UInt8[np.ndarray, " N"]
+    num_dropped: int = 0
 
     def __len__(self) -> int:
         return len(self.t_us)
@@ -69,16 +71,11 @@ class Recording(ABC):
         """Events with `start_us <= t_us < stop_us`, in order, in chunks of bounded size.
 
         Times are made non-decreasing by a running maximum, polarity becomes 0 or 1, and events
-        outside the sensor are left out.
+        outside the sensor are left out and counted.
 
         Raises:
             RecordingError: If the file is damaged; names the file and the place.
         """
-
-    @property
-    @abstractmethod
-    def num_dropped(self) -> int:
-        """Events outside the sensor that the last complete `read` left out."""
 
     def __fingerprint__(self) -> object:
         return file_identity(self.path)

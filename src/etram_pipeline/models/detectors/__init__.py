@@ -1,0 +1,21 @@
+"""Detectors; one module per family."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from etram_pipeline.core.component import Component
+
+if TYPE_CHECKING:
+    from etram_pipeline.models.detector import Detector
+else:  # the command line reads this module long before anything needs torch
+    Detector = object
+
+
+class DetectorConfig(Component):
+    """Chooses a detector."""
+
+    package: ClassVar[str] = __name__
+
+    @abstractmethod
+    def build(self, in_channels: int, num_classes: int) -> Detector:
+        """Make the detector for representations of `in_channels` channels."""

@@ -1,0 +1,20 @@
+"""The table of detections: label columns and scores."""
+
+import numpy as np
+import numpy.typing as npt
+
+from etram_pipeline.labels.table import LABEL_DTYPE
+
+DetectionTable = npt.NDArray[np.void]
+"""Structured array of `DETECTION_DTYPE`: one row per detection, in px of the sensor."""
+
+DETECTION_DTYPE = np.dtype(
+    [
+        *((name, LABEL_DTYPE[name]) for name in LABEL_DTYPE.names or ()),
+        ("score", "<f4"),
+        ("objectness", "<f4"),
+        ("class_score", "<f4"),
+    ]
+)
+"""`LABEL_DTYPE` (`class_confidence` repeats `class_score`, `track_id` is 0), then the joint score
+(objectness times class score) and its two factors."""
