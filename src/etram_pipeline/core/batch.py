@@ -62,7 +62,7 @@ class SequenceBatch:
     recordings: tuple[str, ...] = ()
     times_us: Int64[Tensor, "T B"] | None = None
 
-    def select_keyframes(self, features: Float[Tensor, "T B *rest"]) -> Float[Tensor, "K *rest"]:
+    def select_keyframes(self, features: Float[Tensor, "T B C H W"]) -> Float[Tensor, "K C H W"]:
         """Rows of `features` that belong to keyframes, in their order."""
         t, b = self.keyframes.unbind(1)
         return features[t, b]

@@ -24,7 +24,7 @@ class DatasetSettings(Settings):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     class_names: tuple[str, ...] = Field(min_length=1)
-    class_groups: dict[str, tuple[str, ...]] = {}
+    class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     label_set: str = "8-class"
 
     @model_validator(mode="after")
