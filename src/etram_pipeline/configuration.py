@@ -1,0 +1,93 @@
+"""How configuration files become parameters: environments, presets and command line.
+
+Environments choose the data and the scale, a preset chooses the experiment. Parameters are
+merged in the order `conf/base`, environment, `conf/presets/<preset>.yml`, command line. A mapping
+is merged key by key, except that another `kind` replaces it whole: leftovers of the former part
+would be unknown keys of the new one.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from typing_extensions import override
+
+from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.errors import EtramError
+
+RUN_OPTIONS = ("preset", "run_name", "run_id", "recording", "checkpoint")
+"""Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
+
+
+class ConfigurationError(EtramError):
+    """The configuration names something that does not exist."""
+
+
+class ConfigLoader(OmegaConfigLoader):
+    """Kedro's loader with presets, and with a merge that knows `kind`."""
+
+    @override
+    def _resolve_from_raw_config(
+        self,
+        key: str,
+        base_configs: dict[Path, DictConfig],
+        env_configs: dict[Path, DictConfig],
+        base_path: str,
+        env_path: str,
+        processed_files: set[Path],
+    ) -> dict[str, Any]:
+        if key != "parameters":
+            resolved: dict[str, Any] = super()._resolve_from_raw_config(
+                key, base_configs, env_configs, base_path, env_path, processed_files
+            )
+            return resolved
+        runtime = dict(self.runtime_params or {})
+        layers = [*base_configs.values(), *env_configs.values(), self._preset(runtime)]
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            merged = merge(merged, _plain(layer))
+        _refuse_unknown(runtime, merged)
+        options = {name: runtime.pop(name) for name in RUN_OPTIONS if name in runtime}
+        OmegaConf.resolve(final := OmegaConf.create(merge(merged, runtime)))
+        return _plain(final) | ({"preset": options["preset"]} if "preset" in options else {})
+
+    def _preset(self, runtime: Mapping[str, Any]) -> DictConfig:
+        name = runtime.get("preset")
+        if name is None:
+            return OmegaConf.create({})
+        folder = Path(self.conf_source) / "presets"
+        presets = sorted(path.stem for path in folder.glob("*.yml"))
+        if name not in presets:
+            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets)}")
+        loaded = OmegaConf.load(folder / f"{name}.yml")
+        if not isinstance(loaded, DictConfig):
+            raise ConfigurationError(f"{folder / name}.yml holds a list, not parameters")
+        return loaded
+
+
+def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """`lower` with the values of `upper`, mappings merged unless `upper` chooses another kind."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            other_kind = "kind" in value and value["kind"] != below.get("kind")
+            merged[key] = dict(value) if other_kind else merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _refuse_unknown(runtime: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    for key in runtime:
+        if key not in parameters and key not in RUN_OPTIONS:
+            raise ConfigurationError(
+                unknown_name("parameter", key, [*parameters, *RUN_OPTIONS])
+            )
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
+    return plain

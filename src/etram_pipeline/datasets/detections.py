@@ -1,0 +1,111 @@
+"""Detections of many recordings: one parquet file each."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+from typing_extensions import override
+
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
+
+INDEX = "index.json"
+
+
+class DetectionStore(Mapping[str, DetectionTable]):
+    """Detections by recording, read when asked for.
+
+    Attributes:
+        training_run_id: MLflow run that trained the detector; empty if not known.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        index = json.loads((root / INDEX).read_text())
+        self._counts: dict[str, int] = index["recordings"]
+        self.training_run_id: str = index["training_run_id"]
+
+    def __getitem__(self, key: str) -> DetectionTable:
+        import pyarrow.parquet as pq
+
+        if key not in self._counts:
+            raise KeyError(key)
+        columns = pq.read_table(self._root / f"{key}.parquet")
+        table = np.zeros(columns.num_rows, DETECTION_DTYPE)
+        for name in DETECTION_DTYPE.names or ():
+            table[name] = columns[name].to_numpy()
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __repr__(self) -> str:
+        return f"DetectionStore({self._root}, {len(self)} recordings)"
+
+    def __fingerprint__(self) -> object:
+        return [self.training_run_id, self._counts]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of detections of each recording."""
+        return dict(self._counts)
+
+
+class DetectionsDataset(AbstractDataset[tuple[str, Iterable[tuple[str, DetectionTable]]], Any]):
+    """A folder of parquet files `<split>/<recording>.parquet`.
+
+    Saving takes the training's MLflow run id and `(recording, detections)` pairs, and writes each
+    table as it comes. The index is written last: the folder exists for others when it is whole.
+    """
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    @override
+    def load(self) -> DetectionStore:
+        if not self._exists():
+            raise DatasetError(f"{self._path} is not complete: run `kedro run --pipelines predict`")
+        return DetectionStore(self._path)
+
+    @override
+    def save(self, data: tuple[str, Iterable[tuple[str, DetectionTable]]]) -> None:
+        training_run_id, tables = data
+        (self._path / INDEX).unlink(missing_ok=True)
+        counts: dict[str, int] = {}
+        for key, table in tables:
+            _write(self._path / f"{key}.parquet", table)
+            counts[key] = len(table)
+        index = {"training_run_id": training_run_id, "recordings": counts}
+        with written_whole(self._path / INDEX) as partial:
+            partial.write_text(json.dumps(index, indent=1))
+
+    @override
+    def _exists(self) -> bool:
+        return (self._path / INDEX).is_file()
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+    def preview(self, nrows: int = 20) -> TablePreview:
+        """Number of detections by recording, for kedro-viz."""
+        rows = [[key, count] for key, count in list(self.load().counts.items())[:nrows]]
+        columns = ["recording", "detections"]
+        return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
+
+
+def _write(path: Path, table: DetectionTable) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: np.ascontiguousarray(table[name]) for name in DETECTION_DTYPE.names or ()}
+    with written_whole(path) as partial:
+        pq.write_table(pa.table(columns), partial)

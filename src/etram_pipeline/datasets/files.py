@@ -1,0 +1,47 @@
+"""Single files that others make: checkpoints and pages."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+from typing_extensions import override
+
+from etram_pipeline.core.files import written_whole
+
+
+class FileDataset(AbstractDataset[Path, Path]):
+    """Copies a file to its place; loading gives that place.
+
+    Args:
+        filepath: Where the file is kept, relative to the project.
+        made_by: Pipeline that makes it, for the message when it is missing.
+        metadata: Ignored by Kedro; read by kedro-viz and by the tracking hook.
+    """
+
+    def __init__(
+        self, *, filepath: str, made_by: str = "", metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._made_by = made_by
+        self.metadata = metadata
+
+    @override
+    def load(self) -> Path:
+        if not self._filepath.is_file():
+            remedy = f": run `kedro run --pipelines {self._made_by}`" if self._made_by else ""
+            raise DatasetError(f"{self._filepath} does not exist{remedy}")
+        return self._filepath
+
+    @override
+    def save(self, data: Path) -> None:
+        with written_whole(self._filepath) as partial:
+            shutil.copyfile(data, partial)
+
+    @override
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

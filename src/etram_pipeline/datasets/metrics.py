@@ -1,0 +1,66 @@
+"""Metrics of every protocol, as one JSON file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+from typing_extensions import override
+
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
+
+
+class MetricsDataset(AbstractDataset[Mapping[str, Metrics], dict[str, Metrics]]):
+    """Metrics by protocol name.
+
+    Args:
+        filepath: The JSON file, relative to the project.
+        metadata: Read by kedro-viz and by the tracking hook.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    @override
+    def load(self) -> dict[str, Metrics]:
+        if not self._filepath.is_file():
+            raise DatasetError(
+                f"{self._filepath} does not exist: run `kedro run --pipelines evaluate`"
+            )
+        content = json.loads(self._filepath.read_text())
+        return {name: Metrics.model_validate(metrics) for name, metrics in content.items()}
+
+    @override
+    def save(self, data: Mapping[str, Metrics]) -> None:
+        content = {name: metrics.model_dump(mode="json") for name, metrics in data.items()}
+        with written_whole(self._filepath) as partial:
+            partial.write_text(json.dumps(content, indent=1))
+
+    @override
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def numbers(self, data: Mapping[str, Metrics]) -> dict[str, float]:
+        """What the tracking hook logs: `{"test/etram_8class/AP": 0.41, …}`."""
+        flat: dict[str, float] = {}
+        for metrics in data.values():
+            flat |= flatten_metrics(metrics, prefix="test")
+        return flat
+
+    def preview(self) -> TablePreview:
+        """Overall numbers of each protocol, for kedro-viz."""
+        data = self.load()
+        columns = ["protocol", *next(iter(data.values())).overall]
+        rows = [
+            [name, *(round(value, 3) for value in metrics.overall.values())]
+            for name, metrics in data.items()
+        ]
+        return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})

@@ -1,0 +1,52 @@
+"""Videos, written frame by frame."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset, DatasetError
+from typing_extensions import override
+
+
+class VideoDataset(AbstractDataset[Iterator[np.ndarray], Path]):
+    """An MP4 file made of RGB images `(H, W, 3)`; loading gives its path.
+
+    Args:
+        filepath: The MP4 file, relative to the project.
+        frames_per_second: Speed of playing.
+        metadata: Read by kedro-viz and by the tracking hook.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        frames_per_second: float = 20,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._frames_per_second = frames_per_second
+        self.metadata = metadata
+
+    @override
+    def load(self) -> Path:
+        if not self._filepath.is_file():
+            raise DatasetError(
+                f"{self._filepath} does not exist: run `kedro run --pipelines annotate`"
+            )
+        return self._filepath
+
+    @override
+    def save(self, data: Iterator[np.ndarray]) -> None:
+        from etram_pipeline.reports.video import write_video
+
+        write_video(self._filepath, data, self._frames_per_second)
+
+    @override
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "frames_per_second": self._frames_per_second}

@@ -1,0 +1,22 @@
+"""Project settings, read by Kedro."""
+
+import os
+import warnings
+
+from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.hooks import ShortErrors
+from etram_pipeline.tracking import Tracking
+
+warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
+# MLflow asks this variable before it sends usage data.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+HOOKS = (ShortErrors(), Tracking())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
+CONFIG_LOADER_CLASS = ConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"tracking": ["tracking*"]},
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "tracking": "soft"},
+}
