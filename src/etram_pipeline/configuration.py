@@ -83,9 +83,7 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_unknown(runtime: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     for key in runtime:
         if key not in parameters and key not in RUN_OPTIONS:
-            raise ConfigurationError(
-                unknown_name("parameter", key, [*parameters, *RUN_OPTIONS])
-            )
+            raise ConfigurationError(unknown_name("parameter", key, [*parameters, *RUN_OPTIONS]))
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

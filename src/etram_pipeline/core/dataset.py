@@ -1,7 +1,5 @@
 """What a dataset is: its sensor and its classes."""
 
-from typing import Self
-
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
@@ -28,7 +26,7 @@ class DatasetSettings(Settings):
     label_set: str = "8-class"
 
     @model_validator(mode="after")
-    def _check_groups(self) -> Self:
+    def _check_groups(self) -> "DatasetSettings":
         members = [name for group in self.class_groups.values() for name in group]
         unknown = sorted(set(members) - set(self.class_names))
         if unknown:

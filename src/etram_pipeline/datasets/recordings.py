@@ -35,7 +35,9 @@ class _FolderDataset(AbstractDataset[None, dict[str, Path]]):
     def preview(self, nrows: int = 10) -> TablePreview:
         """First files and their sizes, for kedro-viz."""
         files = list(self.load().items()) if self._exists() else []
-        rows = [[key, path.name, round(path.stat().st_size / 1e6, 1)] for key, path in files[:nrows]]
+        rows = [
+            [key, path.name, round(path.stat().st_size / 1e6, 1)] for key, path in files[:nrows]
+        ]
         columns = ["recording", "file", "MB"]
         return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
 

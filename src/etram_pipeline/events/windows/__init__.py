@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -44,7 +44,7 @@ class WindowConfig(Component):
     num_events: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
-    def _check_extent(self) -> Self:
+    def _check_extent(self) -> "WindowConfig":
         if (self.duration_ms is None) == (self.num_events is None):
             raise ValueError(
                 "set either duration_ms or num_events, and the other to null: "

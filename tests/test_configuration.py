@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    files = {
+        "base/parameters_train.yml": "train: {optimizer: {rate: 0.1, decay: 0.2}, steps: 9}\n"
+        "detector: {kind: rvt, width: 32, cell: {kind: lstm, size: 3}}\n",
+        "lab/parameters.yml": "train: {steps: 5}\n",
+        "presets/small.yml": "detector: {width: 16}\n",
+        "presets/other.yml": "detector: {kind: frame}\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def load(conf: Path, env: str = "lab", **runtime: object) -> dict[str, object]:
+    loader = ConfigLoader(str(conf), env, runtime, base_env="base", default_run_env="lab")
+    parameters: dict[str, object] = loader["parameters"]
+    return parameters
+
+
+def test_an_environment_changes_only_the_keys_it_names(conf: Path) -> None:
+    assert load(conf)["train"] == {"optimizer": {"rate": 0.1, "decay": 0.2}, "steps": 5}
+
+
+def test_the_command_line_has_the_last_word(conf: Path) -> None:
+    assert load(conf, train={"steps": 1})["train"] == {
+        "optimizer": {"rate": 0.1, "decay": 0.2},
+        "steps": 1,
+    }
+
+
+def test_a_preset_composes_with_an_environment(conf: Path) -> None:
+    parameters = load(conf, preset="small")
+    assert parameters["detector"] == {
+        "kind": "rvt",
+        "width": 16,
+        "cell": {"kind": "lstm", "size": 3},
+    }
+    assert parameters["train"] == {"optimizer": {"rate": 0.1, "decay": 0.2}, "steps": 5}
+    assert parameters["preset"] == "small"
+
+
+def test_another_kind_replaces_its_block_whole(conf: Path) -> None:
+    assert load(conf, preset="other")["detector"] == {"kind": "frame"}
+
+
+def test_another_kind_replaces_only_its_own_block() -> None:
+    lower = {"kind": "rvt", "width": 3, "cell": {"kind": "lstm", "size": 3}}
+    assert merge(lower, {"cell": {"kind": "gru"}}) == {
+        "kind": "rvt",
+        "width": 3,
+        "cell": {"kind": "gru"},
+    }
+
+
+def test_the_same_kind_again_keeps_the_rest_of_its_block() -> None:
+    assert merge({"kind": "rvt", "width": 3}, {"kind": "rvt"}) == {"kind": "rvt", "width": 3}
+
+
+def test_an_unknown_preset_names_the_nearest(conf: Path) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'small'"):
+        load(conf, preset="smal")
+
+
+def test_a_misspelt_parameter_names_the_nearest(conf: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unknown parameter 'trian'; did you mean 'train'"):
+        load(conf, trian={"steps": 1})
