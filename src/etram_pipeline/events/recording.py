@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8, UInt16
 
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.fingerprint import file_identity
+
+LARGEST_SIZE = 2**16
+"""Most rows or columns a sensor may have, so that 16 bits hold a coordinate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Events:
         t_us: Time of each event, in microseconds; never decreases.
         polarity: 1 where brightness rose, 0 where it fell.
         num_dropped: Events of this stretch that lay outside the sensor and were left out.
+        num_late: Events of this stretch that the file timed before an earlier one, and that were
+            given the time of that one.
     """
 
     x: UInt16[np.ndarray, " N"]
@@ -28,6 +34,7 @@ class Events:
     t_us: Int64[np.ndarray, " N"]
     polarity: UInt8[np.ndarray, " N"]
     num_dropped: int = 0
+    num_late: int = 0
 
     def __len__(self) -> int:
         return len(self.t_us)
@@ -91,4 +98,16 @@ def open_recording(path: str | Path, *, size: tuple[int, int] | None = None) -> 
     Raises:
         RecordingError: If there is no such file, its format is not known, or it is damaged.
     """
-    raise NotImplementedError
+    from etram_pipeline.events.formats.content import open_by_content
+
+    path = Path(path)
+    if size is not None and not all(1 <= side <= LARGEST_SIZE for side in size):
+        raise ValueError(f"height and width must be from 1 to {LARGEST_SIZE} px; got {size}")
+    if path.is_dir():
+        raise RecordingError(f"{path}: this is a folder; give the file of one recording in it")
+    if not path.is_file():
+        raise RecordingError(f"{path}: there is no such file; check the path")
+    try:
+        return open_by_content(path, size)
+    except OSError as error:
+        raise RecordingError(f"{path}: the file cannot be read: {error}") from error

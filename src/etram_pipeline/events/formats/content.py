@@ -1,0 +1,67 @@
+"""Tells the format of a recording by what its file holds."""
+
+from pathlib import Path
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.prophesee_header import read_header
+from etram_pipeline.events.recording import Recording
+
+_SUPPORTED = "eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT3), Prophesee DAT"
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_FOREIGN_SIGNATURES = {
+    b"#!AER-DAT4": "an AEDAT4 recording",
+    b"#!AER-DAT": "an AEDAT recording of jAER",
+    b"Event Stream": "an Event Stream (ES) recording",
+    b"\x93NUMPY": "a NumPy array; are these the labels?",
+    b"PK\x03\x04": "a ZIP or NPZ archive",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+}
+
+
+def open_by_content(path: Path, size: tuple[int, int] | None) -> Recording:
+    """The recording in an existing file.
+
+    Raises:
+        RecordingError: If the format is not known here, or the file is damaged.
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        beginning = file.read(64)
+    if not beginning:
+        raise RecordingError(f"{path}: the file is empty; fetch or write it again")
+    if beginning.startswith(_HDF5_SIGNATURE):
+        from etram_pipeline.events.formats.etram_hdf5 import EtramRecording
+
+        return EtramRecording(path, size)
+    if beginning.startswith(b"%"):
+        return _open_prophesee(path, size)
+    raise RecordingError(f"{path}: {_describe(beginning)}; supported are {_SUPPORTED}")
+
+
+def _open_prophesee(path: Path, size: tuple[int, int] | None) -> Recording:
+    header = read_header(path)
+    if header.format_name is not None:
+        # Imported late: decoding RAW is all that needs Numba.
+        from etram_pipeline.events.formats.prophesee_raw import RawRecording
+
+        return RawRecording(header, size)
+    if header.fields.get("data", "").startswith("file containing"):
+        from etram_pipeline.events.formats.prophesee_dat import DatRecording
+
+        return DatRecording(header, size)
+    raise RecordingError(
+        f"{path}: begins like a Prophesee file, but its header of {header.num_bytes} bytes has "
+        f"neither `evt` nor `format` (RAW) nor `Data file containing` (DAT); found "
+        f"{sorted(header.fields)}. Supported are {_SUPPORTED}"
+    )
+
+
+def _describe(beginning: bytes) -> str:
+    for signature, description in _FOREIGN_SIGNATURES.items():
+        if beginning.startswith(signature):
+            return f"this is {description}"
+    if all(byte in b"\t\r\n" or ord(" ") <= byte for byte in beginning):
+        return f"this is text, beginning {beginning[:32].decode('latin-1')!r}"
+    return f"the format is not known: the file begins with the bytes {beginning[:8].hex(' ')}"

@@ -1,0 +1,160 @@
+"""The columns of events in an HDF5 file, checked and read without a trace of HDF5's own errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the filters that recordings are compressed with
+import numpy as np
+from jaxtyping import Shaped
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.recording import LARGEST_SIZE
+
+_NAMES = ("x", "y", "p", "t")
+_REMEDY = "fetch or write the file again"
+_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+class EventColumns:
+    """The datasets `x`, `y`, `p` and `t` of the group `events` of an open file.
+
+    Attributes:
+        num_events: Length of each.
+        last_chunk_events: How many of the last times are compressed together.
+        largest_chunk_bytes: Size of the largest chunk of any column.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self._path = path
+        self._group = _events_group(path, file)
+        self._columns = {name: self._column(name) for name in _NAMES}
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise RecordingError(
+                f"{path}: the columns of `events` have different lengths, {lengths}; {_REMEDY}"
+            )
+        self.num_events = lengths["t"]
+        self.largest_chunk_bytes = max(
+            (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()
+        )
+        times = self._columns["t"]
+        chunk = (times.chunks or (2**14,))[0]
+        self.last_chunk_events = self.num_events - (self.num_events - 1) // chunk * chunk
+
+    def read(self, name: str, first: int, last: int) -> Shaped[np.ndarray, " N"]:
+        """Rows `first` to `last`, excluded, of a column, in the machine's byte order.
+
+        Raises:
+            RecordingError: If they cannot be read.
+        """
+        try:
+            values = np.asarray(self._columns[name][first:last])
+        except _HDF5_ERRORS as error:
+            raise RecordingError(
+                f"{self._path}: rows {first} to {last} of events/{name} cannot be read ({error}); "
+                f"{_REMEDY}, or install the HDF5 filter it names"
+            ) from error
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def sensor_size(self) -> tuple[int, int] | None:
+        """Height and width of the sensor in px, where the file holds them.
+
+        Raises:
+            RecordingError: If they are no such numbers.
+        """
+        found = [name for name in ("height", "width") if name in self._group]
+        if not found:
+            return None
+        sides = [self._scalar(name) for name in found]
+        if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides):
+            raise RecordingError(
+                f"{self._path}: events holds {dict(zip(found, sides, strict=True))}; height and "
+                f"width must both be there and from 1 to {LARGEST_SIZE}: correct them or remove "
+                "both and set the parameters dataset.height and dataset.width"
+            )
+        return sides[0], sides[1]
+
+    def _scalar(self, name: str) -> int:
+        try:
+            return int(np.asarray(self._group[name][()]).item())
+        except (*_HDF5_ERRORS, AttributeError) as error:
+            raise RecordingError(
+                f"{self._path}: events/{name} is not a whole number ({error}); correct or remove it"
+            ) from error
+
+    def _column(self, name: str) -> h5py.Dataset:
+        if name not in self._group:
+            raise RecordingError(
+                f"{self._path}: events has no column {name!r}, only {sorted(self._group)}; "
+                f"needed are {list(_NAMES)}"
+            )
+        column = self._group[name]
+        if not isinstance(column, h5py.Dataset) or column.ndim != 1:
+            raise RecordingError(f"{self._path}: events/{name} is not a one-dimensional dataset")
+        if column.dtype.kind not in ("iub" if name == "p" else "iu"):
+            raise RecordingError(
+                f"{self._path}: events/{name} holds {column.dtype}, but must hold integers; write "
+                "the recording again, times in whole microseconds"
+            )
+        self._check_written(name, column)
+        return column
+
+    def _check_written(self, name: str, column: h5py.Dataset) -> None:
+        """HDF5 reads what was never written as zeros, which would be taken for events."""
+        if column.chunks is not None:
+            wanted = -(-len(column) // column.chunks[0])
+            found = column.id.get_num_chunks()
+        else:
+            wanted = min(1, len(column))
+            found = min(1, column.id.get_storage_size())
+        if found < wanted:
+            raise RecordingError(
+                f"{self._path}: only {found} of {wanted} chunks of events/{name} were ever written;"
+                f" {_REMEDY}"
+            )
+
+
+@contextmanager
+def open_columns(path: Path, cache_bytes: int = 2**20) -> Iterator[EventColumns]:
+    """The columns of a file, open within the block.
+
+    Args:
+        path: An HDF5 file.
+        cache_bytes: Memory for the chunks of one column. A chunk that does not fit is decompressed
+            anew for every stretch read from it.
+
+    Raises:
+        RecordingError: If it is damaged, or holds something else than events.
+    """
+    try:
+        file = h5py.File(path, "r", rdcc_nbytes=cache_bytes)
+    except _HDF5_ERRORS as error:
+        raise RecordingError(f"{path}: HDF5 cannot open the file ({error}); {_REMEDY}") from error
+    with file:
+        try:
+            columns = EventColumns(path, file)
+        except RecordingError:
+            raise
+        except _HDF5_ERRORS as error:
+            raise RecordingError(
+                f"{path}: the columns of `events` cannot be read ({error}); {_REMEDY}"
+            ) from error
+        yield columns
+
+
+def _events_group(path: Path, file: h5py.File) -> h5py.Group:
+    if isinstance(file.get("CD"), h5py.Group):
+        raise RecordingError(
+            f"{path}: an HDF5 recording of Prophesee's Metavision, which is not supported; convert "
+            "it to RAW or DAT with Metavision, or to eTraM's layout: a group `events` with columns "
+            f"{list(_NAMES)}"
+        )
+    group = file.get("events")
+    if not isinstance(group, h5py.Group):
+        raise RecordingError(
+            f"{path}: holds {sorted(file)}, but a recording has a group `events` with columns "
+            f"{list(_NAMES)}"
+        )
+    return group

@@ -1,0 +1,128 @@
+"""The text that Prophesee's RAW and DAT files begin with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.recording import LARGEST_SIZE
+
+_LARGEST_HEADER_BYTES = 2**16
+
+_VGA = (480, 640)
+_HD = (720, 1280)
+_SIZE_OF_SYSTEM: Mapping[int, tuple[int, int]] = {
+    **dict.fromkeys((0x15, 0x17, 0x19, 0x1C, 0x1D, 0x21, 0x22, 0x23), _VGA),
+    **dict.fromkeys((0x28, 0x29, 0x97, 0x99, 0xA1, 0xA2), _VGA),
+    **dict.fromkeys((0x1A, 0x1E, 0x1F, 0x27, 0x2E, 0x30, 0x31, 0x32), _HD),
+}
+"""Height and width of the sensor in each camera whose recordings may not say them.
+
+Source: prophesee-ai/openeb, hal_psee_plugins/src/boards/rawfile/psee_raw_file_header.cpp and
+include/devices/utils/device_system_id.h.
+"""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Header of a RAW or DAT file.
+
+    Attributes:
+        path: The file.
+        fields: First word of each line, in lower case, with the rest of the line.
+        num_bytes: Where the header ends and the data begins.
+    """
+
+    path: Path
+    fields: Mapping[str, str]
+    num_bytes: int
+
+    @property
+    def format_name(self) -> str | None:
+        """Encoding of a RAW file as it is named today, such as `EVT3`; None for other files."""
+        if "format" in self.fields:
+            return self.fields["format"].partition(";")[0].strip().upper()
+        if "evt" in self.fields:
+            version = self.fields["evt"].removesuffix(".0").replace(".", "")
+            return f"EVT{version}"
+        return None
+
+    def sensor_size(self, otherwise: tuple[int, int] | None) -> tuple[int, int]:
+        """Height and width of the sensor in px, else those given.
+
+        Raises:
+            RecordingError: If the header contradicts itself, or no size is known.
+        """
+        stated = {size for size in (self._format_size(), self._geometry(), self._lines()) if size}
+        if len(stated) > 1:
+            raise RecordingError(
+                f"{self.path}: the header gives two sizes of the sensor, {sorted(stated)} (height, "
+                "width); correct the lines `format` and `geometry` to agree"
+            )
+        size = stated.pop() if stated else self._system_size() or otherwise
+        if size is None:
+            raise RecordingError(
+                f"{self.path}: the header does not give the size of the sensor; set the parameters "
+                "dataset.height and dataset.width to that of the camera"
+            )
+        return size
+
+    def _format_size(self) -> tuple[int, int] | None:
+        options = dict(
+            option.strip().partition("=")[::2]
+            for option in self.fields.get("format", "").split(";")[1:]
+        )
+        return self._size(options.get("height"), options.get("width"), "format")
+
+    def _geometry(self) -> tuple[int, int] | None:
+        if "geometry" not in self.fields:
+            return None
+        width, _, height = self.fields["geometry"].lower().partition("x")
+        return self._size(height, width, "geometry")
+
+    def _lines(self) -> tuple[int, int] | None:
+        return self._size(self.fields.get("height"), self.fields.get("width"), "height and width")
+
+    def _system_size(self) -> tuple[int, int] | None:
+        makers = {value for key, value in self.fields.items() if key.endswith("integrator_name")}
+        system = self.fields.get("system_id", "")
+        known = makers <= {"Prophesee"} and system.isdecimal()
+        return _SIZE_OF_SYSTEM.get(int(system)) if known else None
+
+    def _size(self, height: str | None, width: str | None, line: str) -> tuple[int, int] | None:
+        if height is None and width is None:
+            return None
+        sides = [int(side) if side and side.strip().isdecimal() else 0 for side in (height, width)]
+        if not all(1 <= side <= LARGEST_SIZE for side in sides):
+            raise RecordingError(
+                f"{self.path}: the header's {line} gives the sensor {height} rows and {width} "
+                f"columns; both must be whole numbers from 1 to {LARGEST_SIZE}"
+            )
+        return sides[0], sides[1]
+
+
+def read_header(path: Path) -> Header:
+    """The header of a RAW or DAT file.
+
+    It ends at a line `% end`, which old files lack, or before the first line that is not a comment
+    of printable text.
+    """
+    with path.open("rb") as file:
+        text = file.read(_LARGEST_HEADER_BYTES)
+    fields: dict[str, str] = {}
+    position = 0
+    while text.startswith(b"%", position):
+        line, newline, _ = text[position:].partition(b"\n")
+        content = line[1:].strip()
+        if not newline or not _is_text(line):
+            break
+        position += len(line) + 1
+        if content == b"end":
+            break
+        key, _, value = content.decode("latin-1").partition(" ")
+        fields.setdefault(key.lower(), value.strip())
+    return Header(path, fields, position)
+
+
+def _is_text(line: bytes) -> bool:
+    return line[:2] in {b"% ", b"%"} and min(line.strip().replace(b"\t", b" ")) >= ord(" ")
