@@ -13,7 +13,7 @@ LABEL_SUFFIX = "_bbox.npy"
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat")
 
 
-class _FolderDataset(AbstractDataset[None, dict[str, Path]]):
+class _FolderDataset(AbstractDataset[object, dict[str, Path]]):
     """Files of a folder `<path>/<split>/…`, by `<split>/<recording>`."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -21,7 +21,7 @@ class _FolderDataset(AbstractDataset[None, dict[str, Path]]):
         self.metadata = metadata
 
     @override
-    def save(self, data: None) -> None:
+    def save(self, data: object) -> None:
         raise DatasetError(f"{self._path} holds raw data, which is never written")
 
     @override

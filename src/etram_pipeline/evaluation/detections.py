@@ -1,11 +1,13 @@
 """The table of detections: label columns and scores."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from etram_pipeline.labels.table import LABEL_DTYPE
 
-DetectionTable = npt.NDArray[np.void]
+DetectionTable = npt.NDArray[Any]
 """Structured array of `DETECTION_DTYPE`: one row per detection, in px of the sensor."""
 
 DETECTION_DTYPE = np.dtype(

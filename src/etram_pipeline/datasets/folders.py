@@ -1,0 +1,33 @@
+"""A folder that a node keeps its intermediate files in."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+from typing_extensions import override
+
+
+class FolderDataset(AbstractDataset[object, Path]):
+    """Gives a folder, made if missing: what lies in it is the business of the node.
+
+    Args:
+        path: The folder, relative to the project.
+        metadata: Read by kedro-viz.
+    """
+
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+
+    @override
+    def load(self) -> Path:
+        self._path.mkdir(parents=True, exist_ok=True)
+        return self._path
+
+    @override
+    def save(self, data: object) -> None:
+        raise DatasetError(f"{self._path} is a folder to work in, not an output")
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from etram_pipeline.datasets.files import FileDataset
+
+
+def test_a_file_is_copied_to_its_place(tmp_path: Path) -> None:
+    (tmp_path / "made.ckpt").write_bytes(b"weights")
+    dataset = FileDataset(filepath=str(tmp_path / "models/detector.ckpt"))
+    dataset.save(tmp_path / "made.ckpt")
+    assert dataset.load().read_bytes() == b"weights"
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["detector.ckpt"]
+
+
+def test_a_missing_file_names_the_pipeline_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="run `kedro run --pipelines train`"):
+        FileDataset(filepath=str(tmp_path / "x.ckpt"), made_by="train").load()

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_recordings_of_every_split_and_suffix_are_found_at_any_depth(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "train/a_td.h5",
+        "train/a_bbox.npy",
+        "val/site/b.raw",
+        "test/c_td.dat.h5",
+        "test/.d_td.h5.7.partial",
+        "notes.h5",
+    )
+    assert RecordingsDataset(path=str(tmp_path)).load() == {
+        "train/a": tmp_path / "train/a_td.h5",
+        "val/b": tmp_path / "val/site/b.raw",
+        "test/c": tmp_path / "test/c_td.dat.h5",
+    }
+
+
+def test_labels_have_the_keys_of_their_recordings(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a_td.h5", "train/a_bbox.npy", "val/b.raw")
+    labels = LabelFilesDataset(path=str(tmp_path)).load()
+    assert labels == {"train/a": tmp_path / "train/a_bbox.npy"}
+
+
+def test_a_single_file_counts_as_test_recording(tmp_path: Path) -> None:
+    path = touch(tmp_path, "street.raw") / "street.raw"
+    assert RecordingsDataset(path=str(path)).load() == {"test/street": path}
+    assert LabelFilesDataset(path=str(path)).load() == {}
+
+
+def test_an_empty_folder_says_where_recordings_belong(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no recordings in .*put event files"):
+        RecordingsDataset(path=str(tmp_path)).load()
+
+
+def test_two_files_of_one_recording_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a_td.h5", "train/a.raw")
+    with pytest.raises(DatasetError, match=r"would both be recording train/a: rename"):
+        RecordingsDataset(path=str(tmp_path)).load()
+
+
+def test_raw_data_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="never written"):
+        RecordingsDataset(path=str(tmp_path)).save({})

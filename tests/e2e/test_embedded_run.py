@@ -1,0 +1,79 @@
+"""The whole project on the embedded scene, as a newcomer runs it; asked for with `-m e2e`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a clone holds, without anything a run made before."""
+    folder = tmp_path_factory.mktemp("clone") / "project"
+    keep = shutil.ignore_patterns("data", ".git", "mlruns", "*.db", "*.log", ".viz", "*_cache")
+    shutil.copytree(PROJECT, folder, ignore=keep)
+    return folder
+
+
+def kedro_run(project: Path, *arguments: str) -> str:
+    """Output of `kedro run`, which must succeed."""
+    command = [sys.executable, "-m", "kedro", "run", *arguments]
+    environment = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def first_run(project: Path) -> str:
+    return kedro_run(project)
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_detector_finds_road_users_it_never_saw(project: Path) -> None:
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())["etram_8class"]
+    assert metrics["protocol"]["class_aware"]
+    assert metrics["overall"]["AP_50"] >= 0.6
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_person_gets_a_page_and_a_video(project: Path) -> None:
+    reporting = project / "data/08_reporting"
+    assert "<video" in (reporting / "report.html").read_text()
+    assert b"ftyp" in (reporting / "annotated.mp4").read_bytes()[:32]
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_second_run_skips_what_is_up_to_date(project: Path) -> None:
+    stores = [project / "data/02_intermediate", project / "data/03_primary"]
+    before = {path: path.stat().st_mtime_ns for root in stores for path in root.rglob("*.h5")}
+    checkpoint = (project / "data/06_models/detector.ckpt").read_bytes()
+    kedro_run(project)
+    after = {path: path.stat().st_mtime_ns for root in stores for path in root.rglob("*.h5")}
+    assert before
+    assert after == before
+    assert (project / "data/06_models/detector.ckpt").read_bytes() == checkpoint
+
+
+@pytest.mark.usefixtures("first_run")
+def test_each_run_is_one_finished_mlflow_run(project: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("etram_pipeline")
+    runs = client.search_runs([experiment.experiment_id], order_by=["start_time"])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    first = runs[0].data
+    assert first.params["representation.kind"] == "stacked_histogram"
+    assert {"test/etram_8class/AP", "test/etram_8class/AP_50"} <= first.metrics.keys()
+    assert any(name.startswith("train/") for name in first.metrics)

@@ -1,0 +1,77 @@
+"""Every name a pipeline uses resolves, in every environment, without running anything."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.validation.type_extractor import TypeExtractor
+
+from conftest import PROJECT, Session
+
+ENVIRONMENTS = sorted(
+    path.name for path in (PROJECT / "conf").iterdir() if path.is_dir() and path.name != "presets"
+)
+PRESETS = sorted(path.stem for path in (PROJECT / "conf" / "presets").glob("*.yml"))
+
+HEAVY = ("torch", "pytorch_lightning", "mlflow", "numba", "matplotlib", "pandas", "h5py", "av")
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_dataset_resolves_and_every_parameter_is_used(session: Session, env: str) -> None:
+    with session(env) as active:
+        context = active.load_context()
+        catalog, parameters = context.catalog, context.params
+    for name, pipeline in pipelines.items():
+        for dataset in pipeline.datasets():
+            if not dataset.startswith("params:"):
+                assert catalog.get(dataset) is not None, f"{name}: {dataset}"
+    used = {
+        dataset.removeprefix("params:").split(".")[0]
+        for pipeline in pipelines.values()
+        for dataset in pipeline.inputs()
+        if dataset.startswith("params:")
+    }
+    assert used == set(parameters)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("env", ["local", "etram"])
+def test_every_preset_composes_with_every_scale(session: Session, env: str, preset: str) -> None:
+    with session(env, preset=preset) as active:
+        assert active.load_context().params["detector"].kind
+
+
+@pytest.mark.usefixtures("project")
+def test_every_parameter_is_validated_by_its_node() -> None:
+    pipeline = pipelines["__default__"]
+    typed = TypeExtractor({"all": pipeline}).extract_types_from_pipelines()
+    used = {name.removeprefix("params:") for name in pipeline.inputs() if "params:" in name}
+    assert typed.keys() == used
+
+
+def test_nothing_heavy_is_imported_at_start() -> None:
+    code = (
+        "import sys; from etram_pipeline.pipeline_registry import register_pipelines;"
+        "import etram_pipeline.settings; register_pipelines();"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_misspelt_nested_parameter_stops_the_run_before_the_first_node(session: Session) -> None:
+    with (
+        session(representation={"bin": 3}) as active,
+        pytest.raises(Exception, match="unknown key 'bin'; did you mean 'bins'"),
+    ):
+        active.run(pipeline_names=["preprocess"])
+
+
+def test_the_default_pipeline_goes_from_recordings_to_a_report(project: Path) -> None:
+    assert project.exists()
+    default = pipelines["__default__"]
+    free = {name for name in default.inputs() if not name.startswith("params:")}
+    assert free == {"recordings", "label_files", "training_folder"}
+    assert {"report_page", "annotated_video", "metrics"} <= default.all_outputs()
