@@ -1,1 +1,25 @@
 """Detectors and the parts they are built from; torch only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etram_pipeline.models.detector import Detector
+else:  # the command line reads this module long before anything needs torch
+    Detector = object
+
+__all__ = ["load_detector"]
+
+
+def load_detector(path: Path | str) -> Detector:
+    """The detector stored in a checkpoint, on the CPU and in evaluation mode.
+
+    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM fork, whose
+    architecture is read off their tensors.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged or holds something else.
+    """
+    from etram_pipeline.models.checkpoint import read_checkpoint
+
+    return read_checkpoint(Path(path)).detector

@@ -3,28 +3,15 @@
 from abc import ABC, abstractmethod
 
 from jaxtyping import Float, Shaped
-from pydantic import Field
 from torch import Tensor, nn
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
-from etram_pipeline.core.component import Settings
+from etram_pipeline.models.suppression import Suppression
+
+__all__ = ["Detector", "Losses", "State", "Suppression", "reset_state"]
 
 Losses = dict[str, Float[Tensor, ""]]
 State = tuple[Tensor, ...]
-
-
-class Suppression(Settings):
-    """Which predictions become detections.
-
-    Attributes:
-        score_threshold: Least joint confidence, objectness times class score.
-        iou_threshold: Overlap above which the weaker of two boxes of one class is dropped.
-        max_detections: Most detections of one window, best first.
-    """
-
-    score_threshold: float = Field(default=0.001, ge=0, le=1)
-    iou_threshold: float = Field(default=0.45, gt=0, le=1)
-    max_detections: int = Field(default=300, ge=1)
 
 
 class Detector(nn.Module, ABC):
@@ -32,7 +19,8 @@ class Detector(nn.Module, ABC):
 
     `state` is what a detector remembers between batches, one tensor per memory with the lane as
     its first axis. It is `()` before the first batch, and always `()` for a detector without
-    memory. Rows of lanes whose `batch.starts` is True are zeroed before they are used.
+    memory. Rows of lanes whose `batch.starts` is True are zeroed before they are used. A state
+    returned in training still belongs to the graph: detach it before the next batch.
     """
 
     @abstractmethod
@@ -57,5 +45,6 @@ class Detector(nn.Module, ABC):
 
 def reset_state(state: State, starts: Tensor) -> State:
     """Zero the rows of every lane that starts a recording."""
-    keep = ~starts
-    return tuple(memory * keep.view(-1, *[1] * (memory.ndim - 1)) for memory in state)
+    return tuple(
+        memory.masked_fill(starts.view(-1, *[1] * (memory.ndim - 1)), 0) for memory in state
+    )

@@ -1,1 +1,46 @@
-"""Backbones."""
+"""Backbones, which turn representations into feature maps; one module per backbone."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from etram_pipeline.core.component import Component
+from etram_pipeline.models.cells import CellConfig
+from etram_pipeline.models.detector import State
+
+
+class Backbone(nn.Module, ABC):
+    """Feature maps at several strides of every window of a clip.
+
+    Attributes:
+        channels: Channels of each stage's map, finest first.
+        strides: Side in px of each stage's cells.
+        size_multiple: What height and width of the input must be multiples of.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    size_multiple: int
+
+    @abstractmethod
+    def forward(
+        self, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
+        """Feature maps of each stage, and the state after the last window.
+
+        Args:
+            frames: Representations, of any number type.
+            state: State after the window before the first; empty stands for zeros.
+        """
+
+
+class BackboneConfig(Component):
+    """Chooses a backbone."""
+
+    package: ClassVar[str] = __name__
+
+    @abstractmethod
+    def build(self, in_channels: int, cell: CellConfig) -> Backbone:
+        """Make the backbone for representations of `in_channels` channels."""

@@ -1,1 +1,32 @@
-"""Losses."""
+"""Losses of dense predictions; one module per loss."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import nn
+
+from etram_pipeline.core.batch import Targets
+from etram_pipeline.core.component import Component
+from etram_pipeline.models.detector import Losses
+from etram_pipeline.models.predictions import Predictions
+
+
+class DetectionLoss(nn.Module, ABC):
+    """Compares predictions with ground truth."""
+
+    names: ClassVar[tuple[str, ...]]
+    """Names of the losses and counts it returns."""
+
+    @abstractmethod
+    def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
+        """Losses of at least one image by name, to be summed, and counts (`num_…`)."""
+
+
+class LossConfig(Component):
+    """Chooses a loss."""
+
+    package: ClassVar[str] = __name__
+
+    @abstractmethod
+    def build(self, num_classes: int) -> DetectionLoss:
+        """Make the loss for `num_classes` classes."""

@@ -1,1 +1,36 @@
-"""Necks."""
+"""Necks, which exchange what the stages of a backbone know; one module per neck."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from etram_pipeline.core.component import Component
+
+FeatureMaps = tuple[Float[Tensor, "K _ _ _"], ...]
+"""Maps of the same images at several strides, finest first, each half as large as the last."""
+
+
+class Neck(nn.Module, ABC):
+    """Merges maps of several strides.
+
+    Attributes:
+        channels: Channels of each map it returns, finest first.
+    """
+
+    channels: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, maps: FeatureMaps) -> FeatureMaps:
+        """Maps of the same sizes that know of each other."""
+
+
+class NeckConfig(Component):
+    """Chooses a neck."""
+
+    package: ClassVar[str] = __name__
+
+    @abstractmethod
+    def build(self, in_channels: tuple[int, ...]) -> Neck:
+        """Make the neck for maps of these numbers of channels, finest first."""

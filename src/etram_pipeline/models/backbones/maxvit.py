@@ -1,0 +1,168 @@
+"""RVT's backbone: stages of convolution, window and grid attention, and a recurrent cell."""
+
+from typing import Literal, Self
+
+from jaxtyping import Float, Shaped
+from pydantic import Field, model_validator
+from torch import Tensor, channels_last, nn
+from typing_extensions import override
+
+from etram_pipeline.models.attention import AttentionSettings, PartitionAttention
+from etram_pipeline.models.backbones import Backbone, BackboneConfig
+from etram_pipeline.models.cells import Cell, CellConfig
+from etram_pipeline.models.detector import State
+
+
+class Downsampling(nn.Module):
+    """Strided convolution and layer normalisation; the result is channels-last."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, norm_eps: float) -> None:
+        super().__init__()
+        kernel_size = 2 * stride - 1  # neighbouring kernels overlap by all but one px of a stride
+        self.convolution = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False
+        )
+        self.norm = nn.LayerNorm(out_channels, eps=norm_eps)
+
+    def forward(self, maps: Float[Tensor, "N C H W"]) -> Float[Tensor, "N h w D"]:
+        """Reduce maps by the stride."""
+        reduced: Tensor = self.norm(self.convolution(maps).movedim(1, -1))
+        return reduced
+
+
+class AttentionPair(nn.Module):
+    """Attention within windows, then across the map on a grid."""
+
+    def __init__(self, dim: int, settings: AttentionSettings, *, is_input_normed: bool) -> None:
+        super().__init__()
+        self.window = PartitionAttention(dim, "window", settings, is_input_normed=is_input_normed)
+        self.grid = PartitionAttention(dim, "grid", settings, is_input_normed=False)
+
+    def forward(
+        self, maps: Float[Tensor, "N H W D"], part_size: tuple[int, int]
+    ) -> Float[Tensor, "N H W D"]:
+        """Transform channels-last maps whose sides are multiples of `part_size`."""
+        attended: Tensor = self.grid(self.window(maps, part_size), part_size)
+        return attended
+
+
+class Stage(nn.Module):
+    """One scale of the backbone; its output at every window is its cell's."""
+
+    def __init__(self, downsample: Downsampling, blocks: nn.ModuleList, cell: Cell) -> None:
+        super().__init__()
+        self.downsample, self.blocks, self.cell = downsample, blocks, cell
+
+    def forward(
+        self, maps: Float[Tensor, "T B C H W"], state: State, part_size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "T B D h w"], State]:
+        """Maps of the windows of a clip at this scale, and the state of the cell after it."""
+        # Only the cell looks back, so that everything before it sees all windows at once.
+        x = self.downsample(maps.flatten(0, 1))
+        for block in self.blocks:
+            x = block(x, part_size)
+        attended = x.movedim(-1, 1).unflatten(0, maps.shape[:2])
+        output: tuple[Tensor, State] = self.cell(attended, state)
+        return output
+
+
+class MaxViT(Backbone):
+    """Stages one after the other, each over the whole clip before the next.
+
+    Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
+    Cameras", CVPR 2023, section 3; uzh-rpg/RVT models/detection/recurrent_backbone/maxvit_rnn.py.
+    """
+
+    def __init__(self, in_channels: int, cell: CellConfig, config: "Config") -> None:
+        super().__init__()
+        self.channels = config.channels
+        self.strides = config.strides
+        self.size_multiple = self.strides[-1] * config.partition_split
+        inputs = (in_channels, *self.channels[:-1])
+        self.stages = nn.ModuleList(
+            Stage(
+                Downsampling(dim_in, dim, stride, config.attention.norm_eps),
+                nn.ModuleList(
+                    AttentionPair(dim, config.attention, is_input_normed=index == 0)
+                    for index in range(num_blocks)
+                ),
+                cell.build(dim),
+            )
+            for dim_in, dim, stride, num_blocks in zip(
+                inputs, self.channels, config.stage_strides, config.num_blocks, strict=True
+            )
+        )
+
+    @override
+    def forward(
+        self, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
+        num_windows, num_lanes, _, height, width = frames.shape
+        part_size = height // self.size_multiple, width // self.size_multiple
+        dtype = next(self.parameters()).dtype
+        maps = frames.flatten(0, 1).to(dtype, memory_format=channels_last)
+        maps = maps.unflatten(0, (num_windows, num_lanes))
+        features, memories = [], []
+        per_stage = len(state) // len(self.stages)
+        for index, stage in enumerate(self.stages):
+            kept = state[index * per_stage : (index + 1) * per_stage]
+            maps, kept = stage(maps, kept, part_size)
+            features.append(maps)
+            memories.extend(kept)
+        return tuple(features), tuple(memories)
+
+
+class Config(BackboneConfig):
+    """Settings of the backbone; the defaults are those of RVT-Base.
+
+    Attributes:
+        embed_dim: Channels of the first stage.
+        dim_multipliers: Channels of each stage, as multiples of `embed_dim`.
+        num_blocks: Pairs of window and grid attention in each stage.
+        patch_size: Stride of the first stage in px; every further stage halves the map.
+        partition_split: Windows the coarsest map is cut into along each side. The same size of
+            windows, in cells, holds for every stage, and follows from the input's size.
+        attention: How the attention blocks are made.
+    """
+
+    kind: Literal["maxvit"] = "maxvit"
+    embed_dim: int = Field(default=64, ge=1)
+    dim_multipliers: tuple[int, ...] = Field(default=(1, 2, 4, 8), min_length=1)
+    num_blocks: tuple[int, ...] = (1, 1, 1, 1)
+    patch_size: int = Field(default=4, ge=1)
+    partition_split: int = Field(default=2, ge=1)
+    attention: AttentionSettings = AttentionSettings()
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> Self:
+        if len(self.num_blocks) != len(self.dim_multipliers):
+            raise ValueError(
+                f"num_blocks is for {len(self.num_blocks)} stages, "
+                f"but dim_multipliers for {len(self.dim_multipliers)}"
+            )
+        for channels in self.channels:
+            if channels % self.attention.dim_head:
+                raise ValueError(
+                    f"dim_head {self.attention.dim_head} does not divide the {channels} channels "
+                    f"of a stage; choose a divisor of {self.embed_dim}"
+                )
+        return self
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(self.embed_dim * multiplier for multiplier in self.dim_multipliers)
+
+    @property
+    def stage_strides(self) -> tuple[int, ...]:
+        """Stride of each stage over the one before."""
+        return (self.patch_size, *(2 for _ in self.dim_multipliers[1:]))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Side in px of the cells of each stage's map."""
+        return tuple(self.patch_size * 2**stage for stage in range(len(self.dim_multipliers)))
+
+    @override
+    def build(self, in_channels: int, cell: CellConfig) -> MaxViT:
+        return MaxViT(in_channels, cell, self)

@@ -1,0 +1,27 @@
+"""Boxes as tensors, in px; a name says which format it holds (see `core.boxes`)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def cxcywh_to_xyxy(boxes_cxcywh: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
+    """Corners of boxes given by centre and size."""
+    centre, size = boxes_cxcywh.split(2, dim=-1)
+    return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
+
+
+def xyxy_to_cxcywh(boxes_xyxy: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
+    """Centre and size of boxes given by their corners."""
+    top_left, bottom_right = boxes_xyxy.split(2, dim=-1)
+    return torch.cat([(top_left + bottom_right) / 2, bottom_right - top_left], dim=-1)
+
+
+def iou(a_cxcywh: Float[Tensor, "*#batch 4"], b_cxcywh: Float[Tensor, "*#batch 4"]) -> Tensor:
+    """Intersection over union of boxes that broadcast against each other."""
+    a, b = cxcywh_to_xyxy(a_cxcywh), cxcywh_to_xyxy(b_cxcywh)
+    overlap = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
+    intersection = overlap.clamp(min=0).prod(-1)
+    area_a, area_b = a_cxcywh[..., 2:].prod(-1), b_cxcywh[..., 2:].prod(-1)
+    # Sizes may be so small that both areas underflow; nothing then overlaps nothing.
+    return intersection / (area_a + area_b - intersection + 1e-16)

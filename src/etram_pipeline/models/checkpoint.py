@@ -1,0 +1,135 @@
+"""Checkpoints that say what they hold, so that a detector never has to be described again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from etram_pipeline.core.errors import CheckpointError
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.models.detector import Detector
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.rvt_checkpoint import from_rvt_state_dict, is_rvt_state_dict
+from etram_pipeline.models.unpickling import load_tensors
+
+PAYLOAD_KEY = "etram"
+"""Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""
+
+WEIGHT_PREFIX = "detector."
+"""What precedes the detector's own names of its weights under `state_dict`."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A detector and where it comes from.
+
+    Attributes:
+        detector: The detector with its weights.
+        detector_config: Settings it was built from.
+        in_channels: Channels of the representation it reads.
+        class_names: Classes it distinguishes, in the order of their ids; empty if not known.
+        representation: Settings of the representation it was trained on; none if not known.
+        downsampled_by: How much smaller than the sensor that representation is; none likewise.
+        dataset_fingerprint: Identifies the data it was trained on; empty if not known.
+        mlflow_run_id: The run that trained it; empty if not tracked.
+    """
+
+    detector: Detector
+    detector_config: DetectorConfig
+    in_channels: int
+    class_names: tuple[str, ...] = ()
+    representation: dict[str, Any] | None = None
+    downsampled_by: int | None = None
+    dataset_fingerprint: str = ""
+    mlflow_run_id: str = ""
+
+
+def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a checkpoint file says about its detector, in plain data; without the weights."""
+    return {
+        "format": FORMAT,
+        "detector": checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
+        "in_channels": checkpoint.in_channels,
+        "class_names": list(checkpoint.class_names),
+        "representation": checkpoint.representation,
+        "downsampled_by": checkpoint.downsampled_by,
+        "dataset_fingerprint": checkpoint.dataset_fingerprint,
+        "mlflow_run_id": checkpoint.mlflow_run_id,
+    }
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint without the state of any training."""
+    weights = {
+        WEIGHT_PREFIX + name: tensor for name, tensor in checkpoint.detector.state_dict().items()
+    }
+    content = {PAYLOAD_KEY: checkpoint_payload(checkpoint), "state_dict": weights}
+    with written_whole(path) as partial:
+        torch.save(content, partial)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The detector of a checkpoint, on the CPU and in evaluation mode, and where it comes from.
+
+    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM fork, whose
+    architecture is read off their tensors.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged or holds something else.
+    """
+    content = load_tensors(path)
+    weights = content.get("state_dict", content)
+    try:
+        if PAYLOAD_KEY in content:
+            return _read_own(content[PAYLOAD_KEY], weights)
+        if isinstance(weights, Mapping) and is_rvt_state_dict(weights):
+            return _read_rvt(weights)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    found = ", ".join(sorted(map(str, content))[:8]) or "nothing"
+    raise CheckpointError(
+        f"{path} is neither a checkpoint of this project nor one of RVT or its eTraM fork; it "
+        f"holds {found}"
+    )
+
+
+def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read from a file
+    try:
+        config = DetectorConfig.model_validate(payload["detector"])
+        detector = config.build(payload["in_channels"], len(payload["class_names"]))
+        own = {
+            name.removeprefix(WEIGHT_PREFIX): tensor
+            for name, tensor in weights.items()
+            if name.startswith(WEIGHT_PREFIX)
+        }
+        detector.load_state_dict(own)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"the description of the detector is damaged: {error!r}") from error
+    except ValidationError as error:
+        raise CheckpointError(
+            f"the detector's settings are not known to this version of the project: {error}"
+        ) from error
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights do not fit the detector: {error}") from error
+    return Checkpoint(
+        detector=detector.eval(),
+        detector_config=config,
+        in_channels=payload["in_channels"],
+        class_names=tuple(payload["class_names"]),
+        representation=payload.get("representation"),
+        downsampled_by=payload.get("downsampled_by"),
+        dataset_fingerprint=payload.get("dataset_fingerprint", ""),
+        mlflow_run_id=payload.get("mlflow_run_id", ""),
+    )
+
+
+def _read_rvt(weights: Mapping[str, Any]) -> Checkpoint:
+    tensors = {name: item for name, item in weights.items() if isinstance(item, torch.Tensor)}
+    detector, config = from_rvt_state_dict(tensors)
+    in_channels = next(iter(detector.backbone.parameters())).shape[1]
+    return Checkpoint(detector=detector, detector_config=config, in_channels=in_channels)

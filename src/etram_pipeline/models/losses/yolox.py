@@ -1,0 +1,103 @@
+"""YOLOX's loss: overlap of assigned boxes, objectness of all anchors, classes of assigned ones."""
+
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+from torch.nn.functional import one_hot
+from typing_extensions import override
+
+from etram_pipeline.core.batch import Targets
+from etram_pipeline.models.assignment import Assignment, PaddedTargets, SimOTA
+from etram_pipeline.models.boxes import iou
+from etram_pipeline.models.detector import Losses
+from etram_pipeline.models.losses import DetectionLoss, LossConfig
+from etram_pipeline.models.predictions import Predictions
+
+
+class YOLOXLoss(DetectionLoss):
+    """Sums over all images, divided by the number of anchors that learn an object.
+
+    The class an anchor learns is weighted by the overlap of its box, so that its class score
+    comes to tell how well the box fits.
+
+    Source: Ge et al., "YOLOX", arXiv 2107.08430, section 2.1, without the L1 loss, as in RVT.
+    """
+
+    names: ClassVar[tuple[str, ...]] = (
+        "iou",
+        "objectness",
+        "class",
+        "num_foreground",
+        "num_targets",
+    )
+
+    def __init__(self, num_classes: int, config: "Config") -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.config = config
+
+    @override
+    def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
+        # The assignment takes logarithms of probabilities, which half precision cannot hold.
+        with torch.autocast(predictions.boxes_cxcywh.device.type, enabled=False):
+            padded = PaddedTargets.pad(targets, predictions.boxes_cxcywh.dtype)
+            assignment = self.config.assignment(predictions, padded)
+            return self._compare(predictions, padded, assignment)
+
+    def _compare(
+        self, predictions: Predictions, targets: PaddedTargets, assignment: Assignment
+    ) -> Losses:
+        is_foreground = assignment.is_foreground
+        image = is_foreground.nonzero()[:, 0]
+        target = assignment.target[is_foreground]
+        overlap = iou(predictions.boxes_cxcywh[is_foreground], targets.boxes_cxcywh[image, target])
+        learnt_class = self._expected_class_scores(
+            targets.class_ids[image, target], assignment.ious[is_foreground]
+        )
+        objectness = cross_entropy(
+            predictions.objectness_logits,
+            is_foreground.to(predictions.objectness_logits.dtype),
+            reduction="sum",
+        )
+        classes = cross_entropy(
+            predictions.class_logits[is_foreground], learnt_class, reduction="sum"
+        )
+        num_foreground = is_foreground.sum()
+        share = 1 / num_foreground.clamp(min=1)
+        return {
+            "iou": self.config.iou_weight * (1 - overlap**2).sum() * share,
+            "objectness": self.config.objectness_weight * objectness * share,
+            "class": self.config.class_weight * classes * share,
+            "num_foreground": num_foreground.to(overlap.dtype),
+            "num_targets": targets.is_present.sum().to(overlap.dtype),
+        }
+
+    def _expected_class_scores(
+        self, class_ids: Tensor, ious: Float[Tensor, " F"]
+    ) -> Float[Tensor, "F C"]:
+        return one_hot(class_ids, self.num_classes) * ious[:, None]
+
+
+class Config(LossConfig):
+    """Settings of the loss; the defaults are those of RVT.
+
+    Attributes:
+        iou_weight: Weight of the overlap loss.
+        objectness_weight: Weight of the objectness loss.
+        class_weight: Weight of the class loss.
+        assignment: How objects are assigned to anchors.
+    """
+
+    kind: Literal["yolox"] = "yolox"
+    iou_weight: float = Field(default=5.0, ge=0)
+    objectness_weight: float = Field(default=1.0, ge=0)
+    class_weight: float = Field(default=1.0, ge=0)
+    assignment: SimOTA = SimOTA()
+
+    @override
+    def build(self, num_classes: int) -> YOLOXLoss:
+        return YOLOXLoss(num_classes, self)

@@ -1,0 +1,58 @@
+"""From dense predictions to detections."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from etram_pipeline.core.batch import Detections
+from etram_pipeline.models.boxes import cxcywh_to_xyxy
+from etram_pipeline.models.suppression import Suppression
+
+
+def suppress(
+    predictions: Float[Tensor, "K A outputs"], suppression: Suppression
+) -> list[Detections]:
+    """Detections of each image, best first, as the predictions place them.
+
+    An anchor detects its likeliest class. What is left after the score threshold is thinned class
+    by class; the predictions stay as they are.
+
+    Source: uzh-rpg/RVT models/detection/yolox/utils/boxes.py.
+
+    Args:
+        predictions: Centre, size in px, objectness and class probabilities of each anchor.
+        suppression: Thresholds; `max_detections` is left to `keep_visible`.
+    """
+    return [_suppress_one(image, suppression) for image in predictions]
+
+
+def _suppress_one(predictions: Float[Tensor, "A outputs"], suppression: Suppression) -> Detections:
+    class_scores, class_ids = predictions[:, 5:].max(1)
+    scores = predictions[:, 4] * class_scores
+    likely = (scores >= suppression.score_threshold).nonzero().squeeze(1)
+    boxes_xyxy = cxcywh_to_xyxy(predictions[likely, :4])
+    groups = class_ids[likely] * (not suppression.class_agnostic)
+    best = batched_nms(boxes_xyxy, scores[likely], groups, suppression.iou_threshold)
+    kept = likely[best]
+    return Detections(
+        boxes_xyxy=boxes_xyxy[best],
+        class_ids=class_ids[kept],
+        objectness=predictions[kept, 4],
+        class_scores=class_scores[kept],
+    )
+
+
+def keep_visible(
+    detections: Detections, height: int, width: int, max_detections: int
+) -> Detections:
+    """The best detections with their boxes cut at the image's border; flat boxes are dropped."""
+    limits = detections.boxes_xyxy.new_tensor([width, height, width, height])
+    boxes_xyxy = detections.boxes_xyxy.clamp(min=0).minimum(limits)
+    has_area = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
+    kept = has_area.nonzero().squeeze(1)[:max_detections]
+    return Detections(
+        boxes_xyxy=boxes_xyxy[kept],
+        class_ids=detections.class_ids[kept],
+        objectness=detections.objectness[kept],
+        class_scores=detections.class_scores[kept],
+    )

@@ -1,0 +1,72 @@
+"""What a dense head predicts: one box, objectness and class per anchor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AnchorGrid:
+    """Cells of the feature maps a head looks at, finest map first, each map row by row.
+
+    Attributes:
+        corners_xy: Top-left corner of each cell in px.
+        strides: Side of each cell in px.
+    """
+
+    corners_xy: Float[Tensor, "A 2"]
+    strides: Float[Tensor, " A"]
+
+    @property
+    def centres_xy(self) -> Float[Tensor, "A 2"]:
+        """Centre of each cell in px."""
+        return self.corners_xy + self.strides[:, None] / 2
+
+    @classmethod
+    def over(
+        cls, sizes: Sequence[tuple[int, int]], strides: Sequence[int], like: Tensor
+    ) -> "AnchorGrid":
+        """Cells of maps of `sizes` (height, width), on the device and in the dtype of `like`."""
+        corners = [
+            torch.cartesian_prod(
+                torch.arange(height, device=like.device), torch.arange(width, device=like.device)
+            ).flip(1)
+            * stride
+            for (height, width), stride in zip(sizes, strides, strict=True)
+        ]
+        sides = [
+            like.new_full((height * width,), stride)
+            for (height, width), stride in zip(sizes, strides, strict=True)
+        ]
+        return cls(torch.cat(corners).to(like.dtype), torch.cat(sides))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for `K` maps at `A` anchors, in single precision or better.
+
+    Attributes:
+        boxes_cxcywh: Boxes in px.
+        objectness_logits: Log odds that the anchor's box holds an object.
+        class_logits: Log odds of each class, independent of each other.
+        anchors: Where the anchors lie.
+    """
+
+    boxes_cxcywh: Float[Tensor, "K A 4"]
+    objectness_logits: Float[Tensor, "K A"]
+    class_logits: Float[Tensor, "K A C"]
+    anchors: AnchorGrid
+
+    def stacked(self) -> Float[Tensor, "K A outputs"]:
+        """Box, objectness and class probabilities, side by side."""
+        return torch.cat(
+            [
+                self.boxes_cxcywh,
+                self.objectness_logits.sigmoid()[..., None],
+                self.class_logits.sigmoid(),
+            ],
+            dim=-1,
+        )

@@ -1,0 +1,85 @@
+"""Reading tensors from files without running what else is pickled in them."""
+
+import logging
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+import torch
+from typing_extensions import override
+
+from etram_pipeline.core.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+_TRUSTED = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch", "Size"): torch.Size,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+}
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """The mapping saved in `path` by `torch.save`, with its tensors on the CPU.
+
+    Nothing in the file is executed: objects other than tensors and plain data are replaced by
+    `Unread`, so that a checkpoint opens without the program that wrote it.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is damaged, or holds no mapping.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint at {path}")
+    try:
+        content = _load(path)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a PyTorch checkpoint, it may be incomplete: {error}"
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a checkpoint")
+    return content
+
+
+class Unread:
+    """Stands for an object of a class that is not loaded."""
+
+    def __init__(self, *_args: object, **_named: object) -> None: ...
+
+    def __setstate__(self, _state: object) -> None: ...
+
+    def __setitem__(self, _key: object, _value: object) -> None: ...
+
+    def append(self, _item: object) -> None:
+        """Ignore an item of a list that is not loaded."""
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    @override
+    def find_class(self, module: str, name: str) -> Any:
+        return _TRUSTED.get((module, name), Unread)
+
+
+def _load(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        logger.debug("reading %s without foreign objects: %s", path, error)
+        return torch.load(
+            path, map_location="cpu", weights_only=False, pickle_module=_tensor_pickle()
+        )
+
+
+def _tensor_pickle() -> ModuleType:
+    """`pickle`, reduced to what `torch.load` uses of it and to tensors."""
+
+    def load(file: BinaryIO, **options: Any) -> object:  # noqa: ANN401, as `pickle.load`
+        return _TensorUnpickler(file, **options).load()
+
+    module = ModuleType("tensor_pickle")
+    module.Unpickler = _TensorUnpickler  # type: ignore[attr-defined]
+    module.load = load  # type: ignore[attr-defined]
+    return module
