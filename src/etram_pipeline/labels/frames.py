@@ -1,11 +1,18 @@
 """Labelled frames: the moments of a recording at which a detector is trained and scored."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
+from numpy.lib.recfunctions import repack_fields
 
+from etram_pipeline.core.errors import NoLabelsError
+from etram_pipeline.labels.filters import FilterContext
+from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,3 +38,84 @@ class LabelledFrames:
         """Boxes of one frame."""
         stop = self.first_label[frame + 1] if frame + 1 < len(self) else len(self.labels)
         return self.labels[self.first_label[frame] : stop]
+
+
+def filter_labels(
+    labels: LabelTable, settings: LabelSettings, context: FilterContext
+) -> LabelTable:
+    """Boxes that come through every filter, in the order of the settings."""
+    for config in settings.filters:
+        labels = config.build(context)(labels)
+    return labels
+
+
+def select_frames(labels: LabelTable, settings: LabelSettings) -> LabelledFrames:
+    """Group boxes by the labelled frame they belong to; boxes between two frames are left out.
+
+    The first frame is the first label time that `first_frame_ms` allows. Another one follows at
+    every label time that lies a multiple of the interval after the frame before it, give or take
+    the tolerance. Drift of the labels' clock therefore does not add up.
+
+    Args:
+        labels: Boxes in order of time.
+        settings: Distance and tolerance of frames; the filters are not applied here.
+
+    Raises:
+        NoLabelsError: If no label time is left; says why.
+
+    Source: RVT, `scripts/genx/preprocess_dataset.py`, `labels_and_ev_repr_timestamps`.
+    """
+    box_times_us = labels["t"].astype(np.int64)
+    label_times_us = np.unique(box_times_us)
+    if len(label_times_us) == 0:
+        raise NoLabelsError("no box is left after the filters")
+    interval_us = _interval_us(label_times_us, settings)
+    late_enough_us = label_times_us[label_times_us >= 1000 * settings.first_frame_ms]
+    if len(late_enough_us) == 0:
+        raise NoLabelsError(
+            f"all labels lie before {settings.first_frame_ms} ms, the first frame allowed "
+            f"(the last one at {label_times_us[-1] / 1000:.1f} ms): "
+            "lower `labels.first_frame_ms` to use them"
+        )
+    times_us = _on_grid(late_enough_us, interval_us, settings.tolerance_us)
+    frame_of_box = np.searchsorted(times_us, box_times_us).clip(max=len(times_us) - 1)
+    in_frame = times_us[frame_of_box] == box_times_us
+    first_label = np.searchsorted(box_times_us[in_frame], times_us).astype(np.int64)
+    # The reference's files hold no padding between columns, whatever their source did.
+    return LabelledFrames(repack_fields(labels[in_frame]), first_label, times_us, interval_us)
+
+
+def _interval_us(label_times_us: Int64[np.ndarray, " U"], settings: LabelSettings) -> int:
+    """Multiple of the labels' median distance nearest to the wanted one: 3 of 30 Hz, 6 of 60 Hz."""
+    wanted_us = 1000 * settings.frame_interval_ms
+    if len(label_times_us) == 1:
+        logger.warning(
+            "only one moment is labelled, at %.1f ms: its recording has a single frame",
+            label_times_us[0] / 1000,
+        )
+        return wanted_us
+    distance_us = float(np.median(np.diff(label_times_us)))
+    return int(max(1, round(wanted_us / distance_us)) * distance_us)
+
+
+def _on_grid(
+    label_times_us: Int64[np.ndarray, " U"], interval_us: int, tolerance_us: int
+) -> Int64[np.ndarray, " F"]:
+    times_us = [int(label_times_us[0])]
+    num_too_close = 0
+    for time_us in label_times_us[1:].tolist():
+        elapsed_us = time_us - times_us[-1]
+        num_intervals = round(elapsed_us / interval_us)
+        if abs(elapsed_us - num_intervals * interval_us) > tolerance_us:
+            continue
+        if num_intervals > 0:
+            times_us.append(time_us)
+        else:
+            num_too_close += 1
+    if num_too_close:
+        logger.warning(
+            "%d label times follow a labelled frame within %d us and are left out",
+            num_too_close,
+            tolerance_us,
+        )
+    return np.array(times_us, np.int64)

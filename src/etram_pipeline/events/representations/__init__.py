@@ -55,3 +55,15 @@ class RepresentationConfig(Component):
     @abstractmethod
     def build(self, height: int, width: int) -> Representation:
         """Make the representation for a sensor of `height` x `width` px."""
+
+
+def image_size(height: int, width: int, *, halve: bool) -> tuple[int, int]:
+    """Height and width of a representation of a sensor of `height` x `width` px."""
+    return (height // 2, width // 2) if halve else (height, width)
+
+
+def window_extent(windows: WindowConfig) -> str:
+    """What windows hold, as RVT's folder names say it: `dt=50` ms or `ne=20000` events."""
+    if windows.duration_ms is not None:
+        return f"dt={windows.duration_ms}"
+    return f"ne={windows.num_events}"

@@ -1,0 +1,140 @@
+"""From a recording to the images of its windows, in one pass."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Integer
+
+from etram_pipeline.events.recording import Events, Recording
+from etram_pipeline.events.representations import Representation
+from etram_pipeline.events.windows import WindowPlan
+
+
+@dataclass
+class Tally:
+    """What was read so far.
+
+    Attributes:
+        num_events: Events, those outside the sensor included.
+        num_dropped: Events outside the sensor, which no image shows.
+    """
+
+    num_events: int = 0
+    num_dropped: int = 0
+
+
+def encode(
+    recording: Recording,
+    plan: WindowPlan,
+    representation: Representation,
+    tally: Tally | None = None,
+) -> Iterator[Integer[np.ndarray, "C H W"]]:
+    """Images of the windows of a recording, one by one.
+
+    A window of a duration holds the events at both its borders, as the reference has it. Events are
+    read once and forgotten as soon as no later window needs them: memory grows with the events of a
+    window and of a chunk of the recording, not with its length.
+
+    Args:
+        recording: What to read; no further than the windows reach.
+        plan: Windows to cut.
+        representation: Makes an image of the events of a window.
+        tally: Counts what is read.
+
+    Yields:
+        A new image for every window of the plan, in order.
+
+    Raises:
+        RecordingError: If the recording is damaged.
+    """
+    tally = tally or Tally()
+    held = _HeldEvents()
+    window, num_windows = 0, len(plan.stop_us)
+    for chunk in _read_span(recording, plan):
+        tally.num_events += len(chunk) + chunk.num_dropped
+        tally.num_dropped += chunk.num_dropped
+        held.append(chunk)
+        # Later events may share the time of the last one: only windows that end before are whole.
+        num_whole = int(np.searchsorted(plan.stop_us, held.last_us))
+        while window < num_whole:
+            yield representation(held.in_window(plan, window))
+            window += 1
+        held.forget_before(plan, window)
+    while window < num_windows:
+        yield representation(held.in_window(plan, window))
+        window += 1
+
+
+def _read_span(recording: Recording, plan: WindowPlan) -> Iterator[Events]:
+    if len(plan.stop_us) == 0:
+        return iter(())
+    stop_us = int(plan.stop_us[-1]) + 1
+    if plan.duration_us is None:
+        return recording.read(None, stop_us)
+    return recording.read(max(0, int(plan.stop_us[0]) - plan.duration_us), stop_us)
+
+
+class _HeldEvents:
+    """Events that windows to come may need, in arrays that are used again and again."""
+
+    def __init__(self) -> None:
+        self._arrays = _allocate(0)
+        self._first = self._last = 0
+
+    @property
+    def last_us(self) -> int:
+        """Time of the last event; -1 before any came."""
+        return int(self._arrays.t_us[self._last - 1]) if self._last else -1
+
+    def append(self, events: Events) -> None:
+        """Copy events that follow those held."""
+        if self._last + len(events) > len(self._arrays):
+            self._make_room(len(events))
+        span = slice(self._last, self._last + len(events))
+        for mine, new in zip(_columns(self._arrays), _columns(events), strict=True):
+            mine[span] = new
+        self._last = span.stop
+
+    def in_window(self, plan: WindowPlan, window: int) -> Events:
+        """Events of a window, as views that hold until the next `append`."""
+        first, last = self._bounds(plan, window)
+        return self._arrays.slice(first, last)
+
+    def forget_before(self, plan: WindowPlan, window: int) -> None:
+        """Drop what neither `window` nor a later one needs; all events held lie before its end."""
+        if window == len(plan.stop_us):
+            self._first = self._last
+        else:
+            self._first, _ = self._bounds(plan, window)
+
+    def _bounds(self, plan: WindowPlan, window: int) -> tuple[int, int]:
+        times_us = self._arrays.t_us[self._first : self._last]
+        stop_us = plan.stop_us[window]
+        last = self._first + int(np.searchsorted(times_us, stop_us, side="right"))
+        if plan.duration_us is None:
+            return max(self._first, last - (plan.num_events or 0)), last
+        return self._first + int(np.searchsorted(times_us, stop_us - plan.duration_us)), last
+
+    def _make_room(self, num_new: int) -> None:
+        """Move the events held to the front, of larger arrays if these would soon be full again."""
+        num_held = self._last - self._first
+        source, num_wanted = self._arrays, 2 * (num_held + num_new)
+        if num_wanted > len(source):
+            self._arrays = _allocate(num_wanted)
+        for mine, old in zip(_columns(self._arrays), _columns(source), strict=True):
+            mine[:num_held] = old[self._first : self._last]
+        self._first, self._last = 0, num_held
+
+
+def _allocate(num_events: int) -> Events:
+    return Events(
+        x=np.empty(num_events, np.uint16),
+        y=np.empty(num_events, np.uint16),
+        t_us=np.empty(num_events, np.int64),
+        polarity=np.empty(num_events, np.uint8),
+    )
+
+
+def _columns(events: Events) -> tuple[np.ndarray, ...]:
+    return events.x, events.y, events.t_us, events.polarity

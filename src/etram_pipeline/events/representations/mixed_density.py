@@ -1,0 +1,81 @@
+"""Balance of polarities over ever longer ends of the window."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Integer
+from pydantic import Field
+from typing_extensions import override
+
+from etram_pipeline.events.recording import Events
+from etram_pipeline.events.representations import (
+    Representation,
+    RepresentationConfig,
+    image_size,
+    window_extent,
+)
+from etram_pipeline.events.windows import WindowConfig
+
+
+class Config(RepresentationConfig):
+    """Rises less falls in each pixel, summed from the window's first event on.
+
+    Part `b` ends `2 ** (b + 1 - bins)` of the way from the first event to the last one, so the last
+    channel sums up all events, and the ones before it ever earlier beginnings.
+
+    Attributes:
+        bins: Parts of the window.
+        cutoff: Greatest absolute value; None leaves what 8 bits hold.
+        overflow: What a sum beyond 8 bits does: `saturate` stops it, `wrap` changes its sign before
+            `cutoff` is applied, as the reference does.
+
+    Source: RVT, `data/utils/representations.py`, `MixedDensityEventStack`.
+    """
+
+    kind: Literal["mixed_density"] = "mixed_density"
+    bins: int = Field(default=10, ge=1, le=63)
+    cutoff: int | None = Field(default=32, ge=0, le=127)
+    overflow: Literal["saturate", "wrap"] = "saturate"
+
+    @property
+    @override
+    def channels(self) -> int:
+        return self.bins
+
+    @override
+    def name(self, windows: WindowConfig) -> str:
+        cutoff = "" if self.cutoff is None else f"_cutoff={self.cutoff}"
+        return f"mixeddensity_stack_{window_extent(windows)}_nbins={self.bins}{cutoff}"
+
+    @override
+    def build(self, height: int, width: int) -> Representation:
+        return MixedDensity(self, height, width)
+
+
+class MixedDensity(Representation):
+    """Sums of polarities; the last channel holds all events, each one before it an older share."""
+
+    def __init__(self, config: Config, height: int, width: int) -> None:
+        self.channels = config.channels
+        self.height, self.width = image_size(height, width, halve=config.downsample)
+        self.dtype = np.int8
+        self._config = config
+        self._grid = (height, width, int(config.downsample))
+
+    @override
+    def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
+        # The compiler behind the kernels takes a second to import, which settings must not.
+        from etram_pipeline.events import kernels
+
+        cutoff, wrap = self._config.cutoff, self._config.overflow == "wrap"
+        image = np.zeros((self.channels, self.height, self.width), np.int8)
+        if len(events):
+            kernels.add_balances(
+                (events.x, events.y, events.polarity),
+                kernels.halving_edges(events.t_us, self._config.bins),
+                self._grid,
+                np.zeros(self.height * self.width, np.int8 if wrap else np.int32),
+                (-128, 127) if cutoff is None else (-cutoff, cutoff),
+                image,
+            )
+        return image

@@ -1,0 +1,64 @@
+"""Windows that end exactly at labelled frames."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int64
+from typing_extensions import override
+
+from etram_pipeline.core.errors import NoLabelsError
+from etram_pipeline.events.windows import WindowConfig, WindowPlan
+
+
+class Config(WindowConfig):
+    """A window ends at every labelled frame; those between divide the way in equal steps.
+
+    Before the first frame, windows go back in steps of `step_ms` to the start of the clock; the
+    earliest of them is left out, whole or not, as the reference does. After the last frame there
+    are none.
+
+    Source: RVT, `scripts/genx/preprocess_dataset.py`, `labels_and_ev_repr_timestamps`.
+    """
+
+    kind: Literal["label_aligned"] = "label_aligned"
+
+    @override
+    def plan(
+        self,
+        frame_times_us: Int64[np.ndarray, " F"],
+        frame_interval_us: int,
+        start_us: int,
+        stop_us: int,
+    ) -> WindowPlan:
+        if len(frame_times_us) == 0:
+            raise NoLabelsError(
+                "there are no labelled frames for windows to end at: set "
+                "`windows: {kind: regular}` to cut this recording without labels"
+            )
+        step_us = 1000 * self.step_ms
+        first_us = int(frame_times_us[0])
+        before = np.arange(first_us, 0, -step_us, dtype=np.int64)[1:-1][::-1]
+        interval_us = frame_interval_us or _shortest_gap_us(frame_times_us, default=step_us)
+        steps_per_interval = max(1, round(interval_us / step_us))
+        between = [
+            _edges_us(start, stop, steps_per_interval * max(1, round((stop - start) / interval_us)))
+            for start, stop in zip(
+                frame_times_us[:-1].tolist(), frame_times_us[1:].tolist(), strict=True
+            )
+        ]
+        ends_us = np.concatenate([before, frame_times_us[:1], *between])
+        return WindowPlan(
+            stop_us=ends_us,
+            frame_windows=np.searchsorted(ends_us, frame_times_us).astype(np.int64),
+            duration_us=None if self.duration_ms is None else 1000 * self.duration_ms,
+            num_events=self.num_events,
+        )
+
+
+def _edges_us(start_us: int, stop_us: int, num_steps: int) -> Int64[np.ndarray, " S"]:
+    """Ends of `num_steps` equal steps, rounded down to whole microseconds."""
+    return np.linspace(start_us, stop_us, num_steps + 1)[1:].astype(np.int64)
+
+
+def _shortest_gap_us(times_us: Int64[np.ndarray, " F"], default: int) -> int:
+    return int(np.diff(times_us).min()) if len(times_us) > 1 else default

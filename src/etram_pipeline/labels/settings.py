@@ -1,0 +1,35 @@
+"""Parameters of ground truth: which boxes count, and which moments are labelled frames."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.labels.filters import FilterConfig
+
+
+class LabelSettings(Settings):
+    """Turns the boxes of a label file into labelled frames.
+
+    Attributes:
+        filters: What boxes go through, in this order.
+        frame_interval_ms: Wanted distance of labelled frames. The distance used is the multiple of
+            the labels' own distance that comes nearest, and at least one of these.
+        first_frame_ms: Labels before this time are left out.
+        tolerance_us: How far a label time may lie off the grid of labelled frames.
+    """
+
+    filters: tuple[FilterConfig, ...] = ()
+    frame_interval_ms: int = Field(default=100, ge=1)
+    first_frame_ms: int = Field(default=100, ge=0)
+    tolerance_us: int = Field(default=2000, ge=0)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        kinds = [config.kind for config in self.filters]
+        if "group_classes" in kinds and "select_classes" in kinds[kinds.index("group_classes") :]:
+            raise ValueError(
+                "select_classes names classes that group_classes has already renumbered: "
+                "put select_classes before group_classes"
+            )
+        return self
