@@ -1,0 +1,188 @@
+"""The tracking hook, on small pipelines and a real MLflow store."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.tracking import Tracking, flatten
+
+EXPERIMENT = "etram_pipeline"
+
+
+class Optimizer(Settings):
+    rate: float = 0.1
+
+
+class Training(Settings):
+    steps: int = 3
+    optimizer: Optimizer = Optimizer()
+
+
+class Store:
+    training_run_id = "the-training"
+
+    def __fingerprint__(self) -> object:
+        return "frames"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow database: making one takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def client(project: Path, database: Path) -> MlflowClient:
+    shutil.copy(database, project / "mlflow.db")
+    return MlflowClient(f"sqlite:///{project}/mlflow.db")
+
+
+def run_tracked(project: Path, pipeline: Pipeline, catalog: DataCatalog, **options: object) -> None:
+    """What `kedro run` does around a runner."""
+    hook = Tracking()
+    manager = _create_hook_manager()
+    manager.register(hook)
+    config = {"tracking": {"experiment": EXPERIMENT, **options}}
+    hook.after_context_created(SimpleNamespace(config_loader=config, project_path=project))  # type: ignore[arg-type]
+    params = {"pipeline_names": ["b", "a"], "run_id": "2026-01-02T03.04.05.678Z", "env": "lab"}
+    manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
+    try:
+        SequentialRunner().run(pipeline, catalog, manager)
+    except Exception as error:
+        manager.hook.on_pipeline_error(
+            error=error, run_params=params, pipeline=pipeline, catalog=catalog
+        )
+        raise
+    manager.hook.after_pipeline_run(
+        run_params=params, run_result={}, pipeline=pipeline, catalog=catalog
+    )
+
+
+def the_run(client: MlflowClient) -> Run:
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    return run
+
+
+def files(client: MlflowClient, run: Run, folder: str = "") -> set[str]:
+    return {file.path for file in client.list_artifacts(run.info.run_id, folder)}
+
+
+def small_pipeline(project: Path) -> tuple[Pipeline, DataCatalog]:
+    def train(store: Store, settings: Training) -> Path:
+        assert store
+        assert settings.steps
+        (project / "made.ckpt").write_text("weights")
+        return project / "made.ckpt"
+
+    catalog = DataCatalog(
+        {
+            "store": MemoryDataset(Store(), copy_mode="assign"),
+            "params:train": MemoryDataset(Training()),
+            "checkpoint": FileDataset(
+                filepath=str(project / "detector.ckpt"),
+                metadata={"mlflow": {"artifact_path": "checkpoint"}},
+            ),
+        }
+    )
+    return Pipeline([Node(train, ["store", "params:train"], "checkpoint", name="train")]), catalog
+
+
+def test_a_run_records_parameters_files_data_and_outcome(
+    project: Path, client: MlflowClient
+) -> None:
+    run_tracked(project, *small_pipeline(project))
+    run = the_run(client)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "a+b 01-02 03.04"
+    assert run.data.params == {"train.steps": "3", "train.optimizer.rate": "0.1"}
+    assert run.data.tags["kedro.pipelines"] == "a+b"
+    assert files(client, run, "checkpoint") == {"checkpoint/detector.ckpt"}
+    assert "config" in files(client, run)
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.name == "store"
+
+
+def test_a_later_run_is_linked_to_the_training_it_uses(project: Path, client: MlflowClient) -> None:
+    run_tracked(project, *small_pipeline(project))
+    tags = the_run(client).data.tags
+    assert tags["training_run_id"] == "the-training"
+    assert tags["mlflow.parentRunId"] == "the-training"
+
+
+def test_an_error_marks_the_run_as_failed_and_keeps_the_traceback(
+    project: Path, client: MlflowClient
+) -> None:
+    def fail() -> int:
+        raise ValueError("no light")
+
+    with pytest.raises(ValueError, match="no light"):
+        run_tracked(project, Pipeline([Node(fail, None, "x")]), DataCatalog())
+    run = the_run(client)
+    assert run.info.status == "FAILED"
+    assert "traceback.txt" in files(client, run)
+
+
+def test_a_run_can_be_continued_and_says_what_changed(project: Path, client: MlflowClient) -> None:
+    pipeline, catalog = small_pipeline(project)
+    run_tracked(project, pipeline, catalog)
+    catalog["params:train"] = MemoryDataset(Training(steps=5))
+    run_tracked(project, pipeline, catalog, run_id=the_run(client).info.run_id)
+    run = the_run(client)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.steps"] == "3"
+    assert run.data.tags["changed.train.steps"] == "5"
+
+
+def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> None:
+    run_tracked(project, *small_pipeline(project), enabled=False)
+    assert client.get_experiment_by_name(EXPERIMENT) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("client")
+def test_a_killed_run_is_marked_as_killed(project: Path, number: signal.Signals) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+        "from test_tracking import *\n"
+        "def wait():\n    Path('ready').touch(); time.sleep(60)\n"
+        "run_tracked(Path.cwd(), Pipeline([Node(wait, None, 'x')]), DataCatalog())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(Path(__file__).parent)],
+        cwd=project,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not (project / "ready").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait(timeout=60) != 0
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    assert the_run(client).info.status == "KILLED"
+
+
+def test_nested_settings_become_one_level() -> None:
+    assert flatten({"a": {"b": Training(), "c": []}}) == {
+        "a.b.steps": 3,
+        "a.b.optimizer.rate": 0.1,
+        "a.c": [],
+    }
