@@ -1,0 +1,170 @@
+"""Names of stored files, and what they say about themselves.
+
+A recording is stored in the folder `<root>/<split>/<name>`, its labels and its representations in
+folders of their own. These, the files in them and their contents are RVT's, so that what is made
+here trains there and the other way round. Ours alone are the records and the index, which RVT does
+not look at.
+
+Source: RVT, `scripts/genx/preprocess_dataset.py` and `data/genx_utils/sequence_base.py`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.files import written_whole
+
+Product = Literal["labels_v2", "event_representations_v2"]
+"""What is stored of a recording, and the folder it is stored in."""
+
+LABELS: Product = "labels_v2"
+REPRESENTATIONS: Product = "event_representations_v2"
+
+LABELS_FILE = "labels.npz"
+TIMES_FILE = "timestamps_us.npy"
+FRAME_WINDOWS_FILE = "objframe_idx_2_repr_idx.npy"
+IMAGES_FILES = {1: "event_representations.h5", 2: "event_representations_ds2_nearest.h5"}
+"""File of the images, by how many sensor px make one of theirs along each axis."""
+
+RECORD_FILE = "settings.json"
+RECORD_ATTRIBUTE = "etram_pipeline"
+
+
+class Summary(Settings):
+    """Numbers about what is stored of one recording.
+
+    Attributes:
+        num_windows: Windows encoded.
+        num_frames: Labelled frames, or windows that end at one.
+        num_boxes: Boxes of ground truth.
+        num_bytes: Size on disk.
+        num_events: Events read, those outside the sensor included.
+        num_dropped: Events outside the sensor, which were left out.
+    """
+
+    num_windows: int = 0
+    num_frames: int = 0
+    num_boxes: int = 0
+    num_bytes: int = 0
+    num_events: int = 0
+    num_dropped: int = 0
+
+
+class Record(Settings):
+    """What stored files say about how they were made.
+
+    Attributes:
+        fingerprint: Identifies inputs and settings; empty while the files are being written.
+        settings: The settings, as plain data.
+        summary: What came out.
+        interval_us: Regular distance of labelled frames; 0 if that means nothing here.
+    """
+
+    fingerprint: str
+    settings: dict[str, Any]
+    summary: Summary = Summary()
+    interval_us: int = 0
+
+
+class Entry(Settings):
+    """One recording in an index.
+
+    Attributes:
+        file: The stored file that holds the record, relative to the root.
+        fingerprint: Of its record.
+        summary: Of its record.
+    """
+
+    file: str
+    fingerprint: str
+    summary: Summary
+
+
+class Index(Settings):
+    """What the last build under a root came to.
+
+    Attributes:
+        complete: Whether the build ran to its end.
+        recordings: Stored recordings, by key.
+        skipped: Recordings there is nothing to store of, and why.
+        failed: Recordings that could not be computed, and why.
+    """
+
+    complete: bool
+    recordings: dict[str, Entry] = Field(default_factory=dict)
+    skipped: dict[str, str] = Field(default_factory=dict)
+    failed: dict[str, str] = Field(default_factory=dict)
+
+
+def read_record(path: Path) -> Record | None:
+    """Record in a JSON file or in the attribute of an HDF5 file; None where there is none.
+
+    Raises:
+        StoreError: If the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    text = path.read_text() if path.suffix == ".json" else _read_attribute(path)
+    if text is None:
+        return None
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        raise StoreError(
+            f"the record in {path} is damaged; delete the file to have it made again: {error}"
+        ) from error
+
+
+def index_path(root: Path, product: Product) -> Path:
+    """File that lists what the last build under `root` stored."""
+    return root / f"{product}.index.json"
+
+
+def read_index(root: Path, product: Product) -> Index | None:
+    """What the last build under `root` stored; None where no build ever was.
+
+    Raises:
+        StoreError: If the index is damaged.
+    """
+    path = index_path(root, product)
+    if not path.is_file():
+        return None
+    try:
+        return Index.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise StoreError(f"{path} is damaged; run `preprocess` again: {error}") from error
+
+
+def write_index(root: Path, product: Product, index: Index) -> None:
+    """Replace the index under `root`."""
+    with written_whole(index_path(root, product)) as partial:
+        partial.write_text(json.dumps(index.model_dump(mode="json"), indent=1))
+
+
+def recording_folders(root: Path) -> dict[str, Path]:
+    """Folders of recordings under `root`, whatever is in them, by `<split>/<name>`."""
+    return {
+        f"{split}/{folder.name}": folder
+        for split in SPLITS
+        if (root / split).is_dir()
+        for folder in sorted((root / split).iterdir())
+        if folder.is_dir()
+    }
+
+
+def _read_attribute(path: Path) -> str | None:
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            text = file.attrs.get(RECORD_ATTRIBUTE)
+    except OSError as error:
+        raise StoreError(
+            f"{path} is not a whole HDF5 file; delete it to have it made again: {error}"
+        ) from error
+    return None if text is None else str(text)

@@ -1,0 +1,248 @@
+"""What preprocessing does with one recording, and with all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import LabelError, RecordingError
+from etram_pipeline.core.fingerprint import file_identity
+from etram_pipeline.events.encode import Tally, encode
+from etram_pipeline.events.recording import open_recording
+from etram_pipeline.events.representations import RepresentationConfig
+from etram_pipeline.events.windows import WindowConfig
+from etram_pipeline.labels.filters import FilterContext
+from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
+from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.labels.table import LabelTable, read_labels
+from etram_pipeline.sequences.build import Job
+from etram_pipeline.sequences.layout import (
+    FRAME_WINDOWS_FILE,
+    IMAGES_FILES,
+    LABELS,
+    LABELS_FILE,
+    RECORD_FILE,
+    REPRESENTATIONS,
+    TIMES_FILE,
+    Record,
+    Summary,
+)
+from etram_pipeline.sequences.store import LabelStore
+from etram_pipeline.sequences.writer import write_labelled_frames, write_representations
+
+
+@dataclass(frozen=True)
+class LabelJob(Job):
+    """Filters the labels of a recording and stores its labelled frames.
+
+    Attributes:
+        recording_path: The recording, which knows the size of the sensor.
+        label_path: Its label file.
+        split: Split it belongs to.
+        dataset: Classes, and the size of the sensor should the recording not say it.
+        settings: Filters and distance of frames.
+    """
+
+    recording_path: Path
+    label_path: Path
+    split: str
+    dataset: DatasetSettings
+    settings: LabelSettings
+
+    recipe: ClassVar[int] = 1
+
+    @property
+    @override
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(f"{LABELS}/{name}" for name in (LABELS_FILE, TIMES_FILE, RECORD_FILE))
+
+    @override
+    def __call__(self, folder: Path, fingerprint: str) -> Record:
+        height, width = self._sensor_size()
+        context = FilterContext(self.dataset, self.split, height, width)
+        labels = filter_labels(read_labels(self.label_path), self.settings, context)
+        _check_classes(labels, self.dataset, self.label_path)
+        frames = select_frames(labels, self.settings)
+        record = Record(
+            fingerprint=fingerprint,
+            settings=self._settings(),
+            summary=Summary(num_frames=len(frames), num_boxes=len(frames.labels)),
+            interval_us=frames.interval_us,
+        )
+        write_labelled_frames(folder / LABELS, frames, record)
+        return record
+
+    @override
+    def __fingerprint__(self) -> object:
+        files = [file_identity(path) for path in (self.recording_path, self.label_path)]
+        return ["LabelJob", self.recipe, files, self.split, self._settings()]
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset.model_dump(mode="json"),
+            "labels": self.settings.model_dump(mode="json", serialize_as_any=True),
+        }
+
+    def _sensor_size(self) -> tuple[int, int]:
+        default = self.dataset.height, self.dataset.width
+        try:
+            recording = open_recording(self.recording_path, size=default)
+        except RecordingError:
+            # Its labels may be sound; encoding will tell what is wrong with the recording.
+            return default
+        return recording.height, recording.width
+
+
+@dataclass(frozen=True)
+class EncodeJob(Job):
+    """Encodes a recording and stores its representations.
+
+    Boxes are no inputs: filters that leave the times of labelled frames as they are do not make
+    stored representations out of date.
+
+    Attributes:
+        recording_path: The recording.
+        frame_times_us: Times of its labelled frames, in microseconds.
+        frame_interval_us: Regular distance of these; 0 if not known.
+        dataset: Size of the sensor, should the recording not say it.
+        windows: When to cut.
+        representation: What to make of a window.
+        label_failure: Why its labels could not be read; empty if they could.
+    """
+
+    recording_path: Path
+    frame_times_us: tuple[int, ...]
+    frame_interval_us: int
+    dataset: DatasetSettings
+    windows: WindowConfig
+    representation: RepresentationConfig
+    label_failure: str = ""
+
+    recipe: ClassVar[int] = 1
+
+    @property
+    @override
+    def outputs(self) -> tuple[str, ...]:
+        names = (TIMES_FILE, FRAME_WINDOWS_FILE, IMAGES_FILES[self._downsampled_by])
+        return tuple(f"{self._folder}/{name}" for name in names)
+
+    @override
+    def __call__(self, folder: Path, fingerprint: str) -> Record:
+        if self.label_failure:
+            raise LabelError(self.label_failure)
+        recording = open_recording(
+            self.recording_path, size=(self.dataset.height, self.dataset.width)
+        )
+        plan = self.windows.plan(
+            np.array(self.frame_times_us, np.int64),
+            self.frame_interval_us,
+            recording.start_us,
+            recording.stop_us,
+        )
+        if len(plan.stop_us) == 0:
+            raise RecordingError(f"{self.recording_path} holds no events to cut into windows")
+        tally = Tally()
+        images = encode(
+            recording, plan, self.representation.build(recording.height, recording.width), tally
+        )
+
+        def describe(num_bytes: int) -> Record:
+            summary = Summary(
+                num_windows=len(plan.stop_us),
+                num_frames=len(plan.frame_windows),
+                num_bytes=num_bytes,
+                num_events=tally.num_events,
+                num_dropped=tally.num_dropped,
+            )
+            return Record(fingerprint=fingerprint, settings=self._settings(), summary=summary)
+
+        return write_representations(
+            folder / self._folder, images, plan, self._downsampled_by, describe
+        )
+
+    @override
+    def __fingerprint__(self) -> object:
+        return [
+            "EncodeJob",
+            self.recipe,
+            file_identity(self.recording_path),
+            [self.dataset.height, self.dataset.width],
+            list(self.frame_times_us),
+            self.frame_interval_us,
+            self._settings(),
+        ]
+
+    @property
+    def _folder(self) -> str:
+        return f"{REPRESENTATIONS}/{self.representation.name(self.windows)}"
+
+    @property
+    def _downsampled_by(self) -> int:
+        return 2 if self.representation.downsample else 1
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "windows": self.windows.model_dump(mode="json", serialize_as_any=True),
+            "representation": self.representation.model_dump(mode="json", serialize_as_any=True),
+        }
+
+
+def label_jobs(
+    recordings: Mapping[str, Path],
+    label_files: Mapping[str, Path],
+    dataset: DatasetSettings,
+    settings: LabelSettings,
+) -> dict[str, LabelJob]:
+    """How to make labelled frames of every recording that has a label file."""
+    return {
+        key: LabelJob(path, label_files[key], key.split("/")[0], dataset, settings)
+        for key, path in recordings.items()
+        if key in label_files
+    }
+
+
+def encode_jobs(
+    recordings: Mapping[str, Path],
+    labelled_frames: Mapping[str, LabelledFrames],
+    dataset: DatasetSettings,
+    windows: WindowConfig,
+    representation: RepresentationConfig,
+) -> dict[str, EncodeJob]:
+    """How to encode every recording.
+
+    Args:
+        recordings: Files, by key.
+        labelled_frames: Labelled frames of those that have any. Where this is a store, recordings
+            whose labels could not be read fail as well, rather than being taken for unlabelled.
+        dataset: Size of the sensor, for recordings that do not say it.
+        windows: When to cut.
+        representation: What to make of a window.
+    """
+    failed = labelled_frames.failed if isinstance(labelled_frames, LabelStore) else {}
+    jobs: dict[str, EncodeJob] = {}
+    for key, path in recordings.items():
+        frames = labelled_frames.get(key)
+        jobs[key] = EncodeJob(
+            recording_path=path,
+            frame_times_us=() if frames is None else tuple(frames.times_us.tolist()),
+            frame_interval_us=0 if frames is None else frames.interval_us,
+            dataset=dataset,
+            windows=windows,
+            representation=representation,
+            label_failure=failed.get(key, ""),
+        )
+    return jobs
+
+
+def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> None:
+    largest = int(labels["class_id"].max(initial=0))
+    if largest >= len(dataset.detected_classes):
+        raise LabelError(
+            f"{path} has boxes of class {largest}, but the dataset has only the classes "
+            f"{dict(enumerate(dataset.detected_classes))}: complete `dataset.class_names`, or "
+            "drop others by the filters `select_classes` or `group_classes`"
+        )

@@ -1,0 +1,134 @@
+"""Writing labelled frames and representations of one recording, each file whole or not at all."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Integer
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.events.windows import WindowPlan
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.sequences.layout import (
+    FRAME_WINDOWS_FILE,
+    IMAGES_FILES,
+    LABELS_FILE,
+    RECORD_ATTRIBUTE,
+    RECORD_FILE,
+    TIMES_FILE,
+    Record,
+    read_record,
+)
+
+_BLOSC_ZSTD = {"compression": 32001, "compression_opts": (0, 0, 0, 0, 1, 1, 5)}
+"""Blosc with Zstandard at level 1 and bytes shuffled.
+
+Source: RVT, `scripts/genx/preprocess_dataset.py`, `_blosc_opts`; read by `hdf5plugin`.
+"""
+
+Images = Iterable[Integer[np.ndarray, "C H W"]]
+
+
+def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) -> None:
+    """Store the labelled frames of a recording.
+
+    Args:
+        folder: Folder of the recording's labels, `labels_v2`.
+        frames: What to store.
+        record: Written last; until then the files count as unfinished.
+
+    Raises:
+        StoreError: If labels of another origin are there already; they are left as they are.
+    """
+    if (folder / LABELS_FILE).exists():
+        _refuse_foreign(folder / RECORD_FILE)
+    _write_record(folder / RECORD_FILE, record.model_copy(update={"fingerprint": ""}))
+    with written_whole(folder / LABELS_FILE) as partial, partial.open("wb") as file:
+        np.savez(file, labels=frames.labels, objframe_idx_2_label_idx=frames.first_label)
+    _write_array(folder / TIMES_FILE, frames.times_us)
+    _write_record(folder / RECORD_FILE, record)
+
+
+def write_representations(
+    folder: Path,
+    images: Images,
+    plan: WindowPlan,
+    downsampled_by: int,
+    describe: Callable[[int], Record],
+) -> Record:
+    """Store the representations of a recording while they are computed.
+
+    What was stored before stays until the last image is written.
+
+    Args:
+        folder: Folder of this representation, `event_representations_v2/<representation>`.
+        images: One for each window of the plan.
+        plan: The windows.
+        downsampled_by: Sensor px that make one px of an image along each axis, 1 or 2.
+        describe: Makes the record once all images are written, from the size they take in bytes.
+
+    Returns:
+        The record that was stored with the images.
+
+    Raises:
+        StoreError: If representations of another origin are there already; they are left as they
+            are.
+        ValueError: If there are more or fewer images than windows.
+    """
+    for name in IMAGES_FILES.values():
+        if (folder / name).exists():
+            _refuse_foreign(folder / name)
+    with written_whole(folder / IMAGES_FILES[downsampled_by]) as partial:
+        record = _write_images(partial, images, len(plan.stop_us), describe)
+        # From here on the small files belong to the new images, so the old ones must be gone.
+        for name in IMAGES_FILES.values():
+            (folder / name).unlink(missing_ok=True)
+        _write_array(folder / TIMES_FILE, plan.stop_us)
+        _write_array(folder / FRAME_WINDOWS_FILE, plan.frame_windows)
+    return record
+
+
+def _write_images(
+    path: Path, images: Images, num_windows: int, describe: Callable[[int], Record]
+) -> Record:
+    import h5py
+    import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
+
+    with h5py.File(path, "w") as file:
+        data, num_images = None, 0
+        for window, image in enumerate(images):
+            if data is None:
+                data = file.create_dataset(
+                    "data",
+                    shape=(num_windows, *image.shape),
+                    maxshape=(None, *image.shape),
+                    chunks=(1, *image.shape),
+                    dtype=image.dtype,
+                    **_BLOSC_ZSTD,
+                )
+            data[window] = image
+            num_images = window + 1
+        if data is None or num_images != num_windows:
+            raise ValueError(f"{num_images} images were made for {num_windows} windows")
+        record = describe(int(data.id.get_storage_size()))
+        file.attrs[RECORD_ATTRIBUTE] = record.model_dump_json()
+    return record
+
+
+def _refuse_foreign(path: Path) -> None:
+    if read_record(path) is None:
+        raise StoreError(
+            f"{path.parent} holds data that this project did not make, and which it will not "
+            "replace: use it as it is, move it away, or choose another folder in the catalog"
+        )
+
+
+def _write_record(path: Path, record: Record) -> None:
+    with written_whole(path) as partial:
+        partial.write_text(record.model_dump_json(indent=1))
+
+
+def _write_array(path: Path, array: Integer[np.ndarray, " N"]) -> None:
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.save(file, array)
