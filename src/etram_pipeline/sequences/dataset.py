@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped
@@ -49,8 +49,47 @@ class WindowFrames(Protocol):
     def frame_windows(self) -> Int64[np.ndarray, " F"]:
         """Window that ends at each labelled frame."""
 
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """How the representations were made; None if that is not known."""
+
     def read(self, start: int, stop: int) -> Shaped[np.ndarray, "T C H W"]:
         """Representations of the windows from `start` to before `stop`."""
+
+
+@dataclass(frozen=True)
+class FramesInMemory:
+    """Representations that need no store; see `WindowFrames`."""
+
+    images: Shaped[np.ndarray, "N C H W"]
+    stop_us: Int64[np.ndarray, " N"]
+    frame_windows: Int64[np.ndarray, " F"]
+    downsampled_by: int = 1
+    settings: dict[str, Any] | None = None
+
+    @property
+    def num_windows(self) -> int:
+        """Windows in the recording."""
+        return len(self.images)
+
+    @property
+    def channels(self) -> int:
+        """Channels of each representation."""
+        return int(self.images.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows of each representation."""
+        return int(self.images.shape[2])
+
+    @property
+    def width(self) -> int:
+        """Columns of each representation."""
+        return int(self.images.shape[3])
+
+    def read(self, start: int, stop: int) -> Shaped[np.ndarray, "T C H W"]:
+        """Representations of the windows from `start` to before `stop`."""
+        return self.images[start:stop]
 
 
 @dataclass(frozen=True)

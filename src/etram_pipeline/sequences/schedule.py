@@ -16,7 +16,7 @@ could end.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64
@@ -70,7 +70,7 @@ class SamplingSettings(Settings):
     random_weight: float = Field(default=1.0, ge=0)
 
     @model_validator(mode="after")
-    def _check_weights(self) -> Self:
+    def _check_weights(self) -> "SamplingSettings":
         if self.stream_weight + self.random_weight == 0:
             raise ValueError("stream_weight and random_weight are both 0; raise one of them")
         return self

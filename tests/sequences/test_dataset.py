@@ -1,0 +1,187 @@
+"""Clips as samples."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.sequences.augmentation import AugmentationSettings
+from etram_pipeline.sequences.collate import collate
+from etram_pipeline.sequences.dataset import (
+    Augmentation,
+    ClipDataset,
+    FramesInMemory,
+    Sample,
+    ScheduleSampler,
+)
+from etram_pipeline.sequences.schedule import (
+    Clip,
+    Lanes,
+    Sampling,
+    SamplingSettings,
+    Step,
+    training_schedule,
+)
+
+AugmentationBySampling = dict[Sampling, AugmentationSettings]
+MakeLabels = Callable[[list[list[tuple[float, ...]]]], LabelledFrames]
+
+
+def clip(start: int, stop: int, sampling: str = "stream", draw: tuple[int, int] = (0, 0)) -> Clip:
+    return Clip("train/a", start, stop, starts=True, sampling=sampling, draw=draw)  # type: ignore[arg-type]
+
+
+def sample(dataset: ClipDataset, wanted: Clip) -> Sample:
+    found = dataset[wanted]
+    assert found is not None
+    return found
+
+
+def test_a_sample_holds_the_windows_of_its_clip(recording: FramesInMemory) -> None:
+    found = sample(ClipDataset({"train/a": recording}), clip(3, 8))
+    np.testing.assert_array_equal(found.frames, recording.images[3:8])
+    np.testing.assert_array_equal(found.times_us, recording.stop_us[3:8])
+
+
+def test_keyframes_are_the_labelled_windows_of_the_clip(
+    recording: FramesInMemory, labels_of: MakeLabels
+) -> None:
+    labels = labels_of([[(0, 0, 8, 8, 1)]] * len(recording.frame_windows))
+    dataset = ClipDataset({"train/a": recording}, {"train/a": labels})
+    assert recording.frame_windows.tolist() == [1, 3, 5, 7, 9, 11]
+    found = sample(dataset, clip(3, 8))
+    assert found.keyframes == (0, 2, 4)
+    assert len(found.targets) == 3
+    assert sample(dataset, clip(4, 5)).keyframes == ()
+
+
+def test_every_window_is_a_keyframe_on_request(recording: FramesInMemory) -> None:
+    dataset = ClipDataset({"train/a": recording}, keyframes="all")
+    assert sample(dataset, clip(3, 8)).keyframes == (0, 1, 2, 3, 4)
+
+
+def test_boxes_are_scaled_cut_and_dropped_when_flat(
+    recording: FramesInMemory, labels_of: MakeLabels
+) -> None:
+    """The representation is 64 x 48, the sensor twice as large."""
+    boxes: list[tuple[float, ...]] = [
+        (10.0, 20.0, 30.0, 40.0, 2),  # inside
+        (100.0, 80.0, 60.0, 60.0, 1),  # beyond the right and the lower border
+        (-20.0, 5.0, 20.0, 10.0, 0),  # ends at the left border
+    ]
+    labels = labels_of([[], boxes, [], [], [], []])
+    dataset = ClipDataset({"train/a": recording}, {"train/a": labels})
+    (first, second) = sample(dataset, clip(0, 5)).targets
+    assert len(first.class_ids) == 0
+    assert second.boxes_xyxy.tolist() == [[5, 10, 20, 30], [50, 40, 64, 48]]
+    assert second.class_ids.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32])
+def test_representations_keep_their_type(dtype: type) -> None:
+    frames = FramesInMemory(np.ones((6, 2, 8, 8), dtype), np.arange(6), np.array([1, 3]))
+    flip = Augmentation({"stream": AugmentationSettings(flip_probability=1)})
+    assert sample(ClipDataset({"train/a": frames}, None, flip), clip(0, 4)).frames.dtype == dtype
+
+
+def test_frames_and_boxes_are_seen_the_same_way(
+    recording: FramesInMemory, labels_of: MakeLabels
+) -> None:
+    labels = labels_of([[(0, 0, 16, 16, 1)]] * 6)
+    flip: AugmentationBySampling = {
+        "stream": AugmentationSettings(flip_probability=1, zoom_probability=0)
+    }
+    dataset = ClipDataset({"train/a": recording}, {"train/a": labels}, Augmentation(flip))
+    found = sample(dataset, clip(0, 2))
+    np.testing.assert_array_equal(found.frames, recording.images[:2, ..., ::-1])
+    assert found.targets[0].boxes_xyxy.tolist() == [[56, 0, 64, 8]]
+
+
+def test_a_streamed_part_is_seen_one_way_and_the_next_pass_another(
+    recording: FramesInMemory,
+) -> None:
+    strong: AugmentationBySampling = {
+        "stream": AugmentationSettings(zoom_probability=1, zoom_in_share=0, max_zoom_out=4)
+    }
+    augmentation = Augmentation(strong, seed=1)
+
+    def view(start: int, draw: tuple[int, int]) -> object:
+        return augmentation.view(clip(start, start + 5, draw=draw), 48, 64, None)
+
+    assert view(0, (0, 7)) == view(5, (0, 7))
+    assert view(0, (0, 7)) != view(0, (1, 7))
+    assert view(0, (0, 7)) != view(0, (0, 8))
+    assert view(0, (0, 7)) == Augmentation(strong, seed=1).view(
+        clip(0, 5, draw=(0, 7)), 48, 64, None
+    )
+    assert view(0, (0, 7)) != Augmentation(strong, seed=2).view(
+        clip(0, 5, draw=(0, 7)), 48, 64, None
+    )
+    assert recording.num_windows > 0
+
+
+def test_recordings_read_whole_are_not_augmented(recording: FramesInMemory) -> None:
+    always = AugmentationSettings(flip_probability=1)
+    dataset = ClipDataset(
+        {"train/a": recording}, None, Augmentation({"stream": always, "random": always})
+    )
+    found = sample(dataset, clip(0, 5, sampling="whole"))
+    np.testing.assert_array_equal(found.frames, recording.images[:5])
+
+
+def test_a_frame_whose_boxes_all_left_remains_a_keyframe(
+    recording: FramesInMemory, labels_of: MakeLabels
+) -> None:
+    labels = labels_of([[(120, 90, 6, 4, 1)]] * 6)
+    zoom = AugmentationSettings(zoom_probability=1, zoom_in_share=1, max_zoom_in=8)
+    dataset = ClipDataset(
+        {"train/a": recording}, {"train/a": labels}, Augmentation({"stream": zoom})
+    )
+    samples = [sample(dataset, clip(0, 5, draw=(0, part))) for part in range(10)]
+    assert any(len(s.targets[0].class_ids) == 0 for s in samples)
+    assert all(s.keyframes == (1, 3) and len(s.targets) == 2 for s in samples)
+
+
+def test_recordings_of_different_sizes_are_refused(recording: FramesInMemory) -> None:
+    other = FramesInMemory(np.zeros((3, 4, 24, 32), np.uint8), np.arange(3), np.array([1]))
+    with pytest.raises(StoreError, match=r"train/a is 4x48x64 .* train/b is 4x24x32"):
+        ClipDataset({"train/a": recording, "train/b": other})
+
+
+def test_labels_made_for_other_windows_are_refused(
+    recording: FramesInMemory, labels_of: MakeLabels
+) -> None:
+    labels = labels_of([[(0, 0, 8, 8, 1)]] * 5)
+    with pytest.raises(StoreError, match=r"train/a has 5 labelled frames.* for 6; run the preproc"):
+        ClipDataset({"train/a": recording}, {"train/a": labels})
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_follow_the_schedule_whatever_the_number_of_workers(
+    recording: FramesInMemory, workers: int
+) -> None:
+    windows = {"train/a": recording.frame_windows}
+
+    def schedule() -> Iterator[Step]:
+        return training_schedule(windows, SamplingSettings(), Lanes(3), 5, seed=0)
+
+    sampler = ScheduleSampler(schedule, num_steps=12, first_step=4)
+    dataset = ClipDataset({"train/a": recording})
+    batches = list(
+        DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers)
+    )
+    expected = [step for step, _ in zip(schedule(), range(12), strict=False)][4:]
+    assert len(batches) == 8
+    for batch, step in zip(batches, expected, strict=True):
+        first_windows = [lane.start for lane in step if lane]
+        assert batch.times_us[0].tolist() == recording.stop_us[first_windows].tolist()
+
+
+def test_a_sampler_says_how_many_steps_there_are_in_all() -> None:
+    sampler = ScheduleSampler(partial(iter, [(None,)] * 9), num_steps=9, first_step=2)
+    assert len(sampler) == 9
+    assert len(list(sampler)) == 7
