@@ -1,0 +1,99 @@
+"""Which states of a training are kept: the best and the last, each file whole or absent."""
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+from typing_extensions import override
+
+from etram_pipeline.core.files import written_whole
+
+BEST = "best.ckpt"
+LAST = "last.ckpt"
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes checkpoints so that being killed meanwhile leaves the former one."""
+
+    @override
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        with written_whole(Path(path)) as partial:
+            torch.save(checkpoint, partial)
+
+
+class BestAndLast(Checkpoint):
+    """Saves the last state at intervals, and keeps the one with the best validation score.
+
+    Where nothing can be scored, for want of labels, the last state counts as the best.
+    """
+
+    def __init__(self, folder: Path, monitor: str, every_steps: int) -> None:
+        """Save in `folder` every `every_steps` steps; `monitor` names the score."""
+        self._folder = folder
+        self._monitor = monitor
+        self._every_steps = every_steps
+        self._best_score = -1.0
+        self._last_step = 0
+
+    @property
+    def best_score(self) -> float:
+        """Best score so far; -1 if there is none."""
+        return self._best_score
+
+    @override
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        due = trainer.global_step >= self._last_step + self._every_steps
+        # A state from just before a validation would continue after it, and never be scored.
+        if due and not _is_validated_next(trainer):
+            self._save_last(trainer)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        score = trainer.callback_metrics.get(self._monitor)
+        better = score is None or float(score) > self._best_score
+        if score is not None:
+            self._best_score = max(self._best_score, float(score))
+        self._save_last(trainer)
+        if better and trainer.is_global_zero:
+            _share_file(self._folder / LAST, self._folder / BEST)
+
+    @override
+    def state_dict(self) -> dict[str, float]:
+        return {"best_score": self._best_score, "last_step": self._last_step}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._best_score = state_dict["best_score"]
+        self._last_step = state_dict["last_step"]
+
+    def _save_last(self, trainer: Trainer) -> None:
+        self._last_step = trainer.global_step
+        trainer.save_checkpoint(self._folder / LAST)
+
+
+def find_resumable(folder: Path) -> Path | None:
+    """The checkpoint to continue from; one that is cut short is passed over."""
+    candidates = [folder / LAST, folder / BEST]
+    return next((path for path in candidates if zipfile.is_zipfile(path)), None)
+
+
+def _is_validated_next(trainer: Trainer) -> bool:
+    interval = trainer.val_check_batch
+    return interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
+
+
+def _share_file(source: Path, target: Path) -> None:
+    """Give a file a second name without writing it again, where the file system can."""
+    with written_whole(target) as partial:
+        try:
+            os.link(source, partial)
+        except OSError:
+            shutil.copyfile(source, partial)

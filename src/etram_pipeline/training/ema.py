@@ -1,0 +1,81 @@
+"""A running average of the weights, which is what gets validated and saved."""
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from typing_extensions import override
+
+_LEARNING = "learning_state_dict"
+
+
+class WeightAverage(Callback):
+    """Averages the weights over the steps and takes their place while the detector is scored.
+
+    The share kept rises from 0.1 to `decay` in the first steps, so that the random weights of the
+    beginning are soon forgotten. Counts, such as those of batch normalisation, are copied.
+
+    A checkpoint holds the average where readers look for weights, and the weights that learn
+    beside them, for training to continue with.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self._decay = decay
+        self._average: dict[str, Tensor] = {}
+        self._num_updates = 0
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        state = pl_module.state_dict()
+        start = self._average or state
+        self._average = {name: start[name].detach().to(state[name], copy=True) for name in state}
+
+    @override
+    @torch.no_grad()
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        if trainer.global_step == self._num_updates:
+            return
+        self._num_updates = trainer.global_step
+        keep = min(self._decay, (1 + self._num_updates) / (10 + self._num_updates))
+        for name, value in pl_module.state_dict().items():
+            if value.is_floating_point():
+                self._average[name].lerp_(value, 1 - keep)
+            else:
+                self._average[name].copy_(value)
+
+    @override
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._exchange(pl_module)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._exchange(pl_module)
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, object]
+    ) -> None:
+        checkpoint[_LEARNING] = checkpoint["state_dict"]
+        checkpoint["state_dict"] = dict(self._average)
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, dict[str, Tensor]]
+    ) -> None:
+        if _LEARNING in checkpoint:
+            self._average = dict(checkpoint["state_dict"])
+            pl_module.load_state_dict(checkpoint[_LEARNING])
+
+    @override
+    def state_dict(self) -> dict[str, int]:
+        return {"num_updates": self._num_updates}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._num_updates = state_dict["num_updates"]
+
+    @torch.no_grad()
+    def _exchange(self, pl_module: LightningModule) -> None:
+        for name, value in pl_module.state_dict().items():
+            kept = value.clone()
+            value.copy_(self._average[name])
+            self._average[name].copy_(kept)

@@ -1,0 +1,184 @@
+"""Training from stored clips to the best checkpoint."""
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytorch_lightning import seed_everything
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
+from etram_pipeline.models.detector import Detector
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.training.checkpoints import BEST, find_resumable
+from etram_pipeline.training.data import ClipData, LabelledRecordings
+from etram_pipeline.training.module import DetectionModule
+from etram_pipeline.training.scoring import ValidationScore
+from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.trainer import build_trainer, quiet_lightning, use_available_cores
+
+logger = logging.getLogger(__name__)
+
+_FINISHED = "finished.json"
+_SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
+
+
+class Blueprint(Settings):
+    """What to train, and what its checkpoint says about it.
+
+    Attributes:
+        detector: The detector to build.
+        class_names: Classes it is to distinguish, in the order of their ids.
+        dataset_fingerprint: Identifies the data it learns from.
+        mlflow_run_id: The run that trains it; empty if not tracked.
+    """
+
+    detector: DetectorConfig
+    class_names: tuple[str, ...]
+    dataset_fingerprint: str = ""
+    mlflow_run_id: str = ""
+
+
+def fit(
+    train: LabelledRecordings,
+    val: LabelledRecordings,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    work_dir: Path,
+    loggers: Sequence[Logger] = (),
+) -> Path:
+    """Train a detector, or go on where an earlier call with the same folder was interrupted.
+
+    Args:
+        train: Recordings to learn from.
+        val: Recordings to tell the best checkpoint by; may hold nothing to find.
+        blueprint: What to train.
+        settings: How to train it.
+        work_dir: Folder of this training alone: `best.ckpt`, `last.ckpt` and `history.csv`.
+        loggers: Further places that step metrics go to.
+
+    Returns:
+        The best checkpoint.
+
+    Raises:
+        StoreError: If there is nothing to train on, or representations and labels do not fit.
+        LabelError: If a label is of a class that does not exist.
+        KeyboardInterrupt: If interrupted; call again to continue.
+        SystemExit: With a code that is not 0, on SIGTERM; call again to continue.
+    """
+    best = work_dir / BEST
+    if _is_finished(work_dir, settings.max_steps):
+        logger.info("this training is finished: %s", best)
+        return best
+    work_dir.mkdir(parents=True, exist_ok=True)
+    for recordings in (train, val):
+        recordings.check_classes(len(blueprint.class_names))
+    with quiet_lightning():
+        use_available_cores()
+        seed_everything(settings.seed, workers=True, verbose=False)
+        module = _build_module(train, val, blueprint, settings)
+        score = module.score
+        trainer = build_trainer(
+            settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0
+        )
+        with _honest_exit():
+            data = ClipData(train, val, settings)
+            trainer.fit(module, datamodule=data, ckpt_path=_resume(work_dir))
+    _mark_finished(work_dir, settings.max_steps)
+    return best
+
+
+def _build_module(
+    train: LabelledRecordings,
+    val: LabelledRecordings,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+) -> DetectionModule:
+    example = next(iter(train.frames.values()), None)
+    if example is None:
+        raise StoreError("there is no recording to train on")
+    detector = blueprint.detector.build(example.channels, len(blueprint.class_names))
+    if settings.start_from is not None:
+        _take_weights(detector, Path(settings.start_from))
+    about = Checkpoint(
+        detector=detector,
+        detector_config=blueprint.detector,
+        in_channels=example.channels,
+        class_names=blueprint.class_names,
+        representation=example.settings,
+        downsampled_by=example.downsampled_by,
+        dataset_fingerprint=blueprint.dataset_fingerprint,
+        mlflow_run_id=blueprint.mlflow_run_id,
+    )
+    score = ValidationScore(
+        labels={name: val.labels[name].labels for name in val.frames},
+        downsampled_by={name: stored.downsampled_by for name, stored in val.frames.items()},
+        class_names=blueprint.class_names,
+        protocol=settings.validation.protocol,
+    )
+    return DetectionModule(detector, settings, score, checkpoint_payload(about))
+
+
+def _take_weights(detector: Detector, path: Path) -> None:
+    """Start from the weights of a checkpoint, save those of another shape: those of new classes."""
+    wanted = detector.state_dict()
+    found = read_checkpoint(path).detector.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in found.items()
+        if name in wanted and wanted[name].shape == tensor.shape
+    }
+    detector.load_state_dict(fitting, strict=False)
+    logger.info("%d of %d weights are taken from %s", len(fitting), len(wanted), path)
+
+
+def _resume(work_dir: Path) -> Path | None:
+    """The checkpoint to continue from, if any."""
+    path = find_resumable(work_dir)
+    if path is not None:
+        logger.info("continuing the training in %s from %s", work_dir, path.name)
+    return path
+
+
+@contextmanager
+def _honest_exit() -> Iterator[None]:
+    """Let an interruption look like one: Lightning turns it into an exit, and SIGTERM into success.
+
+    Lightning also leaves Ctrl-C switched off.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SIGTERMException as error:
+        raise SystemExit(_SIGTERM_EXIT_CODE) from error
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt("training was interrupted; run again to continue") from error
+        raise
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _is_finished(work_dir: Path, max_steps: int) -> bool:
+    path = work_dir / _FINISHED
+    if not (path.exists() and (work_dir / BEST).exists()):
+        return False
+    done: int = json.loads(path.read_text())["max_steps"]
+    return done >= max_steps
+
+
+@rank_zero_only
+def _mark_finished(work_dir: Path, max_steps: int) -> None:
+    with written_whole(work_dir / _FINISHED) as partial:
+        partial.write_text(json.dumps({"max_steps": max_steps}))

@@ -1,0 +1,111 @@
+"""Training here, or in the processes that a launcher starts on several devices.
+
+Lightning's own launcher would start the program that called it once more for every device, and with
+it everything that the program did before. So the program writes down what is to be trained, and a
+launcher starts this module instead, for example `torchrun --standalone --nproc-per-node=4 -m
+etram_pipeline.training.launch <work_dir>`.
+"""
+
+import logging
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.training.checkpoints import BEST
+from etram_pipeline.training.data import LabelledRecordings
+from etram_pipeline.training.fit import Blueprint, fit
+from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.tracking import lightning_loggers
+
+JOB = "job.json"
+_SECONDS_TO_STOP = 30
+
+
+class Job(Settings):
+    """One training as plain data, so that another process can read what to do.
+
+    Attributes:
+        representations: Root of the stored representations.
+        representation: Name of the representation in that store.
+        labels: Root of the stored labels.
+        train: Keys of the recordings to learn from.
+        val: Keys of those to tell the best checkpoint by.
+        blueprint: What to train.
+        settings: How to train it.
+    """
+
+    representations: Path
+    representation: str
+    labels: Path
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    blueprint: Blueprint
+    settings: TrainSettings
+
+
+class LaunchError(EtramError):
+    """The launcher could not be started, or a process that it started failed."""
+
+
+def run_job(job: Job, work_dir: Path) -> Path:
+    """Train as `fit` does, in as many processes as the job's launcher starts.
+
+    Returns:
+        The best checkpoint.
+
+    Raises:
+        LaunchError: If the launcher reports a failure; its own output says which.
+    """
+    if job.settings.launcher is None:
+        return _fit(job, work_dir)
+    with written_whole(work_dir / JOB) as partial:
+        partial.write_text(job.model_dump_json(serialize_as_any=True, indent=2))
+    command = [*shlex.split(job.settings.launcher), "-m", __name__, str(work_dir)]
+    _run(command)
+    return work_dir / BEST
+
+
+def _fit(job: Job, work_dir: Path) -> Path:
+    frames, labels = FrameStore(job.representations, job.representation), LabelStore(job.labels)
+    train, val = (
+        LabelledRecordings({key: frames[key] for key in keys}, {key: labels[key] for key in keys})
+        for keys in (job.train, job.val)
+    )
+    return fit(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
+
+
+def _run(command: list[str]) -> None:
+    """Run a command to its end; whatever ends this process ends the command too."""
+    try:
+        process = subprocess.Popen(command)
+    except OSError as error:
+        raise LaunchError(f"train.launcher: cannot start '{command[0]}': {error}") from error
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(_SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    if code != 0:
+        raise LaunchError(f"'{shlex.join(command)}' ended with code {code}; see its messages above")
+
+
+def main(work_dir: Path) -> None:
+    """What each process that a launcher starts does."""
+    is_first = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+    level = logging.INFO if is_first else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    _fit(Job.model_validate_json((work_dir / JOB).read_text()), work_dir)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,93 @@
+"""The one Lightning module that trains every detector."""
+
+from collections.abc import Mapping
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from typing_extensions import override
+
+from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
+from etram_pipeline.training.scoring import ValidationScore
+from etram_pipeline.training.settings import TrainSettings
+
+
+class DetectionModule(LightningModule):
+    """Carries the state of each lane from batch to batch, apart for training and validation."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        settings: TrainSettings,
+        score: ValidationScore,
+        about: Mapping[str, object],
+    ) -> None:
+        """Train `detector`; checkpoints carry `about`, which makes them describe themselves."""
+        super().__init__()
+        self.detector = detector
+        self._settings = settings
+        self.score = score
+        self._about = about
+        self._training_state: State = ()
+        self._validation_state: State = ()
+        freeze(detector, settings.freeze)
+
+    @override
+    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        losses, state = self.detector.losses(batch, self._training_state)
+        self._training_state = tuple(memory.detach() for memory in state)
+        total = torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
+        self.log_dict(
+            {"train/loss": total, **{f"train/{name}": value for name, value in losses.items()}},
+            batch_size=len(batch.keyframes),
+        )
+        self.log("train/learning_rate", self._learning_rate(), batch_size=1)
+        return total
+
+    @override
+    def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
+        suppression = self._settings.validation.suppression
+        detections, self._validation_state = self.detector.detect(
+            batch, self._validation_state, suppression
+        )
+        self.score.add(batch, detections)
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        self._validation_state = ()
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        self._validation_state = ()
+        metrics = self.score.compute()
+        self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        hold_statistics(self.detector, self._settings.freeze)
+
+    @override
+    def on_validation_model_train(self) -> None:
+        super().on_validation_model_train()
+        hold_statistics(self.detector, self._settings.freeze)
+
+    @override
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer, schedule = build_optimizer(
+            self.detector, self._settings.optimizer, self._settings.max_steps
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        checkpoint["etram"] = dict(self._about)
+
+    def _learning_rate(self) -> float:
+        rate: float = self.trainer.optimizers[0].param_groups[0]["lr"]
+        return rate

@@ -1,0 +1,95 @@
+"""Detections of whole recordings."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+
+from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.sequences.dataset import ClipDataset, ScheduleSampler, WindowFrames
+from etram_pipeline.sequences.schedule import Lanes, Step, labelled_span, whole_schedule
+from etram_pipeline.training.data import Loader, clip_loader
+from etram_pipeline.training.settings import Precision, PredictSettings
+from etram_pipeline.training.tables import DetectionCollector
+from etram_pipeline.training.trainer import resolve_precision, use_available_cores
+
+_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def predict_recordings(
+    detector: Detector, frames: Mapping[str, WindowFrames], settings: PredictSettings
+) -> Iterator[tuple[str, DetectionTable]]:
+    """Detect in every recording from its first window to its last, with the state carried on.
+
+    Args:
+        detector: What detects; it is moved to the device that `settings` name.
+        frames: Representations by recording, all of one size.
+        settings: Where to detect, and how.
+
+    Yields:
+        Key and table of each recording as it is done, boxes in px of the sensor, times in order.
+    """
+    device = _device(settings.device)
+    steps = _steps(frames, settings)
+    clips_left = Counter(clip.recording for step in steps for clip in step if clip)
+    collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})
+    for name in frames.keys() - clips_left.keys():
+        yield name, collector.take(name)
+    dataset = ClipDataset(frames, keyframes=settings.windows)
+    sampler = ScheduleSampler(partial(iter, steps), len(steps))
+    loader = clip_loader(dataset, sampler, settings.workers, on_gpu=device.type == "cuda")
+    for batch, found in _detect(detector.to(device).eval(), loader, device, settings):
+        collector.add(batch, found)
+        for name in filter(None, batch.recordings):
+            clips_left[name] -= 1
+            if not clips_left[name]:
+                yield name, collector.take(name)
+
+
+def predict_recording(
+    detector: Detector, frames: WindowFrames, settings: PredictSettings
+) -> DetectionTable:
+    """Detections of one recording; see `predict_recordings`."""
+    ((_, table),) = predict_recordings(detector, {"recording": frames}, settings)
+    return table
+
+
+def _detect(
+    detector: Detector, loader: Loader, device: torch.device, settings: PredictSettings
+) -> Iterator[tuple[SequenceBatch, list[Detections]]]:
+    use_available_cores()
+    precision = resolve_precision(settings.precision, on_gpu=device.type == "cuda")
+    state: State = ()
+    batch: SequenceBatch
+    for batch in loader:
+        with torch.inference_mode(), _arithmetic(device, precision):
+            found, state = detector.detect(batch.to(device), state, settings.suppression)
+        yield batch, found
+
+
+def _arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    if precision not in _AUTOCAST:
+        return nullcontext()
+    return torch.autocast(device.type, _AUTOCAST[precision])
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _steps(frames: Mapping[str, WindowFrames], settings: PredictSettings) -> list[Step]:
+    """Recordings over lanes; with labelled windows only, each is read from before the first one."""
+    length = settings.clip_length
+    spans = {
+        name: labelled_span(stored.frame_windows, stored.num_windows, length)
+        if settings.windows == "labelled"
+        else range(stored.num_windows)
+        for name, stored in frames.items()
+    }
+    return whole_schedule(spans, Lanes(min(settings.lanes, max(len(spans), 1))), length)

@@ -1,0 +1,68 @@
+"""The validation score, by the same evaluation that scores tests."""
+
+from collections.abc import Mapping, Sequence
+
+import torch.distributed
+
+from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.evaluation import evaluate
+from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.training.tables import NOTHING, DetectionCollector
+
+
+class ValidationScore:
+    """Collects the detections of a validation, then evaluates them all at once.
+
+    AP is no mean over batches or devices, so tables are gathered, not figures.
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[str, LabelTable],
+        downsampled_by: Mapping[str, int],
+        class_names: Sequence[str],
+        protocol: str,
+    ) -> None:
+        """Score against `labels`, both mappings by recording."""
+        self._labels = labels
+        self._collector = DetectionCollector(downsampled_by)
+        self._class_names = tuple(class_names)
+        self._protocol = protocol
+
+    @property
+    def monitor(self) -> str:
+        """Name of the score that tells the better of two detectors."""
+        return f"val/{self._protocol}/AP"
+
+    @property
+    def num_labels(self) -> int:
+        """Boxes to find."""
+        return sum(len(table) for table in self._labels.values())
+
+    def add(self, batch: SequenceBatch, detections: Sequence[Detections]) -> None:
+        """Take the detections of every keyframe of a batch."""
+        self._collector.add(batch, detections)
+
+    def compute(self) -> dict[str, float]:
+        """Metrics by name, without those for which there is nothing to find; forgets detections."""
+        tables = _gather(self._collector.take_all())
+        if not self.num_labels:
+            return {}
+        found = {name: tables.get(name, NOTHING) for name in self._labels}
+        metrics = evaluate(self._labels, found, self._protocol, class_names=self._class_names)
+        return {
+            f"val/{self._protocol}/{name}": value
+            for name, value in metrics.overall.items()
+            if value >= 0
+        }
+
+
+def _gather(tables: dict[str, DetectionTable]) -> dict[str, DetectionTable]:
+    """Tables of all devices; each recording is read by one of them."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return tables
+    everyones: list[dict[str, DetectionTable] | None]
+    everyones = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyones, tables)
+    return {name: table for some in everyones if some for name, table in some.items()}

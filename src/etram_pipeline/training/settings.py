@@ -1,0 +1,145 @@
+"""How to train and to predict: parameters only, so that reading them imports nothing heavy."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.sequences.augmentation import AugmentationSettings
+from etram_pipeline.sequences.schedule import SamplingSettings
+
+Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
+Workers = int | Literal["auto"]
+
+
+class OptimizerSettings(Settings):
+    """AdamW, and the learning rate over the course of training.
+
+    The rate rises in a straight line to `learning_rate`, then falls in one to its end.
+
+    Attributes:
+        learning_rate: Highest rate. The reference's 3.46e-4 is for 24 lanes over all devices and
+            grows with the square root of their number.
+        weight_decay: Decoupled weight decay.
+        warmup: Share of the steps until the highest rate.
+        start_divisor: The first rate is the highest one divided by this.
+        end_divisor: Likewise the last rate.
+        gradient_clip: Largest absolute value, or norm, of gradients; None: as they come.
+        clip_by: What `gradient_clip` limits.
+        accumulate: Batches that each step sums gradients over.
+    """
+
+    learning_rate: float = Field(default=3.46e-4, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup: float = Field(default=0.005, ge=0, le=1)
+    start_divisor: float = Field(default=20.0, ge=1)
+    end_divisor: float = Field(default=10_000.0, ge=1)
+    gradient_clip: float | None = Field(default=1.0, gt=0)
+    clip_by: Literal["value", "norm"] = "value"
+    accumulate: int = Field(default=1, ge=1)
+
+
+class ValidationSettings(Settings):
+    """How the detector is scored while it trains.
+
+    Attributes:
+        protocol: Evaluation protocol; its AP decides which checkpoint is the best.
+        every_steps: Steps between two validations; the last step is always validated.
+        patience: Validations without a better AP after which training stops; None: never.
+        lanes: Recordings read side by side.
+        suppression: Which predictions count.
+    """
+
+    protocol: str = "etram_8class"
+    every_steps: int = Field(default=10_000, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    lanes: int = Field(default=12, ge=1)
+    suppression: Suppression = Suppression()
+
+
+class TrainSettings(Settings):
+    """One training; the defaults are the reference's for a sensor of a megapixel.
+
+    Attributes:
+        seed: Decides weights, order and augmentation.
+        max_steps: Optimizer steps.
+        lanes: Clips in a batch, on each device.
+        clip_length: Windows in a clip, through which gradients flow.
+        sampling: How recordings are read.
+        stream_augmentation: Drawn once for each stretch that is streamed.
+        random_augmentation: Drawn for each random clip.
+        optimizer: Learning rate and all that.
+        average_decay: Share of the running average of the weights that each step keeps; the average
+            is what is validated and saved. None: the weights themselves.
+        start_from: Checkpoint of this project or of RVT to take weights from, where they fit; None:
+            start from random ones.
+        freeze: Parameters whose names start with one of these do not learn, nor do the statistics
+            of their layers.
+        validation: How and when the detector is scored.
+        checkpoint_every_steps: Steps after which a killed training continues at the latest.
+        log_every_steps: Steps between two points of a loss curve.
+        precision: Of the arithmetic; `auto`: bfloat16 where the hardware has it, else float32.
+        workers: Processes that read clips; 0: read while training waits.
+        deterministic: Refuse faster algorithms whose results differ from run to run.
+        accelerator: Kind of device.
+        devices: Number of devices.
+        num_nodes: Number of machines.
+        launcher: Command that starts one process per device, such as
+            `torchrun --standalone --nproc-per-node=4`; None: train in this process.
+    """
+
+    seed: int = Field(default=0, ge=0)
+    max_steps: int = Field(default=400_000, ge=1)
+    lanes: int = Field(default=12, ge=1)
+    clip_length: int = Field(default=5, ge=1)
+    sampling: SamplingSettings = SamplingSettings()
+    stream_augmentation: AugmentationSettings = AugmentationSettings(
+        zoom_probability=0.5, zoom_in_share=0.0
+    )
+    random_augmentation: AugmentationSettings = AugmentationSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    average_decay: float | None = Field(default=None, gt=0, lt=1)
+    start_from: str | None = None
+    freeze: tuple[str, ...] = ()
+    validation: ValidationSettings = ValidationSettings()
+    checkpoint_every_steps: int = Field(default=1000, ge=1)
+    log_every_steps: int = Field(default=10, ge=1)
+    precision: Precision = "auto"
+    workers: Workers = "auto"
+    deterministic: bool = True
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = Field(default=1, ge=1)
+    num_nodes: int = Field(default=1, ge=1)
+    launcher: str | None = None
+
+    @model_validator(mode="after")
+    def _check_launcher(self) -> "TrainSettings":
+        if self.devices * self.num_nodes > 1 and not self.launcher:
+            raise ValueError(
+                f"{self.devices * self.num_nodes} devices need a launcher, such as "
+                f"'torchrun --standalone --nproc-per-node={self.devices}'"
+            )
+        return self
+
+
+class PredictSettings(Settings):
+    """How a trained detector is run over recordings.
+
+    Attributes:
+        windows: Detect at the labelled windows, or in every window.
+        lanes: Recordings read side by side.
+        clip_length: Windows handed to the detector at once.
+        suppression: Which predictions become detections.
+        device: Where the detector runs; `auto`: on a GPU where there is one.
+        precision: Of the arithmetic; `auto`: as in training.
+        workers: Processes that read clips; 0: read while the detector waits.
+    """
+
+    windows: Literal["labelled", "all"] = "labelled"
+    lanes: int = Field(default=8, ge=1)
+    clip_length: int = Field(default=5, ge=1)
+    suppression: Suppression = Suppression()
+    device: str = "auto"
+    precision: Precision = "auto"
+    workers: Workers = "auto"

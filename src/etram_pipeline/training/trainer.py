@@ -1,0 +1,141 @@
+"""Lightning's trainer from settings."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.loggers import Logger
+from typing_extensions import override
+
+from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
+from etram_pipeline.training.ema import WeightAverage
+from etram_pipeline.training.history import ContinueHistory, History
+from etram_pipeline.training.progress import Progress
+from etram_pipeline.training.settings import Precision, TrainSettings
+
+_NOISE = (
+    "ignore:.*does not have many workers.*",
+    "ignore:.*num_workers.*bottleneck.*",
+    "ignore:.*srun.*command is available.*",
+    "ignore:.*Consider setting.*persistent_workers.*",
+    "ignore:.*Checkpoint directory.*exists and is not empty.*",
+    "ignore:.*your dataloader is not resumable.*",
+    "ignore:.*smaller than the logging interval.*",
+    "ignore:.*GPU available but not used.*",
+    "ignore:.*recommended to use `self.log.*sync_dist=True.*",
+    "ignore:.*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+    "ignore:.*does not have a deterministic implementation.*",
+)
+
+
+class ValidateLastStep(Callback):
+    """Has the last step validated too, which need not be a multiple of the interval."""
+
+    @override
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        if trainer.global_step >= trainer.max_steps:
+            trainer.should_stop = True
+
+
+def build_trainer(
+    settings: TrainSettings, folder: Path, monitor: str, loggers: list[Logger], *, scored: bool
+) -> Trainer:
+    """A trainer that saves into `folder`.
+
+    Args:
+        settings: What to do.
+        folder: Where checkpoints and the history go.
+        monitor: Name of the validation score.
+        loggers: Further places that step metrics go to.
+        scored: Whether there is anything to score.
+    """
+    on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    num_processes = settings.devices * settings.num_nodes
+    history = History(folder)
+    callbacks = _callbacks(settings, folder, monitor, scored=scored)
+    return Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy="ddp" if num_processes > 1 else "auto",
+        sync_batchnorm=on_gpu and num_processes > 1,
+        use_distributed_sampler=False,
+        precision=resolve_precision(settings.precision, on_gpu=on_gpu),
+        deterministic="warn" if settings.deterministic and on_gpu else None,
+        max_steps=settings.max_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=settings.optimizer.accumulate,
+        gradient_clip_val=settings.optimizer.gradient_clip,
+        gradient_clip_algorithm=settings.optimizer.clip_by,
+        val_check_interval=settings.validation.every_steps * settings.optimizer.accumulate,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=settings.log_every_steps,
+        logger=[history, *loggers],
+        callbacks=[ContinueHistory(history), *callbacks],
+        plugins=[WholeFiles()],
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _callbacks(
+    settings: TrainSettings, folder: Path, monitor: str, *, scored: bool
+) -> list[Callback]:
+    callbacks: list[Callback] = [ValidateLastStep()]
+    if settings.average_decay is not None:
+        callbacks.append(WeightAverage(settings.average_decay))
+    if settings.validation.patience is not None and scored:
+        callbacks.append(
+            EarlyStopping(monitor, patience=settings.validation.patience, mode="max", strict=False)
+        )
+    callbacks.append(BestAndLast(folder, monitor, settings.checkpoint_every_steps))
+    callbacks.append(Progress(monitor, settings.log_every_steps))
+    return callbacks
+
+
+def resolve_precision(
+    precision: Precision, *, on_gpu: bool
+) -> Literal["32", "bf16-mixed", "16-mixed"]:
+    """What `auto` stands for: bfloat16 where the hardware computes with it."""
+    if precision != "auto":
+        return precision
+    if on_gpu:
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if fast else "32"
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep hints about what is meant here to be as it is from the terminal."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for pattern in _NOISE:
+                warnings.filterwarnings("ignore", message=pattern.removeprefix("ignore:"))
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def use_available_cores() -> None:
+    """Compute with no more threads than there are cores to run them.
+
+    A container may grant fewer cores than the machine has; threads beyond those only wait.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if torch.get_num_threads() > cores:
+        torch.set_num_threads(cores)
