@@ -1,0 +1,188 @@
+"""The report as one HTML file that needs no other: figures, pictures and styles are inside it."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.reports import palette
+from etram_pipeline.reports.canvas import figure_svg
+from etram_pipeline.reports.render import Picture
+from etram_pipeline.reports.tables import (
+    class_table,
+    condition_table,
+    mistake_table,
+    protocol_table,
+    records_table,
+)
+from etram_pipeline.reports.video import read_picture
+from etram_pipeline.reports.wording import number_text, protocol_facts
+
+MAX_EMBEDDED_BYTES = 8_000_000
+"""Largest video that is put into the page; a larger one is linked as a file beside it."""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """What a page shows; a part that is empty leaves its section out.
+
+    Attributes:
+        metrics: Metrics by protocol.
+        headline: Protocol of the numbers shown first.
+        figures: Figures by the names `draw_figures` gives them.
+        examples: Pictures by caption.
+        video: Annotated recording.
+        quality: One row per recording, as preprocessing found it.
+        run: What ran: plain values are listed, nested ones folded.
+        title: Heading of the page.
+    """
+
+    metrics: Mapping[str, Metrics]
+    headline: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    examples: Mapping[str, Picture] = field(default_factory=dict)
+    video: Path | None = None
+    quality: Sequence[Mapping[str, object]] = ()
+    run: Mapping[str, object] = field(default_factory=dict)
+    title: str = "Traffic seen by an event camera"
+
+
+@dataclass(frozen=True)
+class _Plot:
+    svg: Markup
+    caption: str
+    alternative: str
+
+
+_CAPTIONS = {
+    "class_precision": "Solid: AP. Pale: AP50. The right half shows how many labels each score "
+    "rests on.",
+    "precision_recall": "Each point of a curve is one confidence threshold. Up and to the right is "
+    "better; a curve ends at the largest share of objects that is found at all. Numbers: AP50.",
+    "confusion": "The diagonal is right; the last column was missed, and the last row was detected "
+    "where nothing is labelled.",
+    "size_precision": "Area of the labelled box, as the side of a square.",
+    "condition_precision": "Recordings by day and by night, as told by their names.",
+    "losses": "The total is the sum of its parts.",
+    "validation": "Scored by the same evaluation as above, on recordings that are neither trained "
+    "on nor tested on.",
+}
+
+
+def write_page(content: ReportContent) -> str:
+    """The page as HTML, which holds everything but a video too large to put inside.
+
+    Raises:
+        ProtocolError: If the headline protocol was not evaluated.
+    """
+    if content.headline not in content.metrics:
+        raise ProtocolError(
+            f"metrics of {content.headline!r} are wanted, but those evaluated are "
+            f"{sorted(content.metrics)}: change report.headline or evaluate"
+        )
+    environment = Environment(
+        loader=PackageLoader("etram_pipeline.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number_text"] = number_text
+    page = environment.get_template("report.html.j2")
+    return page.render(_headline_values(content) | _section_values(content))
+
+
+def _headline_values(content: ReportContent) -> dict[str, object]:
+    metrics = content.metrics[content.headline]
+    absent = [name for name, part in metrics.per_class.items() if not part.num_labels]
+    return {
+        "title": content.title,
+        "headline": content.headline,
+        "metrics": metrics,
+        "numbers": {
+            name: None if value == NO_GROUND_TRUTH else value
+            for name, value in metrics.overall.items()
+        },
+        "max_detections": metrics.protocol.max_detections[-1],
+        "facts": protocol_facts(metrics.protocol),
+        "absent": absent,
+        "num_labelled_classes": len(metrics.per_class) - len(absent),
+        "video": _video(content.video),
+    }
+
+
+def _section_values(content: ReportContent) -> dict[str, object]:
+    metrics = content.metrics[content.headline]
+    return {
+        "examples": [_example(caption, image) for caption, image in content.examples.items()],
+        "classes": class_table(metrics),
+        "colours": palette.class_colours(range(len(metrics.per_class))),
+        "mistakes": mistake_table(metrics),
+        "conditions": condition_table(metrics),
+        "protocols": protocol_table(content.metrics),
+        "protocol_meanings": [
+            {
+                "name": name,
+                "description": one.protocol.description,
+                "facts": protocol_facts(one.protocol),
+            }
+            for name, one in content.metrics.items()
+        ],
+        "figures": {name: _plot(name, figure) for name, figure in content.figures.items()},
+        "quality": records_table(content.quality),
+        "run": {name: value for name, value in content.run.items() if not _is_nested(value)},
+        "details": {
+            name: json.dumps(value, indent=2, default=str, ensure_ascii=False)
+            for name, value in content.run.items()
+            if _is_nested(value)
+        },
+    }
+
+
+def _plot(name: str, figure: Figure) -> _Plot:
+    title = figure.get_suptitle().strip()
+    caption = _CAPTIONS.get(name, "")
+    # Matplotlib has escaped the texts inside the figure.
+    return _Plot(Markup(figure_svg(figure)), caption, f"{title}. {caption}".strip())
+
+
+def _example(caption: str, image: Picture) -> dict[str, object]:
+    return {
+        "source": _picture_uri(image, "png"),
+        "caption": caption[:1].upper() + caption[1:],
+        "height": image.shape[0],
+        "width": image.shape[1],
+    }
+
+
+def _video(path: Path | None) -> dict[str, object] | None:
+    if path is None:
+        return None
+    embedded = path.stat().st_size <= MAX_EMBEDDED_BYTES
+    source = _data_uri("video/mp4", path.read_bytes()) if embedded else quote(path.name)
+    poster = _picture_uri(read_picture(path), "jpeg")
+    return {"source": source, "embedded": embedded, "name": path.name, "poster": poster}
+
+
+def _picture_uri(image: Picture, image_format: str) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=image_format, optimize=True)
+    return _data_uri(f"image/{image_format}", buffer.getvalue())
+
+
+def _data_uri(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, Mapping | list | tuple)

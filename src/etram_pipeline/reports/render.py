@@ -1,0 +1,186 @@
+"""Pictures of events, and boxes drawn on them."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float, Float32, Integer, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from etram_pipeline.reports import palette
+
+Picture = UInt8[np.ndarray, "H W 3"]
+"""Red, green and blue of each pixel, 0 to 255."""
+
+_DASH_PX = 6
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Boxes to draw in one manner.
+
+    Attributes:
+        boxes_xyxy: Corners, in px of the picture before it is enlarged.
+        colours: Hexadecimal colour of each box.
+        tags: Text beside each box, empty for none; no box has one where there are none.
+        dashed: Dashed thin outlines, as ground truth is drawn.
+    """
+
+    boxes_xyxy: Float[np.ndarray, "N 4"]
+    colours: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    dashed: bool = False
+
+
+def count_polarities(
+    frame: Integer[np.ndarray, "C H W"],
+) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
+    """Strength of rising and of falling brightness in each pixel of a representation.
+
+    Unsigned values are counts, falling brightness in the first half of the channels, rising in the
+    second. Signed values are balances of both, the last channel of which covers the whole window.
+
+    Raises:
+        ValueError: If unsigned channels do not split into two polarities.
+    """
+    if np.issubdtype(frame.dtype, np.signedinteger):
+        balance = frame[-1].astype(np.float32)
+        return balance.clip(min=0), (-balance).clip(min=0)
+    if len(frame) % 2:
+        raise ValueError(
+            f"a stacked histogram has as many channels for each polarity, found {len(frame)} in all"
+        )
+    falling, rising = np.split(frame, 2)
+    return rising.sum(axis=0, dtype=np.float32), falling.sum(axis=0, dtype=np.float32)
+
+
+def saturation_of(frame: Integer[np.ndarray, "C H W"], percentile: float = 97) -> float:
+    """Strength that `percentile` of the pixels with events do not exceed; 1 without events."""
+    rising, falling = count_polarities(frame)
+    total = rising + falling
+    active = total[total > 0]
+    return max(float(np.percentile(active, percentile)), 1.0) if active.size else 1.0
+
+
+def polarity_image(frame: Integer[np.ndarray, "C H W"], saturation: float | None = None) -> Picture:
+    """Picture of a representation: light where brightness rose, blue where it fell.
+
+    Args:
+        frame: Stacked histogram (unsigned) or mixed density (signed) of one window.
+        saturation: Strength drawn at full brightness; by default that of this frame. Give the same
+            to all pictures of a video, or their brightness flickers.
+    """
+    rising, falling = count_polarities(frame)
+    total = rising + falling
+    limit = saturation_of(frame) if saturation is None else saturation
+    # The square root keeps a single event visible beside pixels with many.
+    strength = np.sqrt((total / limit).clip(0, 1))[..., None]
+    share = np.divide(rising, total, out=np.zeros_like(total), where=total > 0)[..., None]
+    background, on, off = (
+        np.array(palette.rgb(colour), np.float32)
+        for colour in (palette.BACKGROUND, palette.ON, palette.OFF)
+    )
+    colour = share * on + (1 - share) * off
+    picture: Picture = np.rint(background + strength * (colour - background)).astype(np.uint8)
+    return picture
+
+
+def enlarge(picture: Picture, factor: int) -> Picture:
+    """The picture with every pixel a square of `factor` px."""
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def enlargement(width: int, wanted_px: int = 960) -> int:
+    """Least whole factor that makes a picture `wanted_px` wide, so that text on it is readable."""
+    return max(1, -(-wanted_px // width))
+
+
+def draw_boxes(picture: Picture, *overlays: Overlay, scale: int = 1) -> Picture:
+    """The picture, enlarged by `scale`, with boxes on it; later overlays cover earlier ones."""
+    image = Image.fromarray(enlarge(picture, scale))
+    draw = ImageDraw.Draw(image)
+    corners = [_pixels(overlay.boxes_xyxy * scale, *image.size) for overlay in overlays]
+    for overlay, boxes in zip(overlays, corners, strict=True):
+        for box, colour in zip(boxes, overlay.colours, strict=True):
+            (_draw_dashed if overlay.dashed else _draw_solid)(draw, box, colour)
+    taken: list[_Box] = []
+    for overlay, boxes in zip(overlays, corners, strict=True):
+        for box, colour, tag in zip(boxes, overlay.colours, overlay.tags, strict=False):
+            if tag:
+                fill = palette.PANEL if overlay.dashed else colour
+                taken.append(_draw_tag(draw, box, tag, taken, fill=fill, outline=colour))
+    return np.asarray(image)
+
+
+def text_px(width: int) -> int:
+    """Height of letters on a picture of that width, readable when it is shown at half its size."""
+    return max(12, round(width / 72))
+
+
+@cache
+def font(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Font of text in pictures; the one matplotlib brings, so that no system font is needed."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts/ttf" / name, size_px)
+
+
+_Box = tuple[int, int, int, int]
+
+
+def _pixels(boxes_xyxy: Float[np.ndarray, "N 4"], width: int, height: int) -> list[_Box]:
+    """First and last pixel of each box, inside the picture, in both directions."""
+    last = np.array([width - 1, height - 1])
+    first_xy = np.rint(boxes_xyxy[:, :2]).clip(0, last).astype(int)
+    last_xy = (np.rint(boxes_xyxy[:, 2:]) - 1).clip(first_xy, last).astype(int)
+    return [tuple(row) for row in np.concatenate([first_xy, last_xy], axis=1).tolist()]
+
+
+def _draw_solid(draw: ImageDraw.ImageDraw, box: _Box, colour: str) -> None:
+    draw.rectangle(box, outline=colour, width=2)
+
+
+def _draw_dashed(draw: ImageDraw.ImageDraw, box: _Box, colour: str) -> None:
+    left, top, right, bottom = box
+    for x in range(left, right + 1, 2 * _DASH_PX):
+        stop = min(x + _DASH_PX - 1, right)
+        draw.line((x, top, stop, top), fill=colour)
+        draw.line((x, bottom, stop, bottom), fill=colour)
+    for y in range(top, bottom + 1, 2 * _DASH_PX):
+        stop = min(y + _DASH_PX - 1, bottom)
+        draw.line((left, y, left, stop), fill=colour)
+        draw.line((right, y, right, stop), fill=colour)
+
+
+def _draw_tag(
+    draw: ImageDraw.ImageDraw,
+    box: _Box,
+    text: str,
+    taken: list[_Box],
+    *,
+    fill: str,
+    outline: str,
+) -> _Box:
+    """Write beside a box where no other tag is, and say where."""
+    size_px = text_px(draw.im.size[0])
+    letters = font(size_px)
+    width = round(letters.getlength(text)) + 8
+    height = size_px + 5
+    left = max(0, min(box[0], draw.im.size[0] - width))
+    rows = [box[1] - height, box[3] + 1, box[1] + 2, box[3] - height - 1]
+    places = [
+        (left, top, left + width - 1, top + height - 1)
+        for top in rows
+        if 0 <= top <= draw.im.size[1] - height
+    ]
+    free = [place for place in places if not any(_overlap(place, other) for other in taken)]
+    place = (free or places or [(left, 0, left + width - 1, height - 1)])[0]
+    draw.rectangle(place, fill=fill, outline=outline)
+    ink = palette.readable_ink(fill)
+    draw.text((place[0] + 4, place[1] + height / 2), text, fill=ink, font=letters, anchor="lm")
+    return place
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]

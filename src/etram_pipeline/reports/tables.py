@@ -1,0 +1,135 @@
+"""Metrics as small tables: for the page, for Markdown and for CSV."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.reports.wording import number_text
+
+_SCORES = {"AP": "AP", "AP50": "AP_50", "AP75": "AP_75"}
+
+Cell = str | int | float | None
+"""Content of a cell; None: there is no ground truth to compare with."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of equal length under a header.
+
+    Attributes:
+        header: Name of each column.
+        rows: Cells, in the order of the columns.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def markdown(self) -> str:
+        """The table in Markdown, numbers aligned right."""
+        first = self.rows[0] if self.rows else ("",) * len(self.header)
+        rule = ["---" if isinstance(cell, str) else "--:" for cell in first]
+        cells = [[number_text(cell).replace("|", "\\|") for cell in row] for row in self.rows]
+        lines = [list(self.header), rule, *cells]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def csv(self) -> str:
+        """The table as CSV with full precision; a cell without ground truth is empty."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([self.header, *self.rows])
+        return text.getvalue()
+
+
+def class_table(metrics: Metrics) -> Table:
+    """One row per class."""
+    limit = metrics.protocol.max_detections[-1]
+    names = _SCORES | {f"AR{limit}": f"AR_{limit}"}
+    return Table(
+        header=("class", "labels", "detections", *names),
+        rows=tuple(
+            (
+                name,
+                part.num_labels,
+                part.num_detections,
+                *(_value(part.metrics, key) for key in names.values()),
+            )
+            for name, part in metrics.per_class.items()
+        ),
+    )
+
+
+def condition_table(metrics: Metrics) -> Table:
+    """One row for all recordings and one for each group of them."""
+    sizes = {f"AP {size}": f"AP_{size}" for size in metrics.protocol.area_ranges}
+    names = _SCORES | sizes
+    groups = {"all": metrics.overall, **metrics.groups}
+    return Table(
+        header=("recordings", *names),
+        rows=tuple(
+            (group, *(_value(values, key) for key in names.values()))
+            for group, values in groups.items()
+        ),
+    )
+
+
+def mistake_table(metrics: Metrics, num_rows: int = 6) -> Table:
+    """The most frequent kinds of mistakes on labelled objects, with their share of the class."""
+    counts = metrics.confusion.counts
+    names = (*metrics.confusion.class_names[:-1], "missed")
+    mistakes = [
+        (names[truth], names[found], counts[truth][found], counts[truth][found] / sum(row))
+        for truth, row in enumerate(counts[:-1])
+        for found in range(len(row))
+        if found != truth and counts[truth][found]
+    ]
+    mistakes.sort(key=lambda mistake: -mistake[2])
+    return Table(
+        ("labelled as", "detected as", "count", "share of class"), tuple(mistakes[:num_rows])
+    )
+
+
+def protocol_table(metrics: Mapping[str, Metrics]) -> Table:
+    """One row per protocol; its rows must not be compared with each other."""
+    names = _SCORES
+    return Table(
+        header=("protocol", *names, "classes", "labels", "frames", "class-aware"),
+        rows=tuple(
+            (
+                name,
+                *(_value(one.overall, key) for key in names.values()),
+                len(one.per_class),
+                one.num_labels,
+                one.num_frames,
+                "yes" if one.protocol.class_aware else "no: classes not told apart",
+            )
+            for name, one in metrics.items()
+        ),
+    )
+
+
+def records_table(records: Sequence[Mapping[str, object]]) -> Table:
+    """Rows given as mappings; the columns are those of the first."""
+    columns = tuple(records[0]) if records else ()
+    return Table(
+        header=tuple(column.replace("_", " ") for column in columns),
+        rows=tuple(tuple(_cell(record.get(name, "")) for name in columns) for record in records),
+    )
+
+
+def _value(values: Mapping[str, float], name: str) -> Cell:
+    """A metric, None without ground truth, a dash where the protocol does not have it."""
+    value = values.get(name)
+    if value is None:
+        return "–"  # noqa: RUF001  # a dash that is as wide as a digit
+    return None if value == NO_GROUND_TRUTH else value
+
+
+def _cell(value: object) -> Cell:
+    """NumPy's numbers as Python's, text as it is, and anything else as text."""
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, float) and math.isnan(plain):  # an empty field of a CSV file
+        return ""
+    return plain if isinstance(plain, str | int | float) else str(plain)

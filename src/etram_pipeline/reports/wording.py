@@ -1,0 +1,105 @@
+"""Protocols and numbers in words, for people who do not know their names."""
+
+from collections.abc import Iterator
+
+from etram_pipeline.evaluation.protocol import Protocol
+
+NO_LABELS = "no labels"
+
+_LARGE = 1000
+_SIZES = {"S": "small", "M": "medium", "L": "large"}
+_UNBOUNDED_PX = 10_000  # no sensor is as wide, so a range up to here has no upper end
+
+
+def number_text(value: object) -> str:
+    """A number as tables show it: counts with separators, shares with three decimals."""
+    if value is None:
+        return NO_LABELS
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < _LARGE else f"{value:,.0f}"
+    return str(value)
+
+
+def size_name(size: str) -> str:
+    """Word for the name of an area range."""
+    return _SIZES.get(size, size)
+
+
+def area_text(protocol: Protocol, size: str) -> str:
+    """Extent of an area range, as the side of a square: `32² to 96² px`."""
+    low, high = (round(area**0.5) for area in protocol.area_ranges[size])
+    if not low:
+        return f"up to {high}² px"
+    return f"over {low}² px" if high >= _UNBOUNDED_PX else f"{low}² to {high}² px"
+
+
+def protocol_facts(protocol: Protocol) -> tuple[str, ...]:
+    """Every choice of a protocol that changes its numbers, one sentence each."""
+    return tuple(
+        sentence
+        for facts in (_class_facts, _box_facts, _time_facts, _score_facts)
+        for sentence in facts(protocol)
+    )
+
+
+def _class_facts(protocol: Protocol) -> Iterator[str]:
+    yield (
+        "Class-aware: a detection counts only if its class is right too."
+        if protocol.class_aware
+        else "Class-agnostic: overall numbers take all classes for one, so a bus found as a car "
+        "counts as right."
+    )
+    for group, members in protocol.class_groups.items():
+        if members != (group,):
+            yield f"Class {group} gathers {', '.join(members)}."
+    if protocol.classes_by == "id":
+        yield (
+            f"Only class ids 0 to {len(protocol.class_names or ()) - 1} count, whatever they mean "
+            "in these labels; all others are ignored."
+        )
+
+
+def _box_facts(protocol: Protocol) -> Iterator[str]:
+    limits = []
+    if protocol.min_side_px:
+        limits.append(f"a side under {protocol.min_side_px:g} px")
+    if protocol.min_diagonal_px:
+        limits.append(f"a diagonal under {protocol.min_diagonal_px:g} px")
+    yield (
+        f"Boxes with {' or '.join(limits)} do not count." if limits else "Boxes of any size count."
+    )
+    if protocol.pixel_scale != 1:
+        yield f"Sizes are measured at {protocol.pixel_scale:g} times the sensor's resolution."
+
+
+def _time_facts(protocol: Protocol) -> Iterator[str]:
+    tolerance = f"{protocol.tolerance_us / 1000:g} ms"
+    yield (
+        f"A label is compared with the detections of the nearest moment, within {tolerance}."
+        if protocol.moments == "nearest"
+        else f"A label is compared with every detection within {tolerance} of it."
+    )
+    yield (
+        "Only labelled moments count: false alarms at other times cost nothing."
+        if protocol.frames == "labelled"
+        else "All moments count, labelled or not."
+    )
+    if protocol.start_us >= 0:
+        yield f"The first {protocol.start_us / 1e6:g} s of each recording do not count."
+
+
+def _score_facts(protocol: Protocol) -> Iterator[str]:
+    yield (
+        "Detections are ranked by joint confidence, objectness times class probability."
+        if protocol.ranking == "joint"
+        else "Detections are ranked by class probability alone."
+    )
+    first, last = protocol.iou_thresholds[0], protocol.iou_thresholds[-1]
+    yield (
+        f"AP is the mean over {len(protocol.iou_thresholds)} overlaps from {first:g} to {last:g} "
+        f"(IoU), with at most {protocol.max_detections[-1]} detections a frame."
+    )
