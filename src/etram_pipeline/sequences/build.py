@@ -20,6 +20,7 @@ from etram_pipeline.sequences.layout import (
     Index,
     Product,
     Record,
+    Skip,
     read_index,
     read_record,
     write_index,
@@ -99,13 +100,15 @@ def build(
     root.mkdir(parents=True, exist_ok=True)
     with exclusive(root, product):
         sweep(root)
+        last = _last_index(root, product)
         state = _State(root, jobs, progress)
-        state.look_up()
+        state.look_up(last.skipped)
         if state.to_compute:
-            write_index(root, product, Index(complete=False))
+            last = Index(complete=False, skipped=last.skipped)
+            write_index(root, product, last)
             state.compute(executor)
         index = state.index()
-        if index != read_index(root, product):
+        if index != last:
             write_index(root, product, index)
     if raise_failures:
         _raise_failures(index)
@@ -121,17 +124,21 @@ class _State:
     progress: Progress | None
     fingerprints: dict[str, str] = field(default_factory=dict)
     finished: dict[str, Entry] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, Skip] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     num_settled: int = 0
 
     @property
     def to_compute(self) -> list[str]:
         """Keys of recordings whose files are missing or out of date."""
-        return [key for key in self.fingerprints if key not in self.finished]
+        return [key for key in self.fingerprints if key not in self.finished | self.skipped]
 
-    def look_up(self) -> None:
-        """Tell recordings that are up to date from those to compute."""
+    def look_up(self, skipped: Mapping[str, Skip]) -> None:
+        """Tell recordings that are up to date from those to compute.
+
+        Args:
+            skipped: Recordings that earlier builds found nothing to store of.
+        """
         num_stale = 0
         for key, job in self.jobs.items():
             try:
@@ -139,11 +146,14 @@ class _State:
             except OSError as error:
                 self._fail(key, f"an input cannot be read: {error}")
                 continue
+            if key in skipped and skipped[key].fingerprint == self.fingerprints[key]:
+                self._skip(key, skipped[key].reason)
+                continue
             record = _stored_record(self.root / key, job)
-            num_stale += record is not None
             if record is not None and record.fingerprint == self.fingerprints[key]:
-                num_stale -= 1
                 self.finished[key] = self._entry(key, record)
+            else:
+                num_stale += record is not None
         logger.info(
             "%d of %d recordings are up to date in %s; %d to compute (%d of them out of date)",
             len(self.finished),
@@ -185,8 +195,7 @@ class _State:
             self.finished[key] = self._entry(key, future.result())
             _warn_of_dropped(key, self.finished[key])
         elif isinstance(error, NoLabelsError):
-            self.skipped[key] = str(error)
-            logger.warning("%s is skipped: %s", key, error)
+            self._skip(key, str(error))
         elif isinstance(error, BrokenExecutor):
             self._fail(
                 key,
@@ -198,6 +207,10 @@ class _State:
         self.num_settled += 1
         if self.progress is not None:
             self.progress(key, self.num_settled, num_jobs)
+
+    def _skip(self, key: str, reason: str) -> None:
+        self.skipped[key] = Skip(fingerprint=self.fingerprints[key], reason=reason)
+        logger.warning("%s is skipped: %s", key, reason)
 
     def _fail(self, key: str, reason: str, error: BaseException | None = None) -> None:
         self.failed[key] = reason
@@ -232,6 +245,14 @@ def _stored_record(folder: Path, job: Job) -> Record | None:
         return None
 
 
+def _last_index(root: Path, product: Product) -> Index:
+    try:
+        return read_index(root, product) or Index(complete=False)
+    except StoreError:
+        # It is written anew at the end.
+        return Index(complete=False)
+
+
 def _warn_of_dropped(key: str, entry: Entry) -> None:
     if entry.summary.num_dropped:
         logger.warning(
@@ -254,5 +275,5 @@ def _raise_failures(index: Index) -> None:
             "next run tries again:\n" + "\n".join(shown)
         )
     if index.skipped and not index.recordings:
-        key, reason = next(iter(index.skipped.items()))
-        raise NoLabelsError(f"nothing to store of any recording; {key}, for one: {reason}")
+        key, skip = next(iter(index.skipped.items()))
+        raise NoLabelsError(f"nothing to store of any recording; {key}, for one: {skip.reason}")

@@ -85,19 +85,31 @@ class Entry(Settings):
     summary: Summary
 
 
+class Skip(Settings):
+    """A recording of which there is nothing to store.
+
+    Attributes:
+        fingerprint: Of the inputs and settings that this is true of.
+        reason: Why.
+    """
+
+    fingerprint: str
+    reason: str
+
+
 class Index(Settings):
     """What the last build under a root came to.
 
     Attributes:
         complete: Whether the build ran to its end.
         recordings: Stored recordings, by key.
-        skipped: Recordings there is nothing to store of, and why.
+        skipped: Recordings of which there is nothing to store.
         failed: Recordings that could not be computed, and why.
     """
 
     complete: bool
     recordings: dict[str, Entry] = Field(default_factory=dict)
-    skipped: dict[str, str] = Field(default_factory=dict)
+    skipped: dict[str, Skip] = Field(default_factory=dict)
     failed: dict[str, str] = Field(default_factory=dict)
 
 

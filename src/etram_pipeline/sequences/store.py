@@ -114,7 +114,8 @@ class _Store(Mapping[str, Stored]):
     @property
     def skipped(self) -> dict[str, str]:
         """Recordings that the last build found nothing to store of, and why."""
-        return dict(self._index.skipped) if self._index else {}
+        skipped = self._index.skipped if self._index else {}
+        return {key: skip.reason for key, skip in skipped.items()}
 
     @property
     def failed(self) -> dict[str, str]:
