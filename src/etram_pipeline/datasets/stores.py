@@ -1,0 +1,172 @@
+"""What preprocessing makes of recordings, computed on saving where it is missing or stale."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+from typing_extensions import override
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.sequences.build import Job, Progress, build
+from etram_pipeline.sequences.executors import open_executor
+from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS, Product
+from etram_pipeline.sequences.store import FrameStore, LabelStore
+
+logger = logging.getLogger(__name__)
+
+Store = TypeVar("Store")
+
+
+class LabelledFramesDataset(AbstractDataset[Mapping[str, Job], LabelStore]):
+    """Labelled frames by recording, in RVT's layout.
+
+    Saving takes one job per recording and runs those whose result is missing or out of date. A
+    recording whose labels cannot be read is reported when it is encoded.
+
+    Args:
+        path: Folder of the store; may be the one of the histograms.
+        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        metadata: Read by kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        executor: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._executor = executor or {}
+        self.metadata = metadata
+
+    @override
+    def load(self) -> LabelStore:
+        return _load(LabelStore, self._path)
+
+    @override
+    def save(self, data: Mapping[str, Job]) -> None:
+        _build(self._path, LABELS, data, self._executor, raise_failures=False)
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "executor": self._executor}
+
+    @override
+    def _exists(self) -> bool:
+        return _exists(self.load)
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Frames and boxes of the first recordings, for kedro-viz."""
+        summaries = list(self.load().summaries.items())[:nrows]
+        rows = [[key, summary.num_frames, summary.num_boxes] for key, summary in summaries]
+        return _table(["recording", "labelled frames", "boxes"], rows)
+
+
+class HistogramsDataset(AbstractDataset[Mapping[str, Job], FrameStore]):
+    """Representations by recording, in RVT's layout.
+
+    Saving takes one job per recording and runs those whose result is missing or out of date; the
+    failures of some do not stop the others, and are an error at the end.
+
+    Args:
+        path: Folder of the store.
+        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        representation: Folder name of the representation, for a store made elsewhere that holds
+            several.
+        metadata: Read by kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        executor: dict[str, Any] | None = None,
+        representation: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._executor = executor or {}
+        self._representation = representation
+        self.metadata = metadata
+
+    @override
+    def load(self) -> FrameStore:
+        return _load(lambda root: FrameStore(root, self._representation), self._path)
+
+    @override
+    def save(self, data: Mapping[str, Job]) -> None:
+        _build(self._path, REPRESENTATIONS, data, self._executor, raise_failures=True)
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "executor": self._executor}
+
+    @override
+    def _exists(self) -> bool:
+        return _exists(self.load)
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Windows, events and size of the first recordings, for kedro-viz."""
+        rows = [
+            [key, summary.num_windows, summary.num_events, round(summary.num_bytes / 1e6, 1)]
+            for key, summary in list(self.load().summaries.items())[:nrows]
+        ]
+        return _table(["recording", "windows", "events", "MB"], rows)
+
+
+def _load(open_store: Callable[[Path], Store], path: Path) -> Store:
+    if not path.is_dir():
+        raise DatasetError(f"{path} does not exist: run `kedro run --pipelines preprocess`")
+    return open_store(path)
+
+
+def _exists(load: Callable[[], object]) -> bool:
+    try:
+        load()
+    except (DatasetError, StoreError):
+        return False
+    return True
+
+
+def _build(
+    path: Path,
+    product: Product,
+    jobs: Mapping[str, Job],
+    executor: dict[str, Any],
+    *,
+    raise_failures: bool,
+) -> None:
+    with open_executor(**executor) as pool, _progress(product) as progress:
+        build(path, product, jobs, pool, progress=progress, raise_failures=raise_failures)
+
+
+@contextmanager
+def _progress(product: str) -> Iterator[Progress]:
+    """A bar on a terminal, a line per recording elsewhere."""
+    import rich
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = rich.get_console()
+    text, key_column = TextColumn("{task.description}"), TextColumn("{task.fields[key]}")
+    columns = (text, BarColumn(), MofNCompleteColumn(), Remaining(), key_column)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(product, total=None, key="")
+
+        def tell(key: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, key=key)
+            if not console.is_terminal:
+                logger.info("%d/%d %s", done, total, key)
+
+        yield tell
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:
+    return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})

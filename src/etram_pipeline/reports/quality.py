@@ -1,0 +1,43 @@
+"""What a person checks of preprocessed recordings before training on them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.sequences.store import StoredFrames
+
+Row = dict[str, str | int | float]
+
+
+def quality_rows(
+    histograms: Mapping[str, StoredFrames],
+    labelled_frames: Mapping[str, LabelledFrames],
+    class_names: tuple[str, ...],
+) -> list[Row]:
+    """One row per recording; event counts are 0 for stores that do not tell them."""
+    return [
+        _row(key, frames, labelled_frames.get(key), class_names)
+        for key, frames in histograms.items()
+    ]
+
+
+def _row(
+    key: str, frames: StoredFrames, labels: LabelledFrames | None, class_names: tuple[str, ...]
+) -> Row:
+    split, recording = key.split("/", 1)
+    num_events = frames.summary.num_events if frames.summary else 0
+    span_us = int(frames.stop_us[-1] - frames.stop_us[0]) if frames.num_windows else 0
+    class_ids = np.zeros(0, np.int64) if labels is None else labels.labels["class_id"]
+    counts = np.bincount(class_ids.astype(np.int64), minlength=len(class_names))
+    return {
+        "split": split,
+        "recording": recording,
+        "seconds": round(span_us / 1e6, 3),
+        "windows": frames.num_windows,
+        "events": num_events,
+        "events_outside_sensor": frames.summary.num_dropped if frames.summary else 0,
+        "labelled_frames": 0 if labels is None else len(labels),
+        "boxes": len(class_ids),
+        **{name: int(count) for name, count in zip(class_names, counts, strict=False)},
+    }
