@@ -18,6 +18,7 @@ _FOREIGN_SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd",
     b"7z\xbc\xaf": "a 7z archive",
 }
+_CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
 
 
 def open_by_content(path: Path, size: tuple[int, int] | None) -> Recording:
@@ -42,11 +43,12 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> Recording:
 
 def _open_prophesee(path: Path, size: tuple[int, int] | None) -> Recording:
     header = read_header(path)
-    if header.format_name is not None:
+    encoding = header.format_name
+    if encoding is not None:
         # Imported late: decoding RAW is all that needs Numba.
         from etram_pipeline.events.formats.prophesee_raw import RawRecording
 
-        return RawRecording(header, size)
+        return RawRecording(header, encoding, size)
     if header.fields.get("data", "").startswith("file containing"):
         from etram_pipeline.events.formats.prophesee_dat import DatRecording
 
@@ -62,6 +64,6 @@ def _describe(beginning: bytes) -> str:
     for signature, description in _FOREIGN_SIGNATURES.items():
         if beginning.startswith(signature):
             return f"this is {description}"
-    if all(byte in b"\t\r\n" or ord(" ") <= byte for byte in beginning):
-        return f"this is text, beginning {beginning[:32].decode('latin-1')!r}"
+    if beginning.isascii() and not set(beginning) & _CONTROL_CODES:
+        return f"this is text, beginning {beginning[:32].decode()!r}"
     return f"the format is not known: the file begins with the bytes {beginning[:8].hex(' ')}"

@@ -96,9 +96,9 @@ class EncodedRecording(Recording):
         try:
             with self.path.open("rb") as file:
                 file.seek(self._data_start)
-                while block := file.read(block_bytes):
-                    count = len(block) // self._word.itemsize
-                    yield np.frombuffer(block, self._word, count=count)
+                while len(block := file.read(block_bytes)) >= self._word.itemsize:
+                    whole_words = len(block) // self._word.itemsize
+                    yield np.frombuffer(block, self._word, count=whole_words)
         except OSError as error:
             raise RecordingError(f"{self.path}: cannot be read: {error}") from error
 

@@ -45,7 +45,7 @@ class EtramRecording(Recording):
         with open_columns(path) as columns:
             self._num_events = columns.num_events
             self._cache_bytes = max(2**20, 2 * columns.largest_chunk_bytes)
-            self.height, self.width = self._size(columns.sensor_size(), size)
+            self.height, self.width = self._size(columns.sensor_size, size)
         self._latest_us_of_block: dict[int, int] = {}
 
     @property

@@ -24,6 +24,7 @@ class EventColumns:
         num_events: Length of each.
         last_chunk_events: How many of the last times are compressed together.
         largest_chunk_bytes: Size of the largest chunk of any column.
+        sensor_size: Height and width of the sensor in px; None where the file does not say them.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -36,6 +37,7 @@ class EventColumns:
                 f"{path}: the columns of `events` have different lengths, {lengths}; {_REMEDY}"
             )
         self.num_events = lengths["t"]
+        self.sensor_size = self._read_size()
         self.largest_chunk_bytes = max(
             (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()
         )
@@ -49,21 +51,17 @@ class EventColumns:
         Raises:
             RecordingError: If they cannot be read.
         """
+        last = min(last, self.num_events)
         try:
             values = np.asarray(self._columns[name][first:last])
         except _HDF5_ERRORS as error:
             raise RecordingError(
                 f"{self._path}: rows {first} to {last} of events/{name} cannot be read ({error}); "
-                f"{_REMEDY}, or install the HDF5 filter it names"
+                f"{_REMEDY}"
             ) from error
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
-    def sensor_size(self) -> tuple[int, int] | None:
-        """Height and width of the sensor in px, where the file holds them.
-
-        Raises:
-            RecordingError: If they are no such numbers.
-        """
+    def _read_size(self) -> tuple[int, int] | None:
         found = [name for name in ("height", "width") if name in self._group]
         if not found:
             return None
@@ -98,8 +96,19 @@ class EventColumns:
                 f"{self._path}: events/{name} holds {column.dtype}, but must hold integers; write "
                 "the recording again, times in whole microseconds"
             )
+        self._check_filters(name, column)
         self._check_written(name, column)
         return column
+
+    def _check_filters(self, name: str, column: h5py.Dataset) -> None:
+        creation = column.id.get_create_plist()
+        for index in range(creation.get_nfilters()):
+            number = creation.get_filter(index)[0]
+            if not h5py.h5z.filter_avail(number):
+                raise RecordingError(
+                    f"{self._path}: events/{name} is compressed by HDF5 filter {number}, which "
+                    "hdf5plugin does not have; compress the file anew with another, such as gzip"
+                )
 
     def _check_written(self, name: str, column: h5py.Dataset) -> None:
         """HDF5 reads what was never written as zeros, which would be taken for events."""

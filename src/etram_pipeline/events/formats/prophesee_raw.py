@@ -13,7 +13,8 @@ from etram_pipeline.events.formats.encoding import EVENT
 from etram_pipeline.events.formats.prophesee_header import Header
 
 _ENCODINGS = {"EVT2": evt2.ENCODING, "EVT3": evt3.ENCODING}
-_BLOCK_EVENTS = 2**20
+_MOST_BLOCK_EVENTS = 2**20
+_MOST_BLOCK_WORDS = 2**18
 
 
 class RawRecording(EncodedRecording):
@@ -22,24 +23,24 @@ class RawRecording(EncodedRecording):
     Times are those of the camera's clock, which seldom starts at zero.
     """
 
-    def __init__(self, header: Header, size: tuple[int, int] | None) -> None:
-        self._encoding_name = header.format_name or "EVT?"
-        if self._encoding_name not in _ENCODINGS:
+    def __init__(self, header: Header, encoding: str, size: tuple[int, int] | None) -> None:
+        if encoding not in _ENCODINGS:
             raise RecordingError(
-                f"{header.path}: a Prophesee RAW file encoded as {self._encoding_name}; supported "
-                f"are {', '.join(_ENCODINGS)}: convert it with Prophesee's metavision_file_to_dat "
-                "or record it as EVT3"
+                f"{header.path}: a Prophesee RAW file encoded as {encoding}; supported are "
+                f"{', '.join(_ENCODINGS)}: convert it with Prophesee's metavision_file_to_dat, or "
+                "record it as EVT3"
             )
-        word = _ENCODINGS[self._encoding_name].word
-        super().__init__(header, size, word, header.num_bytes)
+        self._encoding_name = encoding
+        super().__init__(header, size, _ENCODINGS[encoding].word, header.num_bytes)
 
     @override
     def _decode(self) -> Iterator[Columns]:
         encoding = _ENCODINGS[self._encoding_name]
         state = np.zeros(1, encoding.state)
-        events = np.empty(_BLOCK_EVENTS, EVENT)
+        block_words = min(_MOST_BLOCK_WORDS, _MOST_BLOCK_EVENTS // encoding.events_per_word)
+        events = np.empty(block_words * encoding.events_per_word, EVENT)
         num_words = 0
-        for words in self._blocks(_BLOCK_EVENTS // encoding.events_per_word):
+        for words in self._blocks(block_words):
             count = encoding.decode(words, state, events)
             num_words += len(words)
             decoded = events[:count]

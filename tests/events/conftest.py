@@ -1,0 +1,116 @@
+"""Recordings of every format, written by encoders that share nothing with the readers."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the filters that tests write with
+import numpy as np
+import pytest
+
+from etram_pipeline.events.recording import Events, Recording
+
+HEIGHT, WIDTH = 120, 160
+
+MakeEvents = Callable[..., Events]
+Encode = Callable[[Events], bytes]
+WriteRecording = Callable[[str, Events], Path]
+Gather = Callable[..., Events]
+
+
+def encode_evt2(events: Events) -> bytes:
+    """Two words for each event: the high bits of its time, and the event."""
+    x, y, t, p = (column.astype(np.int64) for column in _columns(events))
+    words = np.stack([8 << 28 | t >> 6, p << 28 | (t & 63) << 22 | x << 11 | y], axis=1)
+    return words.astype("<u4").tobytes()
+
+
+def encode_evt3(events: Events) -> bytes:
+    """Four words for each event: high and low bits of its time, its row, its column."""
+    x, y, t, p = (column.astype(np.int64) for column in _columns(events))
+    words = [0x8000 | t >> 12 & 0xFFF, 0x6000 | t & 0xFFF, y, 0x2000 | p << 11 | x]
+    return np.stack(words, axis=1).astype("<u2").tobytes()
+
+
+def encode_dat(events: Events) -> bytes:
+    """One record for each event, after the type and the size of the records."""
+    x, y, t, p = (column.astype(np.int64) for column in _columns(events))
+    records = np.stack([t, p << 28 | y << 14 | x], axis=1)
+    return bytes([12, 8]) + records.astype("<u4").tobytes()
+
+
+HEADERS = {
+    "evt2": f"% evt 2.0\n% geometry {WIDTH}x{HEIGHT}\n% end\n",
+    "evt3": f"% evt 3.0\n% format EVT3;height={HEIGHT};width={WIDTH}\n% end\n",
+    "dat": f"% Data file containing CD events.\n% Version 2\n% Height {HEIGHT}\n% Width {WIDTH}\n",
+}
+ENCODERS: Mapping[str, Encode] = {
+    "evt2": encode_evt2,
+    "evt3": encode_evt3,
+    "dat": encode_dat,
+}
+FORMATS = ("hdf5", *ENCODERS)
+
+
+def _columns(events: Events) -> tuple[np.ndarray, ...]:
+    return events.x, events.y, events.t_us, events.polarity
+
+
+@pytest.fixture(params=FORMATS)
+def file_format(request: pytest.FixtureRequest) -> str:
+    """Each format in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def make_events() -> MakeEvents:
+    """Makes seeded events inside a sensor of 120 rows and 160 columns."""
+
+    def make(num: int = 2000, *, start_us: int = 5, stop_us: int = 100_000) -> Events:
+        rng = np.random.default_rng(num)
+        return Events(
+            x=rng.integers(0, WIDTH, num).astype(np.uint16),
+            y=rng.integers(0, HEIGHT, num).astype(np.uint16),
+            t_us=np.sort(rng.integers(start_us, stop_us, num)),
+            polarity=rng.integers(0, 2, num).astype(np.uint8),
+        )
+
+    return make
+
+
+@pytest.fixture
+def write_recording(tmp_path: Path) -> WriteRecording:
+    """Writes a recording in one of the formats, with nothing in its name that would tell which."""
+
+    def write(file_format: str, events: Events) -> Path:
+        path = tmp_path / f"recording_{len(list(tmp_path.iterdir()))}"
+        if file_format == "hdf5":
+            with h5py.File(path, "w") as file:
+                for name, values in zip("xytp", _columns(events), strict=True):
+                    file[f"events/{name}"] = values
+                file["events/height"], file["events/width"] = HEIGHT, WIDTH
+        else:
+            path.write_bytes(HEADERS[file_format].encode() + ENCODERS[file_format](events))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def gather() -> Gather:
+    """Reads a stretch of a recording as one."""
+
+    def read(recording: Recording, *span: int | None) -> Events:
+        stretches = list(recording.read(*span))
+        empty = np.empty(0, np.int64)
+        return Events(
+            x=np.concatenate([empty.astype(np.uint16), *(part.x for part in stretches)]),
+            y=np.concatenate([empty.astype(np.uint16), *(part.y for part in stretches)]),
+            t_us=np.concatenate([empty, *(part.t_us for part in stretches)]),
+            polarity=np.concatenate([empty.astype(np.uint8), *(s.polarity for s in stretches)]),
+            num_dropped=sum(part.num_dropped for part in stretches),
+            num_late=sum(part.num_late for part in stretches),
+        )
+
+    return read

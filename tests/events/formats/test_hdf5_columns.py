@@ -1,0 +1,167 @@
+"""HDF5 files that hold something else than whole columns of events."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.hdf5_columns import open_columns
+from etram_pipeline.events.recording import Events
+
+Change = Callable[[h5py.File], None]
+Gather = Callable[..., Events]
+
+
+def write_changed(folder: Path, change: Change) -> Path:
+    """A small recording that `change` has spoilt."""
+    path = folder / "recording.h5"
+    with h5py.File(path, "w") as file:
+        for name in "xypt":
+            file[f"events/{name}"] = np.ones(10, np.int64)
+        change(file)
+    return path
+
+
+def replace_column(name: str, values: object) -> Change:
+    def change(file: h5py.File) -> None:
+        del file[f"events/{name}"]
+        file[f"events/{name}"] = values
+
+    return change
+
+
+def rename(old: str, new: str) -> Change:
+    return lambda file: file.move(old, new)
+
+
+def never_write(file: h5py.File) -> None:
+    del file["events/t"]
+    times = file.create_dataset("events/t", (10,), "i8", chunks=(4,))
+    times[:4] = 7
+
+
+def never_allocate(file: h5py.File) -> None:
+    del file["events/x"]
+    file.create_dataset("events/x", (10,), "u2")
+
+
+def use_compound(file: h5py.File) -> None:
+    del file["events"]
+    file["events"] = np.zeros(3, [("x", "u2"), ("t", "i8")])
+
+
+def nest_column(file: h5py.File) -> None:
+    file["events"].move("y", "z")
+    file["events/y/y"] = np.ones(10, np.int64)
+
+
+def add_size(height: object, width: object) -> Change:
+    def change(file: h5py.File) -> None:
+        for name, side in (("height", height), ("width", width)):
+            if side is not None:
+                file[f"events/{name}"] = side
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "description"),
+    [
+        (
+            rename("events/p", "events/polarity"),
+            r"no column 'p', only \['polarity', 't', 'x', 'y'\]",
+        ),
+        (replace_column("t", np.ones(9, np.int64)), r"different lengths, .*'t': 9"),
+        (replace_column("t", np.ones(10)), "events/t holds float64, but must hold integers"),
+        (replace_column("x", np.zeros(10, "S3")), r"events/x holds \|S3"),
+        (replace_column("y", np.ones((10, 1), np.int64)), "events/y is not a one-dimensional"),
+        (replace_column("y", 3), "events/y is not a one-dimensional"),
+        (nest_column, "events/y is not a one-dimensional"),
+        (rename("events", "data"), r"holds \['data'\], but a recording has a group `events`"),
+        (use_compound, r"holds \['events'\], but a recording has a group `events`"),
+        (rename("events", "CD/events"), "Metavision, which is not supported; convert"),
+        (never_write, "only 1 of 3 chunks of events/t were ever written"),
+        (never_allocate, "only 0 of 1 chunks of events/x were ever written"),
+        (add_size(3, None), r"events holds \{'height': 3\}; height and width must both"),
+        (add_size(0, 3), r"\{'height': 0, 'width': 3\}"),
+        (add_size(720, 65_537), r"'width': 65537\}"),
+        (add_size("tall", "wide"), "events/height is not a whole number"),
+        (add_size([1, 2], [3, 4]), "events/height is not a whole number"),
+    ],
+)
+def test_a_spoilt_file_is_refused_with_the_place(
+    change: Change, description: str, tmp_path: Path
+) -> None:
+    path = write_changed(tmp_path, change)
+
+    with (
+        pytest.raises(RecordingError, match=description) as raised,
+        open_columns(path),
+    ):
+        pass
+
+    assert str(raised.value).startswith(f"{path}: ")
+
+
+def test_the_size_may_be_an_array_of_one(tmp_path: Path) -> None:
+    path = write_changed(tmp_path, add_size(np.array([720]), np.array([1280])))
+
+    with open_columns(path) as columns:
+        assert columns.sensor_size == (720, 1280)
+
+
+def test_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    def compress(file: h5py.File) -> None:
+        values = np.random.default_rng(0).integers(0, 9, 3000)
+        for name in "xypt":
+            del file[f"events/{name}"]
+            file.create_dataset(f"events/{name}", data=values, chunks=(1000,), compression="gzip")
+
+    path = write_changed(tmp_path, compress)
+    with h5py.File(path) as file:
+        place = file["events/p"].id.get_chunk_info(1).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place + 20 : place + 60] = bytes(40)
+    path.write_bytes(content)
+
+    with (
+        open_columns(path) as columns,
+        pytest.raises(RecordingError, match=r"rows 500 to 3000 of events/p cannot be read"),
+    ):
+        columns.read("p", 500, 9999)
+
+
+def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    path = write_changed(tmp_path, lambda _: None)
+    unknown_filter = 60_000
+    with h5py.File(path, "a") as file:
+        del file["events/x"]
+        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        creation.set_chunk((10,))
+        creation.set_filter(unknown_filter, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple((10,))
+        column = h5py.h5d.create(
+            file["events"].id, b"x", h5py.h5t.NATIVE_UINT16, space, dcpl=creation
+        )
+        column.write_direct_chunk((0,), bytes(20))
+
+    with (
+        pytest.raises(RecordingError, match=r"events/x is compressed by HDF5 filter 60000.* anew"),
+        open_columns(path),
+    ):
+        pass
+
+
+def test_a_copy_cut_off_is_refused(tmp_path: Path) -> None:
+    path = write_changed(tmp_path, lambda _: None)
+    cut_off = tmp_path / "cut.h5"
+    cut_off.write_bytes(path.read_bytes()[:-1])
+
+    with (
+        pytest.raises(RecordingError, match=r"cut\.h5: HDF5 cannot open .*truncated.*write"),
+        open_columns(cut_off),
+    ):
+        pass
