@@ -1,0 +1,104 @@
+"""Parameters of the simulated scene."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from etram_pipeline.core.component import Settings
+
+CLASS_NAMES = (
+    "pedestrian",
+    "car",
+    "bicycle",
+    "bus",
+    "motorbike",
+    "truck",
+    "tram",
+    "wheelchair",
+)
+"""Road users by class id, as eTraM numbers them."""
+
+
+class SceneSettings(Settings):
+    """One simulated recording: its sensor, its street and its traffic.
+
+    Lengths in px and speeds follow the sensor: the same street fills any sensor.
+
+    Attributes:
+        height: Rows of the sensor, in px.
+        width: Columns of the sensor, in px.
+        duration_s: Length of the recording.
+        night: Street lamps and headlights instead of daylight; a darker, noisier, slower sensor.
+        density: How close road users follow each other; 1 shows about eight at a time.
+        class_weights: How much of the road users' time belongs to each class, relative to 1; a
+            class of weight 0 does not appear.
+        threshold: Mean contrast, as a difference of natural logarithms, that makes an event.
+            A lower one makes more events.
+        threshold_spread: Standard deviation of that threshold over pixels.
+        refractory_us: Time for which a pixel stays silent after an event.
+        noise_hz: Rate of events without a cause, per pixel, by day; at night it is ten times this.
+        num_hot_pixels: Pixels that fire by themselves all the time, on a sensor of 1280×720.
+        step_us: Time between two pictures of the scene; events between them are interpolated.
+        min_visible: Share of a road user's picture that must be seen for it to be labelled.
+        min_side_px: Shortest side of a labelled box, on a sensor 384 rows high.
+    """
+
+    height: int = Field(default=384, ge=32, le=4096)
+    width: int = Field(default=640, ge=32, le=4096)
+    duration_s: float = Field(default=5.0, gt=0)
+    night: bool = False
+    density: float = Field(default=1.0, gt=0, le=4)
+    class_weights: dict[str, float] = Field(default_factory=dict)
+    threshold: float = Field(default=0.4, ge=0.05, le=2)
+    threshold_spread: float = Field(default=0.035, ge=0, le=0.2)
+    refractory_us: int = Field(default=250, ge=1)
+    noise_hz: float = Field(default=0.06, ge=0, le=20)
+    num_hot_pixels: int = Field(default=24, ge=0)
+    step_us: int = Field(default=4000, ge=100, le=10_000)
+    min_visible: float = Field(default=0.25, ge=0, le=1)
+    min_side_px: float = Field(default=10.0, ge=1)
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        unknown = sorted(set(self.class_weights) - set(CLASS_NAMES))
+        if unknown:
+            raise ValueError(f"class_weights name {unknown}, but the scene has {CLASS_NAMES}")
+        if min(self.class_weights.values(), default=1) < 0:
+            raise ValueError("class_weights must not be negative")
+        if not any(self.weight(name) for name in CLASS_NAMES):
+            raise ValueError("class_weights leave no class to appear")
+        return self
+
+    @property
+    def scale(self) -> float:
+        """Size of this sensor relative to 384×640 px."""
+        return min(self.height / 384, self.width / 640)
+
+    @property
+    def duration_us(self) -> int:
+        """Length of the recording in whole steps, in microseconds."""
+        return max(1, round(self.duration_s * 1e6 / self.step_us)) * self.step_us
+
+    def weight(self, class_name: str) -> float:
+        """Relative weight of a class."""
+        return self.class_weights.get(class_name, 1.0)
+
+
+class SceneRecordingsSettings(Settings):
+    """A folder of simulated recordings, divided into splits as eTraM is.
+
+    Attributes:
+        scene: What all recordings share; `night` is set by `night_fraction` instead.
+        num_train: Recordings to train on.
+        num_val: Recordings to choose a checkpoint by.
+        num_test: Recordings to report on.
+        night_fraction: Share of each split recorded at night, rounded.
+        seed: Number that decides everything random; recordings of one seed all differ.
+    """
+
+    scene: SceneSettings = Field(default_factory=SceneSettings)
+    num_train: int = Field(default=14, ge=0)
+    num_val: int = Field(default=2, ge=0)
+    num_test: int = Field(default=4, ge=0)
+    night_fraction: float = Field(default=0.4, ge=0, le=1)
+    seed: int = Field(default=0, ge=0)
