@@ -185,6 +185,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         open_recording(str(tmp_path / "absent.h5"))
 
 
+def test_a_name_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"aaa\.h5: the file cannot be read: .*too long"):
+        open_recording(tmp_path / f"{'a' * 300}.h5")
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="this is a folder"):
         open_recording(tmp_path)

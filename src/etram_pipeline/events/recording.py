@@ -103,11 +103,11 @@ def open_recording(path: str | Path, *, size: tuple[int, int] | None = None) -> 
     path = Path(path)
     if size is not None and not all(1 <= side <= LARGEST_SIZE for side in size):
         raise ValueError(f"height and width must be from 1 to {LARGEST_SIZE} px; got {size}")
-    if path.is_dir():
-        raise RecordingError(f"{path}: this is a folder; give the file of one recording in it")
-    if not path.is_file():
-        raise RecordingError(f"{path}: there is no such file; check the path")
     try:
+        if path.is_dir():
+            raise RecordingError(f"{path}: this is a folder; give the file of one recording in it")
+        if not path.is_file():
+            raise RecordingError(f"{path}: there is no such file; check the path")
         return open_by_content(path, size)
     except OSError as error:
         raise RecordingError(f"{path}: the file cannot be read: {error}") from error

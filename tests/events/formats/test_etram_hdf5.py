@@ -10,6 +10,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats import etram_hdf5
 from etram_pipeline.events.formats.etram_hdf5 import EtramRecording, write_etram_recording
 from etram_pipeline.events.formats.hdf5_columns import EventColumns
@@ -177,6 +178,17 @@ def test_a_chunk_larger_than_the_usual_cache_is_decompressed_once(
     assert_equal(gather(recording), events)
     assert isinstance(recording, EtramRecording)
     assert recording._cache_bytes >= 600_000 * 8
+
+
+def test_a_file_that_changed_since_it_was_opened_is_refused(
+    tmp_path: Path, make_events: MakeEvents, gather: Gather
+) -> None:
+    path = write(tmp_path / "recording", make_events(100))
+    recording = open_recording(path)
+    write(path, make_events(60))
+
+    with pytest.raises(RecordingError, match=r"held 100 events .* now 60; open it again"):
+        gather(recording)
 
 
 def test_what_is_written_is_read_back(

@@ -3,6 +3,7 @@
 import logging
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 from typing_extensions import override
 
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.events.formats.cleaning import Clock, Columns, clean, cut
 from etram_pipeline.events.formats.hdf5_columns import EventColumns, open_columns
@@ -65,7 +67,7 @@ class EtramRecording(Recording):
 
     @override
     def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
-        with open_columns(self.path, self._cache_bytes) as columns:
+        with self._columns() as columns:
             first_block, clock = self._seek(start_us)
             num_blocks = -(-self._num_events // _BLOCK_EVENTS)
             for block in range(first_block, num_blocks):
@@ -84,6 +86,16 @@ class EtramRecording(Recording):
                     yield clean(stretch, times_us[first:last], self)
                 if stop_us is not None and last < len(times_us):
                     return
+
+    @contextmanager
+    def _columns(self) -> Iterator[EventColumns]:
+        with open_columns(self.path, self._cache_bytes) as columns:
+            if columns.num_events != self._num_events:
+                raise RecordingError(
+                    f"{self.path}: held {self._num_events} events when it was opened and now "
+                    f"{columns.num_events}; open it again"
+                )
+            yield columns
 
     def _seek(self, start_us: int | None) -> tuple[int, Clock]:
         """The first block with an event at `start_us` or later, and the clock before it."""
@@ -107,7 +119,7 @@ class EtramRecording(Recording):
     def _span_us(self) -> tuple[int, int]:
         if self._num_events == 0:
             return 0, 0
-        with open_columns(self.path) as columns:
+        with self._columns() as columns:
             clock = Clock(self.path)
             clock.raise_late(_read_times(columns, 0, 1))
             start_us = clock.latest_us or 0
