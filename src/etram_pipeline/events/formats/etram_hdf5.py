@@ -34,9 +34,9 @@ _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 class EtramRecording(Recording):
     """A recording in eTraM's HDF5 layout.
 
-    `start_us` and `stop_us` cost one chunk each: `stop_us` lies after the last times in the file.
-    Should an earlier event have a later time, then every event after it is read at that time, which
-    may be after `stop_us`.
+    `start_us` and `stop_us` cost reading the ends of the file: `stop_us` lies after the times of
+    its last 16 384 events. Should an event long before them have a later time, then every event
+    after it is read at that time, which is after `stop_us`.
 
     Reading from the middle passes over the times before it once; after that the handle knows the
     running maximum at the end of each block.
@@ -106,8 +106,9 @@ class EtramRecording(Recording):
     def _size(
         self, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
     ) -> tuple[int, int]:
-        if stated or otherwise:
-            return stated or otherwise or _DEFAULT_SIZE
+        size = stated or otherwise
+        if size is not None:
+            return size
         logger.info(
             "%s: does not give the size of the sensor; taking %d rows and %d columns",
             self.path,
@@ -123,8 +124,7 @@ class EtramRecording(Recording):
             clock = Clock(self.path)
             clock.raise_late(_read_times(columns, 0, 1))
             start_us = clock.latest_us or 0
-            last_chunk = self._num_events - columns.last_chunk_events
-            clock.raise_late(_read_times(columns, last_chunk, self._num_events))
+            clock.raise_late(_read_times(columns, columns.tail_start, self._num_events))
         return start_us, (clock.latest_us or 0) + 1
 
 

@@ -13,6 +13,7 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 _NAMES = ("x", "y", "p", "t")
+_TAIL_EVENTS = 2**14
 _REMEDY = "fetch or write the file again"
 _HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
@@ -22,7 +23,7 @@ class EventColumns:
 
     Attributes:
         num_events: Length of each.
-        last_chunk_events: How many of the last times are compressed together.
+        tail_start: Row at which the chunk begins that holds the 16 384th last time.
         largest_chunk_bytes: Size of the largest chunk of any column.
         sensor_size: Height and width of the sensor in px; None where the file does not say them.
     """
@@ -41,9 +42,8 @@ class EventColumns:
         self.largest_chunk_bytes = max(
             (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()
         )
-        times = self._columns["t"]
-        chunk = (times.chunks or (2**14,))[0]
-        self.last_chunk_events = self.num_events - (self.num_events - 1) // chunk * chunk
+        chunk = (self._columns["t"].chunks or (1,))[0]
+        self.tail_start = max(self.num_events - _TAIL_EVENTS, 0) // chunk * chunk
 
     def read(self, name: str, first: int, last: int) -> Shaped[np.ndarray, " N"]:
         """Rows `first` to `last`, excluded, of a column, in the machine's byte order.
