@@ -1,11 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from etram_pipeline.datasets.detections import DetectionsDataset
+from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 
 
@@ -16,11 +16,16 @@ def table(rows: int) -> DetectionTable:
     return made
 
 
+def predicted(tables: Iterable[tuple[str, DetectionTable]]) -> Prediction:
+    return Prediction(tables, class_names=("car", "tram"), training_run_id="run7")
+
+
 def test_tables_come_back_as_they_were_saved(tmp_path: Path) -> None:
     dataset = DetectionsDataset(path=str(tmp_path))
-    dataset.save(("run7", [("test/a", table(5)), ("test/b", table(0))]))
+    dataset.save(predicted([("test/a", table(5)), ("test/b", table(0))]))
     store = dataset.load()
     assert store.training_run_id == "run7"
+    assert store.class_names == ("car", "tram")
     assert store.counts == {"test/a": 5, "test/b": 0}
     np.testing.assert_array_equal(store["test/a"], table(5))
     assert len(store["test/b"]) == 0
@@ -32,15 +37,15 @@ def test_an_interrupted_prediction_is_not_taken_for_whole(tmp_path: Path) -> Non
         raise KeyboardInterrupt
 
     dataset = DetectionsDataset(path=str(tmp_path))
-    dataset.save(("run7", [("test/a", table(5))]))
+    dataset.save(predicted([("test/a", table(5))]))
     with pytest.raises(KeyboardInterrupt):
-        dataset.save(("run8", interrupted()))
+        dataset.save(predicted(interrupted()))
     with pytest.raises(DatasetError, match="run `kedro run --pipelines predict`"):
         dataset.load()
 
 
 def test_recordings_of_an_earlier_prediction_are_not_listed(tmp_path: Path) -> None:
     dataset = DetectionsDataset(path=str(tmp_path))
-    dataset.save(("", [("test/a", table(5)), ("test/b", table(1))]))
-    dataset.save(("", [("test/b", table(2))]))
+    dataset.save(predicted([("test/a", table(5)), ("test/b", table(1))]))
+    dataset.save(predicted([("test/b", table(2))]))
     assert list(dataset.load()) == ["test/b"]

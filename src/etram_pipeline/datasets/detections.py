@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,26 @@ from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 INDEX = "index.json"
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """Detections as they are made, and where they come from.
+
+    Attributes:
+        tables: Recording and its detections, one after another.
+        class_names: Name of each class id.
+        training_run_id: MLflow run that trained the detector; empty if not known.
+    """
+
+    tables: Iterable[tuple[str, DetectionTable]]
+    class_names: tuple[str, ...]
+    training_run_id: str = ""
+
+
 class DetectionStore(Mapping[str, DetectionTable]):
     """Detections by recording, read when asked for.
 
     Attributes:
+        class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if not known.
     """
 
@@ -27,6 +44,7 @@ class DetectionStore(Mapping[str, DetectionTable]):
         self._root = root
         index = json.loads((root / INDEX).read_text())
         self._counts: dict[str, int] = index["recordings"]
+        self.class_names: tuple[str, ...] = tuple(index["class_names"])
         self.training_run_id: str = index["training_run_id"]
 
     def __getitem__(self, key: str) -> DetectionTable:
@@ -58,11 +76,15 @@ class DetectionStore(Mapping[str, DetectionTable]):
         return dict(self._counts)
 
 
-class DetectionsDataset(AbstractDataset[tuple[str, Iterable[tuple[str, DetectionTable]]], Any]):
+class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
     """A folder of parquet files `<split>/<recording>.parquet`.
 
-    Saving takes the training's MLflow run id and `(recording, detections)` pairs, and writes each
-    table as it comes. The index is written last: the folder exists for others when it is whole.
+    Each table is written as it comes, the index last: the folder exists for others when it is
+    whole.
+
+    Args:
+        path: The folder, relative to the project.
+        metadata: Read by kedro-viz.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -76,14 +98,17 @@ class DetectionsDataset(AbstractDataset[tuple[str, Iterable[tuple[str, Detection
         return DetectionStore(self._path)
 
     @override
-    def save(self, data: tuple[str, Iterable[tuple[str, DetectionTable]]]) -> None:
-        training_run_id, tables = data
+    def save(self, data: Prediction) -> None:
         (self._path / INDEX).unlink(missing_ok=True)
         counts: dict[str, int] = {}
-        for key, table in tables:
+        for key, table in data.tables:
             _write(self._path / f"{key}.parquet", table)
             counts[key] = len(table)
-        index = {"training_run_id": training_run_id, "recordings": counts}
+        index = {
+            "training_run_id": data.training_run_id,
+            "class_names": data.class_names,
+            "recordings": counts,
+        }
         with written_whole(self._path / INDEX) as partial:
             partial.write_text(json.dumps(index, indent=1))
 

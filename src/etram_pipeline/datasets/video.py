@@ -9,24 +9,18 @@ from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
 
-class VideoDataset(AbstractDataset[Iterator[np.ndarray], Path]):
-    """An MP4 file made of RGB images `(H, W, 3)`; loading gives its path.
+class VideoDataset(AbstractDataset[tuple[float, Iterator[np.ndarray]], Path]):
+    """An MP4 file made of a speed in frames per second and RGB images `(H, W, 3)`.
+
+    Loading gives its path.
 
     Args:
         filepath: The MP4 file, relative to the project.
-        frames_per_second: Speed of playing.
         metadata: Read by kedro-viz and by the tracking hook.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        frames_per_second: float = 20,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
-        self._frames_per_second = frames_per_second
         self.metadata = metadata
 
     @override
@@ -38,10 +32,11 @@ class VideoDataset(AbstractDataset[Iterator[np.ndarray], Path]):
         return self._filepath
 
     @override
-    def save(self, data: Iterator[np.ndarray]) -> None:
+    def save(self, data: tuple[float, Iterator[np.ndarray]]) -> None:
         from etram_pipeline.reports.video import write_video
 
-        write_video(self._filepath, data, self._frames_per_second)
+        frames_per_second, pictures = data
+        write_video(self._filepath, pictures, frames_per_second)
 
     @override
     def _exists(self) -> bool:
@@ -49,4 +44,4 @@ class VideoDataset(AbstractDataset[Iterator[np.ndarray], Path]):
 
     @override
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "frames_per_second": self._frames_per_second}
+        return {"filepath": str(self._filepath)}

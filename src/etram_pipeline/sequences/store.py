@@ -112,6 +112,11 @@ class _Store(Mapping[str, Stored]):
             raise StoreError(f"no {product} of any recording in {root}: run `preprocess` first")
 
     @property
+    def root(self) -> Path:
+        """Folder the recordings lie under."""
+        return self._root
+
+    @property
     def skipped(self) -> dict[str, str]:
         """Recordings that the last build found nothing to store of, and why."""
         skipped = self._index.skipped if self._index else {}

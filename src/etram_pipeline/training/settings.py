@@ -12,6 +12,17 @@ from etram_pipeline.sequences.schedule import SamplingSettings
 Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
 Workers = int | Literal["auto"]
 
+_EXECUTION = (
+    "checkpoint_every_steps",
+    "log_every_steps",
+    "workers",
+    "deterministic",
+    "accelerator",
+    "devices",
+    "num_nodes",
+    "launcher",
+)
+
 
 class OptimizerSettings(Settings):
     """AdamW, and the learning rate over the course of training.
@@ -113,6 +124,10 @@ class TrainSettings(Settings):
     num_nodes: int = Field(default=1, ge=1)
     launcher: str | None = None
 
+    def outcome(self) -> dict[str, object]:
+        """The settings that decide what is learnt, without those that say where and how fast."""
+        return self.model_dump(mode="json", exclude=set(_EXECUTION))
+
     @model_validator(mode="after")
     def _check_launcher(self) -> "TrainSettings":
         if self.devices * self.num_nodes > 1 and not self.launcher:
@@ -127,6 +142,7 @@ class PredictSettings(Settings):
     """How a trained detector is run over recordings.
 
     Attributes:
+        splits: Splits whose recordings are read.
         windows: Detect at the labelled windows, or in every window.
         lanes: Recordings read side by side.
         clip_length: Windows handed to the detector at once.
@@ -136,6 +152,7 @@ class PredictSettings(Settings):
         workers: Processes that read clips; 0: read while the detector waits.
     """
 
+    splits: tuple[Literal["train", "val", "test"], ...] = Field(default=("test",), min_length=1)
     windows: Literal["labelled", "all"] = "labelled"
     lanes: int = Field(default=8, ge=1)
     clip_length: int = Field(default=5, ge=1)

@@ -1,0 +1,65 @@
+"""The embedded scene: recordings and labels that are simulated when they are first loaded."""
+
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
+from etram_pipeline.events.scene.settings import SceneRecordingsSettings
+
+
+class SceneRecordingsDataset(RecordingsDataset):
+    """Simulated recordings by `<split>/<recording>`.
+
+    Args:
+        path: Folder for the files; files that the simulator did not make there are never touched.
+        settings: Fields of `SceneRecordingsSettings` that differ from their defaults.
+        metadata: Read by kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        settings: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path=path, metadata=metadata)
+        self._settings = SceneRecordingsSettings.model_validate(settings or {})
+
+    @override
+    def load(self) -> dict[str, Path]:
+        _simulate(self._path, self._settings)
+        return super().load()
+
+
+class SceneLabelsDataset(LabelFilesDataset):
+    """Labels of simulated recordings by `<split>/<recording>`.
+
+    Args:
+        path: Folder of the recordings.
+        settings: The same as those of the recordings.
+        metadata: Read by kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        settings: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path=path, metadata=metadata)
+        self._settings = SceneRecordingsSettings.model_validate(settings or {})
+
+    @override
+    def load(self) -> dict[str, Path]:
+        _simulate(self._path, self._settings)
+        return super().load()
+
+
+def _simulate(path: Path, settings: SceneRecordingsSettings) -> None:
+    from etram_pipeline.events.scene.recordings import write_scene
+
+    write_scene(path, settings)

@@ -1,0 +1,52 @@
+"""Node of the predict pipeline."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.detections import Prediction
+from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.sequences.store import FrameStore, StoredFrames
+from etram_pipeline.training.settings import PredictSettings
+
+
+def predict_detections(
+    histograms: FrameStore, checkpoint: Path, predict: PredictSettings
+) -> Prediction:
+    """Detections of each recording, made as they are saved."""
+    from etram_pipeline.models.checkpoint import read_checkpoint
+
+    trained = read_checkpoint(checkpoint)
+    frames = {key: histograms[key] for key in histograms if key.split("/")[0] in predict.splits}
+    if not frames:
+        raise StoreError(
+            f"no recordings of {', '.join(predict.splits)} in {histograms}: "
+            "change predict.splits, or run `kedro run --pipelines preprocess` on some"
+        )
+    _check_representation(frames, trained.in_channels, trained.representation, checkpoint)
+    return Prediction(
+        _detect(trained.detector, frames, predict), trained.class_names, trained.mlflow_run_id
+    )
+
+
+def _detect(
+    detector: object, frames: Mapping[str, StoredFrames], settings: PredictSettings
+) -> Iterator[tuple[str, DetectionTable]]:
+    """Recordings of one size after another: lanes of a batch must fit together."""
+    from etram_pipeline.training.predict import predict_recordings
+
+    sizes = sorted({(stored.height, stored.width) for stored in frames.values()})
+    for size in sizes:
+        alike = {key: one for key, one in frames.items() if (one.height, one.width) == size}
+        yield from predict_recordings(detector, alike, settings)  # type: ignore[arg-type]
+
+
+def _check_representation(
+    frames: Mapping[str, StoredFrames], in_channels: int, trained: object, checkpoint: Path
+) -> None:
+    for key, stored in frames.items():
+        if stored.channels != in_channels:
+            raise StoreError(
+                f"{checkpoint} was trained on {in_channels} channels, but {key} has "
+                f"{stored.channels}: preprocess it with the representation {trained}"
+            )

@@ -1,0 +1,119 @@
+"""Nodes of the report pipeline: what a person looks at."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.reports.settings import ReportSettings
+from etram_pipeline.sequences.store import FrameStore, LabelStore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+else:  # the command line reads this module long before anything needs these
+    Figure = DataFrame = object
+
+FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
+"""Figures that every evaluation allows; the page has those that depend on the data as well."""
+
+
+def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict[str, Figure]:
+    """Figures of the headline protocol, by dataset."""
+    from etram_pipeline.reports import figures
+
+    drawn = figures.draw_figures(metrics, None, _headline(metrics, report))
+    return {f"{name}_figure": drawn[name] for name in FIGURES}
+
+
+def annotate_video(
+    histograms: FrameStore,
+    labelled_frames: LabelStore,
+    detections: DetectionStore,
+    report: ReportSettings,
+) -> tuple[float, Iterator[np.ndarray]]:
+    """Speed and pictures of one recording with its detections and, where there is any, truth."""
+    from etram_pipeline.reports.video import annotate_recording
+
+    key = report.video_recording or _most_labelled(detections, labelled_frames)
+    if key not in detections:
+        raise StoreError(
+            f"report.video_recording is {key!r}, but detections exist of {', '.join(detections)}"
+        )
+    pictures = annotate_recording(
+        histograms[key],
+        detections[key],
+        labelled_frames.get(key),
+        detections.class_names,
+        report,
+    )
+    return report.frames_per_second, pictures
+
+
+def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
+    *,
+    metrics: Mapping[str, Metrics],
+    histograms: FrameStore,
+    labelled_frames: LabelStore,
+    detections: DetectionStore,
+    annotated_video: Path,
+    training_history: DataFrame,
+    quality_report: DataFrame,
+    checkpoint: Path,
+    report: ReportSettings,
+) -> str:
+    """The report page, as HTML."""
+    from etram_pipeline.reports import figures, page
+    from etram_pipeline.reports.examples import example_images
+
+    headline = _headline(metrics, report)
+    history = training_history.to_dict("records")
+    names = detections.class_names
+    content = page.ReportContent(
+        metrics=metrics,
+        headline=headline,
+        figures=figures.draw_figures(metrics, history, headline),
+        examples=example_images(histograms, labelled_frames, detections, names, report),
+        video=annotated_video,
+        quality=quality_report.to_dict("records"),
+        run=_what_ran(checkpoint, histograms, labelled_frames),
+    )
+    return page.write_page(content)
+
+
+def _headline(metrics: Mapping[str, Metrics], report: ReportSettings) -> str:
+    return report.headline or next(iter(metrics))
+
+
+def _most_labelled(detections: DetectionStore, labelled_frames: LabelStore) -> str:
+    if not detections:
+        raise StoreError("there are no detections to show: run `kedro run --pipelines predict`")
+    boxes = labelled_frames.summaries
+    return max(detections, key=lambda key: boxes[key].num_boxes if key in boxes else 0)
+
+
+def _what_ran(
+    checkpoint: Path, histograms: FrameStore, labelled_frames: LabelStore
+) -> dict[str, Any]:
+    from etram_pipeline.models.checkpoint import read_checkpoint
+
+    trained = read_checkpoint(checkpoint)
+    num_parameters = sum(weight.numel() for weight in trained.detector.parameters())
+    return {
+        "detector": trained.detector_config.kind,
+        "parameters": num_parameters,
+        "representation": histograms.representation_name,
+        "training recordings": sum(key.startswith("train/") for key in labelled_frames),
+        "dataset fingerprint": fingerprint([histograms, labelled_frames]),
+        "trained on": trained.dataset_fingerprint,
+        "training run (MLflow)": trained.mlflow_run_id or "not tracked",
+        "this run (MLflow)": os.environ.get("MLFLOW_RUN_ID", "not tracked"),
+        "detector settings": trained.detector_config.model_dump(serialize_as_any=True),
+        "representation settings": trained.representation,
+    }

@@ -1,0 +1,53 @@
+"""Metrics, detections and recordings to what a person looks at."""
+
+from kedro.pipeline import Node, Pipeline
+
+from etram_pipeline.pipelines.report.nodes import (
+    FIGURES,
+    annotate_video,
+    draw_figures,
+    write_report,
+)
+
+SHOWN = (
+    "metrics",
+    "histograms",
+    "labelled_frames",
+    "detections",
+    "annotated_video",
+    "training_history",
+    "quality_report",
+    "checkpoint",
+)
+"""Datasets the page shows."""
+
+
+def create_pipeline() -> Pipeline:
+    """Figures, annotated video and the report page."""
+    nodes = [
+        Node(
+            draw_figures,
+            ["metrics", "params:report"],
+            {f"{name}_figure": f"{name}_figure" for name in FIGURES},
+            name="draw_figures",
+        ),
+        Node(
+            write_report,
+            {name: name for name in SHOWN} | {"report": "params:report"},
+            "report_page",
+            name="write_report",
+        ),
+    ]
+    page = Pipeline(nodes, namespace="report", prefix_datasets_with_namespace=False)
+    return page + create_video_pipeline()
+
+
+def create_video_pipeline() -> Pipeline:
+    """The annotated video alone: it needs no metrics."""
+    node = Node(
+        annotate_video,
+        ["histograms", "labelled_frames", "detections", "params:report"],
+        "annotated_video",
+        name="annotate_video",
+    )
+    return Pipeline([node], namespace="report", prefix_datasets_with_namespace=False)

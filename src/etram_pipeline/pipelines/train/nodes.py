@@ -1,0 +1,55 @@
+"""Node of the train pipeline."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+else:  # the command line reads this module long before anything needs pandas
+    DataFrame = object
+
+
+def train_detector(
+    histograms: FrameStore,
+    labelled_frames: LabelStore,
+    training_folder: Path,
+    dataset: DatasetSettings,
+    detector: DetectorConfig,
+    train: TrainSettings,
+) -> tuple[Path, DataFrame]:
+    """Best checkpoint of a training, and its loss curves; an interrupted training goes on."""
+    import pandas as pd
+
+    from etram_pipeline.training.fit import Blueprint
+    from etram_pipeline.training.history import HISTORY
+    from etram_pipeline.training.launch import Job, run_job
+
+    data = fingerprint([histograms, labelled_frames])
+    job = Job(
+        representations=histograms.root.absolute(),
+        representation=histograms.representation_name,
+        labels=labelled_frames.root.absolute(),
+        train=_labelled(histograms, labelled_frames, "train"),
+        val=_labelled(histograms, labelled_frames, "val"),
+        blueprint=Blueprint(
+            detector=detector,
+            class_names=dataset.detected_classes,
+            dataset_fingerprint=data,
+            mlflow_run_id=os.environ.get("MLFLOW_RUN_ID", ""),
+        ),
+        settings=train,
+    )
+    work_dir = training_folder / fingerprint([data, dataset, detector, train.outcome()])
+    checkpoint = run_job(job, work_dir)
+    return checkpoint, pd.read_csv(work_dir / HISTORY)
+
+
+def _labelled(frames: FrameStore, labels: LabelStore, split: str) -> tuple[str, ...]:
+    return tuple(key for key in frames if key in labels and key.startswith(f"{split}/"))
