@@ -1,1 +1,19 @@
 """Detections and labels to metrics; NumPy only, no model needed."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.comparison import compare as compare
+    from etram_pipeline.evaluation.scoring import evaluate as evaluate
+
+_HOME = {"compare": "comparison", "evaluate": "scoring"}
+
+__all__ = ["compare", "evaluate"]
+
+
+def __getattr__(name: str) -> object:
+    """What this package offers, imported when first asked for so that its settings stay light."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,147 @@
+"""Precision and recall over all detections, best first: COCO's numbers, computed on arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int32, Int64
+
+from etram_pipeline.evaluation.assignment import UNASSIGNED, assign, find_overlaps
+from etram_pipeline.evaluation.matching import FrameBoxes, Frames
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.protocol import Protocol
+
+RECALLS = np.linspace(0, 1, 101)
+"""Recalls at which precision is read."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Precision and recall by IoU threshold, class and range of areas; -1 without ground truth.
+
+    Area ranges are all areas, then those of the protocol.
+
+    Attributes:
+        precision: At `RECALLS`, of the most detections per frame.
+        recall: By number of detections per frame.
+    """
+
+    precision: Float64[np.ndarray, "T R K A"]
+    recall: Float64[np.ndarray, "T K A M"]
+
+
+@dataclass(frozen=True)
+class _Assigned:
+    """Detections of one class, best first, and what they found.
+
+    Attributes:
+        candidates: Position of each detection that overlaps a label.
+        labels: Label each of these is given.
+        areas: Area of each detection.
+        ranks: Position of each detection in its frame.
+    """
+
+    candidates: Int64[np.ndarray, " C"]
+    labels: Int32[np.ndarray, "A T C"]
+    areas: Float64[np.ndarray, " D"]
+    ranks: Int64[np.ndarray, " D"]
+
+
+def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curves:
+    """Curves of all classes; class ids are positions among the `num_classes` that count.
+
+    Source: pycocotools, `COCOeval.accumulate`; equal to it to the last bit or nearly.
+    """
+    detections, groups, ranks = _best_first(frames, num_classes, protocol.max_detections[-1])
+    label_groups = frames.labels.frames * num_classes + frames.labels.class_ids
+    overlaps = find_overlaps(
+        frames.labels, detections, label_groups, groups, protocol.iou_thresholds[0] - 1e-9
+    )
+    outside = _outside(frames.labels, protocol)
+    candidates, given = assign(overlaps, groups, np.array(protocol.iou_thresholds), outside)
+    curves = _no_curves(num_classes, protocol)
+    for class_id in range(num_classes):
+        is_class = detections.class_ids == class_id
+        rows = np.flatnonzero(is_class)
+        rows = rows[np.argsort(-detections.scores[rows], kind="stable")]
+        position = np.full(len(detections), UNASSIGNED)
+        position[rows] = np.arange(len(rows))
+        mine = is_class[candidates]
+        assigned = _Assigned(
+            candidates=position[candidates[mine]],
+            labels=given[:, :, mine],
+            areas=detections.areas[rows].astype(np.float64),
+            ranks=ranks[rows],
+        )
+        counts = ~outside & (frames.labels.class_ids == class_id)
+        _fill(curves, class_id, assigned, counts, protocol)
+    return curves
+
+
+def area_bounds(protocol: Protocol) -> list[tuple[float, float]]:
+    """Least and largest area of every range, that of all areas first."""
+    return [(0.0, 1e5**2), *protocol.area_ranges.values()]
+
+
+def _best_first(
+    frames: Frames, num_classes: int, limit: int
+) -> tuple[FrameBoxes, Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
+    """Detections by frame, class and score, at most `limit` of each; their groups and ranks."""
+    boxes = frames.detections
+    groups = boxes.frames * num_classes + boxes.class_ids
+    order = np.lexsort((-boxes.scores, groups))
+    groups = groups[order]
+    ranks = np.arange(len(groups)) - np.searchsorted(groups, groups, side="left")
+    kept = ranks < limit
+    return boxes.take(order[kept]), groups[kept], ranks[kept]
+
+
+def _outside(boxes: FrameBoxes, protocol: Protocol) -> Bool[np.ndarray, "A N"]:
+    areas = boxes.areas.astype(np.float64)
+    return np.array([(areas < low) | (areas > high) for low, high in area_bounds(protocol)])
+
+
+def _no_curves(num_classes: int, protocol: Protocol) -> Curves:
+    num_ious, num_areas = len(protocol.iou_thresholds), 1 + len(protocol.area_ranges)
+    shape = (num_ious, len(RECALLS), num_classes, num_areas)
+    recall_shape = (num_ious, num_classes, num_areas, len(protocol.max_detections))
+    return Curves(np.full(shape, NO_GROUND_TRUTH), np.full(recall_shape, NO_GROUND_TRUTH))
+
+
+def _fill(
+    curves: Curves,
+    class_id: int,
+    assigned: _Assigned,
+    counts: Bool[np.ndarray, "A L"],
+    protocol: Protocol,
+) -> None:
+    """Write the curves of one class; `counts` are the labels of it in each range of areas."""
+    for area, (low, high) in enumerate(area_bounds(protocol)):
+        num_labels = int(counts[area].sum())
+        if not num_labels:
+            continue
+        inside = (assigned.areas >= low) & (assigned.areas <= high)
+        for iou, labels in enumerate(assigned.labels[area]):
+            is_found = labels != UNASSIGNED
+            found = assigned.candidates[is_found]
+            is_true = np.zeros(len(inside), bool)
+            is_true[found] = counts[area][labels[is_found]]
+            # A detection that found a label out of range is neither right nor wrong.
+            is_counted = inside.copy()
+            is_counted[found] = is_true[found]
+            curves.precision[iou, :, class_id, area] = _precision(is_true, is_counted, num_labels)
+            for limit, max_detections in enumerate(protocol.max_detections):
+                num_true = np.count_nonzero(is_true & (assigned.ranks < max_detections))
+                curves.recall[iou, class_id, area, limit] = num_true / num_labels
+
+
+def _precision(
+    is_true: Bool[np.ndarray, " D"], is_counted: Bool[np.ndarray, " D"], num_labels: int
+) -> Float64[np.ndarray, " R"]:
+    """Largest precision at each of `RECALLS` or beyond; 0 where that recall is not reached."""
+    # Precision peaks and recall rises at right detections only, so these alone are looked at.
+    num_counted = np.cumsum(is_counted)[is_true]
+    num_true = np.arange(1, len(num_counted) + 1)
+    precision = num_true / (num_counted + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    first = np.searchsorted(num_true / num_labels, RECALLS, side="left")
+    return np.append(envelope, np.zeros(1))[np.minimum(first, len(envelope))]

@@ -1,0 +1,62 @@
+"""Curves to numbers: overall, per class, by size; recordings by time of day."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from etram_pipeline.evaluation.average_precision import Curves
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.protocol import CURVE_IOU, Protocol
+
+_LIGHTING = re.compile(r"(?<![a-z])(day|night|twilight)(?![a-z])")
+
+
+def summarize(curves: Curves, protocol: Protocol, class_id: int | None = None) -> dict[str, float]:
+    """COCO's metrics, of all classes or of one; `NO_GROUND_TRUTH` where there is none.
+
+    Returns:
+        `AP`, `AP_50`, `AP_75` where the protocol has that IoU, `AP_<size>`, `AR_<detections>` and
+        `AR_<size>`.
+    """
+    classes = slice(None) if class_id is None else slice(class_id, class_id + 1)
+    precision, recall = curves.precision[:, :, classes], curves.recall[:, classes]
+    metrics = {"AP": _mean(precision[..., 0])}
+    for percent in (50, 75):
+        if percent / 100 in protocol.iou_thresholds:
+            iou = protocol.iou_thresholds.index(percent / 100)
+            metrics[f"AP_{percent}"] = _mean(precision[iou, ..., 0])
+    for area, size in enumerate(protocol.area_ranges, start=1):
+        metrics[f"AP_{size}"] = _mean(precision[..., area])
+    for limit, max_detections in enumerate(protocol.max_detections):
+        metrics[f"AR_{max_detections}"] = _mean(recall[:, :, 0, limit])
+    for area, size in enumerate(protocol.area_ranges, start=1):
+        metrics[f"AR_{size}"] = _mean(recall[:, :, area, -1])
+    return metrics
+
+
+def precision_by_recall(curves: Curves, protocol: Protocol, class_id: int) -> list[float]:
+    """Precision at recall 0, 0.01 … 1 and IoU 0.5 over all sizes."""
+    iou = protocol.iou_thresholds.index(CURVE_IOU)
+    precision: list[float] = curves.precision[iou, :, class_id, 0].tolist()
+    return precision
+
+
+def recordings_by_lighting(recordings: Iterable[str]) -> dict[str, Bool[np.ndarray, " R"]]:
+    """Which recordings were made by day, by night, in twilight, as their names tell.
+
+    Source: eTraM's names, such as `test_night_0012`.
+    """
+    found = [_LIGHTING.findall(recording.lower()) for recording in recordings]
+    lighting = [matches[-1] if matches else "" for matches in found]
+    return {
+        name: np.array([name == other for other in lighting])
+        for name in ("day", "night", "twilight")
+        if name in lighting
+    }
+
+
+def _mean(values: Float64[np.ndarray, "..."]) -> float:
+    known = values[values > NO_GROUND_TRUTH]
+    return float(known.mean()) if known.size else NO_GROUND_TRUTH

@@ -1,0 +1,50 @@
+"""Comparing results that may be compared."""
+
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
+
+
+def compare(before: Metrics, after: Metrics) -> dict[str, float]:
+    """Change of every metric that both have, `after` minus `before`.
+
+    Returns:
+        Differences by name: `AP`, `car/AP_50`, `night/AP`.
+
+    Raises:
+        ProtocolError: If the protocols differ, or the ground truth does.
+    """
+    if not before.protocol.same_as(after.protocol):
+        raise ProtocolError(
+            f"results of protocol {before.protocol.name!r} cannot be compared with those of "
+            f"{after.protocol.name!r}: {_differences(before, after)}; "
+            "evaluate both by the same protocol"
+        )
+    if _ground_truth(before) != _ground_truth(after):
+        raise ProtocolError(
+            f"results on {_ground_truth(before)} cannot be compared with those on "
+            f"{_ground_truth(after)}; evaluate both on the same recordings and labels"
+        )
+    old, new = _unprefixed(before), _unprefixed(after)
+    return {name: new[name] - old[name] for name in new if name in old}
+
+
+def _differences(before: Metrics, after: Metrics) -> str:
+    old, new = before.protocol.model_dump(), after.protocol.model_dump()
+    fields = [name for name in old if old[name] != new[name]]
+    return ", ".join(
+        f"{name} {old[name]} and {new[name]}"
+        for name in fields
+        if name not in {"name", "description"}
+    )
+
+
+def _ground_truth(metrics: Metrics) -> str:
+    labels = {name: part.num_labels for name, part in metrics.per_class.items()}
+    return f"{metrics.num_recordings} recordings with labels {labels}"
+
+
+def _unprefixed(metrics: Metrics) -> dict[str, float]:
+    prefix = f"x/{metrics.protocol.name}/"
+    return {
+        name.removeprefix(prefix): value for name, value in flatten_metrics(metrics, "x").items()
+    }

@@ -1,0 +1,196 @@
+"""Which detections are compared with which labels: frames, as COCO has images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.tables import TimedBoxes
+
+
+@dataclass(frozen=True)
+class FrameBoxes:
+    """Boxes of many frames.
+
+    Attributes:
+        frames: Frame each belongs to; ascending.
+        boxes_xywh: In px of a protocol's grid.
+        class_ids: Of the tables, or positions among the classes that count.
+        scores: Ranking score; zeros for labels.
+    """
+
+    frames: Int64[np.ndarray, " N"]
+    boxes_xywh: Float32[np.ndarray, "N 4"]
+    class_ids: Int64[np.ndarray, " N"]
+    scores: Float64[np.ndarray, " N"]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def areas(self) -> Float32[np.ndarray, " N"]:
+        """Area of each box in px²; single precision, as in the references."""
+        width, height = self.boxes_xywh[:, 2:].T
+        areas: Float32[np.ndarray, " N"] = width * height
+        return areas
+
+    def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"]) -> "FrameBoxes":
+        """The boxes at `rows`, in that order."""
+        return FrameBoxes(
+            self.frames[rows], self.boxes_xywh[rows], self.class_ids[rows], self.scores[rows]
+        )
+
+    def mapped(self, index_of_id: Int64[np.ndarray, " I"]) -> "FrameBoxes":
+        """The boxes whose class counts, with its position for an id."""
+        indices = index_of_id[self.class_ids]
+        return FrameBoxes(self.frames, self.boxes_xywh, indices, self.scores).take(indices >= 0)
+
+    def without_classes(self) -> "FrameBoxes":
+        """All boxes as one class; within a frame in order of their former classes."""
+        # The references join the classes one after the other, which decides between equal scores.
+        boxes = self.take(np.lexsort((self.class_ids, self.frames)))
+        return FrameBoxes(
+            boxes.frames, boxes.boxes_xywh, np.zeros_like(boxes.class_ids), boxes.scores
+        )
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What was there and what was found, moment by moment.
+
+    Attributes:
+        recordings: Recording each frame belongs to, as a position among those compared.
+        labels: Boxes of ground truth.
+        detections: Boxes found; one near two frames is in both.
+    """
+
+    recordings: Int64[np.ndarray, " F"]
+    labels: FrameBoxes
+    detections: FrameBoxes
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def mapped(self, index_of_id: Int64[np.ndarray, " I"]) -> "Frames":
+        """The same frames with the classes that count."""
+        return Frames(
+            self.recordings, self.labels.mapped(index_of_id), self.detections.mapped(index_of_id)
+        )
+
+    def without_classes(self) -> "Frames":
+        """The same frames with all boxes as one class."""
+        return Frames(
+            self.recordings, self.labels.without_classes(), self.detections.without_classes()
+        )
+
+    def of_recordings(self, wanted: Bool[np.ndarray, " R"]) -> "Frames":
+        """The frames of the recordings wanted; frames keep their numbers."""
+        in_frame = wanted[self.recordings]
+        return Frames(
+            self.recordings,
+            self.labels.take(in_frame[self.labels.frames]),
+            self.detections.take(in_frame[self.detections.frames]),
+        )
+
+
+def match_recording(labels: TimedBoxes, detections: TimedBoxes, protocol: Protocol) -> Frames:
+    """Frames of one recording: one for each time that has a label, in order of time.
+
+    With `protocol.frames` `all`, one more for each time at which something was detected farther
+    than the tolerance from every label; these come last.
+
+    Source: RVT, `utils/evaluation/prophesee/metrics/coco_eval.py`, `_match_times`.
+    """
+    times_us = np.unique(labels.times_us)
+    first, stop = _within(detections.times_us, times_us, protocol.tolerance_us)
+    if protocol.frames == "all":
+        covered = np.zeros(len(detections.times_us), bool)
+        covered[concatenated_ranges(first, stop - first)] = True
+        stray_us, stray_frames = np.unique(detections.times_us[~covered], return_inverse=True)
+    else:
+        covered = np.ones(len(detections.times_us), bool)
+        stray_us = stray_frames = np.empty(0, np.int64)
+    if protocol.moments == "nearest":
+        first, stop = _nearest_moment(detections.times_us, times_us, first, stop)
+    rows = concatenated_ranges(first, stop - first)
+    frames = np.repeat(np.arange(len(times_us)), stop - first)
+    return Frames(
+        recordings=np.zeros(len(times_us) + len(stray_us), np.int64),
+        labels=_in_frames(
+            labels, np.arange(len(labels.times_us)), np.searchsorted(times_us, labels.times_us)
+        ),
+        detections=_in_frames(
+            detections,
+            np.concatenate([rows, np.flatnonzero(~covered)]),
+            np.concatenate([frames, len(times_us) + stray_frames]),
+        ),
+    )
+
+
+def join_frames(parts: Sequence[Frames]) -> Frames:
+    """Frames of several recordings, numbered one after the other."""
+    first_frame = np.cumsum([0, *(len(part) for part in parts)])
+    return Frames(
+        recordings=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+        labels=_join([part.labels for part in parts], first_frame),
+        detections=_join([part.detections for part in parts], first_frame),
+    )
+
+
+def _join(parts: Sequence[FrameBoxes], first_frame: Int64[np.ndarray, " P"]) -> FrameBoxes:
+    return FrameBoxes(
+        np.concatenate(
+            [part.frames + first for part, first in zip(parts, first_frame, strict=False)]
+        ),
+        np.concatenate([part.boxes_xywh for part in parts]),
+        np.concatenate([part.class_ids for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def _within(
+    detected_us: Int64[np.ndarray, " D"], times_us: Int64[np.ndarray, " F"], tolerance_us: int
+) -> tuple[Int64[np.ndarray, " F"], Int64[np.ndarray, " F"]]:
+    first = np.searchsorted(detected_us, times_us - tolerance_us, side="left")
+    return first, np.searchsorted(detected_us, times_us + tolerance_us, side="right")
+
+
+def _nearest_moment(
+    detected_us: Int64[np.ndarray, " D"],
+    times_us: Int64[np.ndarray, " F"],
+    first: Int64[np.ndarray, " F"],
+    stop: Int64[np.ndarray, " F"],
+) -> tuple[Int64[np.ndarray, " F"], Int64[np.ndarray, " F"]]:
+    """The part of each range `first:stop` that is nearest in time."""
+    if not len(detected_us):
+        return first, stop
+    after = np.searchsorted(detected_us, times_us, side="left")
+    before_us = detected_us[np.maximum(after - 1, 0)]
+    after_us = detected_us[np.minimum(after, len(detected_us) - 1)]
+    # Of two equally near moments the earlier: a detector cannot look ahead.
+    take_before = (after > first) & (
+        (after == stop) | (times_us - before_us <= after_us - times_us)
+    )
+    moments_us = np.where(take_before, before_us, after_us)
+    nearest_first = np.searchsorted(detected_us, moments_us, side="left")
+    nearest_stop = np.searchsorted(detected_us, moments_us, side="right")
+    return np.clip(nearest_first, first, stop), np.clip(nearest_stop, first, stop)
+
+
+def concatenated_ranges(
+    first: Int64[np.ndarray, " N"], counts: Int64[np.ndarray, " N"]
+) -> Int64[np.ndarray, " M"]:
+    """`first[0], first[0] + 1, …` of the given counts, one range after the other."""
+    ends = np.cumsum(counts)
+    ranges: Int64[np.ndarray, " M"] = np.arange(counts.sum()) - np.repeat(
+        ends - counts - first, counts
+    )
+    return ranges
+
+
+def _in_frames(
+    boxes: TimedBoxes, rows: Int64[np.ndarray, " N"], frames: Int64[np.ndarray, " N"]
+) -> FrameBoxes:
+    return FrameBoxes(frames, boxes.boxes_xywh[rows], boxes.class_ids[rows], boxes.scores[rows])

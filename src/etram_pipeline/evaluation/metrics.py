@@ -1,0 +1,93 @@
+"""The result of an evaluation, and how it is written down."""
+
+import re
+from collections.abc import Iterator
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.evaluation.protocol import Protocol
+
+BACKGROUND = "background"
+NO_GROUND_TRUTH = -1.0
+"""Value of a metric that nothing could be compared with, as COCO has it."""
+
+_TRACKED_BY_PART = ("AP", "AP_50")
+
+
+class ClassMetrics(Settings):
+    """Metrics of one class.
+
+    Attributes:
+        metrics: By name, as in `Metrics.overall`.
+        num_labels: Labels that counted.
+        num_detections: Detections that counted.
+    """
+
+    metrics: dict[str, float]
+    num_labels: int
+    num_detections: int
+
+
+class Confusion(Settings):
+    """What was taken for what.
+
+    Attributes:
+        class_names: Classes that count, then `background`: nothing there, or nothing detected.
+        counts: Number of pairs; rows are the truth, columns what was detected.
+    """
+
+    class_names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Metrics(Settings):
+    """Everything one protocol says about one set of detections.
+
+    Attributes:
+        protocol: How the numbers came about.
+        overall: `AP`, `AP_50`, `AP_75`, AP by size (`AP_S` …), recall by number of detections
+            (`AR_1` …) and by size; -1 where there is no ground truth.
+        per_class: By class name; class-aware under every protocol.
+        groups: Overall metrics of the recordings by day, by night, in twilight, as told by their
+            names; only those that exist.
+        precision_recall: Precision at recall 0, 0.01 … 1 and IoU 0.5 by class; -1 where there is
+            no ground truth.
+        confusion: At IoU 0.5, of detections with at least the protocol's `confusion_score`.
+        num_recordings: Recordings compared.
+        num_frames: Moments compared.
+        num_labels: Labels that counted.
+        num_detections: Detections that counted; one near two frames counts in both.
+    """
+
+    protocol: Protocol
+    overall: dict[str, float]
+    per_class: dict[str, ClassMetrics]
+    groups: dict[str, dict[str, float]]
+    precision_recall: dict[str, list[float]]
+    confusion: Confusion
+    num_recordings: int
+    num_frames: int
+    num_labels: int
+    num_detections: int
+
+
+def flatten_metrics(metrics: Metrics, prefix: str = "test") -> dict[str, float]:
+    """Metrics under the names a tracking server shows: `test/etram_8class/car/AP_50`.
+
+    All overall metrics, AP and AP_50 of each class and group. What has no ground truth is left
+    out, for a curve through -1 says nothing.
+    """
+    root = f"{prefix}/{metrics.protocol.name}"
+    named = {_trackable(f"{root}/{name}"): value for name, value in metrics.overall.items()}
+    named |= {_trackable(f"{root}/{name}"): value for name, value in _parts(metrics)}
+    return {name: value for name, value in named.items() if value != NO_GROUND_TRUTH}
+
+
+def _parts(metrics: Metrics) -> Iterator[tuple[str, float]]:
+    parts = metrics.groups | {name: part.metrics for name, part in metrics.per_class.items()}
+    for part, values in parts.items():
+        for name in _TRACKED_BY_PART:
+            yield f"{part}/{name}", values[name]
+
+
+def _trackable(name: str) -> str:
+    return re.sub(r"[^/\w.\- :]", "_", name)

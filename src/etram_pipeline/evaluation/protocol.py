@@ -1,0 +1,129 @@
+"""What a number means: every choice that an evaluation makes."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from etram_pipeline.core.component import Settings
+
+# Computed as `numpy.linspace` does, for the last bit of 0.9 decides a match on the threshold.
+COCO_IOU_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 0.95)
+COCO_AREA_RANGES = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2, 1e5**2)}
+CURVE_IOU = 0.5
+"""Overlap at which precision-recall curves and confusions are read."""
+
+
+class Protocol(Settings):
+    """How detections are compared with labels.
+
+    Boxes of tables are in px of the sensor. All px here are px of the grid, `pixel_scale` of which
+    make one px of the sensor.
+
+    Attributes:
+        name: Prefix of every metric's name.
+        description: What the protocol is for, in one sentence.
+        class_names: Classes that count, in the order of the report; null: all of the tables'.
+        class_groups: Super-classes that count instead, each with the classes it gathers; tables
+            whose classes are the super-classes already are taken as they are.
+        classes_by: `name` finds a class by its name among the tables' classes; `id` lets the n-th
+            name stand for class id n, whatever the tables call it, and ignores all higher ids.
+        class_aware: A detection matches labels of its own class only; otherwise the overall
+            metrics take all classes for one.
+        pixel_scale: Px of the grid per px of the sensor.
+        min_side_px: Least width and height of a box that counts, label or detection.
+        min_diagonal_px: Least diagonal of a box that counts, label or detection.
+        start_us: Boxes at this time or before do not count; -1: all count.
+        tolerance_us: Largest difference in time between a label and a detection, included.
+        moments: `all` compares a frame with every detection within the tolerance, so that a
+            dense stream of detections counts the same object several times; `nearest` with those
+            of the nearest moment at which anything was detected, the earlier of two.
+        frames: `labelled` compares at times that have a label left; `all` also counts what was
+            detected at other times as false, which presumes that every moment was annotated.
+        ranking: Score that orders detections: `class` the class probability, `joint` its product
+            with the objectness.
+        iou_thresholds: Overlaps AP is averaged over; 0.5 is one of them.
+        area_ranges: Least and largest area by size name, both included, in px².
+        max_detections: Detections per frame and class that count; AP takes the last.
+        confusion_score: Least ranking score of a detection in the confusion matrix.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    description: str = ""
+    class_names: tuple[str, ...] | None = Field(default=None, min_length=1)
+    class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    classes_by: Literal["name", "id"] = "name"
+    class_aware: bool = True
+    pixel_scale: float = Field(default=1, gt=0)
+    min_side_px: float = Field(default=0, ge=0)
+    min_diagonal_px: float = Field(default=0, ge=0)
+    start_us: int = Field(default=-1, ge=-1)
+    tolerance_us: int = Field(default=25_000, ge=0)
+    moments: Literal["all", "nearest"] = "nearest"
+    frames: Literal["labelled", "all"] = "labelled"
+    ranking: Literal["class", "joint"] = "joint"
+    iou_thresholds: tuple[float, ...] = COCO_IOU_THRESHOLDS
+    area_ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=lambda: dict(COCO_AREA_RANGES)
+    )
+    max_detections: tuple[int, ...] = Field(default=(1, 10, 100), min_length=1)
+    confusion_score: float = Field(default=0.3, ge=0, le=1)
+
+    @property
+    def scored_classes(self) -> tuple[str, ...] | None:
+        """Names of the classes that count; None: those of the tables."""
+        return tuple(self.class_groups) or self.class_names
+
+    @property
+    def score_column(self) -> str:
+        """Column of a detection table that ranks its rows."""
+        return {"class": "class_confidence", "joint": "score"}[self.ranking]
+
+    def same_as(self, other: "Protocol") -> bool:
+        """Whether both make the same choices, whatever they are called."""
+        labels = {"name", "description"}
+        return self.model_dump(exclude=labels) == other.model_dump(exclude=labels)
+
+    @field_validator("class_names")
+    @classmethod
+    def _check_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None and len(names) != len(set(names)):
+            raise ValueError(f"class_names {names} name a class twice")
+        return names
+
+    @field_validator("iou_thresholds")
+    @classmethod
+    def _check_thresholds(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        if CURVE_IOU not in thresholds:
+            raise ValueError(f"iou_thresholds lack {CURVE_IOU}, where curves are read")
+        if (
+            list(thresholds) != sorted(set(thresholds))
+            or not 0 < thresholds[0] <= thresholds[-1] <= 1
+        ):
+            raise ValueError(f"iou_thresholds {thresholds} do not ascend within 0 and 1")
+        return thresholds
+
+    @field_validator("max_detections")
+    @classmethod
+    def _check_limits(cls, limits: tuple[int, ...]) -> tuple[int, ...]:
+        if list(limits) != sorted(set(limits)) or limits[0] < 1:
+            raise ValueError(f"max_detections {limits} do not ascend from at least 1")
+        return limits
+
+    @field_validator("area_ranges")
+    @classmethod
+    def _check_areas(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        reversed_ranges = [name for name, (low, high) in ranges.items() if not 0 <= low < high]
+        if reversed_ranges:
+            raise ValueError(f"area_ranges {reversed_ranges} do not ascend from at least 0")
+        return ranges
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> "Protocol":
+        if self.class_groups and self.class_names is not None:
+            raise ValueError("class_names and class_groups exclude each other; empty one of them")
+        if self.classes_by == "id" and self.class_names is None:
+            raise ValueError("classes_by: id needs class_names, the n-th for class id n")
+        members = [name for group in self.class_groups.values() for name in group]
+        if len(members) != len(set(members)):
+            raise ValueError("class_groups put a class into two groups")
+        return self

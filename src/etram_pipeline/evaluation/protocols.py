@@ -1,0 +1,150 @@
+"""The protocols known by name, as data; `docs/evaluation.md` tells where each comes from."""
+
+from collections.abc import Mapping
+
+from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.protocol import Protocol
+
+ETRAM_CLASSES = (
+    "pedestrian",
+    "car",
+    "bicycle",
+    "bus",
+    "motorbike",
+    "truck",
+    "tram",
+    "wheelchair",
+)
+"""Source: eTraM, `rvt_eTram/gen4_class_labels.py`; the order of the class ids."""
+
+ETRAM_GROUPS = {
+    "pedestrian": ("pedestrian",),
+    "vehicle": ("car", "bus", "truck", "tram"),
+    "micro_mobility": ("bicycle", "motorbike", "wheelchair"),
+}
+"""Source: the authors' answer in eTraM issue 6; the order of eTraM's grouped label files."""
+
+_PROPHESEE = Protocol(
+    name="prophesee",
+    class_names=("car", "pedestrian"),
+    classes_by="id",
+    min_side_px=10,
+    min_diagonal_px=30,
+    start_us=500_000,
+    tolerance_us=50_000,
+    moments="all",
+    ranking="class",
+)
+"""What all of RVT's evaluations share.
+
+Source: RVT, `utils/evaluation/prophesee`; 10 and 30 px are those of Gen1 at full and those of the
+1 Mpx sensor at half resolution.
+"""
+
+
+def _variant(base: Protocol, **changes: object) -> Protocol:
+    return Protocol.model_validate(base.model_dump() | changes)
+
+
+NAMED: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="etram_8class",
+            description="Each of eTraM's eight classes for itself; no box left out.",
+            class_names=ETRAM_CLASSES,
+        ),
+        _variant(
+            _PROPHESEE,
+            name="etram_3class",
+            description="The three super-classes of eTraM as later papers score them.",
+            classes_by="name",
+            class_names=None,
+            class_groups=ETRAM_GROUPS,
+            pixel_scale=0.5,
+        ),
+        _variant(
+            _PROPHESEE,
+            name="etram_fork",
+            description="What eTraM's code returns: class ids 0 to 2 taken for one class.",
+            class_names=("pedestrian", "two-wheeler", "car"),
+            class_aware=False,
+            pixel_scale=0.5,
+        ),
+        _variant(
+            _PROPHESEE,
+            name="rvt_gen4",
+            description="RVT on the 1 Mpx dataset at half resolution: class ids 0 to 2.",
+            class_names=("pedestrian", "two-wheeler", "car"),
+            pixel_scale=0.5,
+        ),
+        _variant(
+            _PROPHESEE,
+            name="rvt_gen1",
+            description="RVT on the Gen1 dataset at full resolution: class ids 0 and 1.",
+        ),
+        Protocol(
+            name="coco",
+            description="COCO's metrics of all the tables' classes, at the labels' times.",
+        ),
+    )
+}
+"""Every named protocol. To add one, add it here and to the table in `docs/evaluation.md`."""
+
+
+Choice = Protocol | str | Mapping[str, object]
+"""A protocol, the name of one, or its fields; among these `like` names one to take the rest of."""
+
+
+def resolve_protocol(choice: Choice) -> Protocol:
+    """The protocol meant.
+
+    Raises:
+        ProtocolError: If no protocol has that name, or a new one takes the name of another.
+        ValueError: If a field is unknown or its value is not allowed.
+    """
+    protocol = Protocol.model_validate(expand_choice(choice))
+    check_names((protocol,))
+    return protocol
+
+
+def expand_choice(choice: Choice) -> Protocol | dict[str, object]:
+    """A protocol, or all the fields to make it from.
+
+    Raises:
+        ProtocolError: If no protocol has the name given.
+    """
+    if isinstance(choice, Protocol):
+        return choice
+    if isinstance(choice, str):
+        return _named(choice)
+    fields = dict(choice)
+    base = fields.pop("like", None)
+    if base is None:
+        return fields
+    if "name" not in fields:
+        raise ProtocolError(f"a protocol like {base!r} needs a name of its own")
+    return _named(str(base)).model_dump() | {"description": ""} | fields
+
+
+def check_names(protocols: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
+    """The protocols as they are, if each name means one thing.
+
+    Raises:
+        ProtocolError: If a name is there twice, or is that of another known protocol.
+    """
+    names = [protocol.name for protocol in protocols]
+    for protocol in protocols:
+        if names.count(protocol.name) > 1:
+            raise ProtocolError(f"protocol {protocol.name!r} is asked for twice")
+        known = NAMED.get(protocol.name, protocol)
+        if not known.same_as(protocol):
+            raise ProtocolError(f"{protocol.name!r} means another protocol; choose a new name")
+    return protocols
+
+
+def _named(name: str) -> Protocol:
+    if name not in NAMED:
+        raise ProtocolError(unknown_name("protocol", name, NAMED))
+    return NAMED[name]

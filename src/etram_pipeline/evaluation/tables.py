@@ -1,0 +1,111 @@
+"""From the tables of one recording to boxes that count."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from etram_pipeline.core.errors import LabelError
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.labels.table import LabelTable, check_columns
+
+
+@dataclass(frozen=True)
+class TimedBoxes:
+    """Boxes of one recording in order of time, in px of a protocol's grid.
+
+    Attributes:
+        times_us: When; in microseconds, ascending.
+        boxes_xywh: Where; single precision, for so the references compute areas.
+        class_ids: As in the tables.
+        scores: Ranking score; zeros for labels.
+    """
+
+    times_us: Int64[np.ndarray, " N"]
+    boxes_xywh: Float32[np.ndarray, "N 4"]
+    class_ids: Int64[np.ndarray, " N"]
+    scores: Float64[np.ndarray, " N"]
+
+    def select(self, rows: Bool[np.ndarray, " N"]) -> "TimedBoxes":
+        """The boxes at `rows`."""
+        return TimedBoxes(
+            self.times_us[rows], self.boxes_xywh[rows], self.class_ids[rows], self.scores[rows]
+        )
+
+
+def read_labels(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
+    """Labels of one recording that count.
+
+    Raises:
+        LabelError: If it is not a table of boxes; names the recording.
+    """
+    where = f"the label table of {recording!r}"
+    check_columns(table, where)
+    return _read(table, np.zeros(len(table)), where, protocol)
+
+
+def read_detections(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
+    """Detections of one recording that count.
+
+    Raises:
+        LabelError: If it is not a table of boxes with the score that ranks them; names the
+            recording.
+    """
+    where = f"the detection table of {recording!r}"
+    check_columns(table, where)
+    column = protocol.score_column
+    if column not in (table.dtype.names or ()):
+        raise LabelError(
+            f"{where} lacks the column {column!r}, by which protocol {protocol.name!r} ranks"
+        )
+    scores = table[column].astype(np.float64)
+    if not np.isfinite(scores).all():
+        raise LabelError(f"{where} has a {column} that is not a number")
+    return _read(table, scores, where, protocol)
+
+
+def _read(
+    table: LabelTable, scores: Float64[np.ndarray, " N"], where: str, protocol: Protocol
+) -> TimedBoxes:
+    columns = [table[name] for name in ("x", "y", "w", "h")]
+    boxes_xywh = np.stack(columns, axis=1).astype(np.float32)
+    _check_boxes(boxes_xywh, where)
+    times_us, class_ids = (_whole_numbers(table, name, where) for name in ("t", "class_id"))
+    order = np.argsort(times_us, kind="stable")
+    boxes = TimedBoxes(
+        times_us=times_us[order],
+        boxes_xywh=boxes_xywh[order] * np.float32(protocol.pixel_scale),
+        class_ids=class_ids[order],
+        scores=scores[order],
+    )
+    return boxes.select(_counts(boxes, protocol))
+
+
+def _whole_numbers(table: LabelTable, name: str, where: str) -> Int64[np.ndarray, " N"]:
+    column = table[name]
+    if column.dtype.kind not in "iu" or (column < 0).any():
+        raise LabelError(
+            f"{where} has a column {name!r} that does not hold whole numbers from 0 on"
+        )
+    return column.astype(np.int64)
+
+
+def _check_boxes(boxes_xywh: Float32[np.ndarray, "N 4"], where: str) -> None:
+    wrong = ~np.isfinite(boxes_xywh).all(axis=1) | (boxes_xywh[:, 2:] < 0).any(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise LabelError(
+            f"{where} has {int(wrong.sum())} boxes that are not finite or have a negative size; "
+            f"the first is row {row}: x y w h = {boxes_xywh[row].tolist()}"
+        )
+
+
+def _counts(boxes: TimedBoxes, protocol: Protocol) -> Bool[np.ndarray, " N"]:
+    sizes = boxes.boxes_xywh[:, 2:]
+    diagonal_squared = sizes[:, 0] ** 2 + sizes[:, 1] ** 2
+    counts: Bool[np.ndarray, " N"] = (
+        (boxes.times_us > protocol.start_us)
+        & (sizes >= protocol.min_side_px).all(axis=1)
+        & (diagonal_squared >= protocol.min_diagonal_px**2)
+    )
+    return counts
