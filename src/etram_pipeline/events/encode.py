@@ -18,10 +18,18 @@ class Tally:
     Attributes:
         num_events: Events, those outside the sensor included.
         num_dropped: Events outside the sensor, which no image shows.
+        num_late: Events timed before an earlier one, which count at the time of that one.
     """
 
     num_events: int = 0
     num_dropped: int = 0
+    num_late: int = 0
+
+    def add(self, events: Events) -> None:
+        """Count a chunk of a recording."""
+        self.num_events += len(events) + events.num_dropped
+        self.num_dropped += events.num_dropped
+        self.num_late += events.num_late
 
 
 def encode(
@@ -52,8 +60,7 @@ def encode(
     held = _HeldEvents()
     window, num_windows = 0, len(plan.stop_us)
     for chunk in _read_span(recording, plan):
-        tally.num_events += len(chunk) + chunk.num_dropped
-        tally.num_dropped += chunk.num_dropped
+        tally.add(chunk)
         held.append(chunk)
         # Later events may share the time of the last one: only windows that end before are whole.
         num_whole = int(np.searchsorted(plan.stop_us, held.last_us))

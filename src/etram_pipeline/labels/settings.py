@@ -1,7 +1,5 @@
 """Parameters of ground truth: which boxes count, and which moments are labelled frames."""
 
-from typing import Self
-
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
@@ -25,7 +23,7 @@ class LabelSettings(Settings):
     tolerance_us: int = Field(default=2000, ge=0)
 
     @model_validator(mode="after")
-    def _check_order(self) -> Self:
+    def _check_order(self) -> "LabelSettings":
         kinds = [config.kind for config in self.filters]
         if "group_classes" in kinds and "select_classes" in kinds[kinds.index("group_classes") :]:
             raise ValueError(

@@ -21,6 +21,7 @@ from etram_pipeline.sequences.layout import (
     Product,
     Record,
     Skip,
+    Summary,
     read_index,
     read_record,
     write_index,
@@ -193,7 +194,7 @@ class _State:
         error = future.exception()
         if error is None:
             self.finished[key] = self._entry(key, future.result())
-            _warn_of_dropped(key, self.finished[key])
+            _warn_of_events(key, self.finished[key].summary)
         elif isinstance(error, NoLabelsError):
             self._skip(key, str(error))
         elif isinstance(error, BrokenExecutor):
@@ -253,13 +254,15 @@ def _last_index(root: Path, product: Product) -> Index:
         return Index(complete=False)
 
 
-def _warn_of_dropped(key: str, entry: Entry) -> None:
-    if entry.summary.num_dropped:
+def _warn_of_events(key: str, summary: Summary) -> None:
+    if summary.num_dropped or summary.num_late:
         logger.warning(
-            "%s: %d of %d events lie outside the sensor and were left out",
+            "%s: of %d events, %d lie outside the sensor and were left out, and %d are timed "
+            "before an earlier one and count at the time of that one",
             key,
-            entry.summary.num_dropped,
-            entry.summary.num_events,
+            summary.num_events,
+            summary.num_dropped,
+            summary.num_late,
         )
 
 

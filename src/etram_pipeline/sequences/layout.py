@@ -45,6 +45,7 @@ class Summary(Settings):
         num_bytes: Size on disk.
         num_events: Events read, those outside the sensor included.
         num_dropped: Events outside the sensor, which were left out.
+        num_late: Events timed before an earlier one, which count at the time of that one.
     """
 
     num_windows: int = 0
@@ -53,6 +54,7 @@ class Summary(Settings):
     num_bytes: int = 0
     num_events: int = 0
     num_dropped: int = 0
+    num_late: int = 0
 
 
 class Record(Settings):

@@ -1,7 +1,7 @@
 """What preprocessing does with one recording, and with all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -155,8 +155,7 @@ class EncodeJob(Job):
                 num_windows=len(plan.stop_us),
                 num_frames=len(plan.frame_windows),
                 num_bytes=num_bytes,
-                num_events=tally.num_events,
-                num_dropped=tally.num_dropped,
+                **asdict(tally),
             )
             return Record(fingerprint=fingerprint, settings=self._settings(), summary=summary)
 

@@ -32,7 +32,7 @@ class Config(FilterConfig):
         if context.split not in self.splits:
             return MaximumWidth(math.inf)
         # The decimal that was written, not its nearest binary fraction: 9 * 1280 // 10 = 1152.
-        return MaximumWidth(math.floor(Fraction(str(self.fraction)) * context.width))
+        return MaximumWidth(float(Fraction(str(self.fraction)) * context.width // 1))
 
 
 @dataclass(frozen=True)

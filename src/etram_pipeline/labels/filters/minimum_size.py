@@ -27,8 +27,8 @@ class Config(FilterConfig):
     """
 
     kind: Literal["minimum_size"] = "minimum_size"
-    side_px: float = Field(default=5, ge=0)
-    diagonal_px: float = Field(default=0, ge=0)
+    side_px: float = Field(default=5.0, ge=0)
+    diagonal_px: float = Field(default=0.0, ge=0)
 
     @override
     def build(self, context: FilterContext) -> Filter:
