@@ -14,7 +14,11 @@ from etram_pipeline.reports.canvas import add_legend, new_figure
 History = Sequence[Mapping[str, object]]
 """Rows `step`, `name`, `value`, in the order they were logged."""
 
-_SMOOTHED_OVER = 25  # of the steps shown, at most one in this many is averaged into one point
+_SMOOTHED_OVER = 25
+"""The running mean reaches over this part of all steps to either side."""
+
+_MAX_POINTS = 600
+"""Points of a line; more would not be seen, and would weigh down the page."""
 
 
 def draw_losses(history: History) -> Figure | None:
@@ -31,8 +35,10 @@ def draw_losses(history: History) -> Figure | None:
     for number, (name, curve) in enumerate(losses.items()):
         steps, values = curve.T
         colour = palette.SERIES[number % len(palette.SERIES)]
-        axes.plot(steps, values, color=colour, alpha=0.22, linewidth=1)
-        axes.plot(steps, _running_mean(values), color=colour, linewidth=2, label=name)
+        shown = slice(None, None, -(-len(steps) // _MAX_POINTS))
+        means = _running_mean(values)
+        axes.plot(steps[shown], values[shown], color=colour, alpha=0.22, linewidth=1)
+        axes.plot(steps[shown], means[shown], color=colour, linewidth=2, label=name)
     everything = np.concatenate([curve[:, 1] for curve in losses.values()])
     if everything.min() > 0 and everything.max() > 30 * everything.min():
         axes.set_yscale("log")
@@ -46,7 +52,9 @@ def draw_validation(history: History) -> Figure | None:
     scores = {name: curve for name, curve in _curves(history).items() if _is_validation_score(name)}
     if not scores:
         return None
-    figure, (axes,) = new_figure("Validation while training", "best of each circled", height_in=3.6)
+    protocols = sorted({name.removeprefix("val/").rpartition("/")[0] for name in scores})
+    about = " · ".join([*filter(None, protocols), "best of each circled"])
+    figure, (axes,) = new_figure("Validation while training", about, height_in=3.6)
     axes.grid(color=palette.LINE, linewidth=0.8)
     for number, (name, curve) in enumerate(scores.items()):
         steps, values = curve.T
@@ -61,23 +69,23 @@ def draw_validation(history: History) -> Figure | None:
 
 
 def _curves(history: History) -> dict[str, Float[np.ndarray, "N 2"]]:
-    """Steps and finite values of each name; -1, the absence of ground truth, is no value."""
+    """Steps and values of each name; what is not finite is left out."""
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in history:
         step, value = float(str(row["step"])), float(str(row["value"]))
-        if math.isfinite(value) and value >= 0:
+        if math.isfinite(value):
             points[str(row["name"])].append((step, value))
     return {name: np.array(sorted(curve)) for name, curve in points.items()}
 
 
 def _is_loss(name: str) -> bool:
     stage, _, quantity = name.partition("/")
-    return stage == "train" and "loss" in quantity
+    return stage == "train" and not quantity.startswith(("num_", "learning_rate"))
 
 
 def _loss_title(name: str) -> str:
-    quantity = name.removeprefix("train/").removesuffix("loss").strip("_/")
-    return quantity.replace("_", " ") or "total"
+    quantity = name.removeprefix("train/")
+    return "total" if quantity == "loss" else quantity.replace("_", " ")
 
 
 def _is_validation_score(name: str) -> bool:

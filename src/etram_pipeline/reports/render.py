@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from etram_pipeline.reports import palette
 
-Picture = UInt8[np.ndarray, "H W 3"]
-"""Red, green and blue of each pixel, 0 to 255."""
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Red, green and blue of each pixel by row and column, 0 to 255; of any size."""
 
 _DASH_PX = 6
 

@@ -35,7 +35,7 @@ _WINDOWS_PER_READ = 16
 _UNKNOWN_INTERVAL_US = 100_000
 
 
-def write_video(path: Path, images: Iterator[Picture], frames_per_second: float) -> None:
+def write_video(path: Path, images: Iterator[Picture], frames_per_second: float | int) -> None:
     """Write pictures as an MP4, one at a time, so that memory does not grow with their number.
 
     The first picture sets the size. Odd heights and widths, which the format cannot hold, get one
@@ -84,7 +84,7 @@ def read_picture(path: Path, share: float = 0.4) -> Picture:
 
 
 def _add_stream(
-    container: OutputContainer, first: Picture, frames_per_second: float
+    container: OutputContainer, first: Picture, frames_per_second: float | int
 ) -> VideoStream:
     name, options = next(
         (name, options) for name, options in _ENCODERS if name in av.codecs_available

@@ -53,6 +53,8 @@ def _class_facts(protocol: Protocol) -> Iterator[str]:
         else "Class-agnostic: overall numbers take all classes for one, so a bus found as a car "
         "counts as right."
     )
+    if protocol.class_names:
+        yield f"Classes: {', '.join(protocol.class_names)}."
     for group, members in protocol.class_groups.items():
         if members != (group,):
             yield f"Class {group} gathers {', '.join(members)}."

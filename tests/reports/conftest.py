@@ -1,0 +1,119 @@
+"""Small results of a small detector: metrics, tables and stored representations."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
+from etram_pipeline.evaluation.metrics import ClassMetrics, Confusion, Metrics
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.table import LABEL_DTYPE
+from etram_pipeline.sequences.store import StoredFrames
+
+NAMES = ("AP", "AP_50", "AP_75", "AP_S", "AP_M", "AP_L", "AR_1", "AR_10", "AR_100")
+ABSENT = dict.fromkeys(NAMES, -1.0)
+
+Row = tuple[float, ...]
+
+
+@pytest.fixture
+def make_metrics() -> Callable[..., Metrics]:
+    """Makes metrics of a car, which has labels, and of a tram, which has none."""
+
+    def make(name: str = "mine", **changes: object) -> Metrics:
+        values = {name: 0.1 + 0.1 * place for place, name in enumerate(NAMES)}
+        metrics = Metrics(
+            protocol=Protocol(name=name, description="Cars and trams."),
+            overall=values,
+            per_class={
+                "car": ClassMetrics(metrics=values, num_labels=1200, num_detections=1500),
+                "tram": ClassMetrics(metrics=ABSENT, num_labels=0, num_detections=3),
+            },
+            groups={"day": values, "night": ABSENT},
+            precision_recall={"car": [1.0] * 51 + [0.0] * 50, "tram": [-1.0] * 101},
+            confusion=Confusion(
+                class_names=("car", "tram", "background"),
+                counts=((900, 100, 200), (0, 0, 0), (30, 3, 0)),
+            ),
+            num_recordings=2,
+            num_frames=300,
+            num_labels=1200,
+            num_detections=1503,
+        )
+        return metrics.model_copy(update=changes)
+
+    return make
+
+
+@pytest.fixture
+def metrics(make_metrics: Callable[..., Metrics]) -> Metrics:
+    """Metrics of one protocol."""
+    return make_metrics()
+
+
+@pytest.fixture
+def make_detections() -> Callable[..., DetectionTable]:
+    """Makes detections of rows `t, x, y, w, h, class_id, score`."""
+
+    def make(*rows: Row) -> DetectionTable:
+        table = np.zeros(len(rows), DETECTION_DTYPE)
+        columns = ("t", "x", "y", "w", "h", "class_id", "score")
+        for name, column in zip(columns, zip(*rows, strict=True), strict=False):
+            table[name] = column
+        return table
+
+    return make
+
+
+@pytest.fixture
+def make_labels() -> Callable[..., LabelledFrames]:
+    """Makes labelled frames at `times_us` of rows `t, x, y, w, h, class_id`."""
+
+    def make(times_us: Sequence[int], *rows: Row) -> LabelledFrames:
+        table = np.zeros(len(rows), LABEL_DTYPE)
+        columns = ("t", "x", "y", "w", "h", "class_id")
+        for name, column in zip(columns, zip(*rows, strict=True), strict=False):
+            table[name] = column
+        times = np.array(times_us, dtype=np.int64)
+        return LabelledFrames(table, np.searchsorted(table["t"], times), times, interval_us=100_000)
+
+    return make
+
+
+@pytest.fixture
+def make_frames(tmp_path: Path) -> Callable[..., StoredFrames]:
+    """Makes stored representations of 50 ms windows; those at the ends `labelled_us` are labelled.
+
+    A sensor of 40 x 64 px at half resolution. Window `w` has `w + 1` rising events in row 0.
+    """
+
+    def make(
+        key: str = "test/test_day_0001", num_windows: int = 4, labelled_us: Sequence[int] = ()
+    ) -> StoredFrames:
+        images = np.zeros((num_windows, 4, 20, 32), dtype=np.uint8)
+        for window in range(num_windows):
+            images[window, 2, 0, : window + 1] = 1
+        path = tmp_path / f"{key.replace('/', '_')}.h5"
+        with h5py.File(path, "w") as file:
+            file["data"] = images
+        stop_us = 50_000 * np.arange(1, num_windows + 1, dtype=np.int64)
+        return StoredFrames(
+            key=key,
+            path=path,
+            num_windows=num_windows,
+            channels=4,
+            height=20,
+            width=32,
+            dtype="uint8",
+            downsampled_by=2,
+            stop_us=stop_us,
+            frame_windows=np.searchsorted(stop_us, np.array(labelled_us, dtype=np.int64)),
+            settings=None,
+            summary=None,
+        )
+
+    return make

@@ -1,0 +1,144 @@
+"""The page."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.reports import page
+from etram_pipeline.reports.figures import draw_figures
+from etram_pipeline.reports.page import ReportContent, write_page
+from etram_pipeline.reports.video import write_video
+
+VOID = {"meta", "link", "img", "br", "input"}
+EVIL = "test/<script>alert('x')</script>"
+
+
+class _Reader(HTMLParser):
+    """Collects addresses, texts and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.images_without_text = 0
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append(tag)
+        self.addresses += [found[name] or "" for name in ("src", "href", "poster") if name in found]
+        self.images_without_text += tag == "img" and not found.get("alt")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A tiny video."""
+    path = tmp_path / "annotated video.mp4"
+    write_video(path, (np.full((32, 32, 3), 9 * i, np.uint8) for i in range(4)), 20)
+    return path
+
+
+@pytest.fixture
+def full(make_metrics: Callable[..., Metrics], video: Path) -> ReportContent:
+    """Everything a page can show, with hostile names."""
+    metrics = {"mine": make_metrics(), "other": make_metrics("other")}
+    history = [
+        {"step": 1, "name": "train/loss", "value": 2.0},
+        {"step": 1, "name": "val/mine/AP", "value": 0.3},
+    ]
+    return ReportContent(
+        metrics=metrics,
+        headline="mine",
+        figures=draw_figures(metrics, history, "mine"),
+        examples={f"best by day, {EVIL} at 0.10 s": np.zeros((20, 30, 3), np.uint8)},
+        video=video,
+        quality=[{"recording": EVIL, "num_events": 1234567}],
+        run={"commit": EVIL, "parameters": 1104231, "detector": {"kind": "<rvt>"}},
+        title="Crossing & square",
+    )
+
+
+def test_page_is_well_formed_and_needs_nothing_from_elsewhere(full: ReportContent) -> None:
+    html = write_page(full)
+    reader = _Reader(html)
+    assert all(re.match(r"(data:|#)", address) for address in reader.addresses)
+    assert not re.search(r"@import|url\((?!#)", html)
+    assert reader.images_without_text == 0
+    assert "video" in reader.tags
+
+
+def test_names_of_users_are_text_and_never_code(full: ReportContent) -> None:
+    html = write_page(full)
+    assert "script" not in _Reader(html).tags
+    assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 3
+    assert "Crossing &amp; square" in html
+
+
+def test_protocol_is_stated_with_the_numbers(full: ReportContent) -> None:
+    html = write_page(full)
+    headline = html[html.index("<header>") : html.index('<section id="examples">')]
+    for text in ("1,200 labelled objects", "300 moments of 2 recordings", "Class-aware", "0.20"):
+        assert text in headline
+    assert "protocol <strong>mine</strong>" in headline
+    assert "Numbers of different protocols cannot be compared" in html
+
+
+def test_absent_ground_truth_is_said_and_left_out(full: ReportContent) -> None:
+    html = write_page(full)
+    assert "No labels of tram: the means leave it out." in html
+    assert "of 1 classes" not in html
+    assert not re.search(r">\s*-1(\.0+)?\s*<", html)
+
+
+def test_page_of_metrics_alone_leaves_the_other_sections_out(metrics: Metrics) -> None:
+    html = write_page(ReportContent(metrics={"mine": metrics}, headline="mine"))
+    reader = _Reader(html)
+    assert not {"video", "img", "svg"} & set(reader.tags)
+    for section in ("examples", "training", "data", "run"):
+        assert f'id="{section}"' not in html
+        assert f'"#{section}"' not in html
+    assert "cannot be compared" not in html
+
+
+def test_headline_without_ground_truth_is_no_number(make_metrics: Callable[..., Metrics]) -> None:
+    nothing = make_metrics(overall={"AP": -1.0, "AP_50": -1.0, "AR_100": -1.0})
+    html = write_page(ReportContent(metrics={"mine": nothing}, headline="mine"))
+    assert html.count('<b class="none">no labels</b>') == 3
+
+
+def test_video_too_large_for_the_page_is_linked_beside_it(
+    full: ReportContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MAX_EMBEDDED_BYTES", 10)
+    reader = _Reader(write_page(full))
+    assert reader.addresses.count("annotated%20video.mp4") == 2  # to play, and to open
+
+
+def test_figures_keep_their_texts_and_follow_the_theme(full: ReportContent) -> None:
+    html = write_page(full)
+    assert html.count("<svg") == len(full.figures)
+    assert "What is taken for what" in html
+    assert 'aria-label="What is taken for what. The diagonal is right' in html
+
+
+def test_headline_that_was_not_evaluated_is_refused(metrics: Metrics) -> None:
+    with pytest.raises(ProtocolError, match="'other' are wanted"):
+        write_page(ReportContent(metrics={"mine": metrics}, headline="other"))
