@@ -168,9 +168,9 @@ class ClipDataset(Dataset["Sample | None"]):
             StoreError: If the recordings differ in size, or labels and windows do not belong
                 together.
         """
-        _check_shapes(frames)
-        self._frames = frames
-        self._truth = None if labels is None else _in_representation_px(frames, labels)
+        self._frames = dict(frames)
+        _check_shapes(self._frames)
+        self._truth = None if labels is None else _in_representation_px(self._frames, labels)
         self._augmentation = augmentation or Augmentation()
         self._all_windows = keyframes == "all"
 

@@ -58,12 +58,18 @@ class BestAndLast(Checkpoint):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         score = trainer.callback_metrics.get(self._monitor)
-        better = score is None or float(score) > self._best_score
+        is_best = score is None or float(score) > self._best_score
         if score is not None:
             self._best_score = max(self._best_score, float(score))
         self._save_last(trainer)
-        if better and trainer.is_global_zero:
-            _share_file(self._folder / LAST, self._folder / BEST)
+        if is_best:
+            self._share_as_best(trainer)
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._last_step < trainer.global_step:  # without recordings there is no validation
+            self._save_last(trainer)
+            self._share_as_best(trainer)
 
     @override
     def state_dict(self) -> dict[str, float]:
@@ -78,6 +84,16 @@ class BestAndLast(Checkpoint):
         self._last_step = trainer.global_step
         trainer.save_checkpoint(self._folder / LAST)
 
+    def _share_as_best(self, trainer: Trainer) -> None:
+        """Give the file a second name, without writing it again where the file system can."""
+        if not trainer.is_global_zero:
+            return
+        with written_whole(self._folder / BEST) as partial:
+            try:
+                os.link(self._folder / LAST, partial)
+            except OSError:
+                shutil.copyfile(self._folder / LAST, partial)
+
 
 def find_resumable(folder: Path) -> Path | None:
     """The checkpoint to continue from; one that is cut short is passed over."""
@@ -88,12 +104,3 @@ def find_resumable(folder: Path) -> Path | None:
 def _is_validated_next(trainer: Trainer) -> bool:
     interval = trainer.val_check_batch
     return interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
-
-
-def _share_file(source: Path, target: Path) -> None:
-    """Give a file a second name without writing it again, where the file system can."""
-    with written_whole(target) as partial:
-        try:
-            os.link(source, partial)
-        except OSError:
-            shutil.copyfile(source, partial)

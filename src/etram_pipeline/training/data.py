@@ -1,7 +1,7 @@
 """What is read at which stage of a training."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,11 +37,22 @@ class LabelledRecordings:
 
     Attributes:
         frames: Representations by recording.
-        labels: Ground truth by recording, for at least the same recordings.
+        labels: Ground truth of the same recordings.
     """
 
     frames: Mapping[str, WindowFrames]
     labels: Mapping[str, LabelledFrames]
+
+    @classmethod
+    def choose(
+        cls,
+        frames: Mapping[str, WindowFrames],
+        labels: Mapping[str, LabelledFrames],
+        keys: Iterable[str],
+    ) -> "LabelledRecordings":
+        """Those of `keys` that have both representations and labels."""
+        keys = [key for key in keys if key in frames and key in labels]
+        return cls({key: frames[key] for key in keys}, {key: labels[key] for key in keys})
 
     def check_classes(self, num_classes: int) -> None:
         """Refuse boxes of classes that do not exist.

@@ -1,5 +1,7 @@
 """A running average of the weights, which is what gets validated and saved."""
 
+from typing import Any
+
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
@@ -52,14 +54,14 @@ class WeightAverage(Callback):
 
     @override
     def on_save_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, object]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint[_LEARNING] = checkpoint["state_dict"]
         checkpoint["state_dict"] = dict(self._average)
 
     @override
     def on_load_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, dict[str, Tensor]]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if _LEARNING in checkpoint:
             self._average = dict(checkpoint["state_dict"])

@@ -73,10 +73,7 @@ def run_job(job: Job, work_dir: Path) -> Path:
 
 def _fit(job: Job, work_dir: Path) -> Path:
     frames, labels = FrameStore(job.representations, job.representation), LabelStore(job.labels)
-    train, val = (
-        LabelledRecordings({key: frames[key] for key in keys}, {key: labels[key] for key in keys})
-        for keys in (job.train, job.val)
-    )
+    train, val = (LabelledRecordings.choose(frames, labels, keys) for keys in (job.train, job.val))
     return fit(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
 
 

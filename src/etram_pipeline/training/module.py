@@ -1,6 +1,7 @@
 """The one Lightning module that trains every detector."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -85,7 +86,7 @@ class DetectionModule(LightningModule):
         }
 
     @override
-    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["etram"] = dict(self._about)
 
     def _learning_rate(self) -> float:

@@ -33,6 +33,7 @@ def predict_recordings(
     Yields:
         Key and table of each recording as it is done, boxes in px of the sensor, times in order.
     """
+    frames = dict(frames)
     device = _device(settings.device)
     steps = _steps(frames, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)

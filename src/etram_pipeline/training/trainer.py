@@ -27,6 +27,7 @@ _NOISE = (
     "ignore:.*Consider setting.*persistent_workers.*",
     "ignore:.*Checkpoint directory.*exists and is not empty.*",
     "ignore:.*your dataloader is not resumable.*",
+    "ignore:Total length of `DataLoader` across ranks is zero.*",
     "ignore:.*smaller than the logging interval.*",
     "ignore:.*GPU available but not used.*",
     "ignore:.*recommended to use `self.log.*sync_dist=True.*",
