@@ -18,8 +18,9 @@ _BLOCK = 2048
 def linear_edges(t_us: Int64[np.ndarray, " N"], bins: int) -> Int64[np.ndarray, " E"]:
     """First event of each of `bins` equal parts of the events' own span, then the event count.
 
-    The part of an event is computed in single precision, as the reference does. Up to 50 ms that
-    is the same as whole-number arithmetic; beyond, an event on a border may differ.
+    The part of an event is computed in single precision, as the reference does. In windows of up
+    to a second that is the same as whole-number arithmetic; in longer ones an event next to a
+    border may be on its other side.
     """
     edges = np.full(bins + 1, len(t_us), np.int64)
     edges[0] = 0
