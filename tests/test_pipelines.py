@@ -8,7 +8,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.validation.type_extractor import TypeExtractor
 
-from conftest import PROJECT, Session
+from tests.conftest import PROJECT, Session
 
 ENVIRONMENTS = sorted(
     path.name for path in (PROJECT / "conf").iterdir() if path.is_dir() and path.name != "presets"
