@@ -69,3 +69,14 @@ def test_scenes_of_one_size_make_pictures_of_one_size(draw: Callable[..., Pictur
 
 def test_class_without_a_name_is_drawn_all_the_same(draw: Callable[..., Picture]) -> None:
     assert (draw((0, 100, 120, 80, 40, 7, 0.9)) != draw()).any()
+
+
+def test_legend_of_many_classes_takes_as_many_rows_as_it_needs(
+    make_detections: Callable[..., np.ndarray],
+) -> None:
+    scene = Scene(np.zeros((2, 100, 200), np.uint8), "a", 0, make_detections(), None, 1)
+    heights = [
+        Annotator([f"class number {n}" for n in range(num)], scale=4).draw(scene).shape[0]
+        for num in (2, 20)
+    ]
+    assert heights[1] >= heights[0] + 2 * 24

@@ -93,3 +93,33 @@ def test_frames_without_labels_are_no_examples(
     )
     assert list(images) == ["best, a at 0.10 s"]
     assert all(isinstance(image, np.ndarray) for image in images.values())
+
+
+def test_frame_between_regular_windows_is_shown_with_the_nearest(
+    make_frames: Callable[..., StoredFrames],
+    make_labels: Callable[..., LabelledFrames],
+    make_detections: Callable[..., DetectionTable],
+) -> None:
+    images = example_images(
+        {"test/a": make_frames("test/a")},
+        {"test/a": make_labels([99_000, 900_000], (99_000, *CAR), (900_000, *CAR))},
+        {"test/a": make_detections((100_000, *CAR, 0.9))},
+        ["car"],
+        ReportSettings(num_examples=3, scale=4),
+    )
+    assert list(images) == ["best, a at 0.10 s"]
+
+
+def test_recording_without_windows_has_no_examples(
+    make_frames: Callable[..., StoredFrames],
+    make_labels: Callable[..., LabelledFrames],
+    make_detections: Callable[..., DetectionTable],
+) -> None:
+    images = example_images(
+        {"test/a": make_frames("test/a", num_windows=0)},
+        {"test/a": make_labels([99_000], (99_000, *CAR))},
+        {"test/a": make_detections()},
+        ["car"],
+        ReportSettings(),
+    )
+    assert images == {}

@@ -106,6 +106,22 @@ def test_one_picture_can_be_read_back(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "out.mp4", share=1.0).mean() == pytest.approx(70, abs=3)
 
 
+def test_file_without_pictures_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    write_video(path, _grey(2), 20)
+    with pytest.raises(ValueError, match="holds no picture"):
+        read_picture(path, share=9.0)
+
+
+def test_video_without_an_h264_encoder_is_written_and_said_to_be_second_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    write_video(tmp_path / "out.mp4", _grey(3), 20)
+    assert "browsers may not play" in caplog.text
+    assert len(_decode(tmp_path / "out.mp4")) == 3
+
+
 def _num_pixels(images: Iterator[Picture], colour: str) -> list[int]:
     strip = slice(60, 160)  # of the picture proper, between headline and legend
     return [int((image[strip] == palette.rgb(colour)).all(axis=2).sum()) for image in images]
@@ -164,6 +180,25 @@ def test_part_with_most_labels_is_shown_of_a_recording_that_is_too_long(
     images = list(annotate_recording(frames, make_detections(), labels, ["car"], settings))
     assert len(images) == 4
     assert any(_are_drawn(iter(images), palette.LABEL))
+
+
+def test_whole_recording_is_shown_without_a_limit(
+    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+) -> None:
+    settings = ReportSettings(scale=1, video_max_seconds=None)
+    frames = make_frames(num_windows=40)
+    images = annotate_recording(frames, make_detections(), None, ["car"], settings)
+    assert len(list(images)) == 40
+
+
+def test_labels_between_regular_windows_are_shown_from_the_next_window_on(
+    make_frames: Callable[..., StoredFrames],
+    make_detections: Callable[..., DetectionTable],
+    make_labels: Callable[..., LabelledFrames],
+) -> None:
+    labels = make_labels([99_000], (99_000, *CAR))
+    images = annotate_recording(make_frames(), make_detections(), labels, ["car"], SETTINGS)
+    assert _are_drawn(images, palette.LABEL) == [False, True, True, False]
 
 
 def test_part_with_most_detections_is_shown_without_labels(

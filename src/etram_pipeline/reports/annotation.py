@@ -77,7 +77,7 @@ class Annotator:
     def _detected(self, scene: Scene) -> Overlay:
         class_ids = scene.detections["class_id"].tolist()
         tags = [
-            f"{self._name(class_id)} {score:.2f}"
+            f"{class_title(self._class_names, class_id)} {score:.2f}"
             for class_id, score in zip(class_ids, scene.detections["score"].tolist(), strict=True)
         ]
         return Overlay(
@@ -85,10 +85,6 @@ class Annotator:
             colours=palette.class_colours(class_ids),
             tags=tuple(tags),
         )
-
-    def _name(self, class_id: int) -> str:
-        known = class_id < len(self._class_names)
-        return self._class_names[class_id] if known else f"class {class_id}"
 
     def _legend(self, scene: Scene, width: int) -> Picture:
         """Each class with its colour and its number of detections, in as many rows as it takes."""
@@ -105,10 +101,15 @@ class Annotator:
             draw.rectangle((x, top, x + swatch_px, top + swatch_px), fill=colour)
             count = int(counts[class_id])
             ink = palette.PANEL_INK if count else palette.PANEL_MUTED
-            text = f"{self._name(class_id)} {count or ''}"
+            text = f"{class_title(self._class_names, class_id)} {count or ''}"
             where = (x + swatch_px + 7, row * row_px + row_px / 2)
             draw.text(where, text, fill=ink, font=letters, anchor="lm")
         return np.asarray(image)
+
+
+def class_title(class_names: Sequence[str], class_id: int) -> str:
+    """Name of a class, or its number where it has none."""
+    return class_names[class_id] if class_id < len(class_names) else f"class {class_id}"
 
 
 def _headline(scene: Scene, width: int) -> Picture:

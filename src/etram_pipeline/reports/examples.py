@@ -12,18 +12,20 @@ from etram_pipeline.evaluation.breakdown import recordings_by_lighting
 from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.reports.annotation import Annotator, Scene
+from etram_pipeline.reports.annotation import Annotator, Scene, class_title
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.sequences.store import StoredFrames
 
 _IOU = 0.5
+_TOLERANCE_US = 25_000
 
 
 @dataclass(frozen=True)
 class _Candidate:
     recording: str
     frame: int
+    window: int
     num_labels: int
     agreement: float
 
@@ -55,31 +57,45 @@ def example_images(
     candidates = [
         candidate
         for recording, table in shown.items()
-        for candidate in _candidates(recording, labels[recording], table)
+        for candidate in _candidates(frames[recording], labels[recording], table)
     ]
     annotator = Annotator(class_names, settings.scale)
     images: dict[str, Picture] = {}
     for title, candidate in _choose(candidates, settings.num_examples):
         recording = candidate.recording
-        scene = _scene(
-            frames[recording], labels[recording], candidate.frame, shown[recording], class_names
-        )
+        truth = labels[recording][candidate.frame]
+        scene = _scene(candidate, frames[recording], truth, shown[recording], class_names)
         name = recording.rpartition("/")[2]
         images[f"{title}, {name} at {scene.time_us / 1e6:.2f} s"] = annotator.draw(scene)
     return images
 
 
 def _candidates(
-    recording: str, labels: LabelledFrames, detections: DetectionTable
+    frames: StoredFrames, labels: LabelledFrames, detections: DetectionTable
 ) -> Iterator[_Candidate]:
-    for frame, time_us in enumerate(labels.times_us.tolist()):
+    for frame, window in _frames_with_window(frames, labels):
         truth = labels[frame]
         if len(truth):
-            found = detections[detections["t"] == time_us]
+            found = detections[detections["t"] == frames.stop_us[window]]
             overlaps = _overlaps(truth, found)
             agreeing = overlaps.any(axis=1).sum() + overlaps.any(axis=0).sum()
             agreement = float(agreeing / (len(truth) + len(found)))
-            yield _Candidate(recording, frame, len(truth), agreement)
+            yield _Candidate(frames.key, frame, window, len(truth), agreement)
+
+
+def _frames_with_window(frames: StoredFrames, labels: LabelledFrames) -> Iterator[tuple[int, int]]:
+    """Labelled frames, each with the window at whose end it is.
+
+    Where windows were cut whatever is labelled and none ends at a labelled frame, the nearest does.
+    """
+    if not frames.num_windows:
+        return
+    middles_us = (frames.stop_us[1:] + frames.stop_us[:-1]) // 2
+    windows = np.searchsorted(middles_us, labels.times_us)
+    distances_us = np.abs(frames.stop_us[windows] - labels.times_us)
+    limit_us = 0 if len(frames.frame_windows) else _TOLERANCE_US
+    near = np.flatnonzero(distances_us <= limit_us)
+    yield from zip(near.tolist(), windows[near].tolist(), strict=True)
 
 
 def _choose(
@@ -120,16 +136,15 @@ def _spread(ranked: Sequence[_Candidate], wanted: int) -> list[_Candidate]:
 
 
 def _scene(
+    candidate: _Candidate,
     frames: StoredFrames,
-    labels: LabelledFrames,
-    frame: int,
+    truth: LabelTable,
     detections: DetectionTable,
     class_names: Sequence[str],
 ) -> Scene:
-    truth = labels[frame]
-    time_us = int(labels.times_us[frame])
+    window = candidate.window
+    time_us = int(frames.stop_us[window])
     found = detections[detections["t"] == time_us]
-    window = int(frames.frame_windows[frame])
     is_found: list[bool] = np.any(_overlaps(truth, found), axis=1).tolist()
     return Scene(
         frame=frames.read(window, window + 1)[0],
@@ -139,7 +154,7 @@ def _scene(
         labels=truth,
         downsampled_by=frames.downsampled_by,
         label_tags=tuple(
-            "" if seen else f"missed: {class_names[class_id]}"
+            "" if seen else f"missed: {class_title(class_names, class_id)}"
             for seen, class_id in zip(is_found, truth["class_id"].tolist(), strict=True)
         ),
     )
