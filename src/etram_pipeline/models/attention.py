@@ -2,16 +2,17 @@
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from timm.layers import LayerScale, Mlp  # type: ignore[attr-defined]
 from timm.models.maxxvit import (
-    AttentionCl,
     grid_partition,
     grid_reverse,
     window_partition,
     window_reverse,
 )
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from etram_pipeline.core.component import Settings
 
@@ -36,6 +37,27 @@ class AttentionSettings(Settings):
     norm_eps: float = 1e-5
 
 
+class PartAttention(nn.Module):
+    """Multi-head self-attention among the cells of each part.
+
+    Queries, keys and values of one head lie side by side in the projection's output.
+    """
+
+    def __init__(self, dim: int, dim_head: int, *, bias: bool) -> None:
+        super().__init__()
+        self.dim_head = dim_head
+        self.qkv = nn.Linear(dim, 3 * dim, bias=bias)
+        self.projection = nn.Linear(dim, dim, bias=bias)
+
+    def forward(self, parts: Float[Tensor, "P h w D"]) -> Float[Tensor, "P h w D"]:
+        """Let every cell of a part look at all of them."""
+        per_head = self.qkv(parts).flatten(1, 2).unflatten(-1, (-1, 3 * self.dim_head))
+        query, key, value = per_head.transpose(1, 2).chunk(3, dim=-1)
+        attended = _attend(query, key, value).transpose(1, 2).reshape(parts.shape)
+        projected: Tensor = self.projection(attended)
+        return projected
+
+
 class PartitionAttention(nn.Module):
     """Attention and a perceptron, each added to its input, within the parts of a map.
 
@@ -58,7 +80,7 @@ class PartitionAttention(nn.Module):
         self.attention_norm = (
             nn.Identity() if is_input_normed else nn.LayerNorm(dim, eps=settings.norm_eps)
         )
-        self.attention = AttentionCl(dim, dim_head=settings.dim_head, bias=settings.bias)
+        self.attention = PartAttention(dim, settings.dim_head, bias=settings.bias)
         self.attention_scale = _layer_scale(dim, settings.layer_scale)
         self.mlp_norm = nn.LayerNorm(dim, eps=settings.norm_eps)
         self.mlp = Mlp(dim, int(dim * settings.mlp_ratio))
@@ -76,3 +98,16 @@ class PartitionAttention(nn.Module):
 
 def _layer_scale(dim: int, initial: float) -> nn.Module:
     return LayerScale(dim, initial) if initial else nn.Identity()
+
+
+def _attend(
+    query: Float[Tensor, "P heads cells d"],
+    key: Float[Tensor, "P heads cells d"],
+    value: Float[Tensor, "P heads cells d"],
+) -> Float[Tensor, "P heads cells d"]:
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        # PyTorch's fused kernel goes back through short sequences three times as slowly as this.
+        similarity = (query @ key.mT) * query.shape[-1] ** -0.5
+        attended: Tensor = similarity.softmax(-1) @ value
+        return attended
+    return scaled_dot_product_attention(query, key, value)

@@ -67,11 +67,11 @@ class YOLOXLoss(DetectionLoss):
             predictions.class_logits[is_foreground], learnt_class, reduction="sum"
         )
         num_foreground = is_foreground.sum()
-        share = 1 / num_foreground.clamp(min=1)
+        per = num_foreground.clamp(min=1)
         return {
-            "iou": self.config.iou_weight * (1 - overlap**2).sum() * share,
-            "objectness": self.config.objectness_weight * objectness * share,
-            "class": self.config.class_weight * classes * share,
+            "iou": self.config.iou_weight * (1 - overlap**2).sum() / per,
+            "objectness": self.config.objectness_weight * objectness / per,
+            "class": self.config.class_weight * classes / per,
             "num_foreground": num_foreground.to(overlap.dtype),
             "num_targets": targets.is_present.sum().to(overlap.dtype),
         }
