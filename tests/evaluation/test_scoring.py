@@ -44,6 +44,13 @@ def test_ap_averages_over_the_overlaps_that_are_reached(evaluate_one: Make) -> N
     assert metrics.overall["AP"] == pytest.approx(3 / 10)  # at 0.5, 0.55 and 0.6
 
 
+def test_an_overlap_that_is_not_asked_for_is_not_reported(evaluate_one: Make) -> None:
+    rows = [(7, 0, 0, 10, 13, 0)], [(7, 0, 3, 10, 13, 0, 0.9)]
+    metrics = evaluate_one(*rows, iou_thresholds=(0.5, 0.6, 0.65))
+    assert metrics.overall["AP"] == pytest.approx(2 / 3)
+    assert "AP_75" not in metrics.overall
+
+
 def test_a_better_scored_false_detection_halves_precision(evaluate_one: Make) -> None:
     metrics = evaluate_one(
         [(7, 0, 0, 10, 10, 0)], [(7, 90, 90, 10, 10, 0, 0.9), (7, 0, 0, 10, 10, 0, 0.8)]

@@ -23,7 +23,8 @@ ETRAM_GROUPS = {
     "vehicle": ("car", "bus", "truck", "tram"),
     "micro_mobility": ("bicycle", "motorbike", "wheelchair"),
 }
-"""Source: the authors' answer in eTraM issue 6; the order of eTraM's grouped label files."""
+"""Source: the authors' answer in eTraM issue 6; the order is that of eTraM's
+`ultralytics_eTram/yolo_eTram/data_baseline.yaml`."""
 
 _PROPHESEE = Protocol(
     name="prophesee",

@@ -55,14 +55,15 @@ def evaluate(
     _check_recordings(labels, detections)
     frames = _frames(labels, detections, protocol)
     classes = scored_classes(protocol, class_names, _num_ids(frames))
-    is_blind = len(frames.labels) > 0 and not len(frames.detections)
+    nothing_detected = len(frames.labels) > 0 and not len(frames.detections)
     frames = frames.mapped(classes.index_of_id)
     curves_of: _CurvesOf = (
         compute_curves if engine == "numpy" else partial(library_curves, library=engine)
     )
     curves = curves_of(frames, len(classes.names), protocol)
     overall = _overall(frames, curves, protocol, curves_of)
-    if is_blind:
+    if nothing_detected:
+        # As the references have it, even for sizes without ground truth.
         overall = dict.fromkeys(overall, 0.0)
     return Metrics(
         protocol=protocol,
