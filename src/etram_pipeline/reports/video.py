@@ -25,7 +25,7 @@ from etram_pipeline.sequences.store import StoredFrames
 logger = logging.getLogger(__name__)
 
 _ENCODERS = (
-    ("libx264", {"crf": "28", "preset": "fast"}),
+    ("libx264", {"crf": "28", "preset": "veryfast"}),
     ("libopenh264", {"b": "4M"}),
     ("mpeg4", {"b": "8M"}),
 )
