@@ -45,7 +45,7 @@ def test_a_preset_composes_with_an_environment(conf: Path) -> None:
         "cell": {"kind": "lstm", "size": 3},
     }
     assert parameters["train"] == {"optimizer": {"rate": 0.1, "decay": 0.2}, "steps": 5}
-    assert parameters["preset"] == "small"
+    assert "preset" not in parameters
 
 
 def test_another_kind_replaces_its_block_whole(conf: Path) -> None:

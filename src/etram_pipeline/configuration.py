@@ -49,9 +49,9 @@ class ConfigLoader(OmegaConfigLoader):
         for layer in layers:
             merged = merge(merged, _plain(layer))
         _refuse_unknown(runtime, merged)
-        options = {name: runtime.pop(name) for name in RUN_OPTIONS if name in runtime}
-        OmegaConf.resolve(final := OmegaConf.create(merge(merged, runtime)))
-        return _plain(final) | ({"preset": options["preset"]} if "preset" in options else {})
+        asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
+        OmegaConf.resolve(final := OmegaConf.create(merge(merged, asked)))
+        return _plain(final)
 
     def _preset(self, runtime: Mapping[str, Any]) -> DictConfig:
         name = runtime.get("preset")

@@ -142,6 +142,7 @@ class Tracking:
         tags = {
             "kedro.pipelines": "+".join(names),
             "kedro.env": str(params.get("env") or "local"),
+            "preset": str((params.get("runtime_params") or {}).get("preset", "")),
             "kedro.command": shlex.join(["kedro", *sys.argv[1:]]),
             "kedro.run_id": params["run_id"],
             "kedro.nodes": str(num_nodes),

@@ -1,6 +1,6 @@
 """RVT's backbone: stages of convolution, window and grid attention, and a recurrent cell."""
 
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -141,7 +141,7 @@ class Config(BackboneConfig):
     attention: AttentionSettings = AttentionSettings()
 
     @model_validator(mode="after")
-    def _check_stages(self) -> Self:
+    def _check_stages(self) -> "Config":
         if len(self.num_blocks) != len(self.dim_multipliers):
             raise ValueError(
                 f"num_blocks is for {len(self.num_blocks)} stages, "

@@ -1,6 +1,6 @@
 """RVT: a recurrent backbone, a neck, a head and a loss."""
 
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -137,7 +137,7 @@ class Config(DetectorConfig):
     neck_stages: tuple[int, ...] = Field(default=(2, 3, 4), min_length=1)
 
     @model_validator(mode="after")
-    def _check_stages(self) -> Self:
+    def _check_stages(self) -> "Config":
         if list(self.neck_stages) != sorted(set(self.neck_stages)) or self.neck_stages[0] < 1:
             raise ValueError(f"neck_stages must rise and count from 1, not {self.neck_stages}")
         return self
