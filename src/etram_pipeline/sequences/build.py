@@ -100,7 +100,7 @@ def build(
     """
     root.mkdir(parents=True, exist_ok=True)
     with exclusive(root, product):
-        sweep(root)
+        sweep(root, product)
         last = _last_index(root, product)
         state = _State(root, jobs, progress)
         state.look_up(last.skipped)

@@ -1,7 +1,6 @@
 """Keeping two builds out of one store, and clearing away what a killed one left."""
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,19 +28,8 @@ def exclusive(root: Path, product: Product) -> Iterator[None]:
         yield
 
 
-def sweep(root: Path) -> None:
-    """Remove unfinished files under `root` whose process is no more."""
-    for path in root.rglob(".*.partial"):
-        owner = path.name.split(".")[-2]
-        if owner.isdigit() and not _is_running(int(owner)):
+def sweep(root: Path, product: Product) -> None:
+    """Remove unfinished files under `root`; for the one that writes exclusively, all are dead."""
+    for pattern in (f".{product}.*.partial", f"*/*/{product}/**/.*.partial"):
+        for path in root.glob(pattern):
             path.unlink(missing_ok=True)
-
-
-def _is_running(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

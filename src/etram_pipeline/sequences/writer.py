@@ -107,7 +107,8 @@ def _write_images(
                     dtype=image.dtype,
                     **_BLOSC_ZSTD,
                 )
-            data[window] = image
+            if window < num_windows:
+                data[window] = image
             num_images = window + 1
         if data is None or num_images != num_windows:
             raise ValueError(f"{num_images} images were made for {num_windows} windows")
