@@ -149,4 +149,5 @@ def smooth_noise(
     down = (y - row)[:, None].astype(np.float32)
     right = (x - column)[None].astype(np.float32)
     rows = grid[row] * (1 - down) + grid[row + 1] * down
-    return rows[:, column] * (1 - right) + rows[:, column + 1] * right
+    noise: Image = rows[:, column] * (1 - right) + rows[:, column + 1] * right
+    return noise

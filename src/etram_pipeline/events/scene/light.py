@@ -31,7 +31,9 @@ class Light:
         """What the sensor reads of surfaces that read `level` in daylight."""
         if not self.night:
             return level
-        return np.log(self.ambient * np.exp(level) + self.dark_current)
+        received = self.ambient * np.exp(level) + self.dark_current
+        exposed: Float[np.ndarray, "*shape"] = np.log(received)
+        return exposed
 
 
 DAY = Light(night=False, ambient=1.0, dark_current=0.0, response_us=0.0, noise=1.0)

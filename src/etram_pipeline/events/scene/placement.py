@@ -93,7 +93,7 @@ def join_poses(placed: Sequence[Placed], num_moments: int, lag: int) -> Poses:
     """
 
     def columns(rows: list[np.ndarray], dtype: type = np.float32) -> np.ndarray:
-        table = np.zeros((num_moments, len(placed)), dtype)
+        table: np.ndarray = np.zeros((num_moments, len(placed)), dtype)
         for k, row in enumerate(rows):
             table[:, k] = row
         return table
@@ -101,13 +101,16 @@ def join_poses(placed: Sequence[Placed], num_moments: int, lag: int) -> Poses:
     left = columns([each.left for each in placed])
     top = columns([each.top for each in placed])
     scale = columns([each.scale for each in placed])
-    rows = np.array([each.sprite.frames.shape[2] for each in placed], np.int64)
+    heights = np.array([each.sprite.frames.shape[2] for each in placed], np.int64)
+    widths = np.array([each.sprite.frames.shape[3] for each in placed], np.int64)
     phase = columns([each.phase for each in placed], np.float64)
     num_phases = np.array([len(each.sprite.frames) for each in placed], np.int64)
     first = phase.astype(np.int64)
     return Poses(
         first_row=np.floor(top).astype(np.int64)[lag:] - 1,
-        stop_row=np.ceil(top + rows * scale).astype(np.int64)[lag:] + 1,
+        stop_row=np.ceil(top + heights * scale).astype(np.int64)[lag:] + 1,
+        first_column=np.floor(left).astype(np.int64)[lag:] - 1,
+        stop_column=np.ceil(left + widths * scale).astype(np.int64)[lag:] + 1,
         left=left[lag:],
         top=top[lag:],
         former_left=left[: len(left) - lag],
@@ -139,4 +142,5 @@ def _widened(extents: Int64[np.ndarray, "H 2"]) -> Int64[np.ndarray, "H 2"]:
 def _moving_rows(sprite: Sprite) -> Bool[np.ndarray, " H"]:
     """Rows that differ between phases of the animation, or whose next row does."""
     moving = (np.ptp(sprite.frames, axis=0) > 0).any(axis=(0, 2))
-    return moving | np.append(moving[1:], False)
+    with_next: Bool[np.ndarray, " H"] = moving | np.append(moving[1:], False)
+    return with_next

@@ -36,7 +36,7 @@ def draw_pedestrian(canvas: Canvas, size_m: Point, phase: float) -> None:
     """A walking person, some with a bag; one animation cycle is two steps."""
     unit = size_m[1] / 1.75
     clothes = choose_clothes(canvas.rng)
-    has_bag = canvas.rng.random() < 0.4
+    has_bag = canvas.rng.integers(3) == 0
     hip = (0.0, 0.92 * unit)
     canvas.shade(0.3 * unit, 0.06)
     _draw_arm(canvas, phase + np.pi, unit, clothes)

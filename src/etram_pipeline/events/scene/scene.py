@@ -1,6 +1,7 @@
 """A simulated traffic scene: its events, its labels, its pictures."""
 
 import functools
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ from etram_pipeline.events.scene.light import DAY, NIGHT, Light
 from etram_pipeline.events.scene.placement import Placed, join_poses, join_sprites, place
 from etram_pipeline.events.scene.sensor import expose, look
 from etram_pipeline.events.scene.settings import SceneSettings
-from etram_pipeline.events.scene.slab import Clock, Pixels, Poses, Sprites
+from etram_pipeline.events.scene.slab import Clock, Pixels, Poses, Slab, Sprites
 from etram_pipeline.events.scene.sprites import Sprite, draw_sprite
 from etram_pipeline.events.scene.street import paint_street
 from etram_pipeline.events.scene.traffic import RoadUser, plan_lanes, plan_traffic
@@ -62,17 +63,11 @@ class Scene:
         pixels = self._start_pixels()
         num_steps = self.settings.duration_us // self.settings.step_us
         edges = np.linspace(0, self.settings.height, _BANDS + 1).astype(int).tolist()
-        bands = list(zip(edges, edges[1:], strict=False))
         with ThreadPoolExecutor(num_threads) as executor:
             for first_step in range(0, num_steps, _SLAB_STEPS):
                 clock = self._clock(first_step, min(_SLAB_STEPS, num_steps - first_step))
-                sprites, poses = self._lay_out(clock)
-                keys = executor.map(
-                    lambda band, clock=clock, sprites=sprites, poses=poses: look(
-                        *band, clock, sprites, poses, pixels
-                    ),
-                    bands,
-                )
+                slab = Slab(clock, *self._lay_out(clock), pixels)
+                keys = executor.map(look, edges[:-1], edges[1:], itertools.repeat(slab))
                 yield _unpack(np.concatenate(list(keys)), first_step * self.settings.step_us)
 
     @functools.cached_property

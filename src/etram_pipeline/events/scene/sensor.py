@@ -3,65 +3,80 @@
 Each pixel remembers the brightness at its last event and makes a new event whenever brightness has
 changed by its own threshold since. Only what moves is drawn anew from one picture to the next.
 
-All compiled functions live in this one file, because the compiler's cache notices changes by file.
+What is compiled together stays in this one file: the compiler's cache notices changes by file.
 """
 
 from typing import no_type_check
 
 import numpy as np
+from jaxtyping import Float32, Int64, UInt64
 from numba import njit
 
-from etram_pipeline.events.scene.slab import Clock, Pixels, Poses, Sprites
+from etram_pipeline.events.scene.random_numbers import next_random, share, start_random
+from etram_pipeline.events.scene.slab import Poses, Slab, Sprites
+
+Row = Float32[np.ndarray, " W"]
+Strips = Float32[np.ndarray, "3 C"]
+Spans = Int64[np.ndarray, "K 2"]
+Indices = Int64[np.ndarray, " K"]
+Keys = UInt64[np.ndarray, " N"]
+
+_LONGEST_STRIP = 8192
+_HOT_STREAM = 1 << 20
+_FAINT = np.float32(1e-4)
+_HALF, _ONE = np.float32(0.5), np.float32(1)
 
 
-@njit(cache=True, nogil=True)
 @no_type_check
-def look(first_row, stop_row, clock, sprites, poses, pixels):
+@njit(cache=True, nogil=True)
+def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
     """Events of some rows over a stretch of pictures, as sortable keys.
 
     A key holds the time since the first picture, row, column and polarity, from the highest bits
-    down. The rows' state in `pixels` moves on; other rows are not touched, and random numbers
+    down. The rows' state in `slab.pixels` moves on; other rows are not touched, and random numbers
     depend on row and picture alone, so that any division of the sensor gives the same events.
     """
+    # Taken apart once: compiled code counts references whenever a tuple is taken apart.
+    clock, sprites, poses, pixels = slab
     width = pixels.background.shape[1]
     row = np.empty(width, np.float32)
-    strips = np.empty((3, 8192), np.float32)
+    strips = np.empty((3, _LONGEST_STRIP), np.float32)
     spans = np.empty((len(sprites.first), 2), np.int64)
     here = np.empty(len(sprites.first), np.int64)
-    most = clock.step_us // clock.refractory_us + 1
+    most_per_pixel = clock.step_us // clock.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
     for step in range(1, clock.num_steps + 1):
         for y in range(first_row, stop_row):
             keys = _make_room(keys, count + width)
-            count = _make_noise(y, step, clock, pixels, keys, count)
-            num_here = _find_sprites(y, step, poses, here)
-            num_spans = _find_changes(y, step, sprites, poses, here[:num_here], width, spans)
-            for i in range(num_spans):
+            count = _make_noise(step, y, slab, keys, count)
+            num_here = _find_sprites(step, y, poses, here)
+            for i in range(_find_changes(step, y, here[:num_here], slab, spans)):
                 first, stop = spans[i]
                 row[first:stop] = pixels.background[y, first:stop]
                 for k in here[:num_here]:
-                    _draw(row, first, stop, y, k, step, sprites, poses, strips)
-                keys = _make_room(keys, count + (stop - first) * most)
-                count = _compare(row, first, stop, y, step, clock, pixels, keys, count)
+                    if poses.first_column[step, k] < stop and poses.stop_column[step, k] > first:
+                        _draw(row, (first, stop), (step, y, k), sprites, poses, strips)
+                keys = _make_room(keys, count + (stop - first) * most_per_pixel)
+                count = _compare(row, (first, stop), (step, y), slab, keys, count)
         keys = _make_room(keys, count + len(pixels.hot))
-        count = _heat(first_row, stop_row, step, clock, pixels, keys, count)
+        count = _heat((first_row, stop_row), step, slab, keys, count)
     return keys[:count]
 
 
-@njit(cache=True, nogil=True)
 @no_type_check
-def expose(picture, sprites, poses):
+@njit(cache=True, nogil=True)
+def expose(picture: Float32[np.ndarray, "H W"], sprites: Sprites, poses: Poses) -> None:
     """Draw everybody's first pose over `picture`."""
     height, width = picture.shape
-    strips = np.empty((3, 8192), np.float32)
+    strips = np.empty((3, _LONGEST_STRIP), np.float32)
     for y in range(height):
         for k in range(len(sprites.first)):
-            _draw(picture[y], 0, width, y, k, 0, sprites, poses, strips)
+            _draw(picture[y], (0, width), (0, y, k), sprites, poses, strips)
 
 
-@njit(cache=True)
 @no_type_check
-def _find_sprites(y, step, poses, here):
+@njit(cache=True, nogil=True)
+def _find_sprites(step: int, y: int, poses: Poses, here: Indices) -> int:
     """Numbers of the sprites that cross a row; returns how many they are."""
     count = 0
     for k in range(len(here)):
@@ -71,23 +86,22 @@ def _find_sprites(y, step, poses, here):
     return count
 
 
-@njit(cache=True)
 @no_type_check
-def _find_changes(y, step, sprites, poses, here, width, spans):
-    """Columns of a row that may differ from the picture before; returns their number."""
+@njit(cache=True, nogil=True)
+def _find_changes(step: int, y: int, here: Indices, slab: Slab, spans: Spans) -> int:
+    """Columns of a row that may differ from the picture before; returns the number of spans."""
+    sprites, poses, width = slab.sprites, slab.poses, slab.pixels.background.shape[1]
     count = 0
     for k in here:
         scale = poses.scale[step, k]
-        v = int(np.floor((y + 0.5 - poses.top[step, k]) / scale))
+        v = int(np.floor((y + _HALF - poses.top[step, k]) / scale))
         if v < 0 or v >= sprites.rows[k]:
             continue
         begin, end = sprites.extents[sprites.first_extent[k] + v]
-        if end < begin:
-            continue
         now, former = poses.left[step, k], poses.former_left[step, k]
         first = max(int(min(now, former) + begin * scale) - 2, 0)
         stop = min(int(max(now, former) + (end + 1) * scale) + 3, width)
-        if stop <= first:
+        if end < begin or stop <= first:
             continue
         i = count
         while i > 0 and spans[i - 1, 0] > first:
@@ -98,9 +112,9 @@ def _find_changes(y, step, sprites, poses, here, width, spans):
     return _join(spans, count)
 
 
-@njit(cache=True)
 @no_type_check
-def _join(spans, count):
+@njit(cache=True, nogil=True)
+def _join(spans: Spans, count: int) -> int:
     """Join spans that meet, sorted by their beginning; returns how many remain."""
     if count == 0:
         return 0
@@ -114,94 +128,110 @@ def _join(spans, count):
     return last + 1
 
 
-@njit(cache=True)
 @no_type_check
-def _draw(row, first, stop, y, k, step, sprites, poses, strips):
-    """Put one row of a sprite into a row of the picture, between two columns."""
-    scale = poses.scale[step, k]
-    inverse = np.float32(1) / scale
-    v = (y + np.float32(0.5) - poses.top[step, k]) * inverse - np.float32(0.5)
-    if v < 0 or v >= sprites.rows[k] - 1:
+@njit(cache=True, nogil=True)
+def _draw(
+    row: Row,
+    span: tuple[int, int],
+    which: tuple[int, int, int],
+    sprites: Sprites,
+    poses: Poses,
+    strips: Strips,
+) -> None:
+    """Put one row of a sprite over a span of a row; `which` is step, row and sprite."""
+    step, y, k = which
+    left, scale, columns = poses.left[step, k], poses.scale[step, k], sprites.columns[k]
+    inverse = _ONE / scale
+    v = (y + _HALF - poses.top[step, k]) * inverse - _HALF
+    first = max(span[0], int(np.ceil(left + 0.5 * scale - 0.5)))
+    stop = min(span[1], int(np.ceil(left + (columns - 0.5) * scale - 0.5)))
+    if v < 0 or v >= sprites.rows[k] - 1 or stop <= first:
         return
-    columns = sprites.columns[k]
-    left = poses.left[step, k]
-    first = max(first, int(np.ceil(left + 0.5 * scale - 0.5)))
-    stop = min(stop, int(np.ceil(left + (columns - 0.5) * scale - 0.5)))
-    if stop <= first:
-        return
-    u_first = (first + np.float32(0.5) - left) * inverse - np.float32(0.5)
-    u_last = (stop - np.float32(0.5) - left) * inverse - np.float32(0.5)
-    begin = max(int(u_first), 0)
-    end = min(int(u_last) + 2, columns)
-    channels = 3 if sprites.lit[k] else 2
-    _blend_rows(int(v), v - int(v), begin, end, channels, k, step, sprites, poses, strips)
-    for x in range(first, stop):
-        u = (x + np.float32(0.5) - left) * inverse - np.float32(0.5) - begin
-        i = min(max(int(u), 0), end - begin - 2)
-        right = min(max(u - np.float32(i), np.float32(0)), np.float32(1))
-        rest = np.float32(1) - right
-        below = row[x]
-        if channels == 3:
-            below += rest * strips[2, i] + right * strips[2, i + 1]
-        clear = np.float32(1) - (rest * strips[1, i] + right * strips[1, i + 1])
-        row[x] = below * clear + (rest * strips[0, i] + right * strips[0, i + 1])
+    begin = max(int((first + _HALF - left) * inverse - _HALF), 0)
+    end = min(int((stop - _HALF - left) * inverse - _HALF) + 2, columns)
+    _blend_rows(which, v, (begin, end), sprites, poses, strips)
+    start = np.float32((first + _HALF - left) * inverse - _HALF - begin)
+    last = np.int32(end - begin - 2)
+    colour, opacity, light = strips
+    lit = sprites.lit[k]
+    for i in range(stop - first):
+        u = start + np.float32(i) * inverse
+        at = min(max(np.int32(u), np.int32(0)), last)
+        right = min(max(u - np.float32(at), np.float32(0)), _ONE)
+        rest = _ONE - right
+        below = row[first + i]
+        if lit:
+            below += rest * light[at] + right * light[at + 1]
+        clear = _ONE - (rest * opacity[at] + right * opacity[at + 1])
+        row[first + i] = below * clear + (rest * colour[at] + right * colour[at + 1])
 
 
-@njit(cache=True)
 @no_type_check
-def _blend_rows(v, down, begin, end, channels, k, step, sprites, poses, strips):
-    """Interpolate a sprite between rows `v` and `v + 1` and between phases of its animation."""
-    columns = sprites.columns[k]
-    plane = sprites.rows[k] * columns
-    blend = poses.blend[step, k]
-    up = np.float32(1) - down
-    for channel in range(channels):
-        a = sprites.first[k] + (poses.phase[step, k] * 3 + channel) * plane + v * columns
-        b = sprites.first[k] + (poses.next_phase[step, k] * 3 + channel) * plane + v * columns
-        upper, lower = sprites.values[a + begin : a + end], sprites.values[a + columns + begin :]
+@njit(cache=True, nogil=True)
+def _blend_rows(
+    which: tuple[int, int, int],
+    v: float,
+    span: tuple[int, int],
+    sprites: Sprites,
+    poses: Poses,
+    strips: Strips,
+) -> None:
+    """Interpolate a sprite between two rows and between two phases of its animation."""
+    step, _, k = which
+    begin, end = span
+    down = np.float32(v - int(v))
+    up, blend = _ONE - down, poses.blend[step, k]
+    rest, columns = _ONE - blend, sprites.columns[k]
+    moving = blend > 0 and sprites.moving[sprites.first_extent[k] + int(v)]
+    for channel in range(3 if sprites.lit[k] else 2):
         strip = strips[channel]
-        if blend == 0 or not sprites.moving[sprites.first_extent[k] + v]:
-            for i in range(end - begin):
-                strip[i] = up * upper[i] + down * lower[i]
-            continue
-        next_upper, next_lower = sprites.values[b + begin :], sprites.values[b + columns + begin :]
-        rest = np.float32(1) - blend
+        plane = sprites.rows[k] * columns
+        offset = sprites.first[k] + channel * plane + int(v) * columns + begin
+        now = sprites.values[offset + poses.phase[step, k] * 3 * plane :]
+        upper, lower = now[: end - begin], now[columns : columns + end - begin]
         for i in range(end - begin):
-            now = up * upper[i] + down * lower[i]
-            strip[i] = rest * now + blend * (up * next_upper[i] + down * next_lower[i])
+            strip[i] = up * upper[i] + down * lower[i]
+        if moving:
+            later = sprites.values[offset + poses.next_phase[step, k] * 3 * plane :]
+            upper, lower = later[: end - begin], later[columns : columns + end - begin]
+            for i in range(end - begin):
+                strip[i] = rest * strip[i] + blend * (up * upper[i] + down * lower[i])
 
 
-@njit(cache=True)
 @no_type_check
-def _compare(row, first, stop, y, step, clock, pixels, keys, count):
-    """Let pixels follow a new picture, and note their events."""
-    begin_us = (clock.first_step + step - 1) * clock.step_us
-    follow = np.float32(clock.follow)
-    for x in range(first, stop):
-        before = pixels.level[y, x]
-        change = (row[x] - before) * follow
-        if abs(change) < np.float32(1e-4):
+@njit(cache=True, nogil=True)
+def _compare(
+    row: Row, span: tuple[int, int], where: tuple[int, int], slab: Slab, keys: Keys, count: int
+) -> int:
+    """Let pixels of a row follow a new picture, and note their events; returns their number."""
+    pixels, clock = slab.pixels, slab.clock
+    step, y = where
+    since_us, base_us = (step - 1) * clock.step_us, clock.first_step * clock.step_us
+    level_row, reference_row, last_row = pixels.level[y], pixels.reference[y], pixels.last_us[y]
+    for x in range(span[0], span[1]):
+        before = level_row[x]
+        change = (row[x] - before) * np.float32(clock.follow)
+        if abs(change) < _FAINT:
             continue
-        after = before + change
-        pixels.level[y, x] = after
-        reference = pixels.reference[y, x]
+        after, reference = before + change, reference_row[x]
+        level_row[x] = after
         rising = after > reference
-        threshold = pixels.rise[y, x] if rising else pixels.fall[y, x]
-        sign = np.float32(1) if rising else np.float32(-1)
-        while sign * (after - reference) >= threshold:
-            reference += sign * threshold
-            share = min(max((reference - before) / change, np.float32(0)), np.float32(1))
-            t_us = begin_us + min(int(share * clock.step_us), clock.step_us - 1)
-            if t_us - pixels.last_us[y, x] >= clock.refractory_us:
-                pixels.last_us[y, x] = t_us
-                count = _note(t_us, y, x, rising, clock, keys, count)
-        pixels.reference[y, x] = reference
+        threshold = pixels.rise[y, x] if rising else -pixels.fall[y, x]
+        while abs(after - reference) >= abs(threshold):
+            reference += threshold
+            passed = min(max((reference - before) / change, np.float32(0)), _ONE)
+            t_us = since_us + min(int(passed * clock.step_us), clock.step_us - 1)
+            if base_us + t_us - last_row[x] >= clock.refractory_us:
+                last_row[x] = base_us + t_us
+                keys[count] = (t_us << 33) | (y << 17) | (x << 1) | int(rising)
+                count += 1
+        reference_row[x] = reference
     return count
 
 
-@njit(cache=True)
 @no_type_check
-def _make_room(keys, needed):
+@njit(cache=True, nogil=True)
+def _make_room(keys: Keys, needed: int) -> Keys:
     """The list, or a longer one that begins with it."""
     if needed <= len(keys):
         return keys
@@ -210,94 +240,58 @@ def _make_room(keys, needed):
     return longer
 
 
-@njit(cache=True)
 @no_type_check
-def _note(t_us, y, x, rising, clock, keys, count):
-    """Write an event after the others; returns their number."""
-    since_us = t_us - clock.first_step * clock.step_us
-    keys[count] = (since_us << 33) | (y << 17) | (x << 1) | (1 if rising else 0)
-    return count + 1
+@njit(cache=True, nogil=True)
+def _make_noise(step: int, y: int, slab: Slab, keys: Keys, count: int) -> int:
+    """Background activity of a row during a step; returns the number of events."""
+    chance = min(slab.clock.noise_hz * slab.clock.step_us * 1e-6, 0.5)
+    if chance <= 0:
+        return count
+    state = start_random(slab.clock.seed, slab.clock.first_step + step, y)
+    gap, x = 1 / np.log1p(-chance), -1
+    while True:
+        state, bits = next_random(state)
+        x += 1 + int(np.log(share(bits)) * gap)
+        if x >= slab.pixels.level.shape[1]:
+            return count
+        state, bits = next_random(state)
+        polarity = 1 if bits & np.uint64(7) < np.uint64(5) else 0
+        count = _fire((step, y, x), bits, polarity, slab, keys, count)
 
 
-@njit(cache=True)
 @no_type_check
-def _fire(t_us, y, x, rising, clock, pixels, keys, count):
-    """An event without a cause: the pixel takes what it reads as its new reference."""
+@njit(cache=True, nogil=True)
+def _heat(rows: tuple[int, int], step: int, slab: Slab, keys: Keys, count: int) -> int:
+    """Events of hot pixels during a step; returns the number of events."""
+    for i in range(len(slab.pixels.hot)):
+        y, x, rate_mhz = slab.pixels.hot[i]
+        if rows[0] <= y < rows[1]:
+            moment = slab.clock.first_step + step
+            state, bits = next_random(start_random(slab.clock.seed, moment, _HOT_STREAM + i))
+            if share(bits) < rate_mhz * 1e-9 * slab.clock.step_us:
+                _, bits = next_random(state)
+                count = _fire((step, y, x), bits, 1, slab, keys, count)
+    return count
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _fire(
+    where: tuple[int, int, int],
+    bits: np.uint64,
+    polarity: int,
+    slab: Slab,
+    keys: Keys,
+    count: int,
+) -> int:
+    """Make an event without a cause, which makes what the pixel reads its new reference."""
+    step, y, x = where
+    pixels, clock = slab.pixels, slab.clock
+    since_us = min(int((step - 1 + share(bits)) * clock.step_us), step * clock.step_us - 1)
+    t_us = clock.first_step * clock.step_us + since_us
     if t_us - pixels.last_us[y, x] < clock.refractory_us:
         return count
     pixels.last_us[y, x] = t_us
     pixels.reference[y, x] = pixels.level[y, x]
-    return _note(t_us, y, x, rising, clock, keys, count)
-
-
-@njit(cache=True)
-@no_type_check
-def _make_noise(y, step, clock, pixels, keys, count):
-    """Background activity of a row during a step."""
-    chance = clock.noise_hz * clock.step_us * 1e-6
-    if chance <= 0:
-        return count
-    state = _start_random(clock, step, y)
-    width = pixels.level.shape[1]
-    gap = 1 / np.log1p(-min(chance, 0.5))
-    x = -1
-    while True:
-        state, number = _next_random(state)
-        x += 1 + int(np.log(_share(number)) * gap)
-        if x >= width:
-            return count
-        state, number = _next_random(state)
-        t_us = (clock.first_step + step - 1) * clock.step_us + int(_share(number) * clock.step_us)
-        rising = number & np.uint64(7) < np.uint64(5)
-        count = _fire(min(t_us, _end_us(step, clock)), y, x, rising, clock, pixels, keys, count)
-
-
-@njit(cache=True)
-@no_type_check
-def _heat(first_row, stop_row, step, clock, pixels, keys, count):
-    """Events of hot pixels during a step."""
-    for i in range(len(pixels.hot)):
-        y, x, rate_mhz = pixels.hot[i]
-        if first_row <= y < stop_row:
-            state, number = _next_random(_start_random(clock, step, 70_000 + i))
-            if _share(number) < rate_mhz * 1e-9 * clock.step_us:
-                state, number = _next_random(state)
-                begin_us = (clock.first_step + step - 1) * clock.step_us
-                t_us = begin_us + int(_share(number) * clock.step_us)
-                t_us = min(t_us, _end_us(step, clock))
-                count = _fire(t_us, y, x, True, clock, pixels, keys, count)
-    return count
-
-
-@njit(cache=True)
-@no_type_check
-def _end_us(step, clock):
-    return (clock.first_step + step) * clock.step_us - 1
-
-
-@njit(cache=True)
-@no_type_check
-def _start_random(clock, step, stream):
-    """State of a generator that belongs to one row and step.
-
-    Source: Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014.
-    """
-    seed = np.uint64(clock.seed) * np.uint64(0x9E3779B97F4A7C15)
-    state, number = _next_random(seed ^ np.uint64(clock.first_step + step))
-    return number ^ (np.uint64(stream) * np.uint64(0xD1B54A32D192ED03))
-
-
-@njit(cache=True)
-@no_type_check
-def _next_random(state):
-    state += np.uint64(0x9E3779B97F4A7C15)
-    number = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state, number ^ (number >> np.uint64(31))
-
-
-@njit(cache=True)
-@no_type_check
-def _share(number):
-    """A random number in the half-open interval from 0, excluded, to 1."""
-    return ((number >> np.uint64(11)) + 1) * (1 / 9007199254740992)
+    keys[count] = (since_us << 33) | (y << 17) | (x << 1) | polarity
+    return count + 1

@@ -1,7 +1,5 @@
 """Parameters of the simulated scene."""
 
-from typing import Self
-
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
@@ -37,7 +35,7 @@ class SceneSettings(Settings):
         threshold_spread: Standard deviation of that threshold over pixels.
         refractory_us: Time for which a pixel stays silent after an event.
         noise_hz: Rate of events without a cause, per pixel, by day; at night it is ten times this.
-        num_hot_pixels: Pixels that fire by themselves all the time, on a sensor of 1280×720.
+        num_hot_pixels: Pixels that fire by themselves all the time, on a sensor of 1280 by 720 px.
         step_us: Time between two pictures of the scene; events between them are interpolated.
         min_visible: Share of a road user's picture that must be seen for it to be labelled.
         min_side_px: Shortest side of a labelled box, on a sensor 384 rows high.
@@ -59,7 +57,7 @@ class SceneSettings(Settings):
     min_side_px: float = Field(default=10.0, ge=1)
 
     @model_validator(mode="after")
-    def _check_classes(self) -> Self:
+    def _check_classes(self) -> "SceneSettings":
         unknown = sorted(set(self.class_weights) - set(CLASS_NAMES))
         if unknown:
             raise ValueError(f"class_weights name {unknown}, but the scene has {CLASS_NAMES}")
@@ -71,7 +69,7 @@ class SceneSettings(Settings):
 
     @property
     def scale(self) -> float:
-        """Size of this sensor relative to 384×640 px."""
+        """Size of this sensor relative to 384 rows by 640 columns."""
         return min(self.height / 384, self.width / 640)
 
     @property

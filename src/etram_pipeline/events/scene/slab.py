@@ -36,6 +36,8 @@ class Poses(NamedTuple):
     Attributes:
         first_row: First row of the picture that a sprite reaches.
         stop_row: Row after the last.
+        first_column: First column that it reaches.
+        stop_column: Column after the last.
         left: Column at which the sprite begins, in px.
         top: Row at which it begins, in px.
         former_left: `left` of `lag` pictures before.
@@ -47,6 +49,8 @@ class Poses(NamedTuple):
 
     first_row: Int64[np.ndarray, "S K"]
     stop_row: Int64[np.ndarray, "S K"]
+    first_column: Int64[np.ndarray, "S K"]
+    stop_column: Int64[np.ndarray, "S K"]
     left: Float32[np.ndarray, "S K"]
     top: Float32[np.ndarray, "S K"]
     former_left: Float32[np.ndarray, "S K"]
@@ -98,3 +102,12 @@ class Clock(NamedTuple):
     follow: float
     noise_hz: float
     seed: int
+
+
+class Slab(NamedTuple):
+    """All that the sensor needs to look at one stretch of pictures."""
+
+    clock: Clock
+    sprites: Sprites
+    poses: Poses
+    pixels: Pixels

@@ -51,6 +51,7 @@ KINDS = {
 """How each class of road user is drawn."""
 
 _MARGIN_M, _BEAM_M = 0.35, 3.0
+_TRACE, _SOLID = 0.01, 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,7 @@ def _picture(canvas: Canvas) -> Float32[np.ndarray, "3 H W"]:
 
 
 def _extents(frames: Float32[np.ndarray, "phases 3 H W"]) -> Int64[np.ndarray, "H 2"]:
-    used = (np.abs(frames[:, 1:]) > 0.01).any(axis=(0, 1))
+    used = (np.abs(frames[:, 1:]) > _TRACE).any(axis=(0, 1))
     first = used.argmax(axis=1)
     last = used.shape[1] - 1 - used[:, ::-1].argmax(axis=1)
     return np.stack([first, np.where(used.any(axis=1), last, -1)], axis=1)
@@ -153,6 +154,6 @@ def _extents(frames: Float32[np.ndarray, "phases 3 H W"]) -> Int64[np.ndarray, "
 
 def _opaque_box(opacity: Float32[np.ndarray, "H W"]) -> Int64[np.ndarray, " 4"]:
     # The shadow on the ground is about half opaque and no part of the road user.
-    solid = opacity > 0.6
+    solid = opacity > _SOLID
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return np.array([rows[0], rows[-1], columns[0], columns[-1]])

@@ -1,5 +1,7 @@
 """The still background: house fronts, pavements, carriageways and tram rails."""
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
@@ -42,24 +44,29 @@ def _paint_ground(level: Map, along_m: Map, across_m: Map, lanes: list[Lane]) ->
     slabs = (np.floor(along_m / 0.9) + np.floor(across_m / 0.9)) % 2
     level[paved] = -0.8 + 0.06 * slabs[paved]
     for edge_m in (kerb_m, far_kerb_m):
-        level[np.abs(across_m - edge_m) < 0.1] = -0.4
+        level[_near(across_m, edge_m, 0.1)] = -0.4
     for lane in cycling:
-        level[np.abs(across_m - lane.across_m) < 0.85] -= 0.2
+        level[_near(across_m, lane.across_m, 0.85)] -= 0.2
         _paint_line(level, along_m, across_m, lane.across_m + 1.15, dash_m=0.0)
-    for nearer, farther in zip(roads, roads[1:], strict=False):
+    for nearer, farther in pairwise(roads):
         middle_m = (nearer.across_m + farther.across_m) / 2
         _paint_line(level, along_m, across_m, middle_m, dash_m=3.0)
     for lane in tracks:
-        level[np.abs(across_m - lane.across_m) < 1.4] += 0.25
+        level[_near(across_m, lane.across_m, 1.4)] += 0.25
         for side in (-0.72, 0.72):
-            level[np.abs(across_m - lane.across_m - side) < 0.07] = -2.3
+            level[_near(across_m, lane.across_m + side, 0.07)] = -2.3
 
 
 def _paint_line(level: Map, along_m: Map, across_m: Map, where_m: float, dash_m: float) -> None:
-    line: Bool[np.ndarray, "H W"] = np.abs(across_m - where_m) < 0.09
+    line = _near(across_m, where_m, 0.09)
     if dash_m:
-        line &= (along_m / dash_m) % 2 < 1
+        line = line & ((along_m / dash_m) % 2 < 1)
     level[line] = 0.0
+
+
+def _near(across_m: Map, where_m: float, reach_m: float) -> Bool[np.ndarray, "H W"]:
+    near: Bool[np.ndarray, "H W"] = np.abs(across_m - where_m) < reach_m
+    return near
 
 
 def _paint_houses(

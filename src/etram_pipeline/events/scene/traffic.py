@@ -46,7 +46,8 @@ class Lane:
         """Way travelled since the start of the recording."""
         rate = 2 * np.pi / self.sway_s
         swing = np.sin(rate * times_s + self.sway_phase) - np.sin(self.sway_phase)
-        return self.speed_m_s * (times_s + self.sway * swing / rate)
+        way_m: Seconds = self.speed_m_s * (times_s + self.sway * swing / rate)
+        return way_m
 
 
 @dataclass(frozen=True)

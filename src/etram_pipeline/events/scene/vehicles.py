@@ -59,8 +59,8 @@ def draw_bus(canvas: Canvas, size_m: Point, phase: float) -> None:
     body = Paint(level, texture=0.05)
     canvas.shade(half)
     canvas.box((0, (height + 0.35) / 2), (half, (height - 0.35) / 2), body, 0.18)
-    stripe = Paint(level + (0.9 if level < -0.7 else -1.1))
-    canvas.box((0, 0.95), (0.98 * half, 0.16), stripe)
+    stripe = -0.1 if level == BODY_LEVELS[2] else level - 1.1
+    canvas.box((0, 0.95), (0.98 * half, 0.16), Paint(stripe))
     num_windows = round(length / 1.55)
     for index in range(num_windows):
         x = -half + (index + 0.5) * length / num_windows
@@ -125,7 +125,7 @@ def draw_tram(canvas: Canvas, size_m: Point, phase: float) -> None:
     for index in range(num_windows):
         x = -half + (index + 0.5) * length / num_windows
         canvas.limb((x, 0.55 * roof), (x, 0.88 * roof), 0.05, Paint(level))
-        if index % 4 == 2:
+        if (index + 2) % 4 == 0:
             canvas.box((x, 0.5 * roof), (0.6, 0.42 * roof), Paint(-1.2, texture=0.1))
             canvas.limb((x, 0.4), (x, 0.9 * roof), 0.03, DARK)
     for x in (-length / 6, length / 6):
