@@ -13,6 +13,7 @@ from etram_pipeline.events.scene.camera import Camera, place_camera
 from etram_pipeline.events.scene.labels import BBOX_DTYPE, BoxTable, label_frame
 from etram_pipeline.events.scene.light import DAY, NIGHT, Light
 from etram_pipeline.events.scene.placement import Placed, join_poses, join_sprites, place
+from etram_pipeline.events.scene.scenery import plan_scenery
 from etram_pipeline.events.scene.sensor import expose, look
 from etram_pipeline.events.scene.settings import SceneSettings
 from etram_pipeline.events.scene.slab import Clock, Pixels, Poses, Slab, Sprites
@@ -23,7 +24,7 @@ from etram_pipeline.events.scene.traffic import RoadUser, plan_lanes, plan_traff
 LABEL_HZ = 30
 """Labelled frames per second, as in eTraM."""
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same settings and seed come to mean other events or boxes."""
 
 _SLAB_STEPS = 16
@@ -48,6 +49,8 @@ class Scene:
         self.camera = place_camera(settings, rng)
         lanes = plan_lanes(rng, settings.density)
         self.users = plan_traffic(lanes, self.camera, settings, rng)
+        far_m = max(lane.across_m for lane in lanes) + 2.0
+        self.scenery = plan_scenery(self.camera, far_m, self.light, rng)
         self.background = paint_street(self.camera, lanes, self.light, rng)
         # A bound method here would tie the scene into a cycle and keep its memory for long.
         draw = functools.partial(_draw_user, self.camera, self.light)
@@ -84,7 +87,7 @@ class Scene:
     def picture(self, time_us: int) -> Float32[np.ndarray, "H W"]:
         """What the sensor looks at, as natural logarithms of brightness."""
         picture = self.background.copy()
-        _, placed = self._present(np.array([time_us * 1e-6]))
+        placed = self._in_view(np.array([time_us * 1e-6]))
         sprites = self._join_sprites(*(each.sprite for each in placed))
         expose(picture, sprites, join_poses(placed, 1, lag=0))
         return picture
@@ -105,9 +108,14 @@ class Scene:
     def _lay_out(self, clock: Clock) -> tuple[Sprites, Poses]:
         lag = 1 + int(np.ceil(4 * self.light.response_us / clock.step_us))
         steps = clock.first_step + np.arange(-lag, clock.num_steps + 1)
-        _, placed = self._present(steps * (clock.step_us * 1e-6))
+        placed = self._in_view(steps * (clock.step_us * 1e-6))
         sprites = self._join_sprites(*(each.sprite for each in placed))
         return sprites, join_poses(placed, len(steps), lag)
+
+    def _in_view(self, times_s: Float64[np.ndarray, " T"]) -> list[Placed]:
+        """All that moves and is on the sensor at any of these moments, farthest first."""
+        _, placed = self._present(times_s)
+        return [thing.place(times_s) for thing in self.scenery] + placed
 
     def _present(self, times_s: Float64[np.ndarray, " T"]) -> tuple[list[RoadUser], list[Placed]]:
         """Who is on the sensor at any of these moments, and where, farthest first."""

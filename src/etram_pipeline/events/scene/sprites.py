@@ -1,6 +1,6 @@
 """Animated pictures of road users, ready to be put into the scene."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -109,14 +109,19 @@ def draw_sprite(class_name: str, size_m: Point, px_per_m: float, seed: int, ligh
     kind = KINDS[class_name]
     angles = np.arange(kind.num_phases) * (2 * np.pi / kind.num_phases)
     phases = [_draw_phase(kind, size_m, px_per_m, seed, light, angle) for angle in angles]
+    return make_sprite(phases, kind.cycle_m)
+
+
+def make_sprite(phases: Sequence[Canvas], cycle_m: float) -> Sprite:
+    """A sprite of canvases of one size, the phases of an animation."""
     frames = np.stack([_picture(canvas) for canvas in phases])
     return Sprite(
         frames=frames,
         extents=_extents(frames),
         boxes=np.stack([_opaque_box(frame[1]) for frame in frames]),
         anchor_px=phases[0].anchor_px,
-        px_per_m=px_per_m,
-        cycle_m=kind.cycle_m,
+        px_per_m=phases[0].px_per_m,
+        cycle_m=cycle_m,
     )
 
 
