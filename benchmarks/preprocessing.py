@@ -162,7 +162,7 @@ def histogram_as_reference(*columns: "torch.Tensor") -> np.ndarray:
     x, y, p, t = columns
     image = torch.zeros((2, 10, HEIGHT, WIDTH), dtype=torch.uint8)
     if len(t):
-        share = (t - t[0]) / max(t[-1] - t[0], 1)
+        share = (t - t[0]) / torch.clamp(t[-1] - t[0], min=1)
         part = torch.clamp((share * 10).floor(), max=9).long()
         cells = x + WIDTH * (y + HEIGHT * (part + 10 * p))
         image.put_(cells, torch.ones_like(cells, dtype=torch.uint8), accumulate=True)
