@@ -112,13 +112,13 @@ def test_a_second_label_within_the_tolerance_of_a_frame_is_left_out_and_logged(
 
 def test_a_single_labelled_moment_is_one_frame(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        frames = select_frames(at(300_000, 300_000, 300_000), SETTINGS)
+        frames = select_frames(at(300_000, 300_000, 300_000), SETTINGS, "a_bbox.npy")
 
     assert frames.times_us.tolist() == [300_000]
     assert frames.first_label.tolist() == [0]
     assert len(frames[0]) == 3
     assert frames.interval_us == 100_000
-    assert "only one moment is labelled" in caplog.text
+    assert "a_bbox.npy: only one moment is labelled" in caplog.text
 
 
 def test_a_recording_whose_labels_all_come_too_early_has_no_frames() -> None:

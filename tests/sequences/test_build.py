@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -324,6 +324,34 @@ def test_a_killed_worker_is_told_and_finished_work_is_kept(
     run(jobs)
     assert computed() == ["test/d", "val/c"]
     assert not list(root.rglob("*.partial"))
+
+
+class BrokenPool(Executor):
+    """An executor whose processes are gone."""
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise BrokenExecutor("a process was killed")
+
+
+def test_an_executor_that_takes_no_jobs_any_more_is_told(jobs: Jobs, run: Run) -> None:
+    with pytest.raises(
+        StoreError, match=r"4 of 4 recordings failed(.|\n)*worker process was killed"
+    ):
+        run(jobs, BrokenPool())
+
+
+def test_a_file_damaged_from_outside_is_named_and_not_replaced(
+    root: Path, jobs: Jobs, run: Run
+) -> None:
+    run(jobs)
+    path = root / "val/c" / FOLDER / "event_representations.h5"
+    path.write_bytes(path.read_bytes()[:100])
+
+    with pytest.raises(StoreError, match=r"val/c.*is not a whole HDF5 file; delete it"):
+        run(jobs)
+    path.unlink()
+    run(jobs)
 
 
 def test_two_builds_of_one_store_are_kept_apart(root: Path, jobs: Jobs, run: Run) -> None:

@@ -211,6 +211,17 @@ def test_events_outside_the_sensor_are_dropped_and_counted(
         assert file["data"][:].sum() == np.sum(is_kept)
 
 
+def test_the_log_tells_of_dropped_events(
+    make_case: MakeCase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording, _ = make_case("e07_x_out_of_range")
+    jobs = encode_jobs({"train/a": recording}, {}, DATASET, REGULAR, HISTOGRAM)
+
+    build(tmp_path / "store", REPRESENTATIONS, jobs, InlineExecutor())
+
+    assert "train/a: of 3000 events, 60 lie outside the sensor and were left out" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("case", "reason"),
     [

@@ -110,10 +110,7 @@ class _HeldEvents:
 
     def forget_before(self, plan: WindowPlan, window: int) -> None:
         """Drop what neither `window` nor a later one needs; all events held lie before its end."""
-        if window == len(plan.stop_us):
-            self._first = self._last
-        else:
-            self._first, _ = self._bounds(plan, window)
+        self._first, _ = self._bounds(plan, window)
 
     def _bounds(self, plan: WindowPlan, window: int) -> tuple[int, int]:
         times_us = self._arrays.t_us[self._first : self._last]

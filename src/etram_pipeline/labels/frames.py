@@ -49,7 +49,9 @@ def filter_labels(
     return labels
 
 
-def select_frames(labels: LabelTable, settings: LabelSettings) -> LabelledFrames:
+def select_frames(
+    labels: LabelTable, settings: LabelSettings, where: str = "labels"
+) -> LabelledFrames:
     """Group boxes by the labelled frame they belong to; boxes between two frames are left out.
 
     The first frame is the first label time that `first_frame_ms` allows. Another one follows at
@@ -59,6 +61,7 @@ def select_frames(labels: LabelTable, settings: LabelSettings) -> LabelledFrames
     Args:
         labels: Boxes in order of time.
         settings: Distance and tolerance of frames; the filters are not applied here.
+        where: Where the boxes are from, for the log.
 
     Raises:
         NoLabelsError: If no label time is left; says why.
@@ -69,7 +72,7 @@ def select_frames(labels: LabelTable, settings: LabelSettings) -> LabelledFrames
     label_times_us = np.unique(box_times_us)
     if len(label_times_us) == 0:
         raise NoLabelsError("no box is left after the filters")
-    interval_us = _interval_us(label_times_us, settings)
+    interval_us = _interval_us(label_times_us, settings, where)
     late_enough_us = label_times_us[label_times_us >= 1000 * settings.first_frame_ms]
     if len(late_enough_us) == 0:
         raise NoLabelsError(
@@ -77,7 +80,14 @@ def select_frames(labels: LabelTable, settings: LabelSettings) -> LabelledFrames
             f"(the last one at {label_times_us[-1] / 1000:.1f} ms): "
             "lower `labels.first_frame_ms` to use them"
         )
-    times_us = _on_grid(late_enough_us, interval_us, settings.tolerance_us)
+    times_us, num_too_close = _on_grid(late_enough_us, interval_us, settings.tolerance_us)
+    if num_too_close:
+        logger.warning(
+            "%s: %d label times follow a labelled frame within %d us and are left out",
+            where,
+            num_too_close,
+            settings.tolerance_us,
+        )
     frame_of_box = np.searchsorted(times_us, box_times_us).clip(max=len(times_us) - 1)
     in_frame = times_us[frame_of_box] == box_times_us
     first_label = np.searchsorted(box_times_us[in_frame], times_us).astype(np.int64)
@@ -85,12 +95,15 @@ def select_frames(labels: LabelTable, settings: LabelSettings) -> LabelledFrames
     return LabelledFrames(repack_fields(labels[in_frame]), first_label, times_us, interval_us)
 
 
-def _interval_us(label_times_us: Int64[np.ndarray, " U"], settings: LabelSettings) -> int:
+def _interval_us(
+    label_times_us: Int64[np.ndarray, " U"], settings: LabelSettings, where: str
+) -> int:
     """Multiple of the labels' median distance nearest to the wanted one: 3 of 30 Hz, 6 of 60 Hz."""
     wanted_us = 1000 * settings.frame_interval_ms
     if len(label_times_us) == 1:
         logger.warning(
-            "only one moment is labelled, at %.1f ms: its recording has a single frame",
+            "%s: only one moment is labelled, at %.1f ms: its recording has a single frame",
+            where,
             label_times_us[0] / 1000,
         )
         return wanted_us
@@ -100,7 +113,8 @@ def _interval_us(label_times_us: Int64[np.ndarray, " U"], settings: LabelSetting
 
 def _on_grid(
     label_times_us: Int64[np.ndarray, " U"], interval_us: int, tolerance_us: int
-) -> Int64[np.ndarray, " F"]:
+) -> tuple[Int64[np.ndarray, " F"], int]:
+    """Times of frames, and how many label times were too close to one to be the next."""
     times_us = [int(label_times_us[0])]
     num_too_close = 0
     for time_us in label_times_us[1:].tolist():
@@ -112,10 +126,4 @@ def _on_grid(
             times_us.append(time_us)
         else:
             num_too_close += 1
-    if num_too_close:
-        logger.warning(
-            "%d label times follow a labelled frame within %d us and are left out",
-            num_too_close,
-            tolerance_us,
-        )
-    return np.array(times_us, np.int64)
+    return np.array(times_us, np.int64), num_too_close

@@ -66,7 +66,7 @@ class LabelJob(Job):
         context = FilterContext(self.dataset, self.split, height, width)
         labels = filter_labels(read_labels(self.label_path), self.settings, context)
         _check_classes(labels, self.dataset, self.label_path)
-        frames = select_frames(labels, self.settings)
+        frames = select_frames(labels, self.settings, str(self.label_path))
         record = Record(
             fingerprint=fingerprint,
             settings=self._settings(),
