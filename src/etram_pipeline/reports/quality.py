@@ -37,6 +37,7 @@ def _row(
         "windows": frames.num_windows,
         "events": num_events,
         "events_outside_sensor": frames.summary.num_dropped if frames.summary else 0,
+        "events_late": frames.summary.num_late if frames.summary else 0,
         "labelled_frames": 0 if labels is None else len(labels),
         "boxes": len(class_ids),
         **{name: int(count) for name, count in zip(class_names, counts, strict=False)},
