@@ -1,0 +1,25 @@
+"""The course of a training as a table."""
+
+from pathlib import Path
+
+from etram_pipeline.training.history import HISTORY, History, read_history
+
+
+def test_rows_are_step_name_and_value_counted_from_one(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.forget_after(0)
+    history.log_metrics({"train/loss": 0.5, "epoch": 0}, step=0)
+    history.log_metrics({"val/coco/AP": 0.25}, step=1)
+    assert read_history(tmp_path / HISTORY) == [(1, "train/loss", 0.5), (2, "val/coco/AP", 0.25)]
+    assert (tmp_path / HISTORY).read_text().splitlines()[0] == "step,name,value"
+
+
+def test_what_comes_again_is_forgotten_and_so_is_a_row_cut_short(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.forget_after(0)
+    for step in range(4):
+        history.log_metrics({"train/loss": 1.0 / (1 + step)}, step=step)
+    with (tmp_path / HISTORY).open("a") as file:
+        file.write("2,train")
+    history.forget_after(2)
+    assert [row[0] for row in read_history(tmp_path / HISTORY)] == [1, 2]
