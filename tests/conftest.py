@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from kedro.framework.project import configure_project
-from kedro.framework.session import KedroSession
+
+from etram_pipeline.session import Session
 
 PROJECT = Path(__file__).parents[1]
 
-Session = Callable[..., KedroSession]
+OpenSession = Callable[..., Session]
 
 
 @pytest.fixture
@@ -23,12 +24,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def session(project: Path) -> Session:
-    """Makes Kedro sessions in the empty project."""
+def session(project: Path) -> OpenSession:
+    """Opens Kedro sessions in the empty project."""
 
-    def make(env: str | None = None, **parameters: object) -> KedroSession:
-        return KedroSession.create(
+    def open_session(env: str | None = None, **parameters: object) -> Session:
+        opened: Session = Session.create(
             project, env=env, conf_source=str(PROJECT / "conf"), runtime_params=parameters or None
         )
+        return opened
 
-    return make
+    return open_session

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from kedro.framework.project import pipelines
 from kedro.validation.type_extractor import TypeExtractor
-
-from tests.conftest import PROJECT, Session
+from tests.conftest import PROJECT, OpenSession
 
 ENVIRONMENTS = sorted(
     path.name for path in (PROJECT / "conf").iterdir() if path.is_dir() and path.name != "presets"
@@ -19,7 +18,7 @@ HEAVY = ("torch", "pytorch_lightning", "mlflow", "numba", "matplotlib", "pandas"
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_every_dataset_resolves_and_every_parameter_is_used(session: Session, env: str) -> None:
+def test_every_dataset_resolves_and_every_parameter_is_used(session: OpenSession, env: str) -> None:
     with session(env) as active:
         context = active.load_context()
         catalog, parameters = context.catalog, context.params
@@ -38,7 +37,9 @@ def test_every_dataset_resolves_and_every_parameter_is_used(session: Session, en
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("env", ["local", "etram"])
-def test_every_preset_composes_with_every_scale(session: Session, env: str, preset: str) -> None:
+def test_every_preset_composes_with_every_scale(
+    session: OpenSession, env: str, preset: str
+) -> None:
     with session(env, preset=preset) as active:
         assert active.load_context().params["detector"].kind
 
@@ -61,7 +62,9 @@ def test_nothing_heavy_is_imported_at_start() -> None:
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_a_misspelt_nested_parameter_stops_the_run_before_the_first_node(session: Session) -> None:
+def test_a_misspelt_nested_parameter_stops_the_run_before_the_first_node(
+    session: OpenSession,
+) -> None:
     with (
         session(representation={"bin": 3}) as active,
         pytest.raises(Exception, match="unknown key 'bin'; did you mean 'bins'"),

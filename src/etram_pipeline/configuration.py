@@ -17,7 +17,7 @@ from typing_extensions import override
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 
-RUN_OPTIONS = ("preset", "run_name", "run_id", "recording", "checkpoint")
+RUN_OPTIONS = ("preset", "track", "run_name", "run_id", "recording", "checkpoint")
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
 
 

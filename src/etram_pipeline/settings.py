@@ -4,14 +4,16 @@ import os
 import warnings
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.hooks import ShortErrors
+from etram_pipeline.hooks import Announcement
+from etram_pipeline.session import Session
 from etram_pipeline.tracking import Tracking
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 # MLflow asks this variable before it sends usage data.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-HOOKS = (ShortErrors(), Tracking())
+HOOKS = (Announcement(), Tracking())
+SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -1,0 +1,55 @@
+"""Kedro's session, with errors that say in one line what the user can put right."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import click
+from kedro.config import MissingConfigException
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.io import DatasetError
+from kedro.validation import ParameterValidationError
+from typing_extensions import override
+
+from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.errors import EtramError
+
+_PYDANTIC_ASIDE = re.compile(r" \[type=.*\]$|\n *For further information visit .*$", re.MULTILINE)
+
+
+class Session(KedroSession):
+    """A session whose `run` turns expected errors into messages without a traceback.
+
+    The traceback of a failed run is kept with its MLflow run.
+    """
+
+    @override
+    def run(self, *args: Any, **options: Any) -> dict[str, Any]:
+        _check_pipelines(options.get("pipeline_names") or ())
+        try:
+            outputs: dict[str, Any] = super().run(*args, **options)
+        except (
+            EtramError,
+            DatasetError,
+            ParameterValidationError,
+            MissingConfigException,
+        ) as error:
+            raise click.ClickException(explain(error)) from error
+        return outputs
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong, without the wrapping that Kedro and pydantic add."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, EtramError):
+            return str(inner)
+        inner = inner.__cause__
+    return _PYDANTIC_ASIDE.sub("", str(error))
+
+
+def _check_pipelines(names: Collection[str]) -> None:
+    for name in names:
+        if name not in pipelines:
+            raise click.ClickException(unknown_name("pipeline", name, list(pipelines)))
