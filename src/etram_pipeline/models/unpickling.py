@@ -49,6 +49,10 @@ class Unread:
 
     def __init__(self, *_args: object, **_named: object) -> None: ...
 
+    def __call__(self, *_args: object, **_named: object) -> "Unread":
+        """What a function that is not loaded would have made."""
+        return Unread()
+
     def __setstate__(self, _state: object) -> None: ...
 
     def __setitem__(self, _key: object, _value: object) -> None: ...

@@ -1,0 +1,75 @@
+"""Small detectors and batches."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.models.attention import AttentionSettings
+from etram_pipeline.models.backbones import maxvit
+from etram_pipeline.models.detector import Detector
+from etram_pipeline.models.detectors import DetectorConfig, rvt
+from etram_pipeline.models.necks import pafpn
+
+NUM_CHANNELS, NUM_CLASSES = 4, 3
+
+Build = Callable[[DetectorConfig], Detector]
+MakeBatch = Callable[..., SequenceBatch]
+
+
+@pytest.fixture(autouse=True)
+def _same_weights_every_time() -> Iterator[None]:
+    torch.manual_seed(0)
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more would wait for each other longer than such small maps take
+    yield
+    torch.set_num_threads(num_threads)
+
+
+@pytest.fixture
+def config() -> rvt.Config:
+    """Settings of a detector small enough for a test."""
+    attention = AttentionSettings(dim_head=4, layer_scale=0.1)
+    return rvt.Config(
+        backbone=maxvit.Config(embed_dim=8, attention=attention),
+        neck=pafpn.Config(num_bottlenecks=1),
+    )
+
+
+@pytest.fixture
+def build() -> Build:
+    """Makes detectors of three classes that fit the batches."""
+    return lambda config: config.build(NUM_CHANNELS, NUM_CLASSES)
+
+
+@pytest.fixture
+def detector(config: rvt.Config) -> rvt.RVT:
+    """A small detector in evaluation mode."""
+    return config.build(NUM_CHANNELS, NUM_CLASSES).eval()
+
+
+@pytest.fixture
+def make_batch() -> MakeBatch:
+    """Makes batches of random events, with two keyframes of two objects each."""
+
+    def make(
+        *,
+        num_windows: int = 2,
+        height: int = 64,
+        width: int = 64,
+        keyframes: tuple[tuple[int, int], ...] = ((0, 0), (1, 1)),
+        starts: tuple[bool, ...] = (True, True),
+    ) -> SequenceBatch:
+        target = Targets(
+            torch.tensor([[4.0, 6.0, 30.0, 28.0], [20.0, 20.0, 60.0, 50.0]]), torch.tensor([0, 2])
+        )
+        size = (num_windows, len(starts), NUM_CHANNELS, height, width)
+        return SequenceBatch(
+            frames=torch.randint(0, 10, size, dtype=torch.uint8),
+            starts=torch.tensor(starts),
+            keyframes=torch.tensor(keyframes, dtype=torch.int64).view(-1, 2),
+            targets=(target,) * len(keyframes),
+        )
+
+    return make

@@ -1,0 +1,145 @@
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from etram_pipeline.core.errors import CheckpointError
+from etram_pipeline.models import load_detector
+from etram_pipeline.models.checkpoint import (
+    Checkpoint,
+    checkpoint_payload,
+    read_checkpoint,
+    write_checkpoint,
+)
+from etram_pipeline.models.detectors import rvt
+from etram_pipeline.models.rvt_checkpoint import to_rvt_state_dict
+
+
+@pytest.fixture
+def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
+    return Checkpoint(
+        detector=detector,
+        detector_config=config,
+        in_channels=4,
+        class_names=("pedestrian", "car", "tram"),
+        representation={"kind": "stacked_histogram", "bins": 2},
+        downsampled_by=2,
+        dataset_fingerprint="0123456789abcdef",
+        mlflow_run_id="f00",
+    )
+
+
+def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
+    theirs = second.state_dict()
+    return first.state_dict().keys() == theirs.keys() and all(
+        torch.equal(weight, theirs[name]) for name, weight in first.state_dict().items()
+    )
+
+
+def test_a_checkpoint_says_all_about_its_detector(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    path = tmp_path / "best.ckpt"
+    write_checkpoint(path, checkpoint)
+    found = read_checkpoint(path)
+    assert same_weights(found.detector, checkpoint.detector)
+    assert not found.detector.training
+    assert found.detector_config == checkpoint.detector_config
+    assert checkpoint_payload(found) == checkpoint_payload(checkpoint)
+    assert same_weights(load_detector(path), checkpoint.detector)
+
+
+def test_lightning_checkpoints_are_read_among_all_else_they_hold(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    weights = {f"detector.{k}": v for k, v in checkpoint.detector.state_dict().items()}
+    content = {
+        "etram": checkpoint_payload(checkpoint),
+        "state_dict": weights | {"metric.total": torch.zeros(1)},
+        "epoch": 3,
+        "callbacks": {"ModelCheckpoint": {"dirpath": Path("somewhere")}},
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    assert same_weights(load_detector(tmp_path / "last.ckpt"), checkpoint.detector)
+
+
+class Foreign:
+    """An object of another program."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_rvt_checkpoints_are_read_without_running_what_is_in_them(
+    tmp_path: Path, detector: rvt.RVT
+) -> None:
+    path, made = tmp_path / "rvt.ckpt", tmp_path / "made-by-unpickling"
+    weights = {f"mdl.{name}": weight for name, weight in to_rvt_state_dict(detector).items()}
+    settings = {"weights": torch.nn.Parameter(torch.ones(2)), "args": Foreign(made)}
+    torch.save({"state_dict": weights, "epoch": 1, "hyper_parameters": settings}, path)
+    found = read_checkpoint(path)
+    assert same_weights(found.detector, detector)
+    assert (found.in_channels, found.class_names, found.representation) == (4, (), None)
+    assert not made.exists()
+
+
+def test_bare_weights_of_rvt_are_read(tmp_path: Path, detector: rvt.RVT) -> None:
+    torch.save(to_rvt_state_dict(detector), tmp_path / "weights.pth")
+    assert same_weights(load_detector(tmp_path / "weights.pth"), detector)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    path = tmp_path / "last.ckpt"
+    assert "there is no checkpoint" in refused(path)
+    assert "there is no checkpoint" in refused(tmp_path)
+    write_checkpoint(path, checkpoint)
+    whole = path.read_bytes()
+    for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2], pickle.dumps([1])):
+        path.write_bytes(damaged)
+        assert "cannot be read as a PyTorch checkpoint" in refused(path)
+
+
+def test_other_contents_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.pt"
+    torch.save(torch.zeros(3), path)
+    assert "holds a Tensor, not a checkpoint" in refused(path)
+    torch.save({"model": {}, "optimizer": {}}, path)
+    assert "neither a checkpoint of this project nor one of RVT" in refused(path)
+    assert "it holds model, optimizer" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detector": {"kind": "yolo_nine"}}, "unknown kind 'yolo_nine'"),
+        ({"in_channels": 7}, "the weights do not fit the detector"),
+        ({"class_names": None}, "the description of the detector is damaged"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(
+    tmp_path: Path, checkpoint: Checkpoint, changes: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint(path, checkpoint)
+    content = torch.load(path)
+    content["etram"] |= changes
+    torch.save(content, path)
+    assert message in refused(path)
+
+
+def test_settings_are_known_without_loading_torch() -> None:
+    light = "etram_pipeline.models, etram_pipeline.models.detectors"
+    light += ", etram_pipeline.models.suppression"
+    code = f"import sys, {light}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

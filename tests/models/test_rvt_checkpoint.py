@@ -1,0 +1,106 @@
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from etram_pipeline.core.errors import CheckpointError
+from etram_pipeline.models.attention import AttentionSettings
+from etram_pipeline.models.backbones import maxvit
+from etram_pipeline.models.cells import conv_lstm
+from etram_pipeline.models.detectors import rvt
+from etram_pipeline.models.heads import yolox
+from etram_pipeline.models.necks import pafpn
+from etram_pipeline.models.rvt_checkpoint import (
+    from_rvt_state_dict,
+    is_rvt_state_dict,
+    to_rvt_state_dict,
+)
+
+Change = Callable[[dict[str, Tensor]], object]
+
+ODD = rvt.Config(
+    backbone=maxvit.Config(
+        embed_dim=16,
+        dim_multipliers=(1, 2, 3, 4),
+        num_blocks=(1, 2, 1, 1),
+        attention=AttentionSettings(dim_head=16, mlp_ratio=2, layer_scale=0, bias=False),
+    ),
+    cell=conv_lstm.Config(depthwise="input_and_hidden", kernel_size=5),
+    neck=pafpn.Config(num_bottlenecks=3),
+    head=yolox.Config(hidden_channels=24, num_convolutions=1),
+)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ODD,
+        ODD.model_copy(update={"cell": conv_lstm.Config(depthwise="hidden")}),
+        rvt.Config(
+            backbone=maxvit.Config(embed_dim=48, attention=AttentionSettings(dim_head=24)),
+            head=yolox.Config(hidden_channels=96),
+        ),
+    ],
+    ids=["odd", "hidden", "small"],
+)
+def test_the_architecture_is_read_off_the_tensors(written: rvt.Config) -> None:
+    detector = written.build(6, 5)
+    found, config = from_rvt_state_dict(to_rvt_state_dict(detector))
+    assert config == written
+    for name, weight in found.state_dict().items():
+        assert torch.equal(weight, detector.state_dict()[name])
+
+
+def test_what_tensors_do_not_show_can_be_given(detector: rvt.RVT, config: rvt.Config) -> None:
+    _, kept = from_rvt_state_dict(to_rvt_state_dict(detector), config)
+    assert kept is config
+
+
+def test_what_was_found_and_assumed_is_logged(
+    detector: rvt.RVT, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        from_rvt_state_dict(to_rvt_state_dict(detector))
+    [record] = caplog.records
+    assert "4 input channels, 3 classes" in record.message
+    assert "assumed: dim_head" in record.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.pop("fpn.C3_p3.conv1.bn.bias"), "fpn.C3_p3.conv1.bn.bias is missing"),
+        (lambda w: w.update({"fpn.extra": torch.ones(1)}), "fpn.extra is unknown"),
+        (
+            lambda w: w.update({"fpn.bu_conv1.conv.weight": torch.ones(1, 2)}),
+            r"fpn.bu_conv1.conv.weight is \(1, 2\) instead of",
+        ),
+        (lambda w: w.pop("yolox_head.cls_preds.0.weight"), "lacks the weight 'yolox_head.cls"),
+        (
+            lambda w: w.update({"backbone.stages.7.lstm.conv1x1.bias": torch.ones(1)}),
+            "lacks the weight 'backbone.stages.4",
+        ),
+        (
+            lambda w: w.update(
+                {"backbone.stages.0.att_blocks.0.att_window.mlp.net.0.0.weight": torch.ones(0, 8)}
+            ),
+            "describe no detector known here|do not fit",
+        ),
+    ],
+)
+def test_weights_that_make_no_detector_are_named(
+    detector: rvt.RVT, change: Change, message: str
+) -> None:
+    weights = to_rvt_state_dict(detector)
+    change(weights)
+    with pytest.raises(CheckpointError, match=message):
+        from_rvt_state_dict(weights)
+
+
+def test_weights_of_other_models_are_told_apart(detector: rvt.RVT) -> None:
+    weights = to_rvt_state_dict(detector)
+    assert is_rvt_state_dict(weights)
+    assert is_rvt_state_dict({f"mdl.{name}": weight for name, weight in weights.items()})
+    assert not is_rvt_state_dict(detector.state_dict())
