@@ -87,7 +87,7 @@ class Canvas:
 
     def polygon(self, corners: Sequence[Point], paint: Paint) -> None:
         """Fill a convex polygon; corners in clockwise order as seen."""
-        points = np.asarray(corners, np.float32)
+        points = np.asarray(corners, np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
         centre, half = (low + high) / 2, (high - low) / 2
         rows, columns = self._window((centre[0], centre[1]), (half[0], half[1]))
@@ -130,7 +130,7 @@ class Canvas:
         cover = np.clip(0.5 - distance_m * (self.px_per_m / 1.4), 0, 1) * paint.opacity
         level: float | np.ndarray = paint.level
         if paint.texture:
-            cell_px = max(2, round(0.18 * self.px_per_m))
+            cell_px = max(2.0, 0.18 * self.px_per_m)
             level = paint.level + paint.texture * smooth_noise(cover.shape, cell_px, self.rng)
         window = (rows, columns)
         self.colour[window] = self.colour[window] * (1 - cover) + cover * level

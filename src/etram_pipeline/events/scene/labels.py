@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 
 from etram_pipeline.events.scene.placement import Placed
 from etram_pipeline.events.scene.settings import CLASS_NAMES, SceneSettings
 from etram_pipeline.events.scene.traffic import RoadUser
 
-BoxTable = npt.NDArray[np.void]
+BoxTable = Shaped[np.ndarray, " N"]
 """Structured array of `BBOX_DTYPE`, one row per box."""
 
 BBOX_DTYPE = np.dtype(
@@ -70,10 +69,10 @@ def _box(placed: Placed, height: int, width: int) -> tuple[float, float, float, 
     first_row, last_row, first_column, last_column = placed.sprite.boxes[_frame_index(placed)]
     left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
     return (
-        min(max(left + first_column * scale, 0.0), width),
-        min(max(top + first_row * scale, 0.0), height),
-        min(max(left + (last_column + 1) * scale, 0.0), width),
-        min(max(top + (last_row + 1) * scale, 0.0), height),
+        float(np.clip(left + first_column * scale, 0, width)),
+        float(np.clip(top + first_row * scale, 0, height)),
+        float(np.clip(left + (last_column + 1) * scale, 0, width)),
+        float(np.clip(top + (last_row + 1) * scale, 0, height)),
     )
 
 
@@ -96,5 +95,5 @@ def _seen_share(placed: Placed, taken: Bool[np.ndarray, "H W"], stride: int) -> 
     place = taken[tuple(window)]
     seen = np.count_nonzero(own & ~place)
     place |= own
-    whole = np.count_nonzero(opaque) * (scale / stride) ** 2
-    return seen / whole
+    num_opaque = int(np.count_nonzero(opaque))
+    return float(seen) / (max(num_opaque, 1) * (scale / stride) ** 2)

@@ -54,7 +54,7 @@ def place(
     scale = seen.px_per_m / sprite.px_per_m
     travelled_m = user.lane.direction * along_m
     # Steps and uneven ground: nobody glides perfectly level.
-    bounce_m = 0.012 * np.sin(2 * np.pi * travelled_m / 0.75 + user.seed % 7)
+    bounce_m = 0.015 / max(user.size_m[0], 1.0) * np.sin(2 * np.pi * travelled_m / 0.75 + user.seed)
     return Placed(
         sprite=sprite,
         left=(seen.x - sprite.anchor_px[0] * scale).astype(np.float32),

@@ -42,7 +42,7 @@ def draw_pedestrian(canvas: Canvas, size_m: Point, phase: float) -> None:
     _draw_arm(canvas, phase + np.pi, unit, clothes)
     for side in (np.pi, 0.0):
         _draw_leg(canvas, hip, phase + side, clothes)
-    canvas.box((0, 1.17 * unit), (0.17 * unit, 0.31 * unit), clothes.top, 0.1 * unit)
+    canvas.box((0.0, 1.17 * unit), (0.17 * unit, 0.31 * unit), clothes.top, 0.1 * unit)
     if has_bag:
         canvas.box((-0.24 * unit, 1.2 * unit), (0.11, 0.2), Paint(-2.2, texture=0.2), 0.05)
     _draw_head(canvas, (0.03 * unit, 1.62 * unit), unit, clothes.skin)

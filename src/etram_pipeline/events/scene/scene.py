@@ -24,9 +24,6 @@ from etram_pipeline.events.scene.traffic import RoadUser, plan_lanes, plan_traff
 LABEL_HZ = 30
 """Labelled frames per second, as in eTraM."""
 
-RECIPE = 2
-"""Raised whenever the same settings and seed come to mean other events or boxes."""
-
 _SLAB_STEPS = 16
 _BANDS = 8
 

@@ -61,7 +61,8 @@ class Sprite:
     Attributes:
         frames: Brightness times opacity, opacity, and added light of each phase.
         extents: First and last column used in each row by any phase; last < first in empty rows.
-        boxes: First row, last row, first and last column of what is opaque in each phase.
+        boxes: First row, last row, first and last column of what is opaque in each phase; the last
+            before the first if nothing is.
         anchor_px: Column and row, within the sprite, of its middle on the ground.
         px_per_m: Scale it is drawn at.
         cycle_m: Way travelled in one animation cycle.
@@ -160,5 +161,7 @@ def _extents(frames: Float32[np.ndarray, "phases 3 H W"]) -> Int64[np.ndarray, "
 def _opaque_box(opacity: Float32[np.ndarray, "H W"]) -> Int64[np.ndarray, " 4"]:
     # The shadow on the ground is about half opaque and no part of the road user.
     solid = opacity > _SOLID
+    if not solid.any():
+        return np.array([0, -1, 0, -1])
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return np.array([rows[0], rows[-1], columns[0], columns[-1]])

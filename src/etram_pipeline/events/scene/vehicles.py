@@ -22,7 +22,7 @@ def draw_car(canvas: Canvas, size_m: Point, phase: float) -> None:
     front = canvas.rng.uniform(0.14, 0.24)
     belt = 0.58 * height
     canvas.shade(half)
-    canvas.box((0, 0.2 * height + 0.3), (half, 0.2 * height), paint, 0.2)
+    canvas.box((0.0, 0.2 * height + 0.3), (half, 0.2 * height), paint, 0.2)
     roof = [(rear * half, belt), (tail * half, height), (front * half, height), (0.56 * half, belt)]
     canvas.polygon(roof, paint)
     pillar = -0.12 * half
@@ -45,7 +45,7 @@ def draw_car(canvas: Canvas, size_m: Point, phase: float) -> None:
     seam = Paint(paint.level - 0.7)
     for x in (pillar, 0.4 * half):
         canvas.limb((x, 0.4), (x, belt), 0.012, seam)
-    canvas.box((0, 0.33), (0.9 * half, 0.06), DARK)
+    canvas.box((0.0, 0.33), (0.9 * half, 0.06), DARK)
     for x in (-0.62 * half, 0.62 * half):
         _draw_wheel(canvas, x, 0.33, phase)
     _draw_lamps(canvas, half, 0.68)
@@ -58,9 +58,9 @@ def draw_bus(canvas: Canvas, size_m: Point, phase: float) -> None:
     level = canvas.rng.choice(BODY_LEVELS[2:])
     body = Paint(level, texture=0.05)
     canvas.shade(half)
-    canvas.box((0, (height + 0.35) / 2), (half, (height - 0.35) / 2), body, 0.18)
+    canvas.box((0.0, (height + 0.35) / 2), (half, (height - 0.35) / 2), body, 0.18)
     stripe = -0.1 if level == BODY_LEVELS[2] else level - 1.1
-    canvas.box((0, 0.95), (0.98 * half, 0.16), Paint(stripe))
+    canvas.box((0.0, 0.95), (0.98 * half, 0.16), Paint(stripe))
     num_windows = round(length / 1.55)
     for index in range(num_windows):
         x = -half + (index + 0.5) * length / num_windows
@@ -83,7 +83,7 @@ def draw_truck(canvas: Canvas, size_m: Point, phase: float) -> None:
     load_front = cabin_back - 0.35
     load = (-half + load_front) / 2, (load_front + half) / 2
     canvas.shade(half)
-    canvas.box((0, 0.72), (0.96 * half, 0.12), DARK)
+    canvas.box((0.0, 0.72), (0.96 * half, 0.12), DARK)
     _draw_load(canvas, load, height)
     cabin = Paint(canvas.rng.choice(BODY_LEVELS), texture=0.05)
     cabin_height = 0.76 * height
@@ -118,9 +118,9 @@ def draw_tram(canvas: Canvas, size_m: Point, phase: float) -> None:
     half, roof = length / 2, height - 0.7
     level = canvas.rng.choice([-0.3, 0.0, 0.1])
     canvas.shade(half)
-    canvas.box((0, (roof + 0.3) / 2), (half, (roof - 0.3) / 2), Paint(level, texture=0.04), 0.7)
-    canvas.box((0, 0.75), (0.97 * half, 0.3), Paint(-1.9, texture=0.05))
-    canvas.box((0, 0.71 * roof), (0.95 * half, 0.17 * roof), Paint(-2.2, texture=0.25), 0.1)
+    canvas.box((0.0, (roof + 0.3) / 2), (half, (roof - 0.3) / 2), Paint(level, texture=0.04), 0.7)
+    canvas.box((0.0, 0.75), (0.97 * half, 0.3), Paint(-1.9, texture=0.05))
+    canvas.box((0.0, 0.71 * roof), (0.95 * half, 0.17 * roof), Paint(-2.2, texture=0.25), 0.1)
     num_windows = round(length / 1.3)
     for index in range(num_windows):
         x = -half + (index + 0.5) * length / num_windows
