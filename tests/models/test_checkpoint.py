@@ -105,7 +105,12 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpo
     assert "there is no checkpoint" in refused(tmp_path)
     write_checkpoint(path, checkpoint)
     whole = path.read_bytes()
-    for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2], pickle.dumps([1])):
+    for damaged in (
+        b"",
+        b"not a checkpoint",
+        whole[: len(whole) // 2],
+        pickle.dumps([1], protocol=2),
+    ):
         path.write_bytes(damaged)
         assert "cannot be read as a PyTorch checkpoint" in refused(path)
 

@@ -76,7 +76,7 @@ def formula_weight(name: str, shape: list[int]) -> Tensor:
 def formula_detector(size: str) -> rvt.RVT:
     keys = read(f"state_dict_{size}.json")["keys"]
     weights = {name: formula_weight(name, about["shape"]) for name, about in keys.items()}
-    return from_rvt_state_dict(weights)[0]
+    return from_rvt_state_dict(weights)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from etram_pipeline.models.cells import conv_lstm
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.heads import yolox
 from etram_pipeline.models.necks import pafpn
+from etram_pipeline.models.rvt_architecture import infer_architecture
 from etram_pipeline.models.rvt_checkpoint import (
     from_rvt_state_dict,
     is_rvt_state_dict,
@@ -47,15 +48,22 @@ ODD = rvt.Config(
 )
 def test_the_architecture_is_read_off_the_tensors(written: rvt.Config) -> None:
     detector = written.build(6, 5)
-    found, config = from_rvt_state_dict(to_rvt_state_dict(detector))
-    assert config == written
+    weights = to_rvt_state_dict(detector)
+    architecture = infer_architecture(weights)
+    assert (architecture.in_channels, architecture.num_classes) == (6, 5)
+    assert architecture.config == written
+    found = from_rvt_state_dict(weights)
     for name, weight in found.state_dict().items():
         assert torch.equal(weight, detector.state_dict()[name])
 
 
 def test_what_tensors_do_not_show_can_be_given(detector: rvt.RVT, config: rvt.Config) -> None:
-    _, kept = from_rvt_state_dict(to_rvt_state_dict(detector), config)
-    assert kept is config
+    backbone = maxvit.Config(
+        embed_dim=8, partition_split=1, attention=AttentionSettings(dim_head=4)
+    )
+    given = config.model_copy(update={"backbone": backbone})
+    found = from_rvt_state_dict(to_rvt_state_dict(detector), given)
+    assert (detector.backbone.size_multiple, found.backbone.size_multiple) == (64, 32)
 
 
 def test_what_was_found_and_assumed_is_logged(
@@ -86,8 +94,13 @@ def test_what_was_found_and_assumed_is_logged(
             lambda w: w.update(
                 {"backbone.stages.0.att_blocks.0.att_window.mlp.net.0.0.weight": torch.ones(0, 8)}
             ),
-            "describe no detector known here|do not fit",
+            "do not fit an RVT detector",
         ),
+        (
+            lambda w: w.update({"yolox_head.stems.0.conv.weight": torch.tensor(1.0)}),
+            "describe no detector known here",
+        ),
+        (lambda w: w.clear(), "lacks the weight 'backbone.stages.0"),
     ],
 )
 def test_weights_that_make_no_detector_are_named(

@@ -12,7 +12,12 @@ from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.rvt_checkpoint import from_rvt_state_dict, is_rvt_state_dict
+from etram_pipeline.models.rvt_architecture import infer_architecture
+from etram_pipeline.models.rvt_checkpoint import (
+    from_rvt_state_dict,
+    is_rvt_state_dict,
+    without_prefix,
+)
 from etram_pipeline.models.unpickling import load_tensors
 
 PAYLOAD_KEY = "etram"
@@ -130,6 +135,9 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
 
 def _read_rvt(weights: Mapping[str, Any]) -> Checkpoint:
     tensors = {name: item for name, item in weights.items() if isinstance(item, torch.Tensor)}
-    detector, config = from_rvt_state_dict(tensors)
-    in_channels = next(iter(detector.backbone.parameters())).shape[1]
-    return Checkpoint(detector=detector, detector_config=config, in_channels=in_channels)
+    found = infer_architecture(without_prefix(tensors))
+    return Checkpoint(
+        detector=from_rvt_state_dict(tensors),
+        detector_config=found.config,
+        in_channels=found.in_channels,
+    )

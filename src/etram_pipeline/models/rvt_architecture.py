@@ -71,12 +71,12 @@ def infer_architecture(weights: Weights) -> Architecture:
             f"the checkpoint has RVT's parts but lacks the weight {error}, "
             "without which its architecture cannot be told"
         ) from error
-    except ValueError as error:
+    except (ValueError, IndexError, ZeroDivisionError) as error:
         raise CheckpointError(f"the weights describe no detector known here: {error}") from error
 
 
 def _infer_backbone(weights: Weights) -> maxvit.Config:
-    num_stages = _count(weights, r"backbone\.stages\.(\d+)\.")
+    num_stages = max(_count(weights, r"backbone\.stages\.(\d+)\."), 1)
     convolutions = [
         weights[f"{_STAGE.format(stage)}.downsample_cf2cl.conv.weight"]
         for stage in range(num_stages)

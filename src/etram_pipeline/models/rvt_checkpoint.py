@@ -78,10 +78,8 @@ def is_rvt_state_dict(names: Mapping[str, object]) -> bool:
     return {"backbone", "fpn", "yolox_head"} <= parts
 
 
-def from_rvt_state_dict(
-    weights: Mapping[str, Tensor], config: rvt.Config | None = None
-) -> tuple[rvt.RVT, rvt.Config]:
-    """A detector with RVT's weights, and its settings.
+def from_rvt_state_dict(weights: Mapping[str, Tensor], config: rvt.Config | None = None) -> rvt.RVT:
+    """A detector with RVT's weights, in evaluation mode.
 
     Args:
         weights: Tensors by RVT's name, with or without the Lightning prefix.
@@ -90,15 +88,19 @@ def from_rvt_state_dict(
     Raises:
         CheckpointError: If the tensors do not make up a detector of kind `rvt`.
     """
-    theirs = {name.removeprefix(LIGHTNING_PREFIX): tensor for name, tensor in weights.items()}
+    theirs = without_prefix(weights)
     found = infer_architecture(theirs)
-    config = config or found.config
-    detector = config.build(found.in_channels, found.num_classes)
+    detector = (config or found.config).build(found.in_channels, found.num_classes)
     ours = {rvt_name(name): name for name in detector.state_dict()}
     _check_shapes(theirs, to_rvt_state_dict(detector))
     detector.load_state_dict({ours[name]: tensor for name, tensor in theirs.items()})
     logger.info("read weights of RVT: %s", found.summary)
-    return detector.eval(), config
+    return detector.eval()
+
+
+def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights, named as in the detector rather than in RVT's Lightning module."""
+    return {name.removeprefix(LIGHTNING_PREFIX): tensor for name, tensor in weights.items()}
 
 
 def _check_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

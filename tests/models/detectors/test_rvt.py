@@ -111,6 +111,11 @@ def test_a_state_of_other_lanes_is_refused(detector: rvt.RVT) -> None:
         detector(torch.zeros(1, 2, 4, 64, 64), state)
 
 
+def test_learning_without_targets_is_refused(detector: rvt.RVT, make_batch: MakeBatch) -> None:
+    with pytest.raises(ValueError, match="2 keyframes but targets for 0"):
+        detector.losses(replace(make_batch(), targets=()), ())
+
+
 @pytest.mark.parametrize("stages", [(0, 1), (3, 2), (2, 2)])
 def test_stages_that_do_not_rise_from_one_are_refused(stages: tuple[int, ...]) -> None:
     with pytest.raises(ValidationError, match="neck_stages must rise and count from 1"):

@@ -58,21 +58,23 @@ class ConvLSTM(Cell):
     def _gates_from_input(self, maps: Float[Tensor, "T B D H W"]) -> Float[Tensor, "T B H W gates"]:
         # The input's share does not wait for the recurrence, so all windows go through at once.
         if self.mixing is not None and self.mixes_input:
-            maps = self._mix(maps.flatten(0, 1), slice(self.dim)).view_as(maps)
+            mixed = _convolve_channels(self.mixing, maps.flatten(0, 1), slice(self.dim))
+            maps = mixed.view_as(maps)
         weight = self.gates.weight.flatten(1)[:, : self.dim]
         return linear(maps.movedim(2, -1), weight, self.gates.bias)
 
     def _gates_from_hidden(self, hidden: Float[Tensor, "B D H W"]) -> Float[Tensor, "B H W gates"]:
         if self.mixing is not None:
-            hidden = self._mix(hidden, slice(-self.dim, None))
+            hidden = _convolve_channels(self.mixing, hidden, slice(-self.dim, None))
         return linear(hidden.movedim(1, -1), self.gates.weight.flatten(1)[:, self.dim :])
 
-    def _mix(self, maps: Float[Tensor, "N D H W"], channels: slice) -> Float[Tensor, "N D H W"]:
-        mixing = self.mixing
-        if mixing is None or mixing.bias is None:
-            return maps
-        weight, bias = mixing.weight[channels], mixing.bias[channels]
-        return conv2d(maps, weight, bias, padding=weight.shape[-1] // 2, groups=self.dim)
+
+def _convolve_channels(
+    depthwise: nn.Conv2d, maps: Float[Tensor, "N D H W"], channels: slice
+) -> Float[Tensor, "N D H W"]:
+    """What some channels of a depth-wise convolution make of maps that have only those."""
+    weight, bias = (depthwise.get_parameter(name)[channels] for name in ("weight", "bias"))
+    return conv2d(maps, weight, bias, padding=weight.shape[-1] // 2, groups=len(weight))
 
 
 class Config(CellConfig):

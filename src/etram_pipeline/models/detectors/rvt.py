@@ -56,6 +56,11 @@ class RVT(Detector):
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
         features, state = self._extract(batch.frames, reset_state(state, batch.starts))
+        if len(batch.targets) != len(batch.keyframes):
+            raise ValueError(
+                f"the batch has {len(batch.keyframes)} keyframes but targets for "
+                f"{len(batch.targets)}; training needs the targets of every keyframe"
+            )
         if len(batch.keyframes) == 0:
             return self._zero_losses(), state
         predictions = self._predict(tuple(batch.select_keyframes(maps) for maps in features))

@@ -47,8 +47,7 @@ class LevelHead(nn.Module):
     def _expect_few_objects(self, prior_probability: float) -> None:
         log_odds = -math.log((1 - prior_probability) / prior_probability)
         for output in (self.class_output, self.objectness_output):
-            if output.bias is not None:
-                nn.init.constant_(output.bias, log_odds)
+            nn.init.constant_(output.get_parameter("bias"), log_odds)
 
 
 class YOLOXHead(Head):
