@@ -76,8 +76,6 @@ class ClipData(LightningDataModule):
         self, train: LabelledRecordings, val: LabelledRecordings, settings: TrainSettings
     ) -> None:
         super().__init__()
-        # A device may have no recording left to validate.
-        self.allow_zero_length_dataloader_with_multiple_devices = True
         self._train = train
         self._val = val
         self._settings = settings
@@ -106,7 +104,10 @@ class ClipData(LightningDataModule):
             name: labelled_span(stored.frame_windows, stored.num_windows, length)
             for name, stored in frames.items()
         }
-        steps = whole_schedule(spans, lanes, length)
+        # A device for which no recording is left reads them all, for the others wait for its tables.
+        steps = whole_schedule(spans, lanes, length) or whole_schedule(
+            spans, Lanes(lanes.count), length
+        )
         sampler = ScheduleSampler(partial(iter, steps), len(steps))
         return clip_loader(
             ClipDataset(frames), sampler, self._settings.workers, on_gpu=self._on_gpu

@@ -1,0 +1,54 @@
+"""Which recordings are read, and how."""
+
+from collections.abc import Callable
+
+import pytest
+
+from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.training.data import ClipData, LabelledRecordings, num_workers
+from etram_pipeline.training.settings import TrainSettings
+
+Record = Callable[..., LabelledRecordings]
+
+
+def test_recordings_that_lack_frames_or_labels_are_not_chosen(record: Record) -> None:
+    made = record(3)
+    labels = {name: made.labels[name] for name in ("train/r1", "train/r2")}
+    chosen = LabelledRecordings.choose(made.frames, labels, ["train/r0", "train/r1", "train/r9"])
+    assert list(chosen.frames) == list(chosen.labels) == ["train/r1"]
+
+
+def test_validation_reads_every_label_once(record: Record, settings: TrainSettings) -> None:
+    val = record(3)
+    data = ClipData(record(1), val, settings)
+    read: list[tuple[str, int]] = []
+    batch: SequenceBatch
+    for batch in data.val_dataloader():
+        assert batch.times_us is not None
+        assert not batch.targets
+        for t, lane in batch.keyframes.tolist():
+            read.append((batch.recordings[lane], int(batch.times_us[t, lane])))
+    expected = [(name, time) for name, frame in val.labels.items() for time in frame.times_us]
+    assert sorted(read) == sorted(expected)
+
+
+def test_training_continues_in_the_schedule_where_it_was_left(
+    record: Record, settings: TrainSettings
+) -> None:
+    whole, rest = (ClipData(record(3), record(1), settings) for _ in range(2))
+    rest.load_state_dict({"batches_done": 5})
+    expected = [batch.times_us for batch in whole.train_dataloader()][5:]
+    found = [batch.times_us for batch in rest.train_dataloader()]
+    assert len(found) == settings.max_steps - 5
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.equal(theirs)
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_workers_asked_for_are_taken(workers: int) -> None:
+    assert num_workers(workers, on_gpu=False) == workers
+
+
+def test_a_busy_processor_gets_at_most_one_worker() -> None:
+    assert num_workers("auto", on_gpu=False) in {0, 1}
+    assert num_workers("auto", on_gpu=True) <= 6

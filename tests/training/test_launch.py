@@ -1,0 +1,107 @@
+"""Trainings described by a file, run here or by a launcher, on a store as RVT lays it out."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+import torch
+
+from etram_pipeline.models.checkpoint import read_checkpoint
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.training.checkpoints import LAST
+from etram_pipeline.training.data import LabelledRecordings
+from etram_pipeline.training.fit import Blueprint
+from etram_pipeline.training.history import HISTORY, read_history
+from etram_pipeline.training.launch import Job, LaunchError, run_job
+from etram_pipeline.training.settings import TrainSettings
+
+Record = Callable[..., LabelledRecordings]
+NAME = "stacked_histogram_dt=50_nbins=1"
+
+
+def write_as_rvt(root: Path, recordings: LabelledRecordings) -> None:
+    """RVT's layout; source: uzh-rpg/RVT scripts/genx/preprocess_dataset.py."""
+    for key, frames in recordings.frames.items():
+        labels = recordings.labels[key]
+        images = root / key / "event_representations_v2" / NAME
+        images.mkdir(parents=True)
+        np.save(images / "timestamps_us.npy", frames.stop_us)
+        np.save(images / "objframe_idx_2_repr_idx.npy", frames.frame_windows)
+        shape = (1, frames.channels, frames.height, frames.width)
+        with h5py.File(images / "event_representations.h5", "w") as file:
+            data = frames.read(0, frames.num_windows)
+            file.create_dataset("data", data=data, chunks=shape, **hdf5plugin.Blosc("zstd", 1))
+        boxes = root / key / "labels_v2"
+        boxes.mkdir()
+        np.save(boxes / "timestamps_us.npy", labels.times_us)
+        np.savez(
+            boxes / "labels.npz", labels=labels.labels, objframe_idx_2_label_idx=labels.first_label
+        )
+
+
+@pytest.fixture
+def job(record: Record, settings: TrainSettings, tmp_path: Path) -> Job:
+    train, val = record(2), record(1, first_seed=5)
+    val = LabelledRecordings({"val/r5": val.frames["train/r5"]}, {"val/r5": val.labels["train/r5"]})
+    for recordings in (train, val):
+        write_as_rvt(tmp_path / "store", recordings)
+    attention = {"dim_head": 8}
+    backbone = {"kind": "maxvit", "embed_dim": 8, "partition_split": 1, "attention": attention}
+    detector = DetectorConfig.model_validate({"kind": "rvt", "backbone": backbone})
+    return Job(
+        representations=tmp_path / "store",
+        representation=NAME,
+        labels=tmp_path / "store",
+        train=("train/r0", "train/r1"),
+        val=("val/r5",),
+        blueprint=Blueprint(detector=detector, class_names=("box", "other")),
+        settings=settings,
+    )
+
+
+def launched_by(job: Job, launcher: str, **changes: object) -> Job:
+    settings = job.settings.model_dump() | {"launcher": launcher} | changes
+    return job.model_copy(update={"settings": TrainSettings.model_validate(settings)})
+
+
+def test_a_store_as_rvt_lays_it_out_trains_here(job: Job, tmp_path: Path) -> None:
+    best = run_job(job, tmp_path / "work")
+    found = read_checkpoint(best)
+    assert found.in_channels == 2
+    assert found.representation is None
+    assert found.downsampled_by == 1
+
+
+def test_a_job_survives_being_written_down(job: Job) -> None:
+    assert Job.model_validate_json(job.model_dump_json(serialize_as_any=True)) == job
+
+
+@pytest.mark.slow
+def test_a_launcher_trains_what_would_be_trained_here(job: Job, tmp_path: Path) -> None:
+    here = run_job(job, tmp_path / "here")
+    there = run_job(launched_by(job, f"env OMP_NUM_THREADS=1 {sys.executable}"), tmp_path / "there")
+    assert there == tmp_path / "there" / here.name
+    assert read_history(here.with_name(HISTORY)) == read_history(there.with_name(HISTORY))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_detector(job: Job, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node=2"
+    best = run_job(launched_by(job, command, devices=2, max_steps=4), tmp_path / "work")
+    assert torch.load(best.with_name(LAST))["global_step"] == 4
+    steps = [row[0] for row in read_history(best.with_name(HISTORY)) if row[1] == "train/loss"]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_a_launcher_that_does_not_exist_is_named(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match=r"train\.launcher: cannot start 'torchrum'"):
+        run_job(launched_by(job, "torchrum --standalone"), tmp_path / "work")
+
+
+def test_a_launcher_that_fails_is_an_error(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match=r"ended with code 1; see its messages above"):
+        run_job(launched_by(job, "false"), tmp_path / "work")
