@@ -1,0 +1,82 @@
+"""The pages of the documentation, taken apart for the tests that try what they say."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from tests.conftest import PROJECT
+
+PAGES = [
+    *(f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *sorted(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md")),
+]
+RECIPES = "CONTRIBUTING.md"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code, and the file it is said to be, if any."""
+
+    language: str
+    path: str
+    code: str
+
+
+@cache
+def text_of(page: str) -> str:
+    """The source of a page."""
+    return (PROJECT / page).read_text()
+
+
+def blocks(page: str, language: str) -> list[Block]:
+    """Blocks of one language, in their order."""
+    pattern = r"(?:^`([\w/.-]+)`:\n\n)?^```(\w*)\n(.*?)^```$"
+    found = re.findall(pattern, text_of(page), re.MULTILINE | re.DOTALL)
+    return [Block(kind, path, code) for path, kind, code in found if kind == language]
+
+
+def prose(page: str) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    """Every `kedro …` of a page, in blocks and in the text, but for those left open by `…`."""
+    in_blocks = [
+        line.partition("  #")[0].strip()
+        for block in blocks(page, "bash")
+        for line in block.code.splitlines()
+        if line.startswith("kedro ")
+    ]
+    in_text = re.findall(r"`(kedro [^`\n]*)`", prose(page))
+    return sorted({command for command in [*in_blocks, *in_text] if "…" not in command})
+
+
+def anchors(page: str) -> set[str]:
+    """What links to sections of a page may end in."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
+
+
+@contextmanager
+def installed_recipes(root: Path) -> Iterator[None]:
+    """The files of all recipes under `root`, the parts among them found in their packages."""
+    modules = []
+    with pytest.MonkeyPatch.context() as patch:
+        for block in filter(lambda block: block.path, blocks(RECIPES, "python")):
+            file = root / block.path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.code)
+            if block.path.startswith("src/"):
+                modules.append(".".join(Path(block.path).with_suffix("").parts[1:]))
+                package = import_module(modules[-1].rpartition(".")[0])
+                patch.setattr(package, "__path__", [*package.__path__, str(file.parent)])
+        yield
+    for module in modules:
+        sys.modules.pop(module, None)

@@ -1,0 +1,181 @@
+"""The code in the documentation runs: recipes, snippets, notebooks."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import PROJECT
+from tests.pages import RECIPES, Block, blocks, installed_recipes
+
+from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
+from etram_pipeline.evaluation import evaluate
+from etram_pipeline.evaluation.detections import DETECTION_DTYPE
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, NAMED
+from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
+from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
+from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
+from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.sequences.build import build
+from etram_pipeline.sequences.executors import InlineExecutor
+from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
+from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
+from etram_pipeline.sequences.store import LabelStore
+
+NOTEBOOKS = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
+RECIPE_TESTS = [block for block in blocks(RECIPES, "python") if block.path.startswith("tests/")]
+
+SMALL_RVT = {
+    "kind": "rvt",
+    "backbone": {"kind": "maxvit", "embed_dim": 8, "attention": {"dim_head": 4}},
+    "neck": {"kind": "pafpn", "num_bottlenecks": 1},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder with the files of all recipes, which can be imported."""
+    root = tmp_path_factory.mktemp("recipes")
+    with installed_recipes(root):
+        yield root
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more would wait for each other longer than such small maps take
+    yield
+    torch.set_num_threads(num_threads)
+
+
+def run(code: str, names: dict[str, Any]) -> None:
+    """Run code of a page with the names that code before it left."""
+    exec(code, names)
+
+
+def example_tables() -> tuple[dict[str, LabelTable], dict[str, LabelTable]]:
+    """A pedestrian by night, and a detection that hits it."""
+    labels, detections = np.zeros(1, LABEL_DTYPE), np.zeros(1, DETECTION_DTYPE)
+    for table in (labels, detections):
+        table["t"], table["w"], table["h"] = 600_000, 40, 80
+    detections["score"] = 0.9
+    return {"test/test_night_0001": labels}, {"test/test_night_0001": detections}
+
+
+@pytest.mark.parametrize("block", RECIPE_TESTS, ids=lambda block: Path(block.path).stem)
+def test_the_tests_of_recipes_pass(block: Block) -> None:
+    names: dict[str, Any] = {}
+    run(block.code, names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert tests
+    for test in tests:
+        test()
+
+
+@pytest.mark.parametrize("check", [["check"], ["format", "--check"]], ids=" ".join)
+def test_recipes_are_in_the_style_of_the_house(recipes: Path, check: list[str]) -> None:
+    settings = (str(PROJECT / "pyproject.toml"), "lint.isort.known-first-party=['etram_pipeline']")
+    options = [word for setting in settings for word in ("--config", setting)]
+    command = [sys.executable, "-m", "ruff", *check, "--no-cache", *options, "."]
+    done = subprocess.run(command, cwd=recipes, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_detector_of_the_recipe_learns_detects_and_is_saved(tmp_path: Path) -> None:
+    config = DetectorConfig.model_validate({"kind": "frame_cnn", "dim": 4})
+    detector = config.build(in_channels=4, num_classes=3)
+    target = Targets(torch.tensor([[4.0, 6.0, 30.0, 28.0]]), torch.tensor([2]))
+    batch = SequenceBatch(
+        frames=torch.randint(0, 10, (2, 2, 4, 48, 64), dtype=torch.uint8),
+        starts=torch.tensor([True, True]),
+        keyframes=torch.tensor([[0, 0], [1, 1]]),
+        targets=(target, target),
+    )
+    losses, state = detector.losses(batch, ())
+    torch.stack([loss for name, loss in losses.items() if name[:4] != "num_"]).sum().backward()
+    assert all(weight.grad is not None for weight in detector.parameters())
+    found, state = detector.eval().detect(batch, state, Suppression(score_threshold=0))
+    assert len(found) == len(batch.keyframes)
+    path = tmp_path / "detector.ckpt"
+    write_checkpoint(path, Checkpoint(detector, config, 4, ("a", "b", "c")))
+    assert read_checkpoint(path).detector_config == config
+
+
+def test_the_protocol_of_the_recipe_is_new_and_evaluates() -> None:
+    (block,) = [block for block in blocks(RECIPES, "python") if not block.path]
+    names: dict[str, Any] = {"Protocol": Protocol}
+    run(f"protocol = {block.code}", names)
+    assert names["protocol"].name not in NAMED
+    metrics = evaluate(*example_tables(), names["protocol"], class_names=ETRAM_CLASSES)
+    assert metrics.overall["AP_50"] == pytest.approx(1)
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that snippets read, smaller than a run makes them."""
+    monkeypatch.chdir(tmp_path)
+    scene = {"height": 64, "width": 128, "duration_s": 1.2}
+    settings = {"num_train": 0, "num_val": 0, "num_test": 1, "scene": scene}
+    recordings = SceneRecordingsDataset(path="data/01_raw/scene", settings=settings).load()
+    label_files = SceneLabelsDataset(path="data/01_raw/scene", settings=settings).load()
+    dataset = DatasetSettings(height=64, width=128, class_names=ETRAM_CLASSES)
+    labels = Path("data/03_primary/labelled_frames")
+    jobs = label_jobs(recordings, label_files, dataset, LabelSettings())
+    build(labels, LABELS, jobs, InlineExecutor())
+    encoding = encode_jobs(
+        recordings, LabelStore(labels), dataset, LabelAligned(), StackedHistogram()
+    )
+    build(Path("data/02_intermediate/histograms"), REPRESENTATIONS, encoding, InlineExecutor())
+    config = DetectorConfig.model_validate(SMALL_RVT)
+    checkpoint = Checkpoint(config.build(20, len(ETRAM_CLASSES)), config, 20, ETRAM_CLASSES)
+    write_checkpoint(Path("data/06_models/detector.ckpt"), checkpoint)
+    return tmp_path
+
+
+def test_snippets_run_one_after_the_other(finished_run: Path) -> None:
+    names: dict[str, Any] = {}
+    for block in blocks("docs/python-api.md", "python"):
+        run(block.code, names)
+    assert names["predictions"].shape[-1] == 5 + len(ETRAM_CLASSES)
+    assert names["metrics"].num_recordings == 1
+    assert (finished_run / "window.png").exists()
+
+
+def test_labels_are_written_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("docs/data-formats.md", "python")
+    run(block.code, {})
+    assert read_labels(tmp_path / "street_bbox.npy")["t"].tolist() == [100_000, 133_333]
+
+
+def test_the_evaluation_snippet_runs() -> None:
+    labels, detections = example_tables()
+    same = evaluate(labels, detections, "etram_8class", ETRAM_CLASSES)
+    names = {"labels": labels, "detections": detections, "class_names": ETRAM_CLASSES}
+    (block,) = blocks("docs/evaluation.md", "python")
+    run(block.code, {**names, "before": same, "after": same})
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_notebooks_run_and_are_stored_without_outputs(
+    notebook: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    names: dict[str, Any] = {}
+    for cell in json.loads((PROJECT / "notebooks" / notebook).read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None)
+            run("".join(cell["source"]), names)
+    assert names
