@@ -28,9 +28,10 @@ def session(project: Path) -> OpenSession:
     """Opens Kedro sessions in the empty project."""
 
     def open_session(env: str | None = None, **parameters: object) -> Session:
-        opened: Session = Session.create(
+        opened = Session.create(
             project, env=env, conf_source=str(PROJECT / "conf"), runtime_params=parameters or None
         )
+        assert isinstance(opened, Session)
         return opened
 
     return open_session

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from kedro.framework.cli.utils import _split_params
 from kedro.framework.project import configure_project, pipelines
 from kedro.io import AbstractDataset

@@ -76,7 +76,9 @@ def run_tracked(project: Path, pipeline: Pipeline, catalog: DataCatalog, **optio
 
 
 def the_run(client: MlflowClient) -> Run:
-    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
     return run
 
 
@@ -86,7 +88,7 @@ def files(client: MlflowClient, run: Run, folder: str = "") -> set[str]:
 
 def small_pipeline(project: Path) -> tuple[Pipeline, DataCatalog]:
     def train(store: Store, settings: Training) -> Path:
-        assert store
+        assert store.training_run_id
         assert settings.steps
         (project / "made.ckpt").write_text("weights")
         return project / "made.ckpt"
@@ -115,6 +117,7 @@ def test_a_run_records_parameters_files_data_and_outcome(
     assert run.data.tags["kedro.pipelines"] == "a+b"
     assert files(client, run, "checkpoint") == {"checkpoint/detector.ckpt"}
     assert "config" in files(client, run)
+    assert run.inputs is not None
     (used,) = run.inputs.dataset_inputs
     assert used.dataset.name == "store"
 

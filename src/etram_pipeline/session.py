@@ -25,6 +25,10 @@ class Session(KedroSession):
     """
 
     @override
+    def __enter__(self) -> "Session":
+        return self
+
+    @override
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
         _check_pipelines(options.get("pipeline_names") or ())
         try:

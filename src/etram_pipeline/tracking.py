@@ -26,7 +26,7 @@ from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
-    from kedro.io import AbstractDataset, CatalogProtocol
+    from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from mlflow.entities import Experiment, Run
@@ -42,7 +42,7 @@ class Tracking:
     """Records parameters, metrics, files, code version and outcome of a run."""
 
     def __init__(self) -> None:
-        self._run_id: str | None = None
+        self._run_id = ""
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
 
@@ -54,7 +54,7 @@ class Tracking:
 
     @hook_impl
     def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
+        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol[Any, Any]"
     ) -> None:
         """Open the run, or continue the one asked for."""
         first_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
@@ -182,11 +182,11 @@ class Tracking:
         for first in range(0, len(new), MAX_PARAMS_PER_CALL):
             self._client.log_batch(self._run_id, params=new[first : first + MAX_PARAMS_PER_CALL])
 
-    def _log_metrics(self, dataset: "AbstractDataset[Any, Any]", data: object) -> None:
+    def _log_metrics(self, dataset: Any, data: object) -> None:  # noqa: ANN401  # has `numbers`
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        numbers: Mapping[str, float] = dataset.numbers(data)  # type: ignore[attr-defined]
+        numbers: Mapping[str, float] = dataset.numbers(data)
         metrics = [Metric(key, float(value), now, 0) for key, value in numbers.items()]
         for first in range(0, len(metrics), MAX_METRICS_PER_CALL):
             self._client.log_batch(
@@ -215,7 +215,7 @@ class Tracking:
         if self._run_id:
             self._client.log_dict(self._run_id, self._seconds, "seconds_by_node.json")
             self._client.set_terminated(self._run_id, status)
-            self._run_id = None
+            self._run_id = ""
             os.environ.pop("MLFLOW_RUN_ID", None)
 
 

@@ -71,6 +71,7 @@ def test_each_run_is_one_finished_mlflow_run(project: Path) -> None:
 
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("etram_pipeline")
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], order_by=["start_time"])
     assert {run.info.status for run in runs} == {"FINISHED"}
     first = runs[0].data

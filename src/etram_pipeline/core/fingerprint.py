@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -54,6 +55,6 @@ def _describe(value: object) -> object:
 def _describe_code(value: object) -> object:
     if isinstance(value, functools.partial):
         return [_describe(value.func), _describe(value.args), _describe(value.keywords)]
-    if callable(value):
+    if isinstance(value, type | FunctionType):
         return [f"{value.__module__}.{value.__qualname__}", getattr(value, "recipe", 0)]
     raise TypeError(f"cannot fingerprint {type(value).__name__}; give it a __fingerprint__ method")
