@@ -53,7 +53,7 @@ class SceneSettings(Settings):
     noise_hz: float = Field(default=0.06, ge=0, le=20)
     num_hot_pixels: int = Field(default=24, ge=0)
     step_us: int = Field(default=4000, ge=100, le=10_000)
-    min_visible: float = Field(default=0.25, ge=0, le=1)
+    min_visible: float = Field(default=0.35, ge=0, le=1)
     min_side_px: float = Field(default=10.0, ge=1)
 
     @model_validator(mode="after")

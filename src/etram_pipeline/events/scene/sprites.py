@@ -42,10 +42,10 @@ KINDS = {
     "pedestrian": Kind(draw_pedestrian, (0.8, 0.8), (1.6, 1.95), 1.5, 12, 0.0),
     "car": Kind(draw_car, (3.9, 4.8), (1.42, 1.75), 0.42, 4, 0.68),
     "bicycle": Kind(draw_bicycle, (1.8, 1.8), (1.7, 1.95), 4.2, 12, 0.0),
-    "bus": Kind(draw_bus, (9.0, 11.0), (3.0, 3.3), 0.63, 4, 0.75),
+    "bus": Kind(draw_bus, (8.5, 10.5), (3.0, 3.3), 0.63, 4, 0.75),
     "motorbike": Kind(draw_motorbike, (2.1, 2.1), (1.5, 1.7), 0.7, 4, 0.88),
     "truck": Kind(draw_truck, (6.5, 8.5), (3.0, 3.6), 0.63, 4, 0.8),
-    "tram": Kind(draw_tram, (14.5, 18.0), (3.9, 4.2), 0.4, 4, 0.75),
+    "tram": Kind(draw_tram, (16.0, 19.5), (3.9, 4.2), 0.4, 4, 0.75),
     "wheelchair": Kind(draw_wheelchair, (1.2, 1.2), (1.3, 1.45), 1.3, 12, 0.0),
 }
 """How each class of road user is drawn."""

@@ -11,9 +11,6 @@ from etram_pipeline.events.scene.canvas import Point
 from etram_pipeline.events.scene.settings import CLASS_NAMES, SceneSettings
 from etram_pipeline.events.scene.sprites import choose_size
 
-_NEAR_TRAM = 0.3
-"""How often the tram runs before the buses, and so hides them."""
-
 Seconds = Float64[np.ndarray, " T"]
 
 
@@ -83,19 +80,17 @@ class RoadUser:
 def plan_lanes(rng: np.random.Generator, density: float) -> list[Lane]:
     """A random street, nearest lane first: pavement, cycle lane, carriageways, tram track."""
     heading, tram_heading, cycle_heading = rng.choice([-1, 1], 3).tolist()
-    walkers = ("pedestrian", "wheelchair")
-    light, heavy = ("car", "motorbike"), ("bus", "truck", "car")
-    edge_m = rng.uniform(22.5, 24.0)
+    walkers, light = ("pedestrian", "wheelchair"), ("car", "motorbike")
+    edge_m = rng.uniform(22.3, 23.5)
     spans = [  # width, who, direction, slowest, fastest, gap, least gap
-        (0.0, walkers, 1, 1.0, 1.5, 7.0, 1.0),
-        (2.3, walkers, -1, 1.0, 1.6, 7.0, 1.0),
-        (2.4, ("bicycle",), cycle_heading, 3.4, 5.5, 7.0, 2.0),
-        (3.1, light, heading, 7.0, 11.0, 6.0, 5.0),
-        (3.4, heavy, -heading, 6.0, 10.0, 6.0, 5.0),
-        (rng.uniform(3.4, 4.2), ("tram",), tram_heading, 5.5, 8.5, 5.0, 9.0),
+        (0.0, walkers, 1, 1.0, 1.5, 9.0, 1.0),
+        (rng.uniform(2.2, 2.6), walkers, -1, 1.0, 1.6, 9.0, 1.0),
+        (2.3, ("bicycle",), cycle_heading, 3.4, 5.5, 8.0, 2.0),
+        (rng.uniform(2.9, 3.4), light, heading, 7.0, 11.0, 5.0, 4.0),
+        (rng.uniform(3.5, 4.5), light, -heading, 7.0, 11.0, 5.0, 4.0),
+        (rng.uniform(3.8, 4.6), ("bus", "truck"), -heading, 6.0, 10.0, 3.0, 4.0),
+        (rng.uniform(4.5, 5.5), ("tram",), tram_heading, 5.5, 8.5, 5.0, 9.0),
     ]
-    if rng.random() < _NEAR_TRAM:
-        spans[-2], spans[-1] = spans[-1], spans[-2]
     lanes = []
     for width_m, class_names, direction, slowest, fastest, gap_m, least_gap_m in spans:
         edge_m += width_m

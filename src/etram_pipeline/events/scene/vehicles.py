@@ -61,6 +61,15 @@ def draw_bus(canvas: Canvas, size_m: Point, phase: float) -> None:
     canvas.box((0.0, (height + 0.35) / 2), (half, (height - 0.35) / 2), body, 0.18)
     stripe = -0.1 if level == BODY_LEVELS[2] else level - 1.1
     canvas.box((0.0, 0.95), (0.98 * half, 0.16), Paint(stripe))
+    canvas.polygon(
+        [
+            (-half, 0.4),
+            (-0.5 * half, height - 0.1),
+            (-0.2 * half, height - 0.1),
+            (-0.55 * half, 0.4),
+        ],
+        Paint(stripe),
+    )
     num_windows = round(length / 1.55)
     for index in range(num_windows):
         x = -half + (index + 0.5) * length / num_windows
