@@ -1,7 +1,7 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
@@ -30,7 +30,9 @@ class Session(KedroSession):
 
     @override
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
-        _check_pipelines(options.get("pipeline_names") or ())
+        names = options.get("pipeline_names") or ["__default__"]
+        _check_pipelines(names)
+        _check_checkpoint(names, self.store.get("runtime_params") or {})
         try:
             outputs: dict[str, Any] = super().run(*args, **options)
         except (
@@ -51,6 +53,18 @@ def explain(error: BaseException) -> str:
             return str(inner)
         inner = inner.__cause__
     return _PYDANTIC_ASIDE.sub("", str(error))
+
+
+def _check_checkpoint(names: Collection[str], runtime_params: Mapping[str, Any]) -> None:
+    """Refuse to train a detector and to take another one in the same run."""
+    if "checkpoint" in runtime_params and any(
+        "checkpoint" in pipelines[name].all_outputs() for name in names
+    ):
+        raise click.ClickException(
+            f"--params checkpoint={runtime_params['checkpoint']} takes a detector as it is, but "
+            f"{' and '.join(names)} would train one: name the pipelines to run, such as "
+            "`--pipelines predict,evaluate,report`, or drop the parameter"
+        )
 
 
 def _check_pipelines(names: Collection[str]) -> None:

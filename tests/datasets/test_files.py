@@ -17,3 +17,14 @@ def test_a_file_is_copied_to_its_place(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_pipeline_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="run `kedro run --pipelines train`"):
         FileDataset(filepath=str(tmp_path / "x.ckpt"), made_by="train").load()
+
+
+def test_another_file_can_be_read_but_is_never_written(tmp_path: Path) -> None:
+    other = tmp_path / "published.ckpt"
+    other.write_bytes(b"published")
+    (tmp_path / "made.ckpt").write_bytes(b"trained")
+    dataset = FileDataset(filepath=str(tmp_path / "own.ckpt"), read_from=str(other))
+    assert dataset.load() == other
+    dataset.save(tmp_path / "made.ckpt")
+    assert other.read_bytes() == b"published"
+    assert (tmp_path / "own.ckpt").read_bytes() == b"trained"

@@ -56,3 +56,9 @@ def test_two_files_of_one_recording_are_refused(tmp_path: Path) -> None:
 def test_raw_data_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="never written"):
         RecordingsDataset(path=str(tmp_path)).save({})
+
+
+@pytest.mark.parametrize("dataset", [RecordingsDataset, LabelFilesDataset])
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path, dataset: type) -> None:
+    with pytest.raises(DatasetError, match=r"nothere\.raw.* does not exist"):
+        dataset(path=str(tmp_path / "nothere.raw")).load()

@@ -15,23 +15,30 @@ class FileDataset(AbstractDataset[Path, Path]):
 
     Args:
         filepath: Where the file is kept, relative to the project.
+        read_from: Another file to load instead, which is never written.
         made_by: Pipeline that makes it, for the message when it is missing.
         metadata: Ignored by Kedro; read by kedro-viz and by the tracking hook.
     """
 
     def __init__(
-        self, *, filepath: str, made_by: str = "", metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        read_from: str | None = None,
+        made_by: str = "",
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
+        self._source = Path(read_from) if read_from else self._filepath
         self._made_by = made_by
         self.metadata = metadata
 
     @override
     def load(self) -> Path:
-        if not self._filepath.is_file():
+        if not self._source.is_file():
             remedy = f": run `kedro run --pipelines {self._made_by}`" if self._made_by else ""
-            raise DatasetError(f"{self._filepath} does not exist{remedy}")
-        return self._filepath
+            raise DatasetError(f"{self._source} does not exist{remedy}")
+        return self._source
 
     @override
     def save(self, data: Path) -> None:
@@ -40,8 +47,8 @@ class FileDataset(AbstractDataset[Path, Path]):
 
     @override
     def _exists(self) -> bool:
-        return self._filepath.is_file()
+        return self._source.is_file()
 
     @override
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return {"filepath": str(self._filepath), "read_from": str(self._source)}

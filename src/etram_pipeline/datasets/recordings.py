@@ -53,6 +53,10 @@ class RecordingsDataset(_FolderDataset):
     def load(self) -> dict[str, Path]:
         if self._path.is_file():
             return {f"test/{recording_name(self._path)}": self._path}
+        if not self._path.exists():
+            raise DatasetError(
+                f"{self._path} does not exist: relative paths start at the project folder"
+            )
         found = _by_key(self._path, RECORDING_SUFFIXES)
         if not found:
             raise DatasetError(
@@ -71,6 +75,8 @@ class LabelFilesDataset(_FolderDataset):
         if self._path.is_file():
             beside = self._path.with_name(recording_name(self._path) + LABEL_SUFFIX)
             return {f"test/{recording_name(self._path)}": beside} if beside.exists() else {}
+        if not self._path.exists():
+            raise DatasetError(f"{self._path}, the folder of label files, does not exist")
         return _by_key(self._path, (LABEL_SUFFIX,))
 
 

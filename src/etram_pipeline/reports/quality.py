@@ -1,11 +1,16 @@
 """What a person checks of preprocessed recordings before training on them."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.sequences.store import StoredFrames
+
+logger = logging.getLogger(__name__)
+
+NUM_GROUPS = 3
 
 Row = dict[str, str | int | float]
 
@@ -42,3 +47,17 @@ def _row(
         "boxes": len(class_ids),
         **{name: int(count) for name, count in zip(class_names, counts, strict=False)},
     }
+
+
+def warn_of_grouped_labels(rows: Sequence[Row], class_names: tuple[str, ...]) -> None:
+    """Tell that label files of eTraM's three super-classes may have been taken for eight classes.
+
+    Nothing in such a file says so; only no class from the fourth on ever occurs.
+    """
+    counts = [sum(int(row[name]) for row in rows) for name in class_names]
+    if len(class_names) > NUM_GROUPS and sum(counts) and not sum(counts[NUM_GROUPS:]):
+        logger.warning(
+            "no box is of any class but %s: label files of eTraM's three super-classes look like "
+            "this. If they are, use preset=grouped_labels, or the files of eight classes",
+            ", ".join(class_names[:NUM_GROUPS]),
+        )

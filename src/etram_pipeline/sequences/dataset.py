@@ -237,7 +237,8 @@ def _in_representation_px(
         if len(labelled) != len(stored.frame_windows):
             raise StoreError(
                 f"{name} has {len(labelled)} labelled frames, but its representations were made "
-                f"for {len(stored.frame_windows)}; run the preprocess pipeline again"
+                f"for {len(stored.frame_windows)}; run `preprocess` again, with windows.kind "
+                "label_aligned if there are labels to train on"
             )
         limits = np.array([stored.width, stored.height] * 2, np.float32)
         table = labelled.labels

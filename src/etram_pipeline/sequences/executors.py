@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
+from etram_pipeline.core.machine import num_cores
+
 
 class InlineExecutor(Executor):
     """Runs each job when it is submitted, where a debugger can follow it."""
@@ -43,7 +45,7 @@ def open_executor(
         yield InlineExecutor()
         return
     executor = ProcessPoolExecutor(
-        workers or _num_cores(),
+        workers or num_cores(),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_end_with_parent,
     )
@@ -51,13 +53,6 @@ def open_executor(
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _num_cores() -> int:
-    """Cores this process may use, which a scheduler may have made fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _end_with_parent() -> None:

@@ -1,6 +1,5 @@
 """What is read at which stage of a training."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from etram_pipeline.core.errors import LabelError
+from etram_pipeline.core.machine import num_cores
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.sequences.collate import collate
 from etram_pipeline.sequences.dataset import (
@@ -104,7 +104,7 @@ class ClipData(LightningDataModule):
             name: labelled_span(stored.frame_windows, stored.num_windows, length)
             for name, stored in frames.items()
         }
-        # A device for which no recording is left reads them all, for the others wait for its tables.
+        # A device that no recording is left for reads them all: the others wait for its tables.
         steps = whole_schedule(spans, lanes, length) or whole_schedule(
             spans, Lanes(lanes.count), length
         )
@@ -155,5 +155,5 @@ def num_workers(workers: Workers, *, on_gpu: bool) -> int:
     """Processes that read clips: one beside a busy CPU, several to feed a GPU."""
     if workers != "auto":
         return workers
-    spare = len(os.sched_getaffinity(0)) - 1
+    spare = num_cores() - 1
     return min(spare, 6 if on_gpu else 1)

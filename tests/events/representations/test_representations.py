@@ -139,7 +139,7 @@ def test_an_image_is_not_changed_by_the_next_one(kind: str) -> None:
 
 
 def test_settings_survive_being_written_and_read(kind: str) -> None:
-    config = RepresentationConfig.model_validate({"kind": kind, "bins": 3, "downsample": False})
+    config = RepresentationConfig.model_validate({"kind": kind, "downsample": False})
     content = config.model_dump(mode="json", serialize_as_any=True)
 
     assert RepresentationConfig.model_validate(content) == config

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.detections import Prediction
 from etram_pipeline.evaluation.detections import DetectionTable
@@ -11,7 +12,7 @@ from etram_pipeline.training.settings import PredictSettings
 
 
 def predict_detections(
-    histograms: FrameStore, checkpoint: Path, predict: PredictSettings
+    histograms: FrameStore, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
 ) -> Prediction:
     """Detections of each recording, made as they are saved."""
     from etram_pipeline.models.checkpoint import read_checkpoint
@@ -25,7 +26,10 @@ def predict_detections(
         )
     _check_representation(frames, trained.in_channels, trained.representation, checkpoint)
     return Prediction(
-        _detect(trained.detector, frames, predict), trained.class_names, trained.mlflow_run_id
+        _detect(trained.detector, frames, predict),
+        # Checkpoints of RVT do not name their classes.
+        trained.class_names or dataset.detected_classes,
+        trained.mlflow_run_id,
     )
 
 

@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     nodes = [
         Node(
             predict_detections,
-            ["histograms", "checkpoint", "params:predict"],
+            ["histograms", "checkpoint", "params:dataset", "params:predict"],
             "detections",
             name="predict_detections",
             tags=["gpu"],
