@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from etram_pipeline.training.settings import Precision
-from etram_pipeline.training.trainer import resolve_precision, use_available_cores
+from etram_pipeline.training.trainer import resolve_precision, share_cores
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed", "16-mixed"])
@@ -17,11 +17,14 @@ def test_without_a_choice_the_hardware_decides() -> None:
     assert resolve_precision("auto", on_gpu=False) == ("bf16-mixed" if fast else "32")
 
 
-def test_no_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
-    torch.set_num_threads(4)
-    use_available_cores()
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(1)
-    use_available_cores()
-    assert torch.get_num_threads() == 1
+@pytest.mark.parametrize(
+    ("threads", "cores", "workers", "expected"),
+    [(8, 2, 0, 2), (8, 2, 1, 1), (8, 2, 6, 1), (8, 16, 1, 8), (1, 2, 0, 1)],
+)
+def test_computing_leaves_a_core_to_each_worker(
+    monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, workers: int, expected: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    torch.set_num_threads(threads)
+    share_cores(workers)
+    assert torch.get_num_threads() == expected

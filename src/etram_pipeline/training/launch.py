@@ -24,7 +24,7 @@ from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.training.tracking import lightning_loggers
 
 JOB = "job.json"
-_SECONDS_TO_STOP = 30
+_SECONDS_TO_STOP = 60  # torchrun gives its processes 30
 
 
 class Job(Settings):

@@ -12,10 +12,10 @@ from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.sequences.dataset import ClipDataset, ScheduleSampler, WindowFrames
 from etram_pipeline.sequences.schedule import Lanes, Step, labelled_span, whole_schedule
-from etram_pipeline.training.data import Loader, clip_loader
+from etram_pipeline.training.data import Loader, clip_loader, num_workers
 from etram_pipeline.training.settings import Precision, PredictSettings
 from etram_pipeline.training.tables import DetectionCollector
-from etram_pipeline.training.trainer import resolve_precision, use_available_cores
+from etram_pipeline.training.trainer import resolve_precision, share_cores
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -35,6 +35,7 @@ def predict_recordings(
     """
     frames = dict(frames)
     device = _device(settings.device)
+    share_cores(num_workers(settings.workers, on_gpu=device.type == "cuda"))
     steps = _steps(frames, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)
     collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})
@@ -59,23 +60,23 @@ def predict_recording(
     return table
 
 
+def arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Context in which the device computes with `precision`."""
+    if precision not in _AUTOCAST:
+        return nullcontext()
+    return torch.autocast(device.type, _AUTOCAST[precision])
+
+
 def _detect(
     detector: Detector, loader: Loader, device: torch.device, settings: PredictSettings
 ) -> Iterator[tuple[SequenceBatch, list[Detections]]]:
-    use_available_cores()
     precision = resolve_precision(settings.precision, on_gpu=device.type == "cuda")
     state: State = ()
     batch: SequenceBatch
     for batch in loader:
-        with torch.inference_mode(), _arithmetic(device, precision):
+        with torch.inference_mode(), arithmetic(device, precision):
             found, state = detector.detect(batch.to(device), state, settings.suppression)
         yield batch, found
-
-
-def _arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    if precision not in _AUTOCAST:
-        return nullcontext()
-    return torch.autocast(device.type, _AUTOCAST[precision])
 
 
 def _device(name: str) -> torch.device:

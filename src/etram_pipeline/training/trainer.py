@@ -1,7 +1,6 @@
 """Lightning's trainer from settings."""
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
+from etram_pipeline.core.machine import num_cores
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
 from etram_pipeline.training.history import ContinueHistory, History
@@ -132,11 +132,12 @@ def quiet_lightning() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def use_available_cores() -> None:
-    """Compute with no more threads than there are cores to run them.
+def share_cores(workers: int) -> None:
+    """Leave a core to each process that reads clips.
 
-    A container may grant fewer cores than the machine has; threads beyond those only wait.
+    Threads of one computation wait for each other, so one thread that has to share its core slows
+    all of them: with two threads beside one worker on two cores, a step takes several times as long
+    as with one. Where the environment asks for fewer threads still, it is heeded.
     """
-    cores = len(os.sched_getaffinity(0))
-    if torch.get_num_threads() > cores:
-        torch.set_num_threads(cores)
+    cores = num_cores()
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - workers)))
