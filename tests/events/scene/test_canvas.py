@@ -18,7 +18,7 @@ AREA_M2: dict[str, tuple[Callable[[Canvas], None], float]] = {
 @pytest.fixture
 def canvas() -> Canvas:
     """A canvas of 4 m by 2 m and its margins, 40 px to the metre."""
-    return Canvas((4.0, 2.0), 0.5, 40.0, seed=0)
+    return Canvas((4.0, 2.0), (0.5, 0.5), 40.0, seed=0)
 
 
 @pytest.mark.parametrize("shape", AREA_M2)

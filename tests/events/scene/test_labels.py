@@ -27,7 +27,7 @@ SENSOR = SceneSettings(height=384, width=640, min_visible=0.3)
 
 def square(left: float, top: float, scale: float = 1.0) -> Placed:
     """An opaque square of 20 px whose corner is at (`left`, `top`)."""
-    canvas = Canvas((4.0, 4.0), 0.35, 10.0, seed=0)
+    canvas = Canvas((4.0, 4.0), (0.35, 0.35), 10.0, seed=0)
     canvas.colour[:], canvas.opacity[:] = 0.0, 0.0
     canvas.opacity[10:30, 10:30] = 1.0
     sprite = make_sprite([canvas], cycle_m=1.0)

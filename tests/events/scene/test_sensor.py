@@ -49,7 +49,7 @@ def square(level: float, opacity: float = 1.0, light: float = 0.0) -> Sprites:
     frame[:, 1:-1, 1:-1] = np.array([level * opacity, opacity, light])[:, None, None]
     rows = np.full((SIDE + 2, 2), [1, SIDE])
     return Sprites(
-        values=frame.ravel(),
+        values=frame[: 3 if light else 2].ravel(),
         first=np.zeros(1, np.int64),
         rows=np.array([SIDE + 2]),
         columns=np.array([SIDE + 2]),

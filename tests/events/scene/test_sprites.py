@@ -73,9 +73,9 @@ def test_mirrored_sprite_faces_the_other_way(class_name: str) -> None:
 
 
 def test_only_vehicles_light_the_night() -> None:
-    lit = {name for name in CLASS_NAMES if sprite(name, light=NIGHT)[0].frames[:, 2].any()}
+    lit = {name for name in CLASS_NAMES if sprite(name, light=NIGHT)[0].lit}
     assert lit == {"car", "bus", "motorbike", "truck", "tram"}
-    assert not sprite("car")[0].frames[:, 2].any()
+    assert not sprite("car")[0].lit
 
 
 def test_night_lessens_contrast() -> None:

@@ -32,19 +32,24 @@ class Paint(NamedTuple):
 class Canvas:
     """Picture of one road user: x to the right and y up from the ground, in metres.
 
+    `size_m` is its length and height, `margins_m` the room behind and before it.
+
     Attributes:
         colour: Brightness times opacity.
         opacity: Share of each px the road user covers.
         light: Brightness its lamps add to what surrounds it.
     """
 
-    def __init__(self, size_m: Point, margin_m: float, px_per_m: float, seed: int) -> None:
+    def __init__(self, size_m: Point, margins_m: Point, px_per_m: float, seed: int) -> None:
         length_m, height_m = size_m
         self.px_per_m = px_per_m
         self.rng = np.random.default_rng(seed)
-        width = int(np.ceil((length_m + 2 * margin_m) * px_per_m)) + 4
+        width = int(np.ceil((length_m + sum(margins_m)) * px_per_m)) + 4
         height = int(np.ceil((height_m + 2 * GROUND_M) * px_per_m)) + 4
-        self.anchor_px = (width / 2, height - 2 - GROUND_M * px_per_m)
+        self.anchor_px = (
+            2 + (margins_m[0] + length_m / 2) * px_per_m,
+            height - 2 - GROUND_M * px_per_m,
+        )
         self._x = ((np.arange(width) + 0.5 - self.anchor_px[0]) / px_per_m).astype(np.float32)
         self._y = ((self.anchor_px[1] - np.arange(height) - 0.5) / px_per_m).astype(np.float32)
         self.colour: Image = np.zeros((height, width), np.float32)

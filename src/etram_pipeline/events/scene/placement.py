@@ -79,7 +79,7 @@ def join_sprites(*sprites: Sprite) -> Sprites:
         extents=np.concatenate(extents),
         first_extent=np.cumsum(rows) - rows,
         moving=np.concatenate(moving),
-        lit=np.array([bool(sprite.frames[:, 2].any()) for sprite in sprites], np.bool_),
+        lit=np.array([sprite.lit for sprite in sprites], np.bool_),
     )
 
 

@@ -2,8 +2,9 @@
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt64
@@ -63,11 +64,11 @@ class Scene:
         pixels = self._start_pixels()
         num_steps = self.settings.duration_us // self.settings.step_us
         edges = np.linspace(0, self.settings.height, _BANDS + 1).astype(int).tolist()
-        with ThreadPoolExecutor(num_threads) as executor:
+        with _open_threads(num_threads) as run:
             for first_step in range(0, num_steps, _SLAB_STEPS):
                 clock = self._clock(first_step, min(_SLAB_STEPS, num_steps - first_step))
                 slab = Slab(clock, *self._lay_out(clock), pixels)
-                keys = executor.map(look, edges[:-1], edges[1:], itertools.repeat(slab))
+                keys = run(look, edges[:-1], edges[1:], itertools.repeat(slab))
                 yield _unpack(np.concatenate(list(keys)), first_step * self.settings.step_us)
 
     @functools.cached_property
@@ -165,6 +166,16 @@ def simulate(settings: SceneSettings, seed: int) -> tuple[Events, BoxTable]:
         polarity=np.concatenate([slab.polarity for slab in slabs]),
     )
     return events, scene.labels
+
+
+@contextmanager
+def _open_threads(num_threads: int) -> Iterator[Callable[..., Iterator[UInt64[np.ndarray, " N"]]]]:
+    """What `map` does, in several threads; in this one if one is asked for."""
+    if num_threads == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(num_threads) as executor:
+        yield executor.map
 
 
 def _draw_user(camera: Camera, light: Light, user: RoadUser) -> Sprite:

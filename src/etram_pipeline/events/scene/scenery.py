@@ -75,7 +75,7 @@ def plan_scenery(
 
 def _draw_tree(px_per_m: float, light: Light, rng: np.random.Generator) -> Sprite:
     height_m, radius_m = rng.uniform(4.5, 6.5), rng.uniform(1.3, 1.9)
-    canvas = Canvas((2 * radius_m, height_m), 0.3, px_per_m, int(rng.integers(2**31)))
+    canvas = Canvas((2 * radius_m, height_m), (0.3, 0.3), px_per_m, int(rng.integers(2**31)))
     canvas.limb((0.0, 0.0), (0.0, height_m - radius_m), 0.12, Paint(-2.4, texture=0.2))
     canvas.ellipse((0.0, height_m - radius_m), (radius_m, radius_m), Paint(-1.9, texture=0.35))
     leaves = smooth_noise(canvas.opacity.shape, 0.25 * px_per_m, canvas.rng)
@@ -91,7 +91,7 @@ def _draw_lamp(px_per_m: float, seed: int) -> Sprite:
     """A lamp on a post; its phases are the swing of the mains."""
     phases = []
     for angle in np.arange(4) * np.pi / 2:
-        canvas = Canvas((2.0, 6.0), 0.4, px_per_m, seed)
+        canvas = Canvas((2.0, 6.0), (0.4, 0.4), px_per_m, seed)
         canvas.limb((0.0, 0.0), (0.0, 5.6), 0.07, Paint(-2.9))
         canvas.ellipse((0.0, 5.6), (0.35, 0.14), Paint(0.4 + 0.8 * np.sin(angle)))
         canvas.glow((0.0, 5.5), (0.9, 0.7), 1.7 + 1.5 * float(np.sin(angle)))

@@ -183,16 +183,17 @@ def _blend_rows(
     up, blend = _ONE - down, poses.blend[step, k]
     rest, columns = _ONE - blend, sprites.columns[k]
     moving = blend > 0 and sprites.moving[sprites.first_extent[k] + int(v)]
-    for channel in range(3 if sprites.lit[k] else 2):
+    num_channels = 3 if sprites.lit[k] else 2
+    for channel in range(num_channels):
         strip = strips[channel]
         plane = sprites.rows[k] * columns
         offset = sprites.first[k] + channel * plane + int(v) * columns + begin
-        now = sprites.values[offset + poses.phase[step, k] * 3 * plane :]
+        now = sprites.values[offset + poses.phase[step, k] * num_channels * plane :]
         upper, lower = now[: end - begin], now[columns : columns + end - begin]
         for i in range(end - begin):
             strip[i] = up * upper[i] + down * lower[i]
         if moving:
-            later = sprites.values[offset + poses.next_phase[step, k] * 3 * plane :]
+            later = sprites.values[offset + poses.next_phase[step, k] * num_channels * plane :]
             upper, lower = later[: end - begin], later[columns : columns + end - begin]
             for i in range(end - begin):
                 strip[i] = rest * strip[i] + blend * (up * upper[i] + down * lower[i])

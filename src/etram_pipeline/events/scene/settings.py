@@ -27,7 +27,7 @@ class SceneSettings(Settings):
         width: Columns of the sensor, in px.
         duration_s: Length of the recording.
         night: Street lamps and headlights instead of daylight; a darker, noisier, slower sensor.
-        density: How close road users follow each other; 1 shows about eight at a time.
+        density: How close road users follow each other; 1 shows about twelve at a time.
         class_weights: How much of the road users' time belongs to each class, relative to 1; a
             class of weight 0 does not appear.
         threshold: Mean contrast, as a difference of natural logarithms, that makes an event.

@@ -50,8 +50,9 @@ KINDS = {
 }
 """How each class of road user is drawn."""
 
-_MARGIN_M, _BEAM_M = 0.35, 3.0
+_MARGIN_M, _BEAM_M = 0.35, 2.6
 _TRACE, _SOLID = 0.01, 0.6
+_NUM_LIT_CHANNELS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,8 @@ class Sprite:
     """Pictures of one road user over an animation cycle, with an empty px all around.
 
     Attributes:
-        frames: Brightness times opacity, opacity, and added light of each phase.
+        frames: Brightness times opacity, opacity and, if it has lamps, the light it adds, of each
+            phase.
         extents: First and last column used in each row by any phase; last < first in empty rows.
         boxes: First row, last row, first and last column of what is opaque in each phase; the last
             before the first if nothing is.
@@ -68,12 +70,17 @@ class Sprite:
         cycle_m: Way travelled in one animation cycle.
     """
 
-    frames: Float32[np.ndarray, "phases 3 H W"]
+    frames: Float32[np.ndarray, "phases C H W"]
     extents: Int64[np.ndarray, "H 2"]
     boxes: Int64[np.ndarray, "phases 4"]
     anchor_px: Point
     px_per_m: float
     cycle_m: float
+
+    @property
+    def lit(self) -> bool:
+        """Whether it adds light to what surrounds it."""
+        return bool(self.frames.shape[1] == _NUM_LIT_CHANNELS)
 
     def mirrored(self) -> "Sprite":
         """The same road user facing the other way."""
@@ -115,7 +122,9 @@ def draw_sprite(class_name: str, size_m: Point, px_per_m: float, seed: int, ligh
 
 def make_sprite(phases: Sequence[Canvas], cycle_m: float) -> Sprite:
     """A sprite of canvases of one size, the phases of an animation."""
-    frames = np.stack([_picture(canvas) for canvas in phases])
+    lit = any(canvas.light.any() for canvas in phases)
+    num_channels = _NUM_LIT_CHANNELS if lit else _NUM_LIT_CHANNELS - 1
+    frames = np.stack([_picture(canvas)[:num_channels] for canvas in phases])
     return Sprite(
         frames=frames,
         extents=_extents(frames),
@@ -131,7 +140,7 @@ def _draw_phase(
 ) -> Canvas:
     has_lamps = light.night and kind.lamp_m > 0
     # The same seed in every phase keeps colours and textures still while legs and wheels move.
-    canvas = Canvas(size_m, _BEAM_M if has_lamps else _MARGIN_M, px_per_m, seed)
+    canvas = Canvas(size_m, (_MARGIN_M, _BEAM_M if has_lamps else _MARGIN_M), px_per_m, seed)
     kind.draw(canvas, size_m, float(angle))
     canvas.expose(light)
     if has_lamps:
@@ -151,7 +160,7 @@ def _picture(canvas: Canvas) -> Float32[np.ndarray, "3 H W"]:
     return picture
 
 
-def _extents(frames: Float32[np.ndarray, "phases 3 H W"]) -> Int64[np.ndarray, "H 2"]:
+def _extents(frames: Float32[np.ndarray, "phases C H W"]) -> Int64[np.ndarray, "H 2"]:
     used = (np.abs(frames[:, 1:]) > _TRACE).any(axis=(0, 1))
     first = used.argmax(axis=1)
     last = used.shape[1] - 1 - used[:, ::-1].argmax(axis=1)

@@ -4,13 +4,13 @@ import numpy as np
 
 from etram_pipeline.events.scene.canvas import Canvas, Paint, Point
 
-GLASS = Paint(-2.3, texture=0.15)
+GLASS = Paint(-1.9, texture=0.12)
 RUBBER = Paint(-3.0)
 METAL = Paint(-1.0)
 DARK = Paint(-2.5)
 LAMP = Paint(0.35)
 
-BODY_LEVELS = (-2.5, -2.0, -0.9, -0.5, -0.2, 0.1)
+BODY_LEVELS = (-2.5, -2.0, -0.9, -0.5, -0.3, -0.1)
 
 
 def draw_car(canvas: Canvas, size_m: Point, phase: float) -> None:
@@ -75,7 +75,7 @@ def draw_bus(canvas: Canvas, size_m: Point, phase: float) -> None:
         x = -half + (index + 0.5) * length / num_windows
         canvas.box((x, 0.69 * height), (0.42 * length / num_windows, 0.16 * height), GLASS, 0.06)
     for x in (-0.3 * half, 0.72 * half):
-        canvas.box((x, 1.45), (0.58, 1.1), Paint(-2.0, texture=0.1))
+        canvas.box((x, 1.45), (0.58, 1.1), Paint(-1.7, texture=0.1))
         canvas.limb((x, 0.45), (x, 2.5), 0.03, METAL)
     canvas.box((0.3 * half, height - 0.22), (0.3 * half, 0.12), LAMP)
     canvas.box((-0.2 * half, height + 0.02), (0.3 * half, 0.1), Paint(level - 0.3))
@@ -125,11 +125,11 @@ def draw_tram(canvas: Canvas, size_m: Point, phase: float) -> None:
     """Long articulated cars on bogies, rounded at both ends, with a pantograph."""
     length, height = size_m
     half, roof = length / 2, height - 0.7
-    level = canvas.rng.choice([-0.3, 0.0, 0.1])
+    level = canvas.rng.choice([-0.5, -0.3, -0.1])
     canvas.shade(half)
     canvas.box((0.0, (roof + 0.3) / 2), (half, (roof - 0.3) / 2), Paint(level, texture=0.04), 0.7)
     canvas.box((0.0, 0.75), (0.97 * half, 0.3), Paint(-1.9, texture=0.05))
-    canvas.box((0.0, 0.71 * roof), (0.95 * half, 0.17 * roof), Paint(-2.2, texture=0.25), 0.1)
+    canvas.box((0.0, 0.71 * roof), (0.95 * half, 0.17 * roof), Paint(-1.8, texture=0.15), 0.1)
     num_windows = round(length / 1.3)
     for index in range(num_windows):
         x = -half + (index + 0.5) * length / num_windows
@@ -138,7 +138,7 @@ def draw_tram(canvas: Canvas, size_m: Point, phase: float) -> None:
             canvas.box((x, 0.5 * roof), (0.6, 0.42 * roof), Paint(-1.2, texture=0.1))
             canvas.limb((x, 0.4), (x, 0.9 * roof), 0.03, DARK)
     for x in (-length / 6, length / 6):
-        canvas.box((x, (roof + 0.3) / 2), (0.22, (roof - 0.3) / 2), Paint(-2.8), 0.02)
+        canvas.box((x, (roof + 0.3) / 2), (0.22, (roof - 0.3) / 2), Paint(-2.4), 0.02)
     for x in (-0.35 * half, 0.35 * half):
         canvas.box((x, roof + 0.08), (0.16 * half, 0.12), Paint(-1.4))
     _draw_pantograph(canvas, roof, height)
