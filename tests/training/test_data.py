@@ -46,9 +46,17 @@ def test_training_continues_in_the_schedule_where_it_was_left(
 
 @pytest.mark.parametrize("workers", [0, 3])
 def test_workers_asked_for_are_taken(workers: int) -> None:
-    assert num_workers(workers, on_gpu=False) == workers
+    assert num_workers(workers, 2**60, on_gpu=False) == workers
 
 
 def test_a_busy_processor_gets_at_most_one_worker() -> None:
-    assert num_workers("auto", on_gpu=False) in {0, 1}
-    assert num_workers("auto", on_gpu=True) <= 6
+    assert num_workers("auto", 1000, on_gpu=False) in {0, 1}
+    assert num_workers("auto", 1000, on_gpu=True) <= 6
+
+
+def test_without_memory_to_share_training_reads_by_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("etram_pipeline.training.data.num_cores", lambda: 8)
+    assert num_workers("auto", 2**60, on_gpu=True) == 0
+    assert "give the container more" in caplog.text

@@ -23,6 +23,7 @@ from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history
 from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.trainer import DivergedError
 
 Record = Callable[..., LabelledRecordings]
 RANDOM = SamplingSettings(kind="random")
@@ -291,6 +292,14 @@ def test_boxes_of_a_class_that_does_not_exist_are_refused(
     train.labels["train/r1"].labels["class_id"][3] = 2
     with pytest.raises(LabelError, match="train/r1 has boxes of class 2, but there are 2 classes"):
         fit(train, record(1), blueprint, settings, tmp_path)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    hasty = changed(settings, optimizer={"learning_rate": 1e30, "gradient_clip": None})
+    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step \d; lower train"):
+        fit(record(2), record(1), blueprint, hasty, tmp_path)
 
 
 def test_nothing_to_train_on_is_an_error(

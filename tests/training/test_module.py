@@ -13,6 +13,7 @@ from etram_pipeline.training.fit import Blueprint
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.trainer import quiet_lightning
 
 Record = Callable[..., LabelledRecordings]
 
@@ -60,7 +61,8 @@ def spied(record: Record, blueprint: Blueprint, settings: TrainSettings) -> Spy:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, datamodule=ClipData(record(3), val, settings))
+    with quiet_lightning():
+        trainer.fit(module, datamodule=ClipData(record(3), val, settings))
     return spy
 
 

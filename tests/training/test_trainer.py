@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from etram_pipeline.training.settings import Precision
+from etram_pipeline.training.settings import Precision, Workers
 from etram_pipeline.training.trainer import resolve_precision, share_cores
 
 
@@ -19,12 +19,12 @@ def test_without_a_choice_the_hardware_decides() -> None:
 
 @pytest.mark.parametrize(
     ("threads", "cores", "workers", "expected"),
-    [(8, 2, 0, 2), (8, 2, 1, 1), (8, 2, 6, 1), (8, 16, 1, 8), (1, 2, 0, 1)],
+    [(8, 2, 0, 2), (8, 2, 1, 1), (8, 2, "auto", 1), (8, 2, 6, 1), (8, 16, 1, 8), (1, 2, 0, 1)],
 )
 def test_computing_leaves_a_core_to_each_worker(
-    monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, workers: int, expected: int
+    monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, workers: Workers, expected: int
 ) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr("etram_pipeline.training.trainer.num_cores", lambda: cores)
     torch.set_num_threads(threads)
     share_cores(workers)
     assert torch.get_num_threads() == expected

@@ -1,8 +1,11 @@
 """What is read at which stage of a training."""
 
+import logging
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
@@ -28,7 +31,12 @@ from etram_pipeline.sequences.schedule import (
 )
 from etram_pipeline.training.settings import TrainSettings, Workers
 
+logger = logging.getLogger(__name__)
+
 Loader = DataLoader[Sample | None]
+
+_PREFETCHED = 2
+_SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,8 @@ class ClipData(LightningDataModule):
             num_steps=settings.max_steps * settings.optimizer.accumulate,
             first_step=self._batches_done,
         )
-        return clip_loader(dataset, sampler, settings.workers, on_gpu=self._on_gpu)
+        workers = self._workers(self._train, settings.lanes)
+        return clip_loader(dataset, sampler, workers)
 
     @override
     def val_dataloader(self) -> Loader:
@@ -109,9 +118,8 @@ class ClipData(LightningDataModule):
             spans, Lanes(lanes.count), length
         )
         sampler = ScheduleSampler(partial(iter, steps), len(steps))
-        return clip_loader(
-            ClipDataset(frames), sampler, self._settings.workers, on_gpu=self._on_gpu
-        )
+        workers = self._workers(self._val, lanes.count)
+        return clip_loader(ClipDataset(frames), sampler, workers)
 
     @override
     def state_dict(self) -> dict[str, int]:
@@ -134,26 +142,49 @@ class ClipData(LightningDataModule):
             return Lanes(count)
         return Lanes(count, self.trainer.global_rank, self.trainer.world_size)
 
-    @property
-    def _on_gpu(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+    def _workers(self, recordings: LabelledRecordings, lanes: int) -> int:
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        batch_bytes = lanes * self._settings.clip_length * window_bytes(recordings.frames)
+        return num_workers(self._settings.workers, batch_bytes, on_gpu=on_gpu)
 
 
-def clip_loader(
-    dataset: ClipDataset, sampler: ScheduleSampler, workers: Workers, *, on_gpu: bool
-) -> Loader:
+def clip_loader(dataset: ClipDataset, sampler: ScheduleSampler, workers: int) -> Loader:
     """Loader of batches in the order of the schedule, whatever the number of workers."""
     return DataLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
-        num_workers=min(num_workers(workers, on_gpu=on_gpu), len(sampler)),
+        num_workers=min(workers, len(sampler)),
+        prefetch_factor=_PREFETCHED if workers and len(sampler) else None,
     )
 
 
-def num_workers(workers: Workers, *, on_gpu: bool) -> int:
-    """Processes that read clips: one beside a busy CPU, several to feed a GPU."""
+def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
+    """Size of one representation, at one byte a value; 0 if there are none."""
+    sizes = (stored.channels * stored.height * stored.width for stored in frames.values())
+    return next(sizes, 0)
+
+
+def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool) -> int:
+    """Processes that read clips: one beside a busy CPU, several to feed a GPU.
+
+    They hand batches over in shared memory, of which containers often have little; running out of
+    it would end the training without a word.
+    """
     if workers != "auto":
         return workers
-    spare = num_cores() - 1
-    return min(spare, 6 if on_gpu else 1)
+    wanted = min(num_cores() - 1, 6 if on_gpu else 1)
+    needed = (_PREFETCHED * wanted + 1) * batch_bytes
+    if not wanted or not _SHARED_MEMORY.exists():
+        return wanted
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if free >= needed:
+        return wanted
+    logger.warning(
+        "%s has %d MB left, but handing clips over takes %d MB: training reads them itself, which "
+        "is slower; give the container more (docker run --shm-size=1g)",
+        _SHARED_MEMORY,
+        free // 2**20,
+        needed // 2**20,
+    )
+    return 0

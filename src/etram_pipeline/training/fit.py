@@ -20,7 +20,7 @@ from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, rea
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, find_resumable
-from etram_pipeline.training.data import ClipData, LabelledRecordings, num_workers
+from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
@@ -83,7 +83,7 @@ def fit(
     for recordings in (train, val):
         recordings.check_classes(len(blueprint.class_names))
     with quiet_lightning():
-        share_cores(num_workers(settings.workers, on_gpu=False))
+        share_cores(settings.workers)
         seed_everything(settings.seed, workers=True, verbose=False)
         module = _build_module(train, val, blueprint, settings)
         score = module.score

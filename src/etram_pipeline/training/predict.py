@@ -12,7 +12,7 @@ from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.sequences.dataset import ClipDataset, ScheduleSampler, WindowFrames
 from etram_pipeline.sequences.schedule import Lanes, Step, labelled_span, whole_schedule
-from etram_pipeline.training.data import Loader, clip_loader, num_workers
+from etram_pipeline.training.data import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.training.settings import Precision, PredictSettings
 from etram_pipeline.training.tables import DetectionCollector
 from etram_pipeline.training.trainer import resolve_precision, share_cores
@@ -35,7 +35,7 @@ def predict_recordings(
     """
     frames = dict(frames)
     device = _device(settings.device)
-    share_cores(num_workers(settings.workers, on_gpu=device.type == "cuda"))
+    share_cores(settings.workers)
     steps = _steps(frames, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)
     collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})
@@ -43,7 +43,9 @@ def predict_recordings(
         yield name, collector.take(name)
     dataset = ClipDataset(frames, keyframes=settings.windows)
     sampler = ScheduleSampler(partial(iter, steps), len(steps))
-    loader = clip_loader(dataset, sampler, settings.workers, on_gpu=device.type == "cuda")
+    batch_bytes = settings.lanes * settings.clip_length * window_bytes(frames)
+    workers = num_workers(settings.workers, batch_bytes, on_gpu=device.type == "cuda")
+    loader = clip_loader(dataset, sampler, workers)
     for batch, found in _detect(detector.to(device).eval(), loader, device, settings):
         collector.add(batch, found)
         for name in filter(None, batch.recordings):

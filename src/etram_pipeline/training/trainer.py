@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -13,12 +13,13 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
+from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
 from etram_pipeline.training.history import ContinueHistory, History
 from etram_pipeline.training.progress import Progress
-from etram_pipeline.training.settings import Precision, TrainSettings
+from etram_pipeline.training.settings import Precision, TrainSettings, Workers
 
 _NOISE = (
     "ignore:.*does not have many workers.*",
@@ -34,6 +35,28 @@ _NOISE = (
     "ignore:.*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     "ignore:.*does not have a deterministic implementation.*",
 )
+
+
+class DivergedError(EtramError):
+    """Training has lost its way; going on would not bring it back."""
+
+
+class StopWhenDiverged(Callback):
+    """Ends a training whose loss is no longer a number, instead of finishing it in vain."""
+
+    def __init__(self, every_steps: int) -> None:
+        """Look every `every_steps` steps, as reading the loss waits for the device."""
+        self._every_steps = every_steps
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: object
+    ) -> None:
+        if trainer.global_step % self._every_steps == 0 and not outputs["loss"].isfinite():
+            raise DivergedError(
+                f"the loss is {float(outputs['loss'])} at step {trainer.global_step}; lower "
+                "train.optimizer.learning_rate, or set train.precision to '32'"
+            )
 
 
 class ValidateLastStep(Callback):
@@ -59,6 +82,8 @@ def build_trainer(
     """
     on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     num_processes = settings.devices * settings.num_nodes
+    if on_gpu:
+        torch.set_float32_matmul_precision("high")  # TF32, as the reference allows
     history = History(folder)
     callbacks = _callbacks(settings, folder, monitor, scored=scored)
     return Trainer(
@@ -91,7 +116,7 @@ def build_trainer(
 def _callbacks(
     settings: TrainSettings, folder: Path, monitor: str, *, scored: bool
 ) -> list[Callback]:
-    callbacks: list[Callback] = [ValidateLastStep()]
+    callbacks: list[Callback] = [StopWhenDiverged(settings.log_every_steps), ValidateLastStep()]
     if settings.average_decay is not None:
         callbacks.append(WeightAverage(settings.average_decay))
     if settings.validation.patience is not None and scored:
@@ -132,12 +157,12 @@ def quiet_lightning() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def share_cores(workers: int) -> None:
+def share_cores(workers: Workers) -> None:
     """Leave a core to each process that reads clips.
 
     Threads of one computation wait for each other, so one thread that has to share its core slows
     all of them: with two threads beside one worker on two cores, a step takes several times as long
     as with one. Where the environment asks for fewer threads still, it is heeded.
     """
-    cores = num_cores()
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - workers)))
+    threads = num_cores() - (1 if workers == "auto" else workers)
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), threads)))
