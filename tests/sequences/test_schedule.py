@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Int64
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.sequences.schedule import (
     Clip,
     Lanes,
@@ -157,12 +158,12 @@ def test_one_recording_fills_any_number_of_lanes(toys: Windows) -> None:
 def test_without_a_full_clip_mixed_lanes_all_stream(toys: Windows) -> None:
     steps = take(3, MIXED, Lanes(2), {"q3": toys["q3"]})
     assert {clip.sampling for step in steps for clip in step if clip} == {"stream"}
-    with pytest.raises(ValueError, match="lower clip_length"):
+    with pytest.raises(StoreError, match="lower clip_length"):
         take(1, RANDOM, Lanes(2), {"q3": toys["q3"]})
 
 
 def test_nothing_to_train_on_is_an_error() -> None:
-    with pytest.raises(ValueError, match="none of 1 recordings has a labelled window"):
+    with pytest.raises(StoreError, match="none of 1 recordings has a labelled window"):
         take(1, MIXED, Lanes(2), {"empty": np.empty(0, np.int64)})
 
 

@@ -201,6 +201,18 @@ def test_a_finished_training_is_not_repeated_but_can_be_prolonged(
     assert [step for step, _ in curve(tmp_path)] == list(range(1, 13))
 
 
+def test_a_training_killed_just_before_its_end_is_recognised_as_finished(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    train, val = record(2), record(1)
+    fit(train, val, blueprint, settings, tmp_path)
+    for name in ("finished.json", BEST):
+        (tmp_path / name).unlink()
+        assert fit(train, val, blueprint, settings, tmp_path, [At(1, fail)]).exists()
+        assert (tmp_path / "finished.json").exists()
+    assert len(curve(tmp_path)) == settings.max_steps
+
+
 def test_training_stops_early_when_validation_no_longer_improves(
     record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
 ) -> None:

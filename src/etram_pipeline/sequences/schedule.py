@@ -23,6 +23,7 @@ from jaxtyping import Int64
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import StoreError
 
 Sampling = Literal["stream", "random", "whole"]
 Windows = Mapping[str, Int64[np.ndarray, " F"]]
@@ -141,17 +142,17 @@ def training_schedule(
         seed: Decides the order of the parts in each pass.
 
     Raises:
-        ValueError: If no recording has a label, or none is long enough for a random clip.
+        StoreError: If no recording has a label, or none is long enough for a random clip.
     """
     names = sorted(frame_windows)
     streams = [p for name in names for p in stream_parts(name, frame_windows[name], length)]
     items = [p for name in names for p in random_parts(name, frame_windows[name], length)]
     if not streams:
-        raise ValueError(f"none of {len(names)} recordings has a labelled window to train on")
+        raise StoreError(f"none of {len(names)} recordings has a labelled window to train on")
     num_random = sampling.num_random(lanes.count)
     if num_random and not items:
         if sampling.kind == "random":
-            raise ValueError(f"no labelled window has {length} windows up to it; lower clip_length")
+            raise StoreError(f"no labelled window has {length} windows up to it; lower clip_length")
         num_random = 0
     num_stream = lanes.count - num_random
     return _deal_to_ranks(

@@ -53,7 +53,7 @@ class BestAndLast(Checkpoint):
         due = trainer.global_step >= self._last_step + self._every_steps
         # A state from just before a validation would continue after it, and never be scored.
         if due and not _is_validated_next(trainer):
-            self._save_last(trainer)
+            self._save(trainer, is_best=False)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,15 +61,12 @@ class BestAndLast(Checkpoint):
         is_best = score is None or float(score) > self._best_score
         if score is not None:
             self._best_score = max(self._best_score, float(score))
-        self._save_last(trainer)
-        if is_best:
-            self._share_as_best(trainer)
+        self._save(trainer, is_best=is_best)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._last_step < trainer.global_step:  # without recordings there is no validation
-            self._save_last(trainer)
-            self._share_as_best(trainer)
+            self._save(trainer, is_best=True)
 
     @override
     def state_dict(self) -> dict[str, float]:
@@ -80,19 +77,21 @@ class BestAndLast(Checkpoint):
         self._best_score = state_dict["best_score"]
         self._last_step = state_dict["last_step"]
 
-    def _save_last(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, *, is_best: bool) -> None:
+        """Save the last state; the best one first, lest being killed in between forgets it."""
         self._last_step = trainer.global_step
-        trainer.save_checkpoint(self._folder / LAST)
+        trainer.save_checkpoint(self._folder / (BEST if is_best else LAST))
+        if is_best and trainer.is_global_zero:
+            share_file(self._folder / BEST, self._folder / LAST)
 
-    def _share_as_best(self, trainer: Trainer) -> None:
-        """Give the file a second name, without writing it again where the file system can."""
-        if not trainer.is_global_zero:
-            return
-        with written_whole(self._folder / BEST) as partial:
-            try:
-                os.link(self._folder / LAST, partial)
-            except OSError:
-                shutil.copyfile(self._folder / LAST, partial)
+
+def share_file(source: Path, target: Path) -> None:
+    """Give a file a second name, without writing it again where the file system can."""
+    with written_whole(target) as partial:
+        try:
+            os.link(source, partial)
+        except OSError:
+            shutil.copyfile(source, partial)
 
 
 def find_resumable(folder: Path) -> Path | None:

@@ -108,7 +108,7 @@ class ClipData(LightningDataModule):
     @override
     def val_dataloader(self) -> Loader:
         frames, length = self._val.frames, self._settings.clip_length
-        lanes = self._lanes(self._settings.validation.lanes)
+        lanes = self._lanes(min(self._settings.validation.lanes, max(len(frames), 1)))
         spans = {
             name: labelled_span(stored.frame_windows, stored.num_windows, length)
             for name, stored in frames.items()

@@ -19,7 +19,7 @@ from etram_pipeline.core.files import written_whole
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.training.checkpoints import BEST, find_resumable
+from etram_pipeline.training.checkpoints import BEST, LAST, find_resumable, share_file
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
@@ -93,7 +93,7 @@ def fit(
         with _honest_exit():
             data = ClipData(train, val, settings)
             trainer.fit(module, datamodule=data, ckpt_path=_resume(work_dir))
-    _mark_finished(work_dir, settings.max_steps)
+    _finish(work_dir, settings.max_steps)
     return best
 
 
@@ -105,7 +105,10 @@ def _build_module(
 ) -> DetectionModule:
     example = next(iter(train.frames.values()), None)
     if example is None:
-        raise StoreError("there is no recording to train on")
+        raise StoreError(
+            "there is no recording to train on: none of the train split has both representations "
+            "and labels"
+        )
     detector = blueprint.detector.build(example.channels, len(blueprint.class_names))
     if settings.start_from is not None:
         _take_weights(detector, Path(settings.start_from))
@@ -118,6 +121,13 @@ def _build_module(
         downsampled_by=example.downsampled_by,
         dataset_fingerprint=blueprint.dataset_fingerprint,
         mlflow_run_id=blueprint.mlflow_run_id,
+    )
+    logger.info(
+        "training %.1f million parameters on %d recordings with %d boxes for %d steps",
+        sum(parameter.numel() for parameter in detector.parameters()) / 1e6,
+        len(train.frames),
+        sum(len(labelled.labels) for labelled in train.labels.values()),
+        settings.max_steps,
     )
     score = ValidationScore(
         labels={name: val.labels[name].labels for name in val.frames},
@@ -179,6 +189,8 @@ def _is_finished(work_dir: Path, max_steps: int) -> bool:
 
 
 @rank_zero_only
-def _mark_finished(work_dir: Path, max_steps: int) -> None:
+def _finish(work_dir: Path, max_steps: int) -> None:
+    if not (work_dir / BEST).exists():  # deleted since it was made
+        share_file(work_dir / LAST, work_dir / BEST)
     with written_whole(work_dir / _FINISHED) as partial:
         partial.write_text(json.dumps({"max_steps": max_steps}))

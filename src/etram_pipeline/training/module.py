@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
 from etram_pipeline.training.scoring import ValidationScore
@@ -87,7 +88,7 @@ class DetectionModule(LightningModule):
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["etram"] = dict(self._about)
+        checkpoint[PAYLOAD_KEY] = dict(self._about)
 
     def _learning_rate(self) -> float:
         rate: float = self.trainer.optimizers[0].param_groups[0]["lr"]

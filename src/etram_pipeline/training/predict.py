@@ -39,8 +39,7 @@ def predict_recordings(
     steps = _steps(frames, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)
     collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})
-    for name in frames.keys() - clips_left.keys():
-        yield name, collector.take(name)
+    yield from ((name, collector.take(name)) for name in frames if name not in clips_left)
     dataset = ClipDataset(frames, keyframes=settings.windows)
     sampler = ScheduleSampler(partial(iter, steps), len(steps))
     batch_bytes = settings.lanes * settings.clip_length * window_bytes(frames)
