@@ -55,7 +55,7 @@ def warn_of_grouped_labels(rows: Sequence[Row], class_names: tuple[str, ...]) ->
     Nothing in such a file says so; only no class from the fourth on ever occurs.
     """
     counts = [sum(int(row[name]) for row in rows) for name in class_names]
-    if len(class_names) > NUM_GROUPS and sum(counts) and not sum(counts[NUM_GROUPS:]):
+    if len(class_names) > NUM_GROUPS and any(counts) and not any(counts[NUM_GROUPS:]):
         logger.warning(
             "no box is of any class but %s: label files of eTraM's three super-classes look like "
             "this. If they are, use preset=grouped_labels, or the files of eight classes",
