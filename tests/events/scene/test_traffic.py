@@ -41,6 +41,16 @@ def test_everybody_moves_on_and_never_back(seed: int) -> None:
         assert (np.diff(user.along_m(np.linspace(0, 5, 100))) * user.lane.direction > 0).all()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_is_in_reach_outside_its_time(seed: int) -> None:
+    times_s = np.linspace(0, 60, 3000)
+    for user in street(seed, duration_s=60.0):
+        enters_s, leaves_s = user.present_s(20.0)
+        near_s = times_s[np.abs(user.along_m(times_s)) <= 20]
+        assert ((near_s >= enters_s) & (near_s <= leaves_s)).all()
+        assert leaves_s - enters_s < 3 * (40 / user.lane.speed_m_s)
+
+
 def test_road_users_come_farthest_first_with_a_number_each() -> None:
     users = street(0)
     assert [user.across_m for user in users] == sorted((u.across_m for u in users), reverse=True)

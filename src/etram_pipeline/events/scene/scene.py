@@ -47,6 +47,9 @@ class Scene:
         self.camera = place_camera(settings, rng)
         lanes = plan_lanes(rng, settings.density)
         self.users = plan_traffic(lanes, self.camera, settings, rng)
+        self._present_s = (
+            np.array([self._when_present(user) for user in self.users]).reshape(-1, 2).T
+        )
         far_m = max(lane.across_m for lane in lanes) + 2.0
         self.scenery = plan_scenery(self.camera, far_m, self.light, rng)
         self.background = paint_street(self.camera, lanes, self.light, rng)
@@ -118,15 +121,17 @@ class Scene:
     def _present(self, times_s: Float64[np.ndarray, " T"]) -> tuple[list[RoadUser], list[Placed]]:
         """Who is on the sensor at any of these moments, and where, farthest first."""
         users, all_placed = [], []
-        for user in self.users:
-            reach_m = 1.4 * self.camera.half_view_m(user.across_m) + user.size_m[0]
-            if np.abs(user.along_m(times_s)).min() > reach_m:
-                continue
+        enters_s, leaves_s = self._present_s
+        for index in np.flatnonzero((enters_s <= times_s[-1]) & (leaves_s >= times_s[0])):
+            user = self.users[index]
             placed = place(user, self._sprite_of(user), self.camera, times_s)
             if placed.touches(self.settings.height, self.settings.width):
                 users.append(user)
                 all_placed.append(placed)
         return users, all_placed
+
+    def _when_present(self, user: RoadUser) -> tuple[float, float]:
+        return user.present_s(1.4 * self.camera.half_view_m(user.across_m) + user.size_m[0])
 
     def _start_pixels(self) -> Pixels:
         settings = self.settings

@@ -76,6 +76,14 @@ class RoadUser:
         """Place along the street, growing to the right."""
         return self.lane.direction * (self.start_m + self.lane.travelled_m(times_s))
 
+    def present_s(self, reach_m: float) -> tuple[float, float]:
+        """Times between which it may be within `reach_m` of the middle; at no other it is."""
+        spare_s = self.lane.sway * self.lane.sway_s / np.pi
+        return (
+            (-reach_m - self.start_m) / self.lane.speed_m_s - spare_s,
+            (reach_m - self.start_m) / self.lane.speed_m_s + spare_s,
+        )
+
 
 def plan_lanes(rng: np.random.Generator, density: float) -> list[Lane]:
     """A random street, nearest lane first: pavement, cycle lane, carriageways, tram track."""
