@@ -73,3 +73,16 @@ def test_an_unknown_preset_names_the_nearest(conf: Path) -> None:
 def test_a_misspelt_parameter_names_the_nearest(conf: Path) -> None:
     with pytest.raises(ConfigurationError, match="unknown parameter 'trian'; did you mean 'train'"):
         load(conf, trian={"steps": 1})
+
+
+@pytest.mark.parametrize("name", ["lab/parameters_extra.yml", "presets/small.yml"])
+def test_a_misspelt_key_in_a_file_names_the_file_and_the_nearest(conf: Path, name: str) -> None:
+    (conf / name).write_text("trian: {steps: 5}\n")
+    with pytest.raises(ConfigurationError, match=rf"{name}.*'trian'; did you mean 'train'"):
+        load(conf, preset="small")
+
+
+def test_a_recording_that_nothing_would_read_is_refused(conf: Path) -> None:
+    (conf / "base/catalog.yml").write_text("recordings: {type: MemoryDataset}\n")
+    with pytest.raises(ConfigurationError, match="add `--env recording`"):
+        load(conf, recording="street.raw")

@@ -19,7 +19,7 @@ class Training(Settings):
         ({"pipeline_names": ["repot"]}, {}, "unknown pipeline 'repot'; did you mean 'report'"),
         ({}, {"trian": {"max_steps": 1}}, "unknown parameter 'trian'; did you mean 'train'"),
         ({}, {"train": {"max_step": 1}}, "unknown key 'max_step'; did you mean 'max_steps'"),
-        ({}, {"checkpoint": "x.ckpt"}, "takes a detector as it is, but __default__ would train"),
+        ({}, {"checkpoint": "x.ckpt"}, "would make a new checkpoint"),
         ({}, {"preset": "rvt_smal"}, "unknown preset 'rvt_smal'; did you mean 'rvt_small'"),
         ({"pipeline_names": ["predict"]}, {}, "run `kedro run --pipelines preprocess`"),
     ],

@@ -6,7 +6,7 @@ is merged key by key, except that another `kind` replaces it whole: leftovers of
 would be unknown keys of the new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +44,34 @@ class ConfigLoader(OmegaConfigLoader):
             )
             return resolved
         runtime = dict(self.runtime_params or {})
-        layers = [*base_configs.values(), *env_configs.values(), self._preset(runtime)]
         merged: dict[str, Any] = {}
-        for layer in layers:
+        for layer in base_configs.values():
+            merged |= _plain(layer)
+        known = [*merged, *RUN_OPTIONS]
+        for path, layer in [*env_configs.items(), self._preset(runtime)]:
+            _refuse_unknown(_plain(layer), known, f" in {path}")
             merged = merge(merged, _plain(layer))
-        _refuse_unknown(runtime, merged)
+        _refuse_unknown(runtime, known, "")
+        self._refuse_unused(runtime)
         asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
         OmegaConf.resolve(final := OmegaConf.create(merge(merged, asked)))
         return _plain(final)
 
-    def _preset(self, runtime: Mapping[str, Any]) -> DictConfig:
+    def _refuse_unused(self, runtime: Mapping[str, Any]) -> None:
+        """Refuse a recording that no dataset of the environment would read."""
+        if "recording" in runtime:
+            base, env, *_ = self._read_raw_config("catalog")
+            catalog = "".join(OmegaConf.to_yaml(part) for part in [*base.values(), *env.values()])
+            if "runtime_params:recording" not in catalog:
+                raise ConfigurationError(
+                    f"`recording={runtime['recording']}` is read in the environment `recording` "
+                    "only: add `--env recording`"
+                )
+
+    def _preset(self, runtime: Mapping[str, Any]) -> tuple[Path, DictConfig]:
         name = runtime.get("preset")
         if name is None:
-            return OmegaConf.create({})
+            return Path(), OmegaConf.create({})
         folder = Path(self.conf_source) / "presets"
         presets = sorted(path.stem for path in folder.glob("*.yml"))
         if name not in presets:
@@ -64,7 +79,7 @@ class ConfigLoader(OmegaConfigLoader):
         loaded = OmegaConf.load(folder / f"{name}.yml")
         if not isinstance(loaded, DictConfig):
             raise ConfigurationError(f"{folder / name}.yml holds a list, not parameters")
-        return loaded
+        return folder / f"{name}.yml", loaded
 
 
 def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,10 +95,10 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _refuse_unknown(runtime: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-    for key in runtime:
-        if key not in parameters and key not in RUN_OPTIONS:
-            raise ConfigurationError(unknown_name("parameter", key, [*parameters, *RUN_OPTIONS]))
+def _refuse_unknown(layer: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    for key in layer:
+        if key not in known:
+            raise ConfigurationError(unknown_name(f"parameter{where}", key, known))
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -1,11 +1,35 @@
-"""Kedro hooks that make a run pleasant to follow."""
+"""Kedro hooks that make a run pleasant to follow, and refuse one that contradicts itself."""
 
 import logging
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from etram_pipeline.configuration import ConfigurationError
+
 logger = logging.getLogger(__name__)
+
+
+class Contradictions:
+    """Refuses runs that would make something and then use another in its place."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Look at what is made.
+
+        Raises:
+            ConfigurationError: If a detector would be trained, and another one be used.
+        """
+        for name in sorted(pipeline.all_outputs()):
+            if getattr(catalog.get(name), "reads_another", False):
+                raise ConfigurationError(
+                    f"this run would make a new {name}, but the catalog or `--params {name}=…` "
+                    "says to use another one: name the pipelines to run, such as `--pipelines "
+                    "predict,evaluate,report` or `apply`, or drop the parameter"
+                )
 
 
 class Announcement:

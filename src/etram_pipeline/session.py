@@ -1,7 +1,7 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -9,11 +9,22 @@ from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
-from kedro.validation import ParameterValidationError
+from kedro.validation import ModelInstantiationError, ParameterValidationError
+from pydantic import ValidationError
 from typing_extensions import override
 
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
+
+_EXPECTED = (
+    EtramError,
+    DatasetError,
+    ParameterValidationError,
+    MissingConfigException,
+    OSError,
+    ValidationError,
+    ModelInstantiationError,
+)
 
 _PYDANTIC_ASIDE = re.compile(r" \[type=.*\]$|\n *For further information visit .*$", re.MULTILINE)
 
@@ -32,17 +43,19 @@ class Session(KedroSession):
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
         names = options.get("pipeline_names") or ["__default__"]
         _check_pipelines(names)
-        _check_checkpoint(names, self.store.get("runtime_params") or {})
         try:
             outputs: dict[str, Any] = super().run(*args, **options)
-        except (
-            EtramError,
-            DatasetError,
-            ParameterValidationError,
-            MissingConfigException,
-        ) as error:
+        except _EXPECTED as error:
+            if not isinstance(_first_cause(error), _EXPECTED):
+                raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         return outputs
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def explain(error: BaseException) -> str:
@@ -53,18 +66,6 @@ def explain(error: BaseException) -> str:
             return str(inner)
         inner = inner.__cause__
     return _PYDANTIC_ASIDE.sub("", str(error))
-
-
-def _check_checkpoint(names: Collection[str], runtime_params: Mapping[str, Any]) -> None:
-    """Refuse to train a detector and to take another one in the same run."""
-    if "checkpoint" in runtime_params and any(
-        "checkpoint" in pipelines[name].all_outputs() for name in names
-    ):
-        raise click.ClickException(
-            f"--params checkpoint={runtime_params['checkpoint']} takes a detector as it is, but "
-            f"{' and '.join(names)} would train one: name the pipelines to run, such as "
-            "`--pipelines predict,evaluate,report`, or drop the parameter"
-        )
 
 
 def _check_pipelines(names: Collection[str]) -> None:

@@ -88,6 +88,7 @@ class Tracking:
         """Log what the catalog says should be kept."""
         if not self._run_id:
             return
+        self._link_to_training(data)
         dataset = self._catalog.get(dataset_name)
         wanted = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
         if wanted.get("metrics"):

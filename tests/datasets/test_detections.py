@@ -21,7 +21,7 @@ def predicted(tables: Iterable[tuple[str, DetectionTable]]) -> Prediction:
 
 
 def test_tables_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    dataset = DetectionsDataset(path=str(tmp_path))
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5)), ("test/b", table(0))]))
     store = dataset.load()
     assert store.training_run_id == "run7"
@@ -31,13 +31,24 @@ def test_tables_come_back_as_they_were_saved(tmp_path: Path) -> None:
     assert len(store["test/b"]) == 0
 
 
-def test_an_interrupted_prediction_is_not_taken_for_whole(tmp_path: Path) -> None:
+def test_an_interrupted_prediction_leaves_the_last_one_as_it_was(tmp_path: Path) -> None:
     def interrupted() -> Iterator[tuple[str, DetectionTable]]:
         yield "test/a", table(2)
         raise KeyboardInterrupt
 
-    dataset = DetectionsDataset(path=str(tmp_path))
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5))]))
+    with pytest.raises(KeyboardInterrupt):
+        dataset.save(predicted(interrupted()))
+    assert dataset.load().counts == {"test/a": 5}
+
+
+def test_an_interrupted_first_prediction_is_not_taken_for_whole(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[tuple[str, DetectionTable]]:
+        yield "test/a", table(2)
+        raise KeyboardInterrupt
+
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     with pytest.raises(KeyboardInterrupt):
         dataset.save(predicted(interrupted()))
     with pytest.raises(DatasetError, match="run `kedro run --pipelines predict`"):
@@ -45,7 +56,7 @@ def test_an_interrupted_prediction_is_not_taken_for_whole(tmp_path: Path) -> Non
 
 
 def test_recordings_of_an_earlier_prediction_are_not_listed(tmp_path: Path) -> None:
-    dataset = DetectionsDataset(path=str(tmp_path))
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5)), ("test/b", table(1))]))
     dataset.save(predicted([("test/b", table(2))]))
     assert list(dataset.load()) == ["test/b"]

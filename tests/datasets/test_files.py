@@ -23,7 +23,7 @@ def test_another_file_can_be_read_but_is_never_written(tmp_path: Path) -> None:
     other = tmp_path / "published.ckpt"
     other.write_bytes(b"published")
     (tmp_path / "made.ckpt").write_bytes(b"trained")
-    dataset = FileDataset(filepath=str(tmp_path / "own.ckpt"), read_from=str(other))
+    dataset = FileDataset(filepath=str(tmp_path / "own.ckpt"), read_from={"filepath": str(other)})
     assert dataset.load() == other
     dataset.save(tmp_path / "made.ckpt")
     assert other.read_bytes() == b"published"

@@ -38,6 +38,14 @@ def file_identity(path: Path) -> list[object]:
     return [path.name, stat.st_size, stat.st_mtime_ns]
 
 
+def file_digest(path: Path) -> str:
+    """Sixteen hexadecimal digits of a file's content; empty where there is no such file."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def _describe(value: object) -> object:
     if isinstance(value, Fingerprinted):
         return _describe(value.__fingerprint__())

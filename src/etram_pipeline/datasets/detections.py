@@ -1,6 +1,7 @@
 """Detections of many recordings: one parquet file each."""
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +80,8 @@ class DetectionStore(Mapping[str, DetectionTable]):
 class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
     """A folder of parquet files `<split>/<recording>.parquet`.
 
-    Each table is written as it comes, the index last: the folder exists for others when it is
-    whole.
+    Each table is written as it comes, to a folder beside, which takes the place of the last one
+    when it is whole.
 
     Args:
         path: The folder, relative to the project.
@@ -99,18 +100,24 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
 
     @override
     def save(self, data: Prediction) -> None:
-        (self._path / INDEX).unlink(missing_ok=True)
+        new, old = (self._path.with_name(f"{self._path.name}.{word}") for word in ("new", "old"))
+        shutil.rmtree(new, ignore_errors=True)
         counts: dict[str, int] = {}
         for key, table in data.tables:
-            _write(self._path / f"{key}.parquet", table)
+            _write(new / f"{key}.parquet", table)
             counts[key] = len(table)
         index = {
             "training_run_id": data.training_run_id,
             "class_names": data.class_names,
             "recordings": counts,
         }
-        with written_whole(self._path / INDEX) as partial:
+        with written_whole(new / INDEX) as partial:
             partial.write_text(json.dumps(index, indent=1))
+        shutil.rmtree(old, ignore_errors=True)
+        if self._path.exists():
+            self._path.rename(old)
+        new.rename(self._path)
+        shutil.rmtree(old, ignore_errors=True)
 
     @override
     def _exists(self) -> bool:

@@ -15,7 +15,8 @@ class FileDataset(AbstractDataset[Path, Path]):
 
     Args:
         filepath: Where the file is kept, relative to the project.
-        read_from: Another file to load instead, which is never written.
+        read_from: Another file to load instead, as `{filepath: …}`; it is never written, and a run
+            that would make a file of its own is refused.
         made_by: Pipeline that makes it, for the message when it is missing.
         metadata: Ignored by Kedro; read by kedro-viz and by the tracking hook.
     """
@@ -24,14 +25,19 @@ class FileDataset(AbstractDataset[Path, Path]):
         self,
         *,
         filepath: str,
-        read_from: str | None = None,
+        read_from: dict[str, str | None] | None = None,
         made_by: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
-        self._source = Path(read_from) if read_from else self._filepath
+        self._source = Path((read_from or {}).get("filepath") or filepath)
         self._made_by = made_by
         self.metadata = metadata
+
+    @property
+    def reads_another(self) -> bool:
+        """Whether loading gives another file than saving makes."""
+        return self._source != self._filepath
 
     @override
     def load(self) -> Path:

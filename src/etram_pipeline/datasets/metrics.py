@@ -52,7 +52,7 @@ class MetricsDataset(AbstractDataset[Mapping[str, Metrics], dict[str, Metrics]])
         """What the tracking hook logs: `{"test/etram_8class/AP": 0.41, …}`."""
         flat: dict[str, float] = {}
         for metrics in data.values():
-            flat |= flatten_metrics(metrics, prefix="test")
+            flat |= flatten_metrics(metrics)
         return flat
 
     def preview(self) -> TablePreview:

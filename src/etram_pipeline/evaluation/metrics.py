@@ -44,6 +44,7 @@ class Metrics(Settings):
 
     Attributes:
         protocol: How the numbers came about.
+        split: Recordings they are of, the first part of every tracked name.
         overall: `AP`, `AP_50`, `AP_75`, AP by size (`AP_S` …), recall by number of detections
             (`AR_1` …) and by size; -1 where there is no ground truth.
         per_class: By class name; class-aware under every protocol.
@@ -59,6 +60,7 @@ class Metrics(Settings):
     """
 
     protocol: Protocol
+    split: str = "test"
     overall: dict[str, float]
     per_class: dict[str, ClassMetrics]
     groups: dict[str, dict[str, float]]
@@ -70,13 +72,13 @@ class Metrics(Settings):
     num_detections: int
 
 
-def flatten_metrics(metrics: Metrics, prefix: str = "test") -> dict[str, float]:
+def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
     """Metrics under the names a tracking server shows: `test/etram_8class/car/AP_50`.
 
     All overall metrics, AP and AP_50 of each class and group. What has no ground truth is left
     out, for a curve through -1 says nothing.
     """
-    root = f"{prefix}/{metrics.protocol.name}"
+    root = f"{prefix or metrics.split}/{metrics.protocol.name}"
     named = {_trackable(f"{root}/{name}"): value for name, value in metrics.overall.items()}
     named |= {_trackable(f"{root}/{name}"): value for name, value in _parts(metrics)}
     return {name: value for name, value in named.items() if value != NO_GROUND_TRUTH}

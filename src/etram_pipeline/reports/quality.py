@@ -49,6 +49,22 @@ def _row(
     }
 
 
+def warn_of_missed_frames(
+    histograms: Mapping[str, StoredFrames], labelled_frames: Mapping[str, LabelledFrames]
+) -> None:
+    """Tell that labels lie between windows, where nothing is learnt or compared."""
+    for key, frames in histograms.items():
+        num_frames = len(labelled_frames[key]) if key in labelled_frames else 0
+        if num_frames > len(frames.frame_windows):
+            logger.warning(
+                "%s: only %d of %d labelled frames coincide with the end of a window; the others "
+                "count as missed: use windows.kind label_aligned",
+                key,
+                len(frames.frame_windows),
+                num_frames,
+            )
+
+
 def warn_of_grouped_labels(rows: Sequence[Row], class_names: tuple[str, ...]) -> None:
     """Tell that label files of eTraM's three super-classes may have been taken for eight classes.
 

@@ -4,7 +4,7 @@ Stores made by RVT are read as well; they have no index, and do not say how they
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -145,9 +145,15 @@ class _Store(Mapping[str, Stored]):
         return f"{type(self).__name__}({self._root}, {len(self)} recordings)"
 
     def __fingerprint__(self) -> object:
-        if self._index is not None:
-            return {key: entry.fingerprint for key, entry in self._index.recordings.items()}
-        return {key: file_identity(path) for key, path in self._files.items()}
+        return self.identity(self)
+
+    def identity(self, keys: Iterable[str]) -> dict[str, object]:
+        """What identifies the stored data of some recordings, whatever becomes of the others."""
+        entries = self._index.recordings if self._index else {}
+        return {
+            key: entries[key].fingerprint if key in entries else file_identity(self._files[key])
+            for key in keys
+        }
 
     def _indexed(self) -> dict[str, Path]:
         entries = self._index.recordings if self._index else {}

@@ -44,6 +44,6 @@ def score_detections(
             at_frames if protocol.frames == "labelled" else found,
             protocol,
             class_names=dataset.detected_classes,
-        )
+        ).model_copy(update={"split": evaluate.split})
         for protocol in evaluate.protocols
     }

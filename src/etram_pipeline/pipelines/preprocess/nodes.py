@@ -45,8 +45,13 @@ def summarise_quality(
     """One row per recording: events, dropped events, windows, labelled frames, boxes by class."""
     import pandas as pd
 
-    from etram_pipeline.reports.quality import quality_rows, warn_of_grouped_labels
+    from etram_pipeline.reports.quality import (
+        quality_rows,
+        warn_of_grouped_labels,
+        warn_of_missed_frames,
+    )
 
     rows = quality_rows(histograms, labelled_frames, dataset.detected_classes)
+    warn_of_missed_frames(histograms, labelled_frames)
     warn_of_grouped_labels(rows, dataset.detected_classes)
     return pd.DataFrame(rows)

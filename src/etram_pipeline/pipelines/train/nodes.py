@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.fingerprint import file_digest, fingerprint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 from etram_pipeline.training.settings import TrainSettings
@@ -31,13 +31,16 @@ def train_detector(
     from etram_pipeline.training.history import HISTORY
     from etram_pipeline.training.launch import Job, run_job
 
-    data = fingerprint([histograms, labelled_frames])
+    splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
+    data = fingerprint(
+        [[histograms.identity(keys), labelled_frames.identity(keys)] for keys in splits.values()]
+    )
     job = Job(
         representations=histograms.root.absolute(),
         representation=histograms.representation_name,
         labels=labelled_frames.root.absolute(),
-        train=_labelled(histograms, labelled_frames, "train"),
-        val=_labelled(histograms, labelled_frames, "val"),
+        train=splits["train"],
+        val=splits["val"],
         blueprint=Blueprint(
             detector=detector,
             class_names=dataset.detected_classes,
@@ -46,7 +49,10 @@ def train_detector(
         ),
         settings=train,
     )
-    work_dir = training_folder / fingerprint([data, dataset, detector, train.outcome()])
+    start = file_digest(Path(train.start_from)) if train.start_from else ""
+    work_dir = training_folder / fingerprint(
+        [data, dataset.detected_classes, detector, train.outcome(), start]
+    )
     checkpoint = run_job(job, work_dir)
     return checkpoint, pd.read_csv(work_dir / HISTORY)
 
