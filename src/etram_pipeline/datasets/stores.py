@@ -21,17 +21,8 @@ logger = logging.getLogger(__name__)
 Store = TypeVar("Store")
 
 
-class LabelledFramesDataset(AbstractDataset[Mapping[str, Job], LabelStore]):
-    """Labelled frames by recording, in RVT's layout.
-
-    Saving takes one job per recording and runs those whose result is missing or out of date. A
-    recording whose labels cannot be read is reported when it is encoded.
-
-    Args:
-        path: Folder of the store; may be the one of the histograms.
-        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
-        metadata: Read by kedro-viz.
-    """
+class _StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
+    """A folder of recordings, and where they are computed."""
 
     def __init__(
         self,
@@ -45,20 +36,37 @@ class LabelledFramesDataset(AbstractDataset[Mapping[str, Job], LabelStore]):
         self.metadata = metadata
 
     @override
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "executor": self._executor}
+
+    @override
+    def _exists(self) -> bool:
+        try:
+            self.load()
+        except (DatasetError, StoreError):
+            return False
+        return True
+
+
+class LabelledFramesDataset(_StoreDataset[LabelStore]):
+    """Labelled frames by recording, in RVT's layout.
+
+    Saving takes one job per recording and runs those whose result is missing or out of date. A
+    recording whose labels cannot be read is reported when it is encoded.
+
+    Args:
+        path: Folder of the store; may be the one of the histograms.
+        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        metadata: Read by kedro-viz.
+    """
+
+    @override
     def load(self) -> LabelStore:
         return _load(LabelStore, self._path)
 
     @override
     def save(self, data: Mapping[str, Job]) -> None:
         _build(self._path, LABELS, data, self._executor, raise_failures=False)
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "executor": self._executor}
-
-    @override
-    def _exists(self) -> bool:
-        return _exists(self.load)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Frames and boxes of the first recordings, for kedro-viz."""
@@ -67,7 +75,7 @@ class LabelledFramesDataset(AbstractDataset[Mapping[str, Job], LabelStore]):
         return _table(["recording", "labelled frames", "boxes"], rows)
 
 
-class HistogramsDataset(AbstractDataset[Mapping[str, Job], FrameStore]):
+class HistogramsDataset(_StoreDataset[FrameStore]):
     """Representations by recording, in RVT's layout.
 
     Saving takes one job per recording and runs those whose result is missing or out of date; the
@@ -89,10 +97,8 @@ class HistogramsDataset(AbstractDataset[Mapping[str, Job], FrameStore]):
         representation: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._path = Path(path)
-        self._executor = executor or {}
+        super().__init__(path=path, executor=executor, metadata=metadata)
         self._representation = representation
-        self.metadata = metadata
 
     @override
     def load(self) -> FrameStore:
@@ -101,14 +107,6 @@ class HistogramsDataset(AbstractDataset[Mapping[str, Job], FrameStore]):
     @override
     def save(self, data: Mapping[str, Job]) -> None:
         _build(self._path, REPRESENTATIONS, data, self._executor, raise_failures=True)
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "executor": self._executor}
-
-    @override
-    def _exists(self) -> bool:
-        return _exists(self.load)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Windows, events and size of the first recordings, for kedro-viz."""
@@ -123,14 +121,6 @@ def _load(open_store: Callable[[Path], Store], path: Path) -> Store:
     if not path.is_dir():
         raise DatasetError(f"{path} does not exist: run `kedro run --pipelines preprocess`")
     return open_store(path)
-
-
-def _exists(load: Callable[[], object]) -> bool:
-    try:
-        load()
-    except (DatasetError, StoreError):
-        return False
-    return True
 
 
 def _build(
