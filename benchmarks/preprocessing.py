@@ -33,6 +33,7 @@ from etram_pipeline.events.recording import Events
 from etram_pipeline.events.representations.stacked_histogram import Config as Histogram
 from etram_pipeline.events.windows.regular import Config as Windows
 from etram_pipeline.sequences.preprocess import EncodeJob
+from etram_pipeline.sequences.settings import StorageSettings
 
 if TYPE_CHECKING:  # importing it costs memory, which is measured
     import torch
@@ -122,7 +123,7 @@ def measure(way: str, recording: Path, out: Path) -> None:
 
 def encode_here(recording: Path, out: Path) -> None:
     """Encode a recording as preprocessing does."""
-    job = EncodeJob(recording, (), 0, DATASET, WINDOWS, HISTOGRAM)
+    job = EncodeJob(recording, (), 0, DATASET, WINDOWS, HISTOGRAM, StorageSettings())
     job(out, "benchmark")
 
 

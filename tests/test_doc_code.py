@@ -31,6 +31,7 @@ from etram_pipeline.sequences.build import build
 from etram_pipeline.sequences.executors import InlineExecutor
 from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
+from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import LabelStore
 
 NOTEBOOKS = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
@@ -134,7 +135,12 @@ def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     jobs = label_jobs(recordings, label_files, dataset, LabelSettings())
     build(labels, LABELS, jobs, InlineExecutor())
     encoding = encode_jobs(
-        recordings, LabelStore(labels), dataset, LabelAligned(), StackedHistogram()
+        recordings,
+        LabelStore(labels),
+        dataset,
+        LabelAligned(),
+        StackedHistogram(),
+        StorageSettings(),
     )
     build(Path("data/02_intermediate/histograms"), REPRESENTATIONS, encoding, InlineExecutor())
     config = DetectorConfig.model_validate(SMALL_RVT)

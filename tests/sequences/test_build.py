@@ -64,11 +64,15 @@ class CountJob(Job):
         describe = partial(self._describe, fingerprint, summary)
         return write_representations(folder / FOLDER, self._images(), plan, 1, describe)
 
+    @property
     @override
-    def __fingerprint__(self) -> object:
-        if self.fate == "vanished":
-            raise FileNotFoundError(2, "No such file or directory", f"{self.name}.h5")
-        return [self.name, self.scale, self.fate]
+    def inputs(self) -> tuple[Path, ...]:
+        return (self.log.parent / f"{self.name}.h5",) if self.fate == "vanished" else ()
+
+    @property
+    @override
+    def parameters(self) -> dict[str, Any]:
+        return {"name": self.name, "scale": self.scale, "fate": self.fate}
 
     def _images(self) -> Iterator[np.ndarray]:
         for window in range(NUM_WINDOWS):

@@ -23,6 +23,7 @@ from etram_pipeline.sequences.executors import InlineExecutor
 from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.sequences.preprocess import EncodeJob, LabelJob, encode_jobs, label_jobs
 from etram_pipeline.sequences.reader import read_labelled_frames
+from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ ALIGNED = WindowConfig.model_validate({"kind": "label_aligned"})
 REGULAR = WindowConfig.model_validate({"kind": "regular"})
 HISTOGRAM = RepresentationConfig.model_validate({"kind": "stacked_histogram"})
 NO_FILTERS = LabelSettings()
+STORAGE = StorageSettings()
 
 MakeCase = Callable[[str], tuple[Path, Path]]
 
@@ -119,6 +121,7 @@ def preprocess(script: str, name: str, make_case: MakeCase, folder: Path) -> Pat
         DATASET,
         windows(config),
         representation(config),
+        STORAGE,
     )
     job(folder, "mark")
     return folder / REPRESENTATIONS / job.representation.name(job.windows)
@@ -198,7 +201,7 @@ def test_events_outside_the_sensor_are_dropped_and_counted(
     make_case: MakeCase, tmp_path: Path
 ) -> None:
     recording, _ = make_case("e07_x_out_of_range")
-    job = EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM)
+    job = EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM, STORAGE)
 
     summary = job(tmp_path / "out", "mark").summary
 
@@ -215,7 +218,7 @@ def test_the_log_tells_of_dropped_events(
     make_case: MakeCase, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recording, _ = make_case("e07_x_out_of_range")
-    jobs = encode_jobs({"train/a": recording}, {}, DATASET, REGULAR, HISTOGRAM)
+    jobs = encode_jobs({"train/a": recording}, {}, DATASET, REGULAR, HISTOGRAM, STORAGE)
 
     build(tmp_path / "store", REPRESENTATIONS, jobs, InlineExecutor())
 
@@ -244,7 +247,9 @@ def test_a_recording_of_45_ms_has_a_window(tmp_path: Path) -> None:
             file[f"events/{name}"] = np.ones(10, np.uint16)
         file["events/t"] = np.linspace(0, 45_000, 10).astype(np.int64)
 
-    record = EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM)(tmp_path / "out", "mark")
+    record = EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM, STORAGE)(
+        tmp_path / "out", "mark"
+    )
 
     assert record.summary.num_windows == 1
 
@@ -256,7 +261,7 @@ def test_a_recording_without_events_is_refused(tmp_path: Path) -> None:
             file[f"events/{name}"] = np.zeros(0, np.int64)
 
     with pytest.raises(RecordingError, match=r"empty\.h5"):
-        EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM)(tmp_path / "out", "mark")
+        EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM, STORAGE)(tmp_path / "out", "mark")
 
 
 def test_without_labels_the_error_names_the_other_windows(
@@ -265,7 +270,7 @@ def test_without_labels_the_error_names_the_other_windows(
     recording, _ = make_case("e05_10hz")
 
     with pytest.raises(NoLabelsError, match=r"windows: \{kind: regular\}"):
-        EncodeJob(recording, (), 0, DATASET, ALIGNED, HISTOGRAM)(tmp_path / "out", "mark")
+        EncodeJob(recording, (), 0, DATASET, ALIGNED, HISTOGRAM, STORAGE)(tmp_path / "out", "mark")
 
 
 def test_a_class_the_dataset_does_not_name_is_refused(make_case: MakeCase, tmp_path: Path) -> None:
@@ -289,17 +294,17 @@ def test_labels_are_stored_though_the_recording_is_damaged(
 
 def test_boxes_alone_do_not_make_representations_out_of_date(make_case: MakeCase) -> None:
     recording, labels = make_case("e05_10hz")
-    job = EncodeJob(recording, (100_000,), 100_000, DATASET, ALIGNED, HISTOGRAM)
+    job = EncodeJob(recording, (100_000,), 100_000, DATASET, ALIGNED, HISTOGRAM, STORAGE)
     renamed = DATASET.model_copy(update={"class_names": ("a", "b")})
 
     assert fingerprint(job) == fingerprint(
-        EncodeJob(recording, (100_000,), 100_000, renamed, ALIGNED, HISTOGRAM)
+        EncodeJob(recording, (100_000,), 100_000, renamed, ALIGNED, HISTOGRAM, STORAGE)
     )
     others = [
-        EncodeJob(recording, (100_001,), 100_000, DATASET, ALIGNED, HISTOGRAM),
-        EncodeJob(recording, (100_000,), 100_001, DATASET, ALIGNED, HISTOGRAM),
-        EncodeJob(recording, (100_000,), 100_000, DATASET, REGULAR, HISTOGRAM),
-        EncodeJob(labels, (100_000,), 100_000, DATASET, ALIGNED, HISTOGRAM),
+        EncodeJob(recording, (100_001,), 100_000, DATASET, ALIGNED, HISTOGRAM, STORAGE),
+        EncodeJob(recording, (100_000,), 100_001, DATASET, ALIGNED, HISTOGRAM, STORAGE),
+        EncodeJob(recording, (100_000,), 100_000, DATASET, REGULAR, HISTOGRAM, STORAGE),
+        EncodeJob(labels, (100_000,), 100_000, DATASET, ALIGNED, HISTOGRAM, STORAGE),
     ]
     assert len({fingerprint(other) for other in [job, *others]}) == 5
 
@@ -331,7 +336,7 @@ def test_recordings_whose_labels_are_damaged_fail_and_the_others_are_encoded(
     index = build(
         root,
         REPRESENTATIONS,
-        encode_jobs(recordings, labels, DATASET, REGULAR, HISTOGRAM),
+        encode_jobs(recordings, labels, DATASET, REGULAR, HISTOGRAM, STORAGE),
         executor,
         raise_failures=False,
     )

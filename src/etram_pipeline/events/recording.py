@@ -27,6 +27,7 @@ class Events:
         num_dropped: Events of this stretch that lay outside the sensor and were left out.
         num_late: Events of this stretch that the file timed before an earlier one, and that were
             given the time of that one.
+        num_early: Events just before this stretch that were timed before zero and were left out.
     """
 
     x: UInt16[np.ndarray, " N"]
@@ -35,6 +36,7 @@ class Events:
     polarity: UInt8[np.ndarray, " N"]
     num_dropped: int = 0
     num_late: int = 0
+    num_early: int = 0
 
     def __len__(self) -> int:
         return len(self.t_us)

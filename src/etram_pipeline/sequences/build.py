@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from etram_pipeline.core.errors import EtramError, NoLabelsError, StoreError
-from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.fingerprint import file_identity, fingerprint
 from etram_pipeline.sequences.exclusive import exclusive, sweep
 from etram_pipeline.sequences.layout import (
     Entry,
@@ -59,9 +59,19 @@ class Job(ABC):
             EtramError: If an input is damaged; nothing stored before is lost.
         """
 
+    @property
     @abstractmethod
+    def inputs(self) -> tuple[Path, ...]:
+        """Files that are read."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """Everything else that decides the result, as plain data."""
+
     def __fingerprint__(self) -> object:
-        """Inputs and settings as plain data."""
+        files = [file_identity(path) for path in self.inputs]
+        return [type(self).__name__, self.recipe, files, self.parameters]
 
 
 Progress = Callable[[str, int, int], None]

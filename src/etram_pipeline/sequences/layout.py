@@ -19,11 +19,12 @@ from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 
-Product = Literal["labels_v2", "event_representations_v2"]
+Product = Literal["labels_v2", "event_representations_v2", "quality"]
 """What is stored of a recording, and the folder it is stored in."""
 
 LABELS: Product = "labels_v2"
 REPRESENTATIONS: Product = "event_representations_v2"
+QUALITY: Product = "quality"
 
 LABELS_FILE = "labels.npz"
 TIMES_FILE = "timestamps_us.npy"

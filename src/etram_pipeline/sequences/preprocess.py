@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, RecordingError
-from etram_pipeline.core.fingerprint import file_identity
+from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.events.encode import Tally, encode
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations import RepresentationConfig
@@ -31,6 +31,7 @@ from etram_pipeline.sequences.layout import (
     Record,
     Summary,
 )
+from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import LabelStore
 from etram_pipeline.sequences.writer import write_labelled_frames, write_representations
 
@@ -76,10 +77,15 @@ class LabelJob(Job):
         write_labelled_frames(folder / LABELS, frames, record)
         return record
 
+    @property
     @override
-    def __fingerprint__(self) -> object:
-        files = [file_identity(path) for path in (self.recording_path, self.label_path)]
-        return ["LabelJob", self.recipe, files, self.split, self._settings()]
+    def inputs(self) -> tuple[Path, ...]:
+        return self.recording_path, self.label_path
+
+    @property
+    @override
+    def parameters(self) -> dict[str, Any]:
+        return {"split": self.split, **self._settings()}
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -111,6 +117,7 @@ class EncodeJob(Job):
         dataset: Size of the sensor, should the recording not say it.
         windows: When to cut.
         representation: What to make of a window.
+        storage: How to compress images.
         label_failure: Why its labels could not be read; empty if they could.
     """
 
@@ -120,6 +127,7 @@ class EncodeJob(Job):
     dataset: DatasetSettings
     windows: WindowConfig
     representation: RepresentationConfig
+    storage: StorageSettings
     label_failure: str = ""
 
     recipe: ClassVar[int] = 1
@@ -140,8 +148,7 @@ class EncodeJob(Job):
         plan = self.windows.plan(
             np.array(self.frame_times_us, np.int64),
             self.frame_interval_us,
-            recording.start_us,
-            recording.stop_us,
+            recording,
         )
         if len(plan.stop_us) == 0:
             raise RecordingError(f"{self.recording_path} holds no events to cut into windows")
@@ -163,17 +170,20 @@ class EncodeJob(Job):
             folder / self._folder, images, plan, self._downsampled_by, describe
         )
 
+    @property
     @override
-    def __fingerprint__(self) -> object:
-        return [
-            "EncodeJob",
-            self.recipe,
-            file_identity(self.recording_path),
-            [self.dataset.height, self.dataset.width],
-            list(self.frame_times_us),
-            self.frame_interval_us,
-            self._settings(),
-        ]
+    def inputs(self) -> tuple[Path, ...]:
+        return (self.recording_path,)
+
+    @property
+    @override
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "sensor": [self.dataset.height, self.dataset.width],
+            "labelled frames": fingerprint([list(self.frame_times_us), self.frame_interval_us]),
+            "storage": self.storage.profile,
+            **self._settings(),
+        }
 
     @property
     def _folder(self) -> str:
@@ -210,6 +220,7 @@ def encode_jobs(
     dataset: DatasetSettings,
     windows: WindowConfig,
     representation: RepresentationConfig,
+    storage: StorageSettings,
 ) -> dict[str, EncodeJob]:
     """How to encode every recording.
 
@@ -220,6 +231,7 @@ def encode_jobs(
         dataset: Size of the sensor, for recordings that do not say it.
         windows: When to cut.
         representation: What to make of a window.
+        storage: How to compress images.
     """
     failed = labelled_frames.failed if isinstance(labelled_frames, LabelStore) else {}
     jobs: dict[str, EncodeJob] = {}
@@ -232,6 +244,7 @@ def encode_jobs(
             dataset=dataset,
             windows=windows,
             representation=representation,
+            storage=storage,
             label_failure=failed.get(key, ""),
         )
     return jobs

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.events.windows.conftest import SpanRecording
 
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
@@ -11,10 +12,14 @@ from etram_pipeline.events.windows.label_aligned import Config
 
 
 def plan(
-    frame_times_us: list[int], interval_us: int = 100_000, config: WindowConfig | None = None
+    frame_times_us: list[int],
+    interval_us: int = 100_000,
+    config: WindowConfig | None = None,
+    start_us: int = 0,
 ) -> WindowPlan:
     config = config or Config()
-    return config.plan(np.array(frame_times_us, np.int64), interval_us, start_us=0, stop_us=1)
+    recording = SpanRecording(start_us, start_us + 1)
+    return config.plan(np.array(frame_times_us, np.int64), interval_us, recording)
 
 
 def test_windows_go_back_from_the_first_frame_but_for_the_earliest() -> None:
@@ -26,6 +31,16 @@ def test_a_whole_window_before_the_first_frame_is_left_out_if_it_is_the_earliest
     first_us: int, stop_us: list[int]
 ) -> None:
     assert plan([first_us]).stop_us.tolist() == stop_us
+
+
+@pytest.mark.parametrize(
+    ("start_us", "stop_us"),
+    [(133_333, [133_333, 183_333, 233_333]), (133_334, [183_333, 233_333]), (500_000, [233_333])],
+)
+def test_windows_before_the_first_event_are_left_out_but_those_of_frames(
+    start_us: int, stop_us: list[int]
+) -> None:
+    assert plan([233_333], start_us=start_us).stop_us.tolist() == stop_us
 
 
 def test_two_windows_lead_from_one_frame_to_the_next() -> None:

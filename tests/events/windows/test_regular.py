@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.events.windows.conftest import SpanRecording
 
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.events.windows.regular import Config
@@ -13,7 +14,7 @@ def plan(
     start_us: int, stop_us: int, frame_times_us: tuple[int, ...] = (), step_ms: int = 50
 ) -> WindowPlan:
     frame_times = np.array(frame_times_us, np.int64)
-    return Config(step_ms=step_ms).plan(frame_times, 100_000, start_us, stop_us)
+    return Config(step_ms=step_ms).plan(frame_times, 100_000, SpanRecording(start_us, stop_us))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from tests.events.windows.conftest import SpanRecording
 
 from etram_pipeline.core.component import kinds
 from etram_pipeline.events import windows
@@ -19,7 +20,7 @@ def test_windows_are_in_order_and_frames_end_some_of_them(kind: str) -> None:
     config = WindowConfig.model_validate({"kind": kind})
     frame_times_us = np.array([200_000, 300_000, 500_000])
 
-    plan = config.plan(frame_times_us, 100_000, start_us=0, stop_us=600_000)
+    plan = config.plan(frame_times_us, 100_000, SpanRecording(0, 600_000))
 
     assert np.all(np.diff(plan.stop_us) > 0)
     np.testing.assert_array_equal(plan.stop_us[plan.frame_windows], frame_times_us)

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Component
+from etram_pipeline.events.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,12 @@ class WindowConfig(Component):
         self,
         frame_times_us: Int64[np.ndarray, " F"],
         frame_interval_us: int,
-        start_us: int,
-        stop_us: int,
+        recording: Recording,
     ) -> WindowPlan:
         """Windows of a recording.
 
         Args:
             frame_times_us: Times of the labelled frames, ascending; may be empty.
             frame_interval_us: Regular distance of labelled frames, gaps being multiples of it.
-            start_us: Time of the first event.
-            stop_us: Time just after the last event.
+            recording: What to cut; asking it for its end may cost a pass over the file.
         """

@@ -7,6 +7,7 @@ from jaxtyping import Int64
 from typing_extensions import override
 
 from etram_pipeline.core.errors import NoLabelsError
+from etram_pipeline.events.recording import Recording
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
 
 
@@ -14,8 +15,9 @@ class Config(WindowConfig):
     """A window ends at every labelled frame; those between divide the way in equal steps.
 
     Before the first frame, windows go back in steps of `step_ms` to the start of the clock; the
-    earliest of them is left out, whole or not, as the reference does. After the last frame there
-    are none.
+    earliest of them is left out, whole or not, as the reference does. Unlike there, windows that
+    end before the first event are left out as well: the clock of a camera may have run for hours.
+    After the last frame there are none.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `labels_and_ev_repr_timestamps`.
     """
@@ -27,8 +29,7 @@ class Config(WindowConfig):
         self,
         frame_times_us: Int64[np.ndarray, " F"],
         frame_interval_us: int,
-        start_us: int,
-        stop_us: int,
+        recording: Recording,
     ) -> WindowPlan:
         if len(frame_times_us) == 0:
             raise NoLabelsError(
@@ -38,6 +39,7 @@ class Config(WindowConfig):
         step_us = 1000 * self.step_ms
         first_us = int(frame_times_us[0])
         before = np.arange(first_us, 0, -step_us, dtype=np.int64)[1:-1][::-1]
+        before = before[before >= recording.start_us]
         interval_us = frame_interval_us or _shortest_gap_us(frame_times_us, default=step_us)
         steps_per_interval = max(1, round(interval_us / step_us))
         between = [

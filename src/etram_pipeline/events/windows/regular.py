@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 from typing_extensions import override
 
+from etram_pipeline.events.recording import Recording
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
 
 
@@ -23,10 +24,10 @@ class Config(WindowConfig):
         self,
         frame_times_us: Int64[np.ndarray, " F"],
         frame_interval_us: int,
-        start_us: int,
-        stop_us: int,
+        recording: Recording,
     ) -> WindowPlan:
         step_us = 1000 * self.step_ms
+        start_us, stop_us = recording.start_us, recording.stop_us
         # `stop_us` is just after the last event, which a window may end at.
         first, last = start_us // step_us + 1, -(-(stop_us - 1) // step_us)
         num_windows = max(1, last - first + 1) if stop_us > start_us else 0

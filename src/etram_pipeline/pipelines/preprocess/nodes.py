@@ -10,6 +10,7 @@ from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.sequences.build import Job
 from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
+from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ def describe_histograms(
     dataset: DatasetSettings,
     windows: WindowConfig,
     representation: RepresentationConfig,
+    storage: StorageSettings,
 ) -> Mapping[str, Job]:
     """How to cut each recording into windows and to encode them."""
-    return encode_jobs(recordings, labelled_frames, dataset, windows, representation)
+    return encode_jobs(recordings, labelled_frames, dataset, windows, representation, storage)
 
 
 def summarise_quality(

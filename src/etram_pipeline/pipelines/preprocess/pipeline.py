@@ -26,6 +26,7 @@ def create_pipeline() -> Pipeline:
                 "params:dataset",
                 "params:windows",
                 "params:representation",
+                "params:storage",
             ],
             "histograms",
             name="encode_recordings",
