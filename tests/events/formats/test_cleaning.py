@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.events.windows.conftest import SpanRecording
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.cleaning import Clock, Columns, clean, cut
+from etram_pipeline.events.formats.cleaning import Clock, Columns, clean, cut, select
 from etram_pipeline.events.formats.etram_hdf5 import EtramRecording, write_etram_recording
 
-PATH = Path("somewhere/night_td.h5")
 TIMES = st.lists(st.integers(-50, 1000), min_size=1, max_size=30)
 
 
@@ -24,6 +24,16 @@ def recording(tmp_path: Path) -> EtramRecording:
     return EtramRecording(tmp_path / "some_td.h5", size=None)
 
 
+class Sensor(SpanRecording):
+    """A recording of one row and one column, whose events do not matter."""
+
+    path = Path("sensor")
+    height = width = 1
+
+
+SENSOR = Sensor(0, 1)
+
+
 def columns(x: npt.ArrayLike, y: npt.ArrayLike, polarity: npt.ArrayLike) -> Columns:
     x = np.asarray(x)
     return Columns(x, np.asarray(y), np.arange(len(x)), np.asarray(polarity))
@@ -31,8 +41,8 @@ def columns(x: npt.ArrayLike, y: npt.ArrayLike, polarity: npt.ArrayLike) -> Colu
 
 @given(TIMES, st.integers(0, 30))
 def test_the_clock_carries_the_latest_time_over_any_cut(times: list[int], place: int) -> None:
-    t_us = np.array([abs(times[0]), *times[1:]])
-    clock = Clock(PATH)
+    t_us = np.array(times)
+    clock = Clock()
 
     found = [clock.raise_late(part) for part in (t_us[:place], t_us[place:])]
 
@@ -43,15 +53,27 @@ def test_the_clock_carries_the_latest_time_over_any_cut(times: list[int], place:
 def test_the_clock_leaves_the_given_times_alone() -> None:
     t_us = np.array([5, 3, 8])
 
-    raised = Clock(PATH).raise_late(t_us)
+    raised = Clock().raise_late(t_us)
 
     assert t_us.tolist() == [5, 3, 8]
     assert raised.tolist() == [5, 5, 8]
 
 
-def test_a_recording_that_begins_before_time_zero_is_refused() -> None:
-    with pytest.raises(RecordingError, match=r"night_td\.h5: the first event is at -7 us"):
-        Clock(PATH).raise_late(np.array([-7, 3]))
+@given(TIMES, st.integers(0, 30))
+def test_events_before_time_zero_are_left_out_and_counted(times: list[int], place: int) -> None:
+    t_us = np.array(times)
+    clock, kept, num_early = Clock(), list[int](), 0
+
+    for part in (t_us[:place], t_us[place:]):
+        zeros = np.zeros(len(part), np.uint16)
+        events = select(Columns(zeros, zeros, part, zeros), clock, SENSOR, (None, None))
+        if events is not None:
+            kept += events.t_us.tolist()
+            num_early += events.num_early
+
+    raised = np.maximum.accumulate(t_us)
+    assert kept == raised[raised >= 0].tolist()
+    assert num_early == np.sum(raised < 0)
 
 
 @given(TIMES, st.none() | st.integers(-60, 1010), st.none() | st.integers(-60, 1010))

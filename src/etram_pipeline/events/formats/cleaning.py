@@ -1,7 +1,6 @@
 """What every recording promises of its events, whatever file they come from."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64, Integer, Shaped
@@ -39,8 +38,7 @@ class Clock:
         latest_us: Time of the last event so far; None before the first.
     """
 
-    def __init__(self, path: Path, latest_us: int | None = None) -> None:
-        self._path = path
+    def __init__(self, latest_us: int | None = None) -> None:
         self.latest_us = latest_us
 
     def raise_late(self, t_us: Int64[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
@@ -48,26 +46,50 @@ class Clock:
 
         Returns:
             The given array itself where no time is late.
-
-        Raises:
-            RecordingError: If the recording begins before time zero.
         """
         if len(t_us) == 0:
             return t_us
-        if self.latest_us is None:
-            self._check_start(int(t_us[0]))
-        floor_us = 0 if self.latest_us is None else self.latest_us
+        floor_us = int(t_us[0]) if self.latest_us is None else self.latest_us
         if t_us[0] < floor_us or (t_us[1:] < t_us[:-1]).any():
             t_us = np.maximum(np.maximum.accumulate(t_us), floor_us)
         self.latest_us = int(t_us[-1])
         return t_us
 
-    def _check_start(self, start_us: int) -> None:
-        if start_us < 0:
-            raise RecordingError(
-                f"{self._path}: the first event is at {start_us} us, before time zero; shift the "
-                "times so that they begin at zero or later, and the labels with them"
-            )
+    def has_reached(self, stop_us: int | None) -> bool:
+        """Whether no event before `stop_us` can follow."""
+        return stop_us is not None and self.latest_us is not None and self.latest_us >= stop_us
+
+
+def select(
+    columns: Columns,
+    clock: Clock,
+    recording: Recording,
+    span_us: tuple[int | None, int | None],
+) -> Events | None:
+    """Clean events of a stretch with times from the first of `span_us` to before the second.
+
+    Events before time zero are left out, and counted where the span has no beginning.
+
+    Args:
+        columns: The next stretch of a recording.
+        clock: Carried from the stretch before; brought to the end of this one.
+        recording: Where they come from.
+        span_us: None for the beginning or the end of the recording.
+
+    Returns:
+        None where there is nothing to tell of.
+
+    Raises:
+        RecordingError: If a polarity is above 1.
+    """
+    start_us, stop_us = span_us
+    times_us = clock.raise_late(columns.t_us)
+    first, last = cut(times_us, max(start_us or 0, 0), stop_us)
+    num_early = int(np.searchsorted(times_us, 0)) if start_us is None else 0
+    if last == first and not num_early:
+        return None
+    events = clean(columns.slice(first, last), times_us[first:last], recording)
+    return replace(events, num_early=num_early) if num_early else events
 
 
 def cut(

@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.cleaning import Clock, Columns, clean, cut
+from etram_pipeline.events.formats.cleaning import Clock, Columns, select
 from etram_pipeline.events.formats.prophesee_header import Header
 from etram_pipeline.events.recording import Events, Recording
 
@@ -78,13 +78,12 @@ class EncodedRecording(Recording):
 
     @override
     def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
-        clock = Clock(self.path)
+        clock = Clock()
         for columns in self._decode():
-            times_us = clock.raise_late(columns.t_us)
-            first, last = cut(times_us, start_us, stop_us)
-            if last > first:
-                yield clean(columns.slice(first, last), times_us[first:last], self)
-            if stop_us is not None and last < len(times_us):
+            events = select(columns, clock, self, (start_us, stop_us))
+            if events is not None:
+                yield events
+            if clock.has_reached(stop_us):
                 return
 
     @abstractmethod
@@ -104,7 +103,7 @@ class EncodedRecording(Recording):
 
     @cached_property
     def _extent(self) -> Extent:
-        clock = Clock(self.path)
+        clock = Clock()
         num_events, start_us = 0, 0
         for columns in self._decode():
             clock.raise_late(columns.t_us)

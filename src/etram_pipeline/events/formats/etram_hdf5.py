@@ -101,7 +101,7 @@ class EtramRecording(Recording):
         """The first block with an event at `start_us` or later, and the clock before it."""
         known = [self._latest_us_of_block[block] for block in range(len(self._latest_us_of_block))]
         block = 0 if start_us is None else bisect_left(known, start_us)
-        return block, Clock(self.path, known[block - 1] if block else None)
+        return block, Clock(known[block - 1] if block else None)
 
     def _size(
         self, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
@@ -121,7 +121,7 @@ class EtramRecording(Recording):
         if self._num_events == 0:
             return 0, 0
         with self._columns() as columns:
-            clock = Clock(self.path)
+            clock = Clock()
             clock.raise_late(_read_times(columns, 0, 1))
             start_us = clock.latest_us or 0
             clock.raise_late(_read_times(columns, columns.tail_start, self._num_events))
