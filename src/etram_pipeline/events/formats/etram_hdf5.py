@@ -1,21 +1,26 @@
 """Recordings in eTraM's and RVT's HDF5 layout: one dataset per column of the events."""
 
 import logging
+import os
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Shaped
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.events.formats.cleaning import Clock, Columns, clean, cut
-from etram_pipeline.events.formats.hdf5_columns import EventColumns, open_columns
+from etram_pipeline.core.machine import num_cores
+from etram_pipeline.events.formats.cleaning import Clock, Columns, select
+from etram_pipeline.events.formats.hdf5_columns import open_columns
+from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
 from etram_pipeline.events.recording import Events, Recording
 
 logger = logging.getLogger(__name__)
@@ -27,12 +32,19 @@ Source: uzh-rpg/RVT, scripts/genx/preprocess_dataset.py, class H5Reader.
 """
 
 _BLOCK_EVENTS = 2**18
+_BLOCKS_AHEAD = 3
+_MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
+
+ReadRows = Callable[[str, int, int], Shaped[np.ndarray, " N"]]
 
 
 class EtramRecording(Recording):
     """A recording in eTraM's HDF5 layout.
+
+    Columns that are stored plainly or compressed by gzip are read and decompressed in several
+    threads, others by HDF5 itself.
 
     `start_us` and `stop_us` cost reading the ends of the file: `stop_us` lies after the times of
     its last 16 384 events. Should an event long before them have a later time, then every event
@@ -46,9 +58,12 @@ class EtramRecording(Recording):
         self.path = path
         with open_columns(path) as columns:
             self._num_events = columns.num_events
+            self._offset_us = columns.offset_us
+            self._tail_start = columns.tail_start
             self._cache_bytes = max(2**20, 2 * columns.largest_chunk_bytes)
             self.height, self.width = self._size(columns.sensor_size, size)
-        self._latest_us_of_block: dict[int, int] = {}
+        self._identity = _identity(path.stat())
+        self._latest_us_of_block: list[int] = []
 
     @property
     @override
@@ -67,41 +82,76 @@ class EtramRecording(Recording):
 
     @override
     def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
-        with self._columns() as columns:
-            first_block, clock = self._seek(start_us)
-            num_blocks = -(-self._num_events // _BLOCK_EVENTS)
-            for block in range(first_block, num_blocks):
-                offset = block * _BLOCK_EVENTS
-                raw_us = _read_times(columns, offset, offset + _BLOCK_EVENTS)
-                times_us = clock.raise_late(raw_us)
-                self._latest_us_of_block[block] = int(times_us[-1])
-                first, last = cut(times_us, start_us, stop_us)
-                if last > first:
-                    stretch = Columns(
-                        x=columns.read("x", offset + first, offset + last),
-                        y=columns.read("y", offset + first, offset + last),
-                        t_us=raw_us[first:last],
-                        polarity=columns.read("p", offset + first, offset + last),
-                    )
-                    yield clean(stretch, times_us[first:last], self)
-                if stop_us is not None and last < len(times_us):
-                    return
+        blocks, clock = self._seek(start_us, stop_us)
+        for block, columns in zip(blocks, self._stretches(blocks), strict=True):
+            events = select(columns, clock, self, (start_us, stop_us))
+            if block == len(self._latest_us_of_block) and clock.latest_us is not None:
+                self._latest_us_of_block.append(clock.latest_us)
+            if events is not None:
+                yield events
+            if clock.has_reached(stop_us):
+                return
+
+    def _seek(self, start_us: int | None, stop_us: int | None) -> tuple[range, Clock]:
+        """Blocks that may have events of a span, as far as is known, and the clock before them."""
+        known = self._latest_us_of_block
+        first = 0 if start_us is None else bisect_left(known, start_us)
+        last = len(known) if stop_us is None else bisect_left(known, stop_us)
+        num_blocks = -(-self._num_events // self._block_events)
+        stop = last + 1 if last < len(known) else num_blocks
+        return range(first, max(first, stop)), Clock(known[first - 1] if first else None)
+
+    def _stretches(self, blocks: range) -> Iterator[Columns]:
+        """Blocks of events; the next ones are decompressed on other cores while one is used."""
+        ahead: deque[list[Future[np.ndarray]]] = deque()
+        with (
+            self._reader() as read,
+            ThreadPoolExecutor(min(num_cores(), _MOST_THREADS)) as pool,
+        ):
+            try:
+                for block in blocks:
+                    first = block * self._block_events
+                    last = min(first + self._block_events, self._num_events)
+                    ahead.append([pool.submit(read, name, first, last) for name in "xytp"])
+                    if len(ahead) > _BLOCKS_AHEAD:
+                        yield _join(ahead.popleft())
+                while ahead:
+                    yield _join(ahead.popleft())
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     @contextmanager
-    def _columns(self) -> Iterator[EventColumns]:
-        with open_columns(self.path, self._cache_bytes) as columns:
-            if columns.num_events != self._num_events:
-                raise RecordingError(
-                    f"{self.path}: held {self._num_events} events when it was opened and now "
-                    f"{columns.num_events}; open it again"
-                )
-            yield columns
+    def _reader(self) -> Iterator[ReadRows]:
+        """Reads rows of a column; times with what the file adds to them."""
+        layouts = self._layouts
+        with ExitStack() as stack:
+            file = os.open(self.path, os.O_RDONLY)
+            stack.callback(os.close, file)
+            if _identity(os.fstat(file)) != self._identity:
+                raise RecordingError(f"{self.path}: changed since it was opened; open it again")
+            if layouts is None:
+                columns = stack.enter_context(open_columns(self.path, self._cache_bytes))
 
-    def _seek(self, start_us: int | None) -> tuple[int, Clock]:
-        """The first block with an event at `start_us` or later, and the clock before it."""
-        known = [self._latest_us_of_block[block] for block in range(len(self._latest_us_of_block))]
-        block = 0 if start_us is None else bisect_left(known, start_us)
-        return block, Clock(known[block - 1] if block else None)
+            def read(name: str, first: int, last: int) -> Shaped[np.ndarray, " N"]:
+                if layouts is None:
+                    rows = columns.read(name, first, last)
+                else:
+                    rows = layouts[name].read(file, first, last)
+                return rows.astype(np.int64, copy=False) + self._offset_us if name == "t" else rows
+
+            yield read
+
+    @cached_property
+    def _layouts(self) -> dict[str, ColumnLayout] | None:
+        with open_columns(self.path) as columns:
+            return columns.layouts()
+
+    @cached_property
+    def _block_events(self) -> int:
+        """A multiple of the largest chunk, so that each is decompressed once."""
+        layouts = (self._layouts or {}).values()
+        largest = max((each.chunk_rows for each in layouts if each.is_deflated), default=1)
+        return largest if largest > _BLOCK_EVENTS else _BLOCK_EVENTS // largest * largest
 
     def _size(
         self, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
@@ -118,14 +168,14 @@ class EtramRecording(Recording):
 
     @cached_property
     def _span_us(self) -> tuple[int, int]:
-        if self._num_events == 0:
-            return 0, 0
-        with self._columns() as columns:
-            clock = Clock()
-            clock.raise_late(_read_times(columns, 0, 1))
-            start_us = clock.latest_us or 0
-            clock.raise_late(_read_times(columns, columns.tail_start, self._num_events))
-        return start_us, (clock.latest_us or 0) + 1
+        with self._reader() as read:
+            for first in range(0, self._num_events, _CHUNK_EVENTS):
+                times_us = read("t", first, min(first + _CHUNK_EVENTS, self._num_events))
+                if (times_us >= 0).any():
+                    start_us = int(times_us[times_us >= 0][0])
+                    tail_us = read("t", self._tail_start, self._num_events)
+                    return start_us, max(start_us, int(tail_us.max())) + 1
+        return 0, 0
 
 
 def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, width: int) -> None:
@@ -165,5 +215,10 @@ def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, wid
                 column[len(column) - len(events) :] = values[name]
 
 
-def _read_times(columns: EventColumns, first: int, last: int) -> Int64[np.ndarray, " N"]:
-    return columns.read("t", first, last).astype(np.int64, copy=False)
+def _join(futures: list[Future[np.ndarray]]) -> Columns:
+    x, y, t_us, polarity = (future.result() for future in futures)
+    return Columns(x, y, t_us, polarity)
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_size, stat.st_mtime_ns

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.hdf5_layout import ColumnLayout, find_layout
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 _NAMES = ("x", "y", "p", "t")
@@ -26,6 +27,7 @@ class EventColumns:
         tail_start: Row at which the chunk begins that holds the 16 384th last time.
         largest_chunk_bytes: Size of the largest chunk of any column.
         sensor_size: Height and width of the sensor in px; None where the file does not say them.
+        offset_us: What to add to all times; DSEC's files keep it beside the events.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -39,6 +41,7 @@ class EventColumns:
             )
         self.num_events = lengths["t"]
         self.sensor_size = self._read_size()
+        self.offset_us = self._scalar(file["t_offset"]) if "t_offset" in file else 0
         self.largest_chunk_bytes = max(
             (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()
         )
@@ -65,7 +68,7 @@ class EventColumns:
         found = [name for name in ("height", "width") if name in self._group]
         if not found:
             return None
-        sides = [self._scalar(name) for name in found]
+        sides = [self._scalar(self._group[name]) for name in found]
         if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides):
             raise RecordingError(
                 f"{self._path}: events holds {dict(zip(found, sides, strict=True))}; height and "
@@ -74,12 +77,19 @@ class EventColumns:
             )
         return sides[0], sides[1]
 
-    def _scalar(self, name: str) -> int:
+    def layouts(self) -> dict[str, ColumnLayout] | None:
+        """Where each column lies in the file; None where HDF5 must read one of them."""
+        found = {name: find_layout(self._path, column) for name, column in self._columns.items()}
+        known = {name: layout for name, layout in found.items() if layout is not None}
+        return known if len(known) == len(found) else None
+
+    def _scalar(self, entry: h5py.Dataset | h5py.Group) -> int:
         try:
-            return int(np.asarray(self._group[name][()]).item())
+            return int(np.asarray(entry[()]).item())
         except (*_HDF5_ERRORS, AttributeError) as error:
             raise RecordingError(
-                f"{self._path}: events/{name} is not a whole number ({error}); correct or remove it"
+                f"{self._path}: {entry.name.lstrip('/')} is not a whole number ({error}); correct "
+                "or remove it"
             ) from error
 
     def _column(self, name: str) -> h5py.Dataset:

@@ -1,0 +1,165 @@
+"""Columns of an HDF5 file read past HDF5, whose lock lets only one thread at a time decompress."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Int64, Shaped
+
+from etram_pipeline.core.errors import RecordingError
+
+_DEFLATE, _SHUFFLE = 1, 2
+_READABLE: list[list[int]] = [[], [_DEFLATE], [_SHUFFLE, _DEFLATE]]
+_MOST_CHUNK_ROWS = 2**20
+
+
+@dataclass(frozen=True)
+class ColumnLayout:
+    """Where the chunks of a one-dimensional dataset lie in its file.
+
+    Attributes:
+        path: The file.
+        name: Name of the column, for messages.
+        dtype: Type of its values.
+        num_rows: Length of the column.
+        chunk_rows: Values in each chunk; the last one may hold some beyond the column's end.
+        offsets: First byte of each chunk.
+        num_bytes: Bytes of each chunk.
+        is_deflated: Whether chunks are compressed by zlib, as gzip does it.
+        is_shuffled: Whether equal bytes of all values were put together before that.
+    """
+
+    path: Path
+    name: str
+    dtype: np.dtype[np.generic]
+    num_rows: int
+    chunk_rows: int
+    offsets: Int64[np.ndarray, " C"]
+    num_bytes: Int64[np.ndarray, " C"]
+    is_deflated: bool
+    is_shuffled: bool
+
+    def read(self, file: int, first: int, last: int) -> Shaped[np.ndarray, " N"]:
+        """Rows `first` to `last`, excluded, in an array of its own; safe in many threads at once.
+
+        Args:
+            file: Descriptor of the open file.
+            first: First row.
+            last: Row after the last; at most `num_rows`.
+
+        Raises:
+            RecordingError: If the file ends too soon or a chunk is damaged.
+        """
+        rows = np.empty(last - first, self.dtype)
+        for chunk in range(first // self.chunk_rows, -(-last // self.chunk_rows)):
+            begin = chunk * self.chunk_rows
+            low, high = max(first, begin), min(last, begin + self.chunk_rows)
+            target = rows[low - first : high - first]
+            if self.is_deflated:
+                target[:] = self._inflate(file, chunk)[low - begin : high - begin]
+            else:
+                offset = int(self.offsets[chunk]) + (low - begin) * self.dtype.itemsize
+                self._fill(file, target.view(np.uint8), offset)
+        return rows.astype(self.dtype.newbyteorder("="), copy=False)
+
+    def _inflate(self, file: int, chunk: int) -> npt.NDArray[np.generic]:
+        # Much faster than zlib; imported late, as most of the program never reads recordings.
+        from isal import isal_zlib
+
+        offset, num_bytes = int(self.offsets[chunk]), int(self.num_bytes[chunk])
+        # More than deflating can come to; the file may claim anything.
+        if num_bytes > 2 * self.chunk_rows * self.dtype.itemsize + 1024:
+            raise self._damage(chunk, f"it claims to have {num_bytes} bytes")
+        compressed = np.empty(num_bytes, np.uint8)
+        self._fill(file, compressed, offset)
+        wanted = self.chunk_rows * self.dtype.itemsize
+        inflater = isal_zlib.decompressobj()
+        try:
+            # A damaged chunk could claim to hold gigabytes.
+            content = inflater.decompress(compressed, wanted + 1)
+        except isal_zlib.error as error:  # type: ignore[misc]  # its stubs call it an object
+            raise self._damage(chunk, str(error)) from error
+        if len(content) != wanted or not inflater.eof:
+            raise self._damage(chunk, f"{len(content)} bytes were found and {wanted} are wanted")
+        if self.is_shuffled:
+            planes = np.frombuffer(content, np.uint8).reshape(self.dtype.itemsize, -1)
+            return np.ascontiguousarray(planes.T).view(self.dtype).reshape(-1)
+        return np.frombuffer(content, self.dtype)
+
+    def _fill(self, file: int, target: npt.NDArray[np.uint8], offset: int) -> None:
+        try:
+            num_read = os.preadv(file, [target.data], offset)
+        except OSError as error:
+            raise RecordingError(f"{self.path}: cannot be read: {error}") from error
+        if num_read < len(target):
+            raise RecordingError(
+                f"{self.path}: ends at byte {offset + num_read}, within events/{self.name}; fetch "
+                "or write the file again"
+            )
+
+    def _damage(self, chunk: int, reason: str) -> RecordingError:
+        first = chunk * self.chunk_rows
+        return RecordingError(
+            f"{self.path}: rows {first} to {min(first + self.chunk_rows, self.num_rows)} of "
+            f"events/{self.name}, at byte {self.offsets[chunk]}, cannot be decompressed "
+            f"({reason}); fetch or write the file again"
+        )
+
+
+def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
+    """Layout of a column, None where only HDF5 can read it.
+
+    That is so if it is compressed by anything but gzip, if decompressing a chunk for a few of its
+    values would be wasteful, or if it does not lie in the file as it should, of which HDF5 tells.
+    """
+    creation = column.id.get_create_plist()
+    filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+    if filters not in _READABLE or column.file.userblock_size:
+        return None
+    chunk_rows = max(len(column), 1) if column.chunks is None else int(column.chunks[0])
+    chunks = _contiguous(column) if column.chunks is None else _chunks(column, chunk_rows)
+    if chunks is None or (filters and chunk_rows > _MOST_CHUNK_ROWS):
+        return None
+    return ColumnLayout(
+        path=path,
+        name=column.name.rpartition("/")[2],
+        dtype=column.dtype,
+        num_rows=len(column),
+        chunk_rows=chunk_rows,
+        offsets=chunks[:, 0].copy(),
+        num_bytes=chunks[:, 1].copy(),
+        is_deflated=_DEFLATE in filters,
+        is_shuffled=_SHUFFLE in filters,
+    )
+
+
+def _contiguous(column: h5py.Dataset) -> Int64[np.ndarray, "C 2"] | None:
+    num_bytes = len(column) * column.dtype.itemsize
+    if num_bytes == 0:
+        return np.empty((0, 2), np.int64)
+    offset = column.id.get_offset()
+    if offset is None or column.id.get_storage_size() != num_bytes:
+        return None
+    return np.array([[offset, num_bytes]], np.int64)
+
+
+def _chunks(column: h5py.Dataset, chunk_rows: int) -> Int64[np.ndarray, "C 2"] | None:
+    """First byte and size of each chunk; None where one is missing or not like the others."""
+    table = np.full((-(-len(column) // chunk_rows), 2), -1, np.int64)
+    is_plain = True
+
+    def note(chunk: h5py.h5d.StoreInfo) -> None:
+        nonlocal is_plain
+        index, remainder = divmod(chunk.chunk_offset[0], chunk_rows)
+        if remainder or index >= len(table) or chunk.filter_mask:
+            is_plain = False
+        else:
+            table[index] = chunk.byte_offset, chunk.size
+
+    column.id.chunk_iter(note)
+    if column.compression is None:
+        is_plain &= bool((table[:, 1] == chunk_rows * column.dtype.itemsize).all())
+    return table if is_plain and (table >= 0).all() else None
