@@ -8,6 +8,7 @@ import hdf5plugin  # noqa: F401  registers the filters that tests write with
 import numpy as np
 import pytest
 
+from etram_pipeline.events.formats.encoding import Encoding, allocate
 from etram_pipeline.events.recording import Events, Recording
 
 HEIGHT, WIDTH = 120, 160
@@ -23,6 +24,25 @@ def encode_evt2(events: Events) -> bytes:
     x, y, t, p = (column.astype(np.int64) for column in _columns(events))
     words = np.stack([8 << 28 | t >> 6, p << 28 | (t & 63) << 22 | x << 11 | y], axis=1)
     return words.astype("<u4").tobytes()
+
+
+def encode_evt21(events: Events, *, swapped: bool = False) -> bytes:
+    """Two words for each event: the high bits of its time, and a vector of one event.
+
+    The vector begins up to 31 columns left of the event.
+    """
+    x, y, t, p = (column.astype(np.int64) for column in _columns(events))
+    base = np.maximum(x - t % 32, 0)
+    time, place = 8 << 28 | t >> 6, p << 28 | (t & 63) << 22 | base << 11 | y
+    halves = np.stack([np.zeros_like(t), time, 1 << x - base, place], axis=1).astype("<u4")
+    if swapped:
+        halves = halves[:, [1, 0, 3, 2]]
+    return halves.tobytes()
+
+
+def encode_evt21_legacy(events: Events) -> bytes:
+    """EVT2.1 with the halves of its words swapped."""
+    return encode_evt21(events, swapped=True)
 
 
 def encode_evt3(events: Events) -> bytes:
@@ -41,11 +61,15 @@ def encode_dat(events: Events) -> bytes:
 
 HEADERS = {
     "evt2": f"% evt 2.0\n% geometry {WIDTH}x{HEIGHT}\n% end\n",
+    "evt21": f"% format EVT21;endianness=little;height={HEIGHT};width={WIDTH}\n% end\n",
+    "evt21_legacy": f"% evt 2.1\n% geometry {WIDTH}x{HEIGHT}\n% end\n",
     "evt3": f"% evt 3.0\n% format EVT3;height={HEIGHT};width={WIDTH}\n% end\n",
     "dat": f"% Data file containing CD events.\n% Version 2\n% Height {HEIGHT}\n% Width {WIDTH}\n",
 }
 ENCODERS: Mapping[str, Encode] = {
     "evt2": encode_evt2,
+    "evt21": encode_evt21,
+    "evt21_legacy": encode_evt21_legacy,
     "evt3": encode_evt3,
     "dat": encode_dat,
 }
@@ -54,6 +78,18 @@ FORMATS = ("hdf5", *ENCODERS)
 
 def _columns(events: Events) -> tuple[np.ndarray, ...]:
     return events.x, events.y, events.t_us, events.polarity
+
+
+def decode_words(encoding: Encoding, *stretches: list[int]) -> list[tuple[int, ...]]:
+    """Time, x, y and polarity of the events in stretches of words that follow each other."""
+    state = np.zeros(encoding.state_size, np.int64)
+    found: list[tuple[int, ...]] = []
+    for words in stretches:
+        events = allocate(len(words) * encoding.events_per_word)
+        count = encoding.decode(np.array(words, encoding.word), state, events)
+        x, y, t_us, polarity = (array[:count].tolist() for array in events)
+        found += zip(t_us, x, y, polarity, strict=True)
+    return found
 
 
 @pytest.fixture(params=FORMATS)

@@ -1,8 +1,6 @@
 """What every recording promises, whatever its format."""
 
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -192,22 +190,6 @@ def test_a_name_no_file_can_have_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="this is a folder"):
         open_recording(tmp_path)
-
-
-def test_hdf5_and_dat_are_read_without_numba(
-    make_events: MakeEvents, write_recording: WriteRecording
-) -> None:
-    paths = [str(write_recording(name, make_events())) for name in ("hdf5", "dat")]
-    program = (
-        "import sys; from etram_pipeline.events.recording import open_recording\n"
-        f"print(sum(len(e) for path in {paths} for e in open_recording(path).read()))\n"
-        "sys.exit('numba' in sys.modules or 'torch' in sys.modules)"
-    )
-
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-
-    assert done.returncode == 0, done.stderr.decode()
-    assert int(done.stdout) == 4000
 
 
 def read_all(path: Path) -> int:

@@ -86,19 +86,39 @@ class Recording(ABC):
             RecordingError: If the file is damaged; names the file and the place.
         """
 
+    def use_index(self, path: Path) -> None:
+        """Know where every time is, from a file of an earlier call or else by reading all events.
+
+        Args:
+            path: Where the index is, or is written to after it was made. One that is damaged or
+                of another recording is replaced.
+
+        Raises:
+            RecordingError: If the recording is damaged, or the index cannot be written.
+        """
+        raise NotImplementedError(f"{type(self).__name__} keeps no index of its times")
+
     def __fingerprint__(self) -> object:
         return file_identity(self.path)
 
 
-def open_recording(path: str | Path, *, size: tuple[int, int] | None = None) -> Recording:
+def open_recording(
+    path: str | Path, *, size: tuple[int, int] | None = None, index: Path | None = None
+) -> Recording:
     """Recording in any supported format, told by content, not by suffix.
 
+    Reading from the middle begins where the handle knows the time, which is as far as it was read.
+    With an index it knows all times at once.
+
     Args:
-        path: eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT3) or Prophesee DAT.
+        path: eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT2.1, EVT3), DAT or HDF5, or AEDAT4.
         size: Height and width in px, used when the file does not say them.
+        index: File to keep the times in. One that was made of the same recording is used as it is;
+            otherwise the recording is read once and the file written, whole or not at all.
 
     Raises:
-        RecordingError: If there is no such file, its format is not known, or it is damaged.
+        RecordingError: If there is no such file, its format is not known, or it is damaged; or if
+            the index cannot be written.
     """
     from etram_pipeline.events.formats.content import open_by_content
 
@@ -110,6 +130,9 @@ def open_recording(path: str | Path, *, size: tuple[int, int] | None = None) -> 
             raise RecordingError(f"{path}: this is a folder; give the file of one recording in it")
         if not path.is_file():
             raise RecordingError(f"{path}: there is no such file; check the path")
-        return open_by_content(path, size)
+        recording = open_by_content(path, size)
     except OSError as error:
         raise RecordingError(f"{path}: the file cannot be read: {error}") from error
+    if index is not None:
+        recording.use_index(index)
+    return recording

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.events.conftest import decode_words
 
-from etram_pipeline.events.formats.encoding import EVENT
 from etram_pipeline.events.formats.evt2 import ENCODING
 
 LOOP_US = 1 << 34
@@ -18,15 +18,8 @@ def event(x: int, y: int, polarity: int = 0, low: int = 0) -> int:
     return polarity << 28 | low << 22 | x << 11 | y
 
 
-def decode(*stretches: list[int]) -> list[tuple[int, int, int, int]]:
-    """Time, x, y and polarity of the events in stretches of words that follow each other."""
-    state = np.zeros(1, ENCODING.state)
-    found = []
-    for words in stretches:
-        events = np.zeros(len(words) * ENCODING.events_per_word, EVENT)
-        count = ENCODING.decode(np.array(words, ENCODING.word), state, events)
-        found += events[:count].tolist()
-    return found
+def decode(*stretches: list[int]) -> list[tuple[int, ...]]:
+    return decode_words(ENCODING, *stretches)
 
 
 def test_an_event_adds_six_low_bits_to_the_time_before_it() -> None:

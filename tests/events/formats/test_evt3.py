@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.events.conftest import decode_words
 
-from etram_pipeline.events.formats.encoding import EVENT
 from etram_pipeline.events.formats.evt3 import ENCODING
 
 LOOP_US = 1 << 24
@@ -36,15 +36,8 @@ def vector_8(valid: int) -> int:
 START = [time_high(0), time_low(0), 50]
 
 
-def decode(*stretches: list[int]) -> list[tuple[int, int, int, int]]:
-    """Time, x, y and polarity of the events in stretches of words that follow each other."""
-    state = np.zeros(1, ENCODING.state)
-    found = []
-    for words in stretches:
-        events = np.zeros(len(words) * ENCODING.events_per_word, EVENT)
-        count = ENCODING.decode(np.array(words, ENCODING.word), state, events)
-        found += events[:count].tolist()
-    return found
+def decode(*stretches: list[int]) -> list[tuple[int, ...]]:
+    return decode_words(ENCODING, *stretches)
 
 
 def test_an_event_takes_time_and_row_from_the_words_before_it() -> None:

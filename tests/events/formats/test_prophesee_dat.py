@@ -91,10 +91,23 @@ def test_other_kinds_of_events_are_refused_with_the_place(
         open_recording(path, size=SIZE)
 
 
-def test_the_layout_of_version_1_is_refused(tmp_path: Path) -> None:
-    path = write_dat(tmp_path, [], header=HEADER.replace("Version 2", "Version 1"))
+@pytest.mark.parametrize("version", ["0", "1"])
+def test_before_version_2_places_took_fewer_bits(
+    version: str, tmp_path: Path, gather: Gather
+) -> None:
+    header = HEADER.replace("Version 2", f"Version {version}")
+    path = write_dat(tmp_path, [(5, 1 << 17 | 239 << 9 | 303), (6, 7 << 9 | 8)], header=header)
 
-    with pytest.raises(RecordingError, match="version 1 is not supported"):
+    events = gather(open_recording(path, size=SIZE))
+
+    assert (events.x.tolist(), events.y.tolist()) == ([303, 8], [239, 7])
+    assert events.polarity.tolist() == [1, 0]
+
+
+def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
+    path = write_dat(tmp_path, [], header=HEADER.replace("Version 2", "Version 3"))
+
+    with pytest.raises(RecordingError, match="version '3' is not known; supported are 0, 1, 2"):
         open_recording(path, size=SIZE)
 
 

@@ -15,18 +15,18 @@ WriteRecording = Callable[[str, Events], Path]
 MakeEvents = Callable[..., Events]
 
 
-@pytest.mark.parametrize("encoding", ["EVT21", "HISTO3D", "AER-8b"])
+@pytest.mark.parametrize("encoding", ["EVT4", "HISTO3D", "AER-8b", "EVT21;endianness=big"])
 def test_encodings_not_known_here_are_named_with_those_that_are(
     encoding: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "recording"
     path.write_bytes(f"% format {encoding};height=720;width=1280\n% end\n".encode())
 
-    with pytest.raises(RecordingError, match=rf"recording: .*{encoding.upper()}.*EVT2, EVT3"):
+    with pytest.raises(RecordingError, match=rf"recording: .*{encoding[:4]}.*EVT2, EVT3"):
         open_recording(path)
 
 
-@pytest.mark.parametrize("encoding", ["evt2", "evt3"])
+@pytest.mark.parametrize("encoding", ["evt2", "evt21", "evt3"])
 def test_data_that_never_tells_the_time_is_refused(
     encoding: str, tmp_path: Path, gather: Gather
 ) -> None:
@@ -41,7 +41,7 @@ def test_data_that_never_tells_the_time_is_refused(
         _ = recording.num_events
 
 
-@pytest.mark.parametrize("encoding", ["evt2", "evt3"])
+@pytest.mark.parametrize("encoding", ["evt2", "evt21", "evt3"])
 def test_an_incomplete_last_word_is_ignored_with_a_warning(
     encoding: str,
     make_events: MakeEvents,

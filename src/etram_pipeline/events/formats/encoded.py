@@ -1,58 +1,40 @@
 """Recordings that have to be decoded from their beginning."""
 
+import io
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Shaped
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.cleaning import Clock, Columns, select
+from etram_pipeline.events.formats.encoding import Encoding, allocate, columns_of
+from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import Header
-from etram_pipeline.events.recording import Events, Recording
 
 logger = logging.getLogger(__name__)
 
-
-class Extent(NamedTuple):
-    """Number of events of a recording, time of the first and just after the last."""
-
-    num_events: int
-    start_us: int
-    stop_us: int
+_MOST_BLOCK_EVENTS = 2**20
+_MOST_BLOCK_WORDS = 2**16
 
 
-class EncodedRecording(Recording):
-    """A header and then words of fixed size, read in blocks.
-
-    How many events there are, and when, is only known after decoding all of them: the first
-    question about it costs a pass over the file, whose answer is kept.
+class EncodedRecording(IndexedRecording):
+    """A header and then words of fixed size, decoded in blocks.
 
     Args:
         header: The file's header.
         size: Height and width of the sensor in px, for headers without them.
-        word: Type of a word.
         data_start: Byte at which the first word begins.
     """
 
-    def __init__(
-        self,
-        header: Header,
-        size: tuple[int, int] | None,
-        word: npt.DTypeLike,
-        data_start: int,
-    ) -> None:
-        self.path: Path = header.path
+    def __init__(self, header: Header, size: tuple[int, int] | None, data_start: int) -> None:
+        super().__init__(header.path, start=(0,) * self._encoding.state_size)
         self.height, self.width = header.sensor_size(otherwise=size)
         self._data_start = data_start
-        self._word = np.dtype(word)
-        remainder = (self.path.stat().st_size - data_start) % self._word.itemsize
+        word_bytes = np.dtype(self._encoding.word).itemsize
+        self._num_words, remainder = divmod(self.path.stat().st_size - data_start, word_bytes)
         if remainder:
             logger.warning(
                 "%s: the last %d bytes are an incomplete word and are ignored; was the recording "
@@ -62,53 +44,54 @@ class EncodedRecording(Recording):
             )
 
     @property
-    @override
-    def num_events(self) -> int:
-        return self._extent.num_events
-
-    @property
-    @override
-    def start_us(self) -> int:
-        return self._extent.start_us
-
-    @property
-    @override
-    def stop_us(self) -> int:
-        return self._extent.stop_us
-
-    @override
-    def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
-        clock = Clock()
-        for columns in self._decode():
-            events = select(columns, clock, self, (start_us, stop_us))
-            if events is not None:
-                yield events
-            if clock.has_reached(stop_us):
-                return
-
     @abstractmethod
-    def _decode(self) -> Iterator[Columns]:
-        """All events, in the order of the file, in chunks of bounded size."""
+    def _encoding(self) -> Encoding:
+        """How the words encode events."""
 
-    def _blocks(self, num_words: int) -> Iterator[Shaped[np.ndarray, " N"]]:
-        block_bytes = num_words * self._word.itemsize
+    @property
+    def _block_words(self) -> int:
+        return min(_MOST_BLOCK_WORDS, _MOST_BLOCK_EVENTS // self._encoding.events_per_word)
+
+    @property
+    @override
+    def _index_identity(self) -> list[object]:
+        encoding = self._encoding
+        return [*super()._index_identity, encoding.decode.__module__, encoding.recipe]
+
+    @override
+    def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
+        encoding, numbers = self._encoding, np.array(state, np.int64)
+        arrays = allocate(min(self._block_words, self._num_words) * encoding.events_per_word)
+        for words in self._words(block):
+            count = encoding.decode(words, numbers, arrays)
+            yield Block(columns_of(arrays, count), tuple(numbers.tolist()))
+        if self._num_words and not numbers[0]:
+            raise RecordingError(
+                f"{self.path}: none of the {self._num_words} words after byte {self._data_start} "
+                "tells the time, so this is not what the header says; was the file damaged?"
+            )
+
+    def _words(self, block: int) -> Iterator[Shaped[np.ndarray, " N"]]:
+        """Words of the blocks from `block` on, which hold until the next ones."""
+        buffer = np.empty(self._block_words, self._encoding.word)
+        position = block * self._block_words
         try:
-            with self.path.open("rb") as file:
-                file.seek(self._data_start)
-                while len(block := file.read(block_bytes)) >= self._word.itemsize:
-                    whole_words = len(block) // self._word.itemsize
-                    yield np.frombuffer(block, self._word, count=whole_words)
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self._data_start + position * buffer.itemsize)
+                while position < self._num_words:
+                    words = buffer[: self._num_words - position]
+                    _fill(file, words)
+                    yield words
+                    position += len(words)
         except OSError as error:
             raise RecordingError(f"{self.path}: cannot be read: {error}") from error
 
-    @cached_property
-    def _extent(self) -> Extent:
-        clock = Clock()
-        num_events, start_us = 0, 0
-        for columns in self._decode():
-            clock.raise_late(columns.t_us)
-            if num_events == 0 and len(columns.t_us):
-                start_us = int(columns.t_us[0])
-            num_events += len(columns.t_us)
-        stop_us = 0 if clock.latest_us is None else clock.latest_us + 1
-        return Extent(num_events, start_us, stop_us)
+
+def _fill(file: io.FileIO, words: Shaped[np.ndarray, " N"]) -> None:
+    """Read all of `words` from a file."""
+    rest = words.view(np.uint8).data
+    while rest:
+        num_bytes = file.readinto(rest)
+        if not num_bytes:
+            raise OSError("it became shorter while it was read")
+        rest = rest[num_bytes:]

@@ -5,13 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Int64, UInt8, UInt16
 
-EVENT = np.dtype(
-    [("t_us", np.int64), ("x", np.uint16), ("y", np.uint16), ("polarity", np.uint8)], align=True
-)
-"""One decoded event."""
+from etram_pipeline.events.formats.cleaning import Columns
 
-Decoder = Callable[[npt.NDArray[np.generic], npt.NDArray[np.void], npt.NDArray[np.void]], int]
+EventArrays = tuple[
+    UInt16[np.ndarray, " N"],
+    UInt16[np.ndarray, " N"],
+    Int64[np.ndarray, " N"],
+    UInt8[np.ndarray, " N"],
+]
+"""Columns, rows, times in microseconds and polarities."""
+
+Decoder = Callable[[npt.NDArray[np.generic], Int64[np.ndarray, " S"], EventArrays], int]
 """Decodes words into events, from a state that it advances; returns the number of events."""
 
 
@@ -21,13 +27,31 @@ class Encoding:
 
     Attributes:
         word: Type of a word.
-        state: Type of what the decoder remembers between words; zeros at the beginning. Its field
-            `started` turns 1 at the first word that tells the time, before which there is no event.
+        state_size: Numbers that the decoder remembers between words; zeros at the beginning. The
+            first turns 1 at the first word that tells the time, before which there is no event.
         events_per_word: Most events one word can hold.
-        decode: Decodes a stretch of words; `events` must have room for all they can hold.
+        decode: Decodes a stretch of words; the arrays must have room for all events they can hold.
+        recipe: Raised when the same words give other states or events.
     """
 
     word: npt.DTypeLike
-    state: np.dtype[np.void]
+    state_size: int
     events_per_word: int
     decode: Decoder
+    recipe: int = 1
+
+
+def allocate(num_events: int) -> EventArrays:
+    """Arrays for a number of events, not filled."""
+    return (
+        np.empty(num_events, np.uint16),
+        np.empty(num_events, np.uint16),
+        np.empty(num_events, np.int64),
+        np.empty(num_events, np.uint8),
+    )
+
+
+def columns_of(events: EventArrays, num_events: int) -> Columns:
+    """The first events, as views of the arrays."""
+    x, y, t_us, polarity = (array[:num_events] for array in events)
+    return Columns(x, y, t_us, polarity)

@@ -8,9 +8,10 @@ from typing import no_type_check
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Int64
 from numba import njit
 
-from etram_pipeline.events.formats.encoding import Encoding
+from etram_pipeline.events.formats.encoding import Encoding, EventArrays
 
 _EVENT_ON = 1  # 0 is the event of falling brightness
 _TIME_HIGH = 8
@@ -22,40 +23,40 @@ _LOOP_US = 1 << (28 + _TIME_LOW_BITS)
 _LOOP_DECREASE_US = (_TIME_HIGH_MASK << _TIME_LOW_BITS) - 10_000
 _COORDINATE_MASK = 0x7FF
 
-_STATE = np.dtype([("started", np.int64), ("base_us", np.int64), ("loops_us", np.int64)])
 
-
-@njit(cache=True, nogil=True)
 @no_type_check  # Numba compiles the function itself, which the run-time check would wrap.
-def _advance_time(state: np.void, high: int) -> None:
-    base_us = (high << _TIME_LOW_BITS) + state["loops_us"]
-    if state["started"] and state["base_us"] - base_us >= _LOOP_DECREASE_US:
-        state["loops_us"] += _LOOP_US
-        base_us += _LOOP_US
-    state["base_us"] = base_us
-    state["started"] = 1
-
-
 @njit(cache=True, nogil=True)
+def new_base(started: int, base_us: int, high: int) -> int:
+    """Time in microseconds at a word with new high bits, the time before it being `base_us`."""
+    loops_us = base_us & ~(_LOOP_US - 1)
+    new_us = ((high & _TIME_HIGH_MASK) << _TIME_LOW_BITS) + loops_us
+    if started and base_us - new_us >= _LOOP_DECREASE_US:
+        new_us += _LOOP_US
+    return new_us
+
+
 @no_type_check
+@njit(cache=True, nogil=True)
 def _decode(
-    words: npt.NDArray[np.uint32], states: npt.NDArray[np.void], events: npt.NDArray[np.void]
+    words: npt.NDArray[np.uint32], state: Int64[np.ndarray, "2"], events: EventArrays
 ) -> int:
-    state = states[0]
-    count = 0
+    x, y, t_us, polarity = events
+    started, base_us = state[0], state[1]
+    count = np.uint64(0)
     for index in range(len(words)):
         word = np.int64(words[index])
         kind = word >> 28
-        if kind == _TIME_HIGH:
-            _advance_time(state, word & _TIME_HIGH_MASK)
-        elif kind <= _EVENT_ON and state["started"]:
-            event = events[count]
-            event["t_us"] = state["base_us"] + ((word >> 22) & 0x3F)
-            event["x"] = (word >> 11) & _COORDINATE_MASK
-            event["y"] = word & _COORDINATE_MASK
-            event["polarity"] = kind
-            count += 1
-    return count
+        if kind <= _EVENT_ON:
+            x[count] = (word >> 11) & _COORDINATE_MASK
+            y[count] = word & _COORDINATE_MASK
+            t_us[count] = base_us + ((word >> 22) & 0x3F)
+            polarity[count] = kind
+            count += np.uint64(started)
+        elif kind == _TIME_HIGH:
+            base_us = new_base(started, base_us, word)
+            started = 1
+    state[0], state[1] = started, base_us
+    return np.int64(count)
 
 
-ENCODING = Encoding(word="<u4", state=_STATE, events_per_word=1, decode=_decode)
+ENCODING = Encoding(word="<u4", state_size=2, events_per_word=1, decode=_decode)

@@ -9,9 +9,10 @@ from typing import no_type_check
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Int64
 from numba import njit
 
-from etram_pipeline.events.formats.encoding import Encoding
+from etram_pipeline.events.formats.encoding import Encoding, EventArrays
 
 _ADDRESS_Y = 0
 _MONITORING_Y = 1
@@ -25,94 +26,86 @@ _TIME_HIGH = 8
 _COORDINATE_MASK = 0x7FF
 _POLARITY_BIT = 11
 # A larger decrease of the high bits means that the counter of 24 bits began anew.
-_LOOP_DECREASE = 1 << 11
+_LOOP_DECREASE_US = 1 << 23
+_LOOP_US = 1 << 24
 # Beyond every sensor, so that a base which runs away cannot come back in.
 _LARGEST_BASE_X = 1 << 12
 
-_STATE = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("started", "is_event", "y", "base_x", "polarity", "loops", "high", "t_us")
-    ]
-)
 
-
-@njit(cache=True, nogil=True)
 @no_type_check  # Numba compiles the function itself, which the run-time check would wrap.
-def _advance_time(state: np.void, high: int) -> None:
-    if state["started"] and state["high"] >= _LOOP_DECREASE + high:
-        state["loops"] += 1
-    if not state["started"] or state["high"] != high:
-        state["t_us"] = (state["loops"] << 24) | (high << 12)
-    state["high"] = high
-    state["started"] = 1
-
-
 @njit(cache=True, nogil=True)
+def _new_time(started: int, time_us: int, high: int) -> int:
+    """Time at a word with high bits, which restarts the low ones where it differs."""
+    before_us = time_us & ~0xFFF
+    new_us = (before_us & ~(_LOOP_US - 1)) | (high << 12)
+    if not started:
+        return new_us
+    if before_us - new_us >= _LOOP_DECREASE_US:
+        return new_us + _LOOP_US
+    return time_us if new_us == before_us else new_us
+
+
 @no_type_check
-def _update(state: np.void, kind: int, content: int) -> None:
+@njit(cache=True, nogil=True)
+def _update(state: tuple[int, ...], kind: int, content: int) -> tuple[int, ...]:
+    """The state after a word that holds no event."""
+    started, time_us, row, is_event, base_x, polarity = state
     if kind == _TIME_LOW:
-        state["t_us"] = (state["loops"] << 24) | (state["high"] << 12) | content
+        time_us = (time_us & ~0xFFF) | content
     elif kind == _ADDRESS_Y:
-        state["y"] = content & _COORDINATE_MASK
-        state["is_event"] = state["started"]
-    elif kind == _VECTOR_BASE_X:
-        state["base_x"] = content & _COORDINATE_MASK
-        state["polarity"] = content >> _POLARITY_BIT
+        row, is_event = content & _COORDINATE_MASK, started
     elif kind == _TIME_HIGH:
-        _advance_time(state, content)
+        time_us, started = _new_time(started, time_us, content), 1
+    elif kind == _VECTOR_BASE_X:
+        base_x, polarity = content & _COORDINATE_MASK, content >> _POLARITY_BIT
     elif kind == _MONITORING_Y:
-        state["is_event"] = 0
+        is_event = 0
+    return started, time_us, row, is_event, base_x, polarity
 
 
-@njit(cache=True, nogil=True)
 @no_type_check
-def _set_event(event: np.void, state: np.void, x: int, polarity: int) -> None:
-    event["t_us"] = state["t_us"]
-    event["x"] = x
-    event["y"] = state["y"]
-    event["polarity"] = polarity
-
-
 @njit(cache=True, nogil=True)
-@no_type_check
-def _decode_vector(
-    events: npt.NDArray[np.void], count: int, state: np.void, kind: int, content: int
-) -> int:
-    width = 12 if kind == _VECTOR_12 else 8
-    x = state["base_x"]
-    valid = content & ((1 << width) - 1) if state["is_event"] else 0
+def _decode_vector(events: EventArrays, count: int, state: tuple[int, ...], valid: int) -> int:
+    """Write an event for each bit of `valid` from the base on; the number of events then."""
+    x, y, t_us, polarities = events
+    _, time_us, row, _, column, polarity = state
     while valid:
-        if valid & 1:
-            _set_event(events[count], state, x, state["polarity"])
-            count += 1
-        x += 1
+        # Without a branch: what is not valid is overwritten by the next event.
+        x[count], y[count], t_us[count], polarities[count] = column, row, time_us, polarity
+        count += np.uint64(valid & 1)
+        column += 1
         valid >>= 1
-    state["base_x"] = min(state["base_x"] + width, _LARGEST_BASE_X)
     return count
 
 
-@njit(cache=True, nogil=True)
 @no_type_check
+@njit(cache=True, nogil=True)
 def _decode(
-    words: npt.NDArray[np.uint16], states: npt.NDArray[np.void], events: npt.NDArray[np.void]
+    words: npt.NDArray[np.uint16], numbers: Int64[np.ndarray, "6"], events: EventArrays
 ) -> int:
-    state = states[0]
-    count = 0
+    x, y, t_us, polarity = events
+    state = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5])
+    count = np.uint64(0)
     for index in range(len(words)):
         word = np.int64(words[index])
-        kind = word >> 12
-        content = word & 0xFFF
+        kind, content = word >> 12, word & 0xFFF
         if kind == _ADDRESS_X:
-            if state["is_event"]:
-                x = content & _COORDINATE_MASK
-                _set_event(events[count], state, x, content >> _POLARITY_BIT)
-                count += 1
+            _, t_us[count], y[count], is_event, _, _ = state
+            x[count] = content & _COORDINATE_MASK
+            polarity[count] = content >> _POLARITY_BIT
+            count += np.uint64(is_event)
         elif kind in (_VECTOR_12, _VECTOR_8):
-            count = _decode_vector(events, count, state, kind, content)
+            started, time_us, row, is_event, base_x, sign = state
+            width = 12 if kind == _VECTOR_12 else 8
+            valid = content & ((1 << width) - 1) & -is_event
+            count = _decode_vector(events, count, state, valid)
+            base_x = min(base_x + width, _LARGEST_BASE_X)
+            state = (started, time_us, row, is_event, base_x, sign)
         else:
-            _update(state, kind, content)
-    return count
+            state = _update(state, kind, content)
+    for place in range(len(numbers)):
+        numbers[place] = state[place]
+    return np.int64(count)
 
 
-ENCODING = Encoding(word="<u2", state=_STATE, events_per_word=12, decode=_decode)
+ENCODING = Encoding(word="<u2", state_size=6, events_per_word=12, decode=_decode)

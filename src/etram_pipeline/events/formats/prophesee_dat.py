@@ -1,20 +1,22 @@
 """Prophesee DAT recordings: one record of eight bytes per event, behind a header."""
 
-from collections.abc import Iterator
+from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Int64, UInt32
-from typing_extensions import override
+import numpy.typing as npt
+from jaxtyping import Int64
+from numba import njit
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.encoded import EncodedRecording
+from etram_pipeline.events.formats.encoding import Encoding, EventArrays
 from etram_pipeline.events.formats.prophesee_header import Header
 
-_RECORD = np.dtype([("time", "<u4"), ("address", "<u4")])
-_BLOCK_EVENTS = 2**18
-_COORDINATE_MASK = (1 << 14) - 1
+_RECORD_BYTES = 8
 _EVENT_TYPES = (0, 12)
+_COUNTER_MASK = (1 << 32) - 1
+_LOOP_US = 1 << 32
+_HALF_LOOP_US = 1 << 31
 
 
 class DatRecording(EncodedRecording):
@@ -22,48 +24,82 @@ class DatRecording(EncodedRecording):
 
     Source: prophesee-ai/prophesee-automotive-dataset-toolbox, src/io/dat_events_tools.py: after the
     header a byte for the type of the events (0 or 12) and one for the size of a record (8); a
-    record holds the time in microseconds and 14 bits of x, 14 of y and 1 of polarity.
+    record holds the time in microseconds and 14 bits of x, 14 of y and 1 of polarity, or 9, 8 and 1
+    before version 2.
     """
 
     def __init__(self, header: Header, size: tuple[int, int] | None) -> None:
         with header.path.open("rb") as file:
             file.seek(header.num_bytes)
             kind = file.read(2)
-        if kind not in {bytes((event_type, _RECORD.itemsize)) for event_type in _EVENT_TYPES}:
+        if kind not in {bytes((event_type, _RECORD_BYTES)) for event_type in _EVENT_TYPES}:
             raise RecordingError(
                 f"{header.path}: at byte {header.num_bytes} a DAT file has the type of its events, "
                 f"0 or 12, and the size of each, 8; found {list(kind)}. Convert the file to DAT "
                 "with contrast-detection events, or fetch it again if it is damaged"
             )
-        if header.fields.get("version", "2") < "2":
+        version = header.fields.get("version", "2")
+        if version not in _ENCODINGS:
             raise RecordingError(
-                f"{header.path}: DAT version {header.fields['version']} is not supported; convert "
-                "the file to version 2"
+                f"{header.path}: DAT version {version!r} is not known; supported are "
+                f"{', '.join(_ENCODINGS)}"
             )
-        super().__init__(header, size, _RECORD, header.num_bytes + len(kind))
+        self._version = version
+        super().__init__(header, size, header.num_bytes + len(kind))
 
-    @override
-    def _decode(self) -> Iterator[Columns]:
-        before_us: int | None = None
-        for records in self._blocks(_BLOCK_EVENTS):
-            address = records["address"]
-            times_us = _unwrap(records["time"], before_us)
-            before_us = int(times_us[-1])
-            yield Columns(
-                x=address & _COORDINATE_MASK,
-                y=(address >> 14) & _COORDINATE_MASK,
-                t_us=times_us,
-                polarity=(address >> 28) & 1,
-            )
+    @property
+    def _encoding(self) -> Encoding:
+        return _ENCODINGS[self._version]
 
 
-def _unwrap(time: UInt32[np.ndarray, " N"], before_us: int | None) -> Int64[np.ndarray, " N"]:
-    """Times whose counter of 32 bits began anew, every 71 minutes, made to go on.
+@no_type_check
+@njit(cache=True, nogil=True)
+def _decode_fields(
+    words: npt.NDArray[np.uint32],
+    state: Int64[np.ndarray, "2"],
+    events: EventArrays,
+    x_bits: int,
+    y_bits: int,
+) -> int:
+    """Decode records, whose counter of 32 bits begins anew every 71 minutes.
 
     A step of more than half the counter's range counts as a step the other way round the clock.
     """
-    if before_us is None:
-        before_us = int(time[0])
-    previous = np.concatenate([np.array([before_us & 0xFFFF_FFFF], np.uint32), time[:-1]])
-    steps_us = (time - previous).view(np.int32)
-    return before_us + np.cumsum(steps_us, dtype=np.int64)
+    x, y, t_us, polarity = events
+    x_mask, y_mask = (1 << x_bits) - 1, (1 << y_bits) - 1
+    last = state[1] & _COUNTER_MASK if state[0] else np.int64(words[0])
+    loops_us = state[1] - last if state[0] else 0
+    for index in range(len(words) // 2):
+        time, address = np.int64(words[2 * index]), np.int64(words[2 * index + 1])
+        if time - last < -_HALF_LOOP_US:
+            loops_us += _LOOP_US
+        elif time - last >= _HALF_LOOP_US:
+            loops_us -= _LOOP_US
+        last = time
+        x[index] = address & x_mask
+        y[index] = (address >> x_bits) & y_mask
+        t_us[index] = loops_us + time
+        polarity[index] = (address >> (x_bits + y_bits)) & 1
+    state[0], state[1] = 1, loops_us + last
+    return len(words) // 2
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _decode_version_2(
+    words: npt.NDArray[np.uint64], state: Int64[np.ndarray, "2"], events: EventArrays
+) -> int:
+    return _decode_fields(words.view(np.uint32), state, events, 14, 14)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _decode_version_1(
+    words: npt.NDArray[np.uint64], state: Int64[np.ndarray, "2"], events: EventArrays
+) -> int:
+    return _decode_fields(words.view(np.uint32), state, events, 9, 8)
+
+
+_VERSION_1 = Encoding("<u8", state_size=2, events_per_word=1, decode=_decode_version_1)
+_VERSION_2 = Encoding("<u8", state_size=2, events_per_word=1, decode=_decode_version_2)
+_ENCODINGS = {"0": _VERSION_1, "1": _VERSION_1, "2": _VERSION_2}

@@ -22,6 +22,12 @@ Source: prophesee-ai/openeb, hal_psee_plugins/src/boards/rawfile/psee_raw_file_h
 include/devices/utils/device_system_id.h.
 """
 
+_EVT3_SYSTEMS = {0x1E, 0x28, 0x2E, 0x30, 0x31, 0x32}
+"""Cameras of those above that wrote EVT3 when headers did not say the encoding yet, others EVT2."""
+
+_FIRST_SYSTEM_IN_ORDER = 0x37
+"""First camera whose EVT2.1 words have their halves in order."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -41,11 +47,25 @@ class Header:
     def format_name(self) -> str | None:
         """Encoding of a RAW file as it is named today, such as `EVT3`; None for other files."""
         if "format" in self.fields:
-            return self.fields["format"].partition(";")[0].strip().upper()
+            return _encoding_name(self.fields["format"].partition(";")[0])
         if "evt" in self.fields:
-            version = self.fields["evt"].removesuffix(".0").replace(".", "")
-            return f"EVT{version}"
+            return _encoding_name(f"EVT{self.fields['evt']}")
+        if "data" not in self.fields and self._system in _SIZE_OF_SYSTEM:
+            return "EVT3" if self._system in _EVT3_SYSTEMS else "EVT2"
         return None
+
+    @property
+    def endianness(self) -> str:
+        """Order of the words' halves in a RAW file: `little`, or `legacy` where they are swapped.
+
+        Only EVT2.1 words have halves that cameras ever swapped; where the header does not say it,
+        they are those of cameras before the GenX320, which did.
+        """
+        stated = self._format_options().get("endianness") or self.fields.get("endianness")
+        if stated or self.format_name != "EVT21":
+            return stated or "little"
+        is_old = "format" not in self.fields or 0 < self._system < _FIRST_SYSTEM_IN_ORDER
+        return "legacy" if is_old else "little"
 
     def sensor_size(self, otherwise: tuple[int, int] | None) -> tuple[int, int]:
         """Height and width of the sensor in px, else those given.
@@ -59,7 +79,7 @@ class Header:
                 f"{self.path}: the header gives two sizes of the sensor, {sorted(stated)} (height, "
                 "width); correct the lines `format` and `geometry` to agree"
             )
-        size = stated.pop() if stated else self._system_size() or otherwise
+        size = stated.pop() if stated else _SIZE_OF_SYSTEM.get(self._system, otherwise)
         if size is None:
             raise RecordingError(
                 f"{self.path}: the header does not give the size of the sensor; set the parameters "
@@ -67,11 +87,12 @@ class Header:
             )
         return size
 
+    def _format_options(self) -> dict[str, str]:
+        options = self.fields.get("format", "").split(";")[1:]
+        return dict(option.strip().partition("=")[::2] for option in options)
+
     def _format_size(self) -> tuple[int, int] | None:
-        options = dict(
-            option.strip().partition("=")[::2]
-            for option in self.fields.get("format", "").split(";")[1:]
-        )
+        options = self._format_options()
         return self._size(options.get("height"), options.get("width"), "format")
 
     def _geometry(self) -> tuple[int, int] | None:
@@ -83,11 +104,12 @@ class Header:
     def _lines(self) -> tuple[int, int] | None:
         return self._size(self.fields.get("height"), self.fields.get("width"), "height and width")
 
-    def _system_size(self) -> tuple[int, int] | None:
+    @property
+    def _system(self) -> int:
+        """Number of Prophesee's camera that wrote the file; 0 where it is not known."""
         makers = {value for key, value in self.fields.items() if key.endswith("integrator_name")}
         system = self.fields.get("system_id", "")
-        known = makers <= {"Prophesee"} and system.isdecimal()
-        return _SIZE_OF_SYSTEM.get(int(system)) if known else None
+        return int(system) if makers <= {"Prophesee"} and system.isdecimal() else 0
 
     def _size(self, height: str | None, width: str | None, line: str) -> tuple[int, int] | None:
         if height is None and width is None:
@@ -122,6 +144,12 @@ def read_header(path: Path) -> Header:
         key, _, value = content.decode("latin-1").partition(" ")
         fields.setdefault(key.lower(), value.strip())
     return Header(path, fields, position)
+
+
+def _encoding_name(text: str) -> str:
+    """`EVT3` for `evt 3.0`, `EVT21` for `EVT2.1`."""
+    name = text.strip().upper().replace(" ", "")
+    return name.removesuffix(".0").replace(".", "") if name.startswith("EVT") else name
 
 
 def _is_text(line: bytes) -> bool:

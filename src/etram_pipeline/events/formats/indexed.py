@@ -1,0 +1,123 @@
+"""Recordings that are read block by block, with an index of their times."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from typing_extensions import override
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.fingerprint import file_identity
+from etram_pipeline.events.formats.cleaning import Clock, Columns, select
+from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
+from etram_pipeline.events.recording import Events, Recording
+
+
+class Block(NamedTuple):
+    """Events of a block, and the state to decode the next one from."""
+
+    columns: Columns
+    state: tuple[int, ...] = ()
+
+
+class IndexedRecording(Recording):
+    """A recording in blocks, each of which can be read once the end of the one before is known.
+
+    What was read once is known: later reads begin at the block that holds their first event. How
+    many events there are, and the time of the last, is known after all blocks were read.
+
+    Args:
+        path: The file.
+        start: State to decode the first block from.
+    """
+
+    def __init__(self, path: Path, start: tuple[int, ...] = ()) -> None:
+        self.path = path
+        self._identity = file_identity(path)
+        self._index = TimeIndex(Mark(state=start))
+        self._start_us: int | None = None
+
+    @property
+    @override
+    def num_events(self) -> int:
+        return self._end().num_events
+
+    @property
+    @override
+    def stop_us(self) -> int:
+        return max(self._end().latest_us + 1, 0)
+
+    @property
+    @override
+    def start_us(self) -> int:
+        if self._start_us is None:
+            self._start_us = self._find_start()
+        return self._start_us
+
+    @override
+    def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
+        first = self._index.find(start_us)
+        clock = self._clock(first)
+        for columns in self._blocks(first):
+            events = select(columns, clock, self, (start_us, stop_us))
+            if events is not None:
+                yield events
+            if clock.has_reached(stop_us):
+                return
+
+    @override
+    def use_index(self, path: Path) -> None:
+        known = TimeIndex.load(path, self._index_identity)
+        if known is not None and known.before(0) == self._index.before(0):
+            self._index = known
+            return
+        self._end()
+        self._index.save(path, self._index_identity)
+
+    @property
+    def _index_identity(self) -> list[object]:
+        return [type(self).__name__, *self._identity]
+
+    @abstractmethod
+    def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
+        """Blocks from number `block` on, of bounded size; the events hold until the next one."""
+
+    def _blocks(self, first: int) -> Iterator[Columns]:
+        """Events of blocks, whose ends are noted on the way."""
+        self._check_unchanged()
+        clock, mark = self._clock(first), self._index.before(first)
+        for number, block in enumerate(self._decode(first, mark.state), first):
+            clock.raise_late(block.columns.t_us)
+            num_events = mark.num_events + len(block.columns.t_us)
+            latest_us = NEVER_US if clock.latest_us is None else clock.latest_us
+            mark = Mark(num_events, latest_us, block.state)
+            self._index.add(number, mark)
+            yield block.columns
+        self._index.finish()
+
+    def _clock(self, block: int) -> Clock:
+        latest_us = self._index.before(block).latest_us
+        return Clock(None if latest_us == NEVER_US else latest_us)
+
+    def _end(self) -> Mark:
+        if self._index.end is None:
+            for _ in self._blocks(self._index.num_blocks):
+                pass
+        return self._index.end or Mark()
+
+    def _find_start(self) -> int:
+        clock = Clock()
+        for columns in self._blocks(0):
+            times_us = clock.raise_late(columns.t_us)
+            if clock.has_reached(0):
+                return int(times_us[times_us >= 0][0])
+        return 0
+
+    def _check_unchanged(self) -> None:
+        try:
+            identity = file_identity(self.path)
+        except OSError as error:
+            raise RecordingError(f"{self.path}: cannot be read: {error}") from error
+        if identity != self._identity:
+            raise RecordingError(f"{self.path}: has changed since it was opened; open it again")

@@ -1,0 +1,135 @@
+"""Where in a recording which time is, so that a stretch is read without what comes before it."""
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.files import written_whole
+
+NEVER_US = -(2**63)
+"""Stands for the latest time where no event came yet."""
+
+_VERSION = 1
+_LARGEST_FIRST_LINE = 2**12
+
+
+class Mark(NamedTuple):
+    """What is known at the border between two blocks of a recording.
+
+    Attributes:
+        num_events: Events before it.
+        latest_us: Latest time of any event before it; `NEVER_US` where there is none.
+        state: What the reader of the format needs to go on from here; always of the same length.
+    """
+
+    num_events: int = 0
+    latest_us: int = NEVER_US
+    state: tuple[int, ...] = ()
+
+
+class TimeIndex:
+    """Marks at the end of a recording's blocks, from the first block to as far as it was read.
+
+    Blocks are numbered from 0; how long one is, is the reader's choice. Readers of one recording
+    may share an index: marks only ever grow in number.
+
+    Args:
+        start: The mark before the first block.
+    """
+
+    def __init__(self, start: Mark = Mark()) -> None:  # noqa: B008  a Mark cannot change
+        self._start = start
+        self._ends: dict[int, Mark] = {}
+        self._is_complete = False
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks known."""
+        return len(self._ends)
+
+    @property
+    def end(self) -> Mark | None:
+        """The mark at the end of the recording; None until a reader came there."""
+        return self.before(self.num_blocks) if self._is_complete else None
+
+    def add(self, block: int, end: Mark) -> None:
+        """Note the end of a block; those before it must be known."""
+        if block > len(self._ends):
+            raise ValueError(f"block {block} was marked, but only {len(self._ends)} are known")
+        self._ends[block] = end
+
+    def finish(self) -> None:
+        """Note that no block follows those known."""
+        self._is_complete = True
+
+    def before(self, block: int) -> Mark:
+        """The mark at the beginning of a block, which those known reach."""
+        return self._ends[block - 1] if block else self._start
+
+    def find(self, start_us: int | None) -> int:
+        """The first block with an event at `start_us` or later, else the first that is not known.
+
+        Args:
+            start_us: None for the beginning.
+        """
+        if start_us is None:
+            return 0
+        return bisect_left(
+            range(len(self._ends)), start_us, key=lambda block: self._ends[block].latest_us
+        )
+
+    def save(self, path: Path, identity: Sequence[object]) -> None:
+        """Write a complete index to a file, whole or not at all.
+
+        Args:
+            path: The file.
+            identity: Plain data that changes when the recording or the kind of its blocks does.
+
+        Raises:
+            RecordingError: If the file cannot be written.
+        """
+        marks = [self._start, *(self._ends[block] for block in range(len(self._ends)))]
+        table = np.array([(m.num_events, m.latest_us, *m.state) for m in marks], "<i8")
+        content = table.tobytes()
+        first_line = {**_describe(identity), "marks": table.shape, "digest": _digest(content)}
+        try:
+            with written_whole(path) as partial:
+                partial.write_bytes(json.dumps(first_line).encode() + b"\n" + content)
+        except OSError as error:
+            raise RecordingError(
+                f"{path}: the time index cannot be written: {error}; give a file in a folder that "
+                "can be written to, or none"
+            ) from error
+
+    @staticmethod
+    def load(path: Path, identity: Sequence[object]) -> "TimeIndex | None":
+        """The index that `save` wrote for the same identity; None if it is another or damaged."""
+        try:
+            with path.open("rb") as file:
+                first_line = json.loads(file.readline(_LARGEST_FIRST_LINE))
+                content = file.read()
+            wanted = _describe(identity)
+            if first_line != {**first_line, **wanted} or first_line["digest"] != _digest(content):
+                return None
+            table = np.frombuffer(content, "<i8").reshape(first_line["marks"]).tolist()
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+        start, *ends = [Mark(row[0], row[1], tuple(row[2:])) for row in table]
+        index = TimeIndex(start)
+        index._ends = dict(enumerate(ends))
+        index.finish()
+        return index
+
+
+def _describe(identity: Sequence[object]) -> dict[str, object]:
+    return {"version": _VERSION, "identity": list(identity)}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
