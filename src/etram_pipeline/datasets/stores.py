@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 Store = TypeVar("Store")
 
 
-class _StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
+class StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
     """A folder of recordings, and where they are computed."""
 
     def __init__(
@@ -48,7 +48,7 @@ class _StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
         return True
 
 
-class LabelledFramesDataset(_StoreDataset[LabelStore]):
+class LabelledFramesDataset(StoreDataset[LabelStore]):
     """Labelled frames by recording, in RVT's layout.
 
     Saving takes one job per recording and runs those whose result is missing or out of date. A
@@ -62,20 +62,20 @@ class LabelledFramesDataset(_StoreDataset[LabelStore]):
 
     @override
     def load(self) -> LabelStore:
-        return _load(LabelStore, self._path)
+        return load_store(LabelStore, self._path)
 
     @override
     def save(self, data: Mapping[str, Job]) -> None:
-        _build(self._path, LABELS, data, self._executor, raise_failures=False)
+        build_store(self._path, LABELS, data, self._executor, raise_failures=False)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Frames and boxes of the first recordings, for kedro-viz."""
         summaries = list(self.load().summaries.items())[:nrows]
         rows = [[key, summary.num_frames, summary.num_boxes] for key, summary in summaries]
-        return _table(["recording", "labelled frames", "boxes"], rows)
+        return table_preview(["recording", "labelled frames", "boxes"], rows)
 
 
-class HistogramsDataset(_StoreDataset[FrameStore]):
+class HistogramsDataset(StoreDataset[FrameStore]):
     """Representations by recording, in RVT's layout.
 
     Saving takes one job per recording and runs those whose result is missing or out of date; the
@@ -102,11 +102,11 @@ class HistogramsDataset(_StoreDataset[FrameStore]):
 
     @override
     def load(self) -> FrameStore:
-        return _load(lambda root: FrameStore(root, self._representation), self._path)
+        return load_store(lambda root: FrameStore(root, self._representation), self._path)
 
     @override
     def save(self, data: Mapping[str, Job]) -> None:
-        _build(self._path, REPRESENTATIONS, data, self._executor, raise_failures=True)
+        build_store(self._path, REPRESENTATIONS, data, self._executor, raise_failures=True)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Windows, events and size of the first recordings, for kedro-viz."""
@@ -114,16 +114,21 @@ class HistogramsDataset(_StoreDataset[FrameStore]):
             [key, summary.num_windows, summary.num_events, round(summary.num_bytes / 1e6, 1)]
             for key, summary in list(self.load().summaries.items())[:nrows]
         ]
-        return _table(["recording", "windows", "events", "MB"], rows)
+        return table_preview(["recording", "windows", "events", "MB"], rows)
 
 
-def _load(open_store: Callable[[Path], Store], path: Path) -> Store:
+def load_store(open_store: Callable[[Path], Store], path: Path) -> Store:
+    """What is stored under `path`.
+
+    Raises:
+        DatasetError: If there is no such folder.
+    """
     if not path.is_dir():
         raise DatasetError(f"{path} does not exist: run `kedro run --pipelines preprocess`")
     return open_store(path)
 
 
-def _build(
+def build_store(
     path: Path,
     product: Product,
     jobs: Mapping[str, Job],
@@ -131,6 +136,7 @@ def _build(
     *,
     raise_failures: bool,
 ) -> None:
+    """Bring what is stored under `path` up to date with `jobs`, and show how far that is."""
     with open_executor(**executor) as pool, _progress(product) as progress:
         build(path, product, jobs, pool, progress=progress, raise_failures=raise_failures)
 
@@ -158,5 +164,6 @@ def _progress(product: str) -> Iterator[Progress]:
         yield tell
 
 
-def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:
+def table_preview(columns: list[str], rows: list[list[Any]]) -> TablePreview:
+    """A table for kedro-viz."""
     return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})

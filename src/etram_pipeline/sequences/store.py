@@ -97,7 +97,7 @@ class StoredFrames:
         return images
 
 
-class _Store(Mapping[str, Stored]):
+class Store(Mapping[str, Stored]):
     """Recordings under a root folder by key: those of the last build, or else all there are."""
 
     def __init__(self, root: Path, product: Product) -> None:
@@ -164,7 +164,7 @@ class _Store(Mapping[str, Stored]):
         """File of each recording in a store without an index."""
 
 
-class LabelStore(_Store[LabelledFrames]):
+class LabelStore(Store[LabelledFrames]):
     """Labelled frames of recordings, read when asked for; a recording without any is not listed."""
 
     def __init__(self, root: Path) -> None:
@@ -188,7 +188,7 @@ class LabelStore(_Store[LabelledFrames]):
         return {key: file for key, file in files.items() if file.is_file()}
 
 
-class FrameStore(_Store[StoredFrames]):
+class FrameStore(Store[StoredFrames]):
     """Representations of recordings, as handles that read when asked to.
 
     Attributes:

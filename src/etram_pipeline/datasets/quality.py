@@ -1,0 +1,82 @@
+"""What the quality report rests on, and its numbers."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview, TablePreview
+from typing_extensions import override
+
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.datasets.stores import StoreDataset, build_store, load_store, table_preview
+from etram_pipeline.sequences.build import Job
+from etram_pipeline.sequences.layout import QUALITY
+from etram_pipeline.sequences.quality import QualityStore
+
+
+class QualityDataset(StoreDataset[QualityStore]):
+    """What was found in each recording and its labels.
+
+    Saving takes one job per recording and runs those whose result is missing or out of date. A
+    recording that cannot be read stops nothing: the report lists it.
+
+    Args:
+        path: Folder of the store.
+        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        metadata: Read by kedro-viz.
+    """
+
+    @override
+    def load(self) -> QualityStore:
+        return load_store(QualityStore, self._path)
+
+    @override
+    def save(self, data: Mapping[str, Job]) -> None:
+        build_store(self._path, QUALITY, data, self._executor, raise_failures=False)
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Events and boxes of the first recordings, for kedro-viz."""
+        summaries = list(self.load().summaries.items())[:nrows]
+        rows = [[key, summary.num_events, summary.num_boxes] for key, summary in summaries]
+        return table_preview(["recording", "events", "boxes in file"], rows)
+
+
+class NumbersDataset(AbstractDataset[Mapping[str, float], dict[str, float]]):
+    """Numbers by name as a JSON file, which a tracked run logs as metrics.
+
+    Args:
+        filepath: The JSON file, relative to the project.
+        metadata: Read by kedro-viz and by the tracking hook.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    @override
+    def load(self) -> dict[str, float]:
+        content: dict[str, float] = json.loads(self._filepath.read_text())
+        return content
+
+    @override
+    def save(self, data: Mapping[str, float]) -> None:
+        with written_whole(self._filepath) as partial:
+            partial.write_text(json.dumps(dict(data), indent=1))
+
+    @override
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def numbers(self, data: Mapping[str, float]) -> dict[str, float]:
+        """What the tracking hook logs."""
+        return dict(data)
+
+    def preview(self) -> JSONPreview:
+        """All numbers, for kedro-viz."""
+        return JSONPreview(json.dumps(self.load(), indent=1))

@@ -1,0 +1,1 @@
+"""What the events of a recording tell about its quality, from one pass over them."""

@@ -1,0 +1,109 @@
+"""Compiled loops over the events of a chunk, each over columns that the others do not read.
+
+They release the interpreter's lock and are compiled once per machine. `no_type_check` keeps the
+run-time type checks of the tests out of what the compiler has to understand.
+"""
+
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt8, UInt16, UInt32
+from numba import njit
+
+_REACH = 2
+_NEIGHBOURS = (2 * _REACH + 1) ** 2 - 1
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def add_pixels(
+    x: UInt16[np.ndarray, " N"],
+    y: UInt16[np.ndarray, " N"],
+    polarity: UInt8[np.ndarray, " N"],
+    counts: UInt32[np.ndarray, "H W"],
+) -> int:
+    """Count the events of each pixel in `counts`; return how many rose."""
+    height, width = np.uint32(counts.shape[0]), np.uint32(counts.shape[1])
+    cells = counts.reshape(-1)
+    num_rising = np.int64(0)
+    for i in range(len(x)):
+        column, row = np.uint32(x[i]), np.uint32(y[i])
+        if column < width and row < height:
+            cells[np.uint64(row) * width + column] += np.uint32(1)
+        num_rising += polarity[i]
+    return num_rising
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def add_rates(
+    t_us: Int64[np.ndarray, " N"], origin_us: int, shift: int, counts: Int64[np.ndarray, " B"]
+) -> None:
+    """Count events in bins of `2 ** shift` microseconds, the first of which begins at the origin.
+
+    Times never decrease, so the events of a bin follow each other and only its border is looked
+    for.
+    """
+    first = np.int64(0)
+    while first < len(t_us):
+        place = (t_us[first] - origin_us) >> shift
+        low, high = first, np.int64(len(t_us))
+        while low < high:
+            middle = (low + high) >> 1
+            if (t_us[middle] - origin_us) >> shift > place:
+                high = middle
+            else:
+                low = middle + 1
+        counts[place] += low - first
+        first = low
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def add_gaps(
+    t_us: Int64[np.ndarray, " N"], previous_us: int, shortest_us: int, gaps: Int64[np.ndarray, " 4"]
+) -> None:
+    """Add stretches without events longer than `shortest_us` to `gaps`.
+
+    Args:
+        t_us: Times that never decrease.
+        previous_us: Time of the event before them.
+        shortest_us: Greatest distance of two events that is no gap.
+        gaps: Number, total length, and length and beginning of the longest, in microseconds.
+    """
+    for i in range(len(t_us)):
+        distance_us = t_us[i] - previous_us
+        if distance_us > shortest_us:
+            gaps[0] += 1
+            gaps[1] += distance_us
+            if distance_us > gaps[2]:
+                gaps[2], gaps[3] = distance_us, previous_us
+        previous_us = t_us[i]
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def find_hot_pixels(
+    counts: UInt32[np.ndarray, "H W"], least: float, factor: float
+) -> Bool[np.ndarray, "H W"]:
+    """Pixels with at least `least` events and `factor` times the median of the 5 x 5 around them.
+
+    At the border of the sensor, the median is that of the pixels there are; a sensor of a single
+    pixel has no hot one.
+    """
+    height, width = counts.shape
+    hot = np.zeros(counts.shape, np.bool_)
+    around = np.empty(_NEIGHBOURS, np.uint32)
+    for row in range(height):
+        for column in range(width):
+            if counts[row, column] < least:
+                continue
+            num = 0
+            for y in range(max(row - _REACH, 0), min(row + _REACH + 1, height)):
+                for x in range(max(column - _REACH, 0), min(column + _REACH + 1, width)):
+                    if y != row or x != column:
+                        around[num] = counts[y, x]
+                        num += 1
+            if num:
+                hot[row, column] = counts[row, column] >= factor * np.median(around[:num])
+    return hot

@@ -1,0 +1,149 @@
+"""What a label file tells about its quality, before any filter."""
+
+import numpy as np
+from jaxtyping import Bool, Int64
+from pydantic import Field
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.labels.table import LabelTable, box_column
+
+_NUM_CLASSES = 32
+
+Mask = Bool[np.ndarray, " N"]
+
+
+class LabelQuality(Settings):
+    """What is in the label file of a recording, each row taken for a box.
+
+    Attributes:
+        num_boxes: Rows of the file.
+        num_moments: Different times among them.
+        num_tracks: Different track ids; 0 where all boxes bear the same one, so that none is told.
+        rate_hz: Moments per second, by their median distance; 0 with fewer than two of them.
+        longest_gap_us: Greatest distance of two moments that follow each other, in microseconds.
+        num_outside_time: Boxes more than `gap_us` before the first event or after the last.
+        num_empty: Boxes during the recording with no event in the `gap_us` up to them.
+        num_without_size: Boxes with a place or size that is no finite number, or a side that is
+            not positive.
+        num_off_sensor: Other boxes of which no part lies on the sensor.
+        num_over_border: Other boxes that reach more than a pixel beyond the border of the sensor.
+        num_duplicate: Boxes beyond the first of one track at one time. In a file without tracks,
+            those with the same time, place and size as one before.
+        num_overlapping: Those of them that overlap the box before of the same track and time: one
+            object labelled twice. The others are two objects under one track id.
+        boxes_of_class: Boxes by class id, of the 32 most frequent ids.
+    """
+
+    num_boxes: int = 0
+    num_moments: int = 0
+    num_tracks: int = 0
+    rate_hz: float = 0.0
+    longest_gap_us: int = 0
+    num_outside_time: int = 0
+    num_empty: int = 0
+    num_without_size: int = 0
+    num_off_sensor: int = 0
+    num_over_border: int = 0
+    num_duplicate: int = 0
+    num_overlapping: int = 0
+    boxes_of_class: dict[int, int] = Field(default_factory=dict)
+
+
+class Surroundings(Settings):
+    """The recording that labels belong to.
+
+    Attributes:
+        height: Rows of the sensor, in px.
+        width: Columns of the sensor, in px.
+        start_us: Time of its first event, in microseconds.
+        last_us: Time of its last event, in microseconds.
+        gap_us: Longest time without events that is not remarkable, in microseconds.
+    """
+
+    height: int
+    width: int
+    start_us: int
+    last_us: int
+    gap_us: int
+
+
+def check_labels(
+    labels: LabelTable, last_event_us: Int64[np.ndarray, " M"], recording: Surroundings
+) -> LabelQuality:
+    """Statistics of the boxes of one recording.
+
+    Args:
+        labels: All boxes of the label file, in order of time.
+        last_event_us: Time of the last event up to each moment, the moments being the different
+            times of the labels in ascending order; -1 where there is none.
+        recording: What they are labels of.
+    """
+    moments_us, moment_of_box = np.unique(labels["t"].astype(np.int64), return_inverse=True)
+    distances_us = np.diff(moments_us)
+    outside = (moments_us < recording.start_us - recording.gap_us) | (
+        moments_us > recording.last_us + recording.gap_us
+    )
+    # Up to the first event there is nothing to see yet, which is no fault of the recording.
+    begun = moments_us >= recording.start_us
+    empty = ~outside & begun & (moments_us - last_event_us > recording.gap_us)
+    broken, off, over = _misplaced(labels, recording.height, recording.width)
+    num_tracks = len(np.unique(labels["track_id"]))
+    duplicate, overlapping = _duplicates(labels, told_apart=num_tracks > 1)
+    return LabelQuality(
+        num_boxes=len(labels),
+        num_moments=len(moments_us),
+        num_tracks=num_tracks if num_tracks > 1 else 0,
+        rate_hz=round(1e6 / float(np.median(distances_us)), 3) if len(distances_us) else 0.0,
+        longest_gap_us=int(distances_us.max(initial=0)),
+        num_outside_time=int(np.count_nonzero(outside[moment_of_box])),
+        num_empty=int(np.count_nonzero(empty[moment_of_box])),
+        num_without_size=int(np.count_nonzero(broken)),
+        num_off_sensor=int(np.count_nonzero(off)),
+        num_over_border=int(np.count_nonzero(over)),
+        num_duplicate=int(np.count_nonzero(duplicate)),
+        num_overlapping=int(np.count_nonzero(overlapping)),
+        boxes_of_class=_boxes_of_class(labels),
+    )
+
+
+def _boxes_of_class(labels: LabelTable) -> dict[int, int]:
+    class_ids, counts = np.unique(labels["class_id"], return_counts=True)
+    most = np.sort(np.argsort(-counts, kind="stable")[:_NUM_CLASSES])
+    return dict(zip(class_ids[most].tolist(), counts[most].tolist(), strict=True))
+
+
+def _misplaced(labels: LabelTable, height: int, width: int) -> tuple[Mask, Mask, Mask]:
+    """Boxes without a size, off the sensor, and over its border; each box is one of these."""
+    sides = [box_column(labels, name).astype(np.float64) for name in ("x", "y", "w", "h")]
+    left, top, box_width, box_height = sides
+    with np.errstate(invalid="ignore"):
+        right, bottom = left + box_width, top + box_height
+        broken = ~np.isfinite(sides).all(axis=0) | ~((box_width > 0) & (box_height > 0))
+        off = ~broken & ((right <= 0) | (bottom <= 0) | (left >= width) | (top >= height))
+        beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
+        over = ~broken & ~off & (beyond > 1)
+    return broken, off, over
+
+
+def _duplicates(labels: LabelTable, *, told_apart: bool) -> tuple[Mask, Mask]:
+    """Boxes of a track at a time at which it has one before; those that overlap that one."""
+    names = ("t", "track_id") if told_apart else ("t", "x", "y", "w", "h")
+    order = np.lexsort([labels[name] for name in reversed(names)])
+    ordered = labels[order]
+    repeated = np.zeros(len(labels), np.bool_)
+    repeated[1:] = np.logical_and.reduce(
+        [ordered[name][1:] == ordered[name][:-1] for name in names]
+    )
+    overlapping = repeated.copy()
+    overlapping[1:] &= _overlap(ordered)
+    return repeated, overlapping
+
+
+def _overlap(labels: LabelTable) -> Bool[np.ndarray, " N-1"]:
+    """Whether each box but the first shares area with the one before it."""
+    shared = []
+    for start, size in (("x", "w"), ("y", "h")):
+        first = box_column(labels, start)
+        last = first + box_column(labels, size)
+        shared.append(np.minimum(last[1:], last[:-1]) > np.maximum(first[1:], first[:-1]))
+    return np.asarray(shared[0] & shared[1])
