@@ -25,4 +25,4 @@ def test_the_full_scale_run_trains_rvt_base_as_published(session: OpenSession) -
     detector = parameters["detector"].build(in_channels=20, num_classes=8)
     assert sum(weight.numel() for weight in detector.parameters()) == NUM_PARAMETERS["rvt_base"]
     assert parameters["train"].max_steps == 400_000
-    assert parameters["representation"].downsample
+    assert parameters["representation"].downsample == "nearest"

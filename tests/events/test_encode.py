@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import Integer
 from typing_extensions import override
 
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.encode import Tally, encode
 from etram_pipeline.events.recording import Events, Recording
 from etram_pipeline.events.representations import Representation
@@ -68,10 +68,14 @@ class EventNumbers(Representation):
     height, width = 1, -1
 
     @override
-    def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
+    def canvas(self) -> Canvas:
+        return Canvas(np.zeros((1, 1, 0), np.int64))
+
+    @override
+    def draw(self, events: Events, canvas: Canvas) -> None:
         assert np.all(events.polarity == events.x % 2)
         numbers = events.y.astype(np.int64) * 65_536 + events.x
-        return np.array(numbers, ndmin=3)
+        canvas.image = np.array(numbers, ndmin=3)
 
 
 def numbers_in_windows(recording: Recording, plan: WindowPlan) -> list[list[int]]:

@@ -12,6 +12,7 @@ import pytest
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
@@ -86,7 +87,7 @@ def write_as_we_do(root: Path, keys: list[str]) -> None:
         with_interval = record.model_copy(update={"interval_us": 99})
         write_labelled_frames(root / key / LABELS, frames, with_interval)
         folder = root / key / REPRESENTATIONS / NAME
-        write_representations(folder, iter(IMAGES), plan, 2, lambda _: record)
+        write_representations(folder, map(Canvas, IMAGES), plan, 2, lambda _: record)
 
 
 @pytest.mark.parametrize("write", [write_as_we_do, lambda root, keys: write_as_rvt(root, keys[0])])

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.events.canvas import Canvas, Canvases
+from etram_pipeline.events.recording import Events
+from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.sequences.layout import Record, Summary, read_record
+from etram_pipeline.sequences.settings import Profile
 from etram_pipeline.sequences.writer import write_labelled_frames, write_representations
 
 PLAN = WindowPlan(np.array([10, 20, 30]), np.array([0, 2]), duration_us=10)
@@ -28,8 +32,8 @@ def describe(mark: str) -> Callable[[int], Record]:
     return lambda num_bytes: record(mark, num_bytes)
 
 
-def images(num: int = 3, dtype: type = np.uint8) -> Iterator[np.ndarray]:
-    return (np.full((2, 4, 6), window, dtype) for window in range(num))
+def images(num: int = 3, dtype: type = np.uint8) -> Iterator[Canvas]:
+    return (Canvas(np.full((2, 4, 6), window, dtype)) for window in range(num))
 
 
 @pytest.fixture
@@ -77,6 +81,56 @@ def test_the_same_images_are_written_as_the_same_bytes(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize(("profile", "codec"), [("archive", 5), ("training", 1)])
+def test_each_profile_holds_the_same_images_in_another_codec(
+    folder: Path, profile: Profile, codec: int
+) -> None:
+    write_representations(folder, images(), PLAN, 1, describe("mark"), profile)
+
+    with h5py.File(folder / "event_representations.h5") as file:
+        assert file["data"][:, 0, 0, 0].tolist() == [0, 1, 2]
+        assert file["data"].id.get_create_plist().get_filter(0)[2][-1] == codec
+        _, chunk = file["data"].id.read_direct_chunk((1, 0, 0, 0))
+    # The upper bits of Blosc's third byte are the codec's format: 1 is LZ4, 4 is Zstandard.
+    assert chunk[2] >> 5 == {"archive": 4, "training": 1}[profile]
+
+
+def test_images_keep_their_order_however_long_each_takes(folder: Path) -> None:
+    num = 40
+    plan = WindowPlan(np.arange(1, num + 1), np.array([0]), duration_us=1)
+    rng = np.random.default_rng(0)
+    noise, blank = rng.integers(0, 256, (20, 200, 200)).astype(np.uint8), np.uint8(0)
+    drawn = [noise * (window % 2) + np.uint8(window) + blank for window in range(num)]
+
+    write_representations(folder, map(Canvas, drawn), plan, 1, describe("mark"))
+
+    with h5py.File(folder / "event_representations.h5") as file:
+        for window, image in enumerate(drawn):
+            np.testing.assert_array_equal(file["data"][window], image)
+
+
+def test_canvases_are_given_back_blank(folder: Path) -> None:
+    represent = StackedHistogram().build(4, 6)
+    canvases = Canvases([represent.canvas()])
+
+    def draw() -> Iterator[Canvas]:
+        for time_us in (10, 20, 30):
+            canvas = canvases.take()
+            assert not canvas.image.any()
+            represent.draw(one_event(time_us), canvas)
+            yield canvas
+
+    write_representations(folder, draw(), PLAN, 2, describe("mark"))
+
+    with h5py.File(folder / "event_representations_ds2_nearest.h5") as file:
+        assert file["data"][:].sum(axis=(1, 2, 3)).tolist() == [1, 1, 1]
+
+
+def one_event(time_us: int) -> Events:
+    one = np.array([1], np.uint16)
+    return Events(one, one, np.array([time_us]), np.array([1], np.uint8))
+
+
 @pytest.mark.parametrize("num_images", [0, 2])
 def test_too_few_images_leave_nothing(folder: Path, num_images: int) -> None:
     with pytest.raises(ValueError, match=f"{num_images} images were made for 3 windows"):
@@ -96,7 +150,7 @@ def test_a_failure_in_the_middle_leaves_what_was_there(folder: Path) -> None:
     write_representations(folder, images(), PLAN, 1, describe("old"))
     before = {path: path.read_bytes() for path in folder.iterdir()}
 
-    def fail() -> Iterator[np.ndarray]:
+    def fail() -> Iterator[Canvas]:
         yield from images(2)
         raise ZeroDivisionError
 

@@ -1,11 +1,14 @@
 """From a recording to the images of its windows, in one pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Integer
 
+from etram_pipeline.core.ahead import read_ahead
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.recording import Events, Recording
 from etram_pipeline.events.representations import Representation
 from etram_pipeline.events.windows import WindowPlan
@@ -16,20 +19,23 @@ class Tally:
     """What was read so far.
 
     Attributes:
-        num_events: Events, those outside the sensor included.
+        num_events: Events, those left out included.
         num_dropped: Events outside the sensor, which no image shows.
         num_late: Events timed before an earlier one, which count at the time of that one.
+        num_early: Events before time zero, which no image shows.
     """
 
     num_events: int = 0
     num_dropped: int = 0
     num_late: int = 0
+    num_early: int = 0
 
     def add(self, events: Events) -> None:
         """Count a chunk of a recording."""
-        self.num_events += len(events) + events.num_dropped
+        self.num_events += len(events) + events.num_dropped + events.num_early
         self.num_dropped += events.num_dropped
         self.num_late += events.num_late
+        self.num_early += events.num_early
 
 
 def encode(
@@ -56,20 +62,55 @@ def encode(
     Raises:
         RecordingError: If the recording is damaged.
     """
+    for canvas in draw_windows(recording, plan, representation, representation.canvas, tally):
+        yield canvas.image
+
+
+def draw_windows(
+    recording: Recording,
+    plan: WindowPlan,
+    representation: Representation,
+    take_canvas: Callable[[], Canvas],
+    tally: Tally | None = None,
+) -> Iterator[Canvas]:
+    """As `encode`, on canvases that the caller provides and may use again.
+
+    The recording is read, and its events are cleaned, in a thread of its own.
+
+    Args:
+        recording: What to read; no further than the windows reach.
+        plan: Windows to cut.
+        representation: Makes an image of the events of a window.
+        take_canvas: Gives the canvas for the next window.
+        tally: Counts what is read.
+
+    Yields:
+        A canvas for every window of the plan, in order.
+
+    Raises:
+        RecordingError: If the recording is damaged.
+    """
     tally = tally or Tally()
     held = _HeldEvents()
     window, num_windows = 0, len(plan.stop_us)
-    for chunk in _read_span(recording, plan):
-        tally.add(chunk)
-        held.append(chunk)
-        # Later events may share the time of the last one: only windows that end before are whole.
-        num_whole = int(np.searchsorted(plan.stop_us, held.last_us))
-        while window < num_whole:
-            yield representation(held.in_window(plan, window))
-            window += 1
-        held.forget_before(plan, window)
+
+    def draw() -> Canvas:
+        canvas = take_canvas()
+        representation.draw(held.in_window(plan, window), canvas)
+        return canvas
+
+    with closing(read_ahead(_read_span(recording, plan))) as chunks:
+        for chunk in chunks:
+            tally.add(chunk)
+            held.append(chunk)
+            # Later events may share the time of the last one: only windows ending before are whole.
+            num_whole = int(np.searchsorted(plan.stop_us, held.last_us))
+            while window < num_whole:
+                yield draw()
+                window += 1
+            held.forget_before(plan, window)
     while window < num_windows:
-        yield representation(held.in_window(plan, window))
+        yield draw()
         window += 1
 
 
@@ -79,7 +120,8 @@ def _read_span(recording: Recording, plan: WindowPlan) -> Iterator[Events]:
     stop_us = int(plan.stop_us[-1]) + 1
     if plan.duration_us is None:
         return recording.read(None, stop_us)
-    return recording.read(max(0, int(plan.stop_us[0]) - plan.duration_us), stop_us)
+    start_us = int(plan.stop_us[0]) - plan.duration_us
+    return recording.read(start_us if start_us > 0 else None, stop_us)
 
 
 class _HeldEvents:

@@ -65,33 +65,54 @@ def halving_edges(t_us: Int64[np.ndarray, " N"], bins: int) -> Int64[np.ndarray,
 def add_counts(
     events: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
     edges: Int64[np.ndarray, " E"],
-    grid: tuple[int, int, int],
+    grid: tuple[int, int, int, int],
     largest: int,
     image: UInt8[np.ndarray, "2 P H W"],
-) -> None:
+    touched: UInt32[np.ndarray, " K"],
+) -> int:
     """Count events of each polarity and part in `image`.
 
     Args:
         events: Columns, rows and polarities.
         edges: First event of each part, then the event count.
-        grid: Height and width of the sensor, and how often the image halves them, 0 or 1. Events
-            outside the sensor are ignored.
+        grid: See `_locate`.
         largest: Count to stop at; with 256 or more, counts start again at 0 after 255.
         image: What to add to.
+        touched: Filled with the cells counted in, some of them several times; at least as long as
+            there are events.
+
+    Returns:
+        How many entries of `touched` were filled.
     """
-    x, y, polarity = events
     counts = image.reshape(-1)
-    cells = np.empty(_BLOCK, np.uint32)
     plane = np.uint32(image.shape[2] * image.shape[3])
     stride = np.uint32(image.shape[1]) * plane
+    num = np.uint64(0)
     for part in range(len(edges) - 1):
+        first = num
         origin = np.uint32(part) * plane
-        for start in range(edges[part], edges[part + 1], _BLOCK):
-            block = slice(start, min(start + _BLOCK, edges[part + 1]))
-            num = _locate((x[block], y[block], polarity[block]), grid, stride, cells)
-            for i in range(num):
-                cell = origin + cells[i]
-                counts[cell] += np.uint8(counts[cell] < largest)
+        num = _locate(events, (edges[part], edges[part + 1]), grid, (origin, stride), touched, num)
+        for entry in range(first, num):
+            cell = touched[entry]
+            count = counts[cell]
+            counts[cell] = count + np.uint8(count < largest)
+    return np.int64(num)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def limit(image: UInt8[np.ndarray, " C"], cells: UInt32[np.ndarray, " K"], largest: int) -> None:
+    """Lower counts in `cells` to at most `largest`."""
+    for entry in range(len(cells)):
+        image[cells[entry]] = min(image[cells[entry]], np.uint8(largest))
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def clear(image: UInt8[np.ndarray, " C"], cells: UInt32[np.ndarray, " K"]) -> None:
+    """Set `cells` to zero."""
+    for entry in range(len(cells)):
+        image[cells[entry]] = 0
 
 
 @no_type_check
@@ -99,7 +120,7 @@ def add_counts(
 def add_balances(
     events: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
     edges: Int64[np.ndarray, " E"],
-    grid: tuple[int, int, int],
+    grid: tuple[int, int, int, int],
     balances: Integer[np.ndarray, " C"],
     limits: tuple[int, int],
     image: Int8[np.ndarray, "P H W"],
@@ -109,22 +130,19 @@ def add_balances(
     Args:
         events: Columns, rows and polarities.
         edges: First event of each part, then the event count.
-        grid: Height and width of the sensor, and how often the image halves them, 0 or 1. Events
-            outside the sensor are ignored.
+        grid: See `_locate`.
         balances: Zeros to sum up in, one per cell; sums overflow as numbers of its type do.
         limits: Least and greatest value to write.
         image: What to write to.
     """
-    x, y, polarity = events
-    cells = np.empty(_BLOCK, np.uint32)
     plane = np.uint32(len(balances))
+    cells = np.empty(edges[-1], np.uint32)
     for part in range(len(edges) - 1):
-        for start in range(edges[part], edges[part + 1], _BLOCK):
-            block = slice(start, min(start + _BLOCK, edges[part + 1]))
-            num = _locate((x[block], y[block], polarity[block]), grid, plane, cells)
-            for i in range(num):
-                rose = np.uint32(cells[i] >= plane)
-                balances[cells[i] - rose * plane] += 2 * np.int32(rose) - 1
+        span = edges[part], edges[part + 1]
+        num = _locate(events, span, grid, (np.uint32(0), plane), cells, np.uint64(0))
+        for entry in range(num):
+            rose = np.uint32(cells[entry] >= plane)
+            balances[cells[entry] - rose * plane] += 2 * np.int32(rose) - 1
         values = image[part].reshape(-1)
         for cell in range(plane):
             values[cell] = min(max(balances[cell], limits[0]), limits[1])
@@ -142,24 +160,42 @@ def _share(t_us: Int64[np.ndarray, " N"], event: int) -> float:
 @njit(cache=True, nogil=True)
 def _locate(
     events: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
-    grid: tuple[int, int, int],
-    stride: int,
-    cells: UInt32[np.ndarray, " B"],
+    span: tuple[int, int],
+    grid: tuple[int, int, int, int],
+    steps: tuple[int, int],
+    cells: UInt32[np.ndarray, " K"],
+    num: int,
 ) -> int:
-    """Fill `cells` with where events fall in an image, rises `stride` after falls; return how many.
+    """Append to `cells` where events fall in an image; return how many entries there are then.
 
-    Halving keeps odd rows and columns alone, as nearest-neighbour interpolation does.
+    Args:
+        events: Columns, rows and polarities.
+        span: First event, and the one after the last.
+        grid: Rows and columns of the sensor that count; how often the image halves them, 0 or 1;
+            and 1 if all pixels count, 0 if those in odd rows and columns alone do, which is what
+            nearest-neighbour interpolation keeps.
+        steps: Cell of the first pixel, and how much further that of rising brightness lies.
+        cells: What to append to.
+        num: Entries before.
     """
     x, y, polarity = events
     height, width, shift = np.uint32(grid[0]), np.uint32(grid[1]), np.uint32(grid[2])
+    any_parity = np.uint32(grid[3])
+    origin, stride = np.uint32(steps[0]), np.uint32(steps[1])
     one = np.uint32(1)
-    any_parity = one - shift
     row = width >> shift
-    num = np.uint64(0)
-    # No branches: what is not kept is overwritten by the next event.
-    for i in range(len(x)):
-        column, line = np.uint32(x[i]), np.uint32(y[i])
-        cells[num] = np.uint32(polarity[i] > 0) * stride + (line >> shift) * row + (column >> shift)
-        is_inside = np.uint32(column < width) & np.uint32(line < height)
-        num += np.uint64(((column & line & one) | any_parity) & is_inside)
-    return np.int64(num)
+    block_cells, is_kept = np.empty(_BLOCK, np.uint32), np.empty(_BLOCK, np.uint32)
+    for start in range(span[0], span[1], _BLOCK):
+        stop = min(start + _BLOCK, span[1])
+        columns, lines, rises = x[start:stop], y[start:stop], polarity[start:stop]
+        # Without branches and in two loops, of which the processor does the first in one sweep.
+        for i in range(len(columns)):
+            column, line = np.uint32(columns[i]), np.uint32(lines[i])
+            rise = stride if rises[i] > 0 else np.uint32(0)
+            block_cells[i] = origin + rise + (line >> shift) * row + (column >> shift)
+            is_inside = np.uint32(column < width) & np.uint32(line < height)
+            is_kept[i] = ((column & line & one) | any_parity) & is_inside
+        for i in range(len(columns)):
+            cells[num] = block_cells[i]
+            num += np.uint64(is_kept[i])
+    return num

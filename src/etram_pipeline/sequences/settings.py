@@ -4,6 +4,9 @@ from typing import Literal
 
 from etram_pipeline.core.component import Settings
 
+Profile = Literal["archive", "training"]
+"""How stored images are compressed."""
+
 
 class StorageSettings(Settings):
     """How stored representations are compressed, and when they are out of date.
@@ -15,5 +18,5 @@ class StorageSettings(Settings):
             costs reading them whole, instead of by size and time of change.
     """
 
-    profile: Literal["archive", "training"] = "archive"
+    profile: Profile = "archive"
     check_content: bool = False

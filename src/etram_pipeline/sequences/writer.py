@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Integer
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.sequences.compression import Chunk, compress, filter_options
 from etram_pipeline.sequences.layout import (
     FRAME_WINDOWS_FILE,
     IMAGES_FILES,
@@ -20,14 +23,10 @@ from etram_pipeline.sequences.layout import (
     Record,
     read_record,
 )
+from etram_pipeline.sequences.settings import Profile
 
-_BLOSC_ZSTD = {"compression": 32001, "compression_opts": (0, 0, 0, 0, 1, 1, 5)}
-"""Blosc with Zstandard at level 1 and bytes shuffled.
-
-Source: RVT, `scripts/genx/preprocess_dataset.py`, `_blosc_opts`; read by `hdf5plugin`.
-"""
-
-Images = Iterable[Integer[np.ndarray, "C H W"]]
+if TYPE_CHECKING:
+    import h5py
 
 
 def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) -> None:
@@ -52,21 +51,24 @@ def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) 
 
 def write_representations(
     folder: Path,
-    images: Images,
+    canvases: Iterable[Canvas],
     plan: WindowPlan,
     downsampled_by: int,
     describe: Callable[[int], Record],
+    profile: Profile = "archive",
 ) -> Record:
     """Store the representations of a recording while they are computed.
 
-    What was stored before stays until the last image is written.
+    What was stored before stays until the last image is written. Images are compressed in several
+    threads; the file does not depend on which of them is faster.
 
     Args:
         folder: Folder of this representation, `event_representations_v2/<representation>`.
-        images: One for each window of the plan.
+        canvases: One for each window of the plan; each is given back once it is compressed.
         plan: The windows.
         downsampled_by: Sensor px that make one px of an image along each axis, 1 or 2.
         describe: Makes the record once all images are written, from the size they take in bytes.
+        profile: How to compress.
 
     Returns:
         The record that was stored with the images.
@@ -80,7 +82,7 @@ def write_representations(
         if (folder / name).exists():
             _refuse_foreign(folder / name)
     with written_whole(folder / IMAGES_FILES[downsampled_by]) as partial:
-        record = _write_images(partial, images, len(plan.stop_us), describe)
+        record = _write_images(partial, canvases, len(plan.stop_us), describe, profile)
         # From here on the small files belong to the new images, so the old ones must be gone.
         for name in IMAGES_FILES.values():
             (folder / name).unlink(missing_ok=True)
@@ -90,31 +92,40 @@ def write_representations(
 
 
 def _write_images(
-    path: Path, images: Images, num_windows: int, describe: Callable[[int], Record]
+    path: Path,
+    canvases: Iterable[Canvas],
+    num_windows: int,
+    describe: Callable[[int], Record],
+    profile: Profile,
 ) -> Record:
     import h5py
-    import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
 
     with h5py.File(path, "w") as file:
         data, num_images = None, 0
-        for window, image in enumerate(images):
+        for chunk in compress(canvases, profile):
             if data is None:
-                data = file.create_dataset(
-                    "data",
-                    shape=(num_windows, *image.shape),
-                    maxshape=(None, *image.shape),
-                    chunks=(1, *image.shape),
-                    dtype=image.dtype,
-                    **_BLOSC_ZSTD,
-                )
-            if window < num_windows:
-                data[window] = image
-            num_images = window + 1
+                data = _create_dataset(file, num_windows, chunk, profile)
+            if num_images < num_windows:
+                data.id.write_direct_chunk((num_images, 0, 0, 0), chunk.content)
+            num_images += 1
         if data is None or num_images != num_windows:
             raise ValueError(f"{num_images} images were made for {num_windows} windows")
         record = describe(int(data.id.get_storage_size()))
         file.attrs[RECORD_ATTRIBUTE] = record.model_dump_json()
     return record
+
+
+def _create_dataset(
+    file: "h5py.File", num_windows: int, chunk: Chunk, profile: Profile
+) -> "h5py.Dataset":
+    return file.create_dataset(
+        "data",
+        shape=(num_windows, *chunk.shape),
+        maxshape=(None, *chunk.shape),
+        chunks=(1, *chunk.shape),
+        dtype=chunk.dtype,
+        **filter_options(profile),
+    )
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -17,7 +17,7 @@ def test_every_channel_sums_up_a_longer_beginning(make_events: MakeEvents) -> No
     # With four parts, they end at 1/8, 1/4, 1/2 and all of the way.
     rows = [(0, 0, 0, 1), (0, 0, 124, 1), (0, 0, 125, 0), (0, 0, 250, 1), (0, 0, 500, 1)]
 
-    image = Config(bins=4, downsample=False).build(HEIGHT, WIDTH)(
+    image = Config(bins=4, downsample=None).build(HEIGHT, WIDTH)(
         make_events([*rows, (1, 0, 1000, 0)])
     )
 

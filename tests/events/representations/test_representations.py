@@ -13,6 +13,7 @@ from etram_pipeline.events.recording import Events
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.representations.mixed_density import Config as MixedDensity
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
+from etram_pipeline.events.windows import WindowConfig
 
 HEIGHT, WIDTH = 7, 10
 
@@ -35,6 +36,7 @@ some_events = st.builds(
     st.lists(hot_pixel, max_size=2),
 )
 overflows = st.sampled_from(["saturate", "wrap"])
+downsamplings = st.sampled_from(["nearest", "sum", None])
 
 
 def shares(events: Events) -> np.ndarray:
@@ -44,15 +46,25 @@ def shares(events: Events) -> np.ndarray:
     return np.asarray(since_first_us.astype(np.float32) / np.float32(span_us))
 
 
+def halve(image: np.ndarray, config: RepresentationConfig) -> np.ndarray:
+    """An image of half the size, by the definition of each way to get there."""
+    if config.downsample is None:
+        return image
+    if config.downsample == "nearest":
+        return image[..., 1::2, 1::2]
+    even = image[..., : HEIGHT // 2 * 2, : WIDTH // 2 * 2]
+    return np.asarray(sum(even[..., row::2, column::2] for row in (0, 1) for column in (0, 1)))
+
+
 def slow_histogram(events: Events, config: StackedHistogram) -> np.ndarray:
     image = np.zeros((2, config.bins, HEIGHT, WIDTH), np.int64)
     parts = np.floor(shares(events) * np.float32(config.bins)).astype(int)
     parts = np.minimum(parts, config.bins - 1)
     np.add.at(image, (events.polarity, parts, events.y, events.x), 1)
+    image = halve(image, config)
     if config.overflow == "wrap":
         image %= 256
-    counts = np.minimum(image, config.max_count or 255).reshape(-1, HEIGHT, WIDTH)
-    return counts[:, 1::2, 1::2] if config.downsample else counts
+    return np.minimum(image, config.max_count or 255).reshape(-1, *image.shape[2:])
 
 
 def slow_density(events: Events, config: MixedDensity) -> np.ndarray:
@@ -63,12 +75,11 @@ def slow_density(events: Events, config: MixedDensity) -> np.ndarray:
     parts = np.floor(np.maximum(np.float32(config.bins) - halvings, 0)).astype(int)
     signs = 2 * events.polarity.astype(int) - 1
     np.add.at(image, (np.minimum(parts, config.bins - 1), events.y, events.x), signs)
-    image = image.cumsum(axis=0)
+    image = halve(image.cumsum(axis=0), config)
     if config.overflow == "wrap":
         image = image.astype(np.int8).astype(int)
     least, greatest = (-128, 127) if config.cutoff is None else (-config.cutoff, config.cutoff)
-    image = image.clip(least, greatest)
-    return image[:, 1::2, 1::2] if config.downsample else image
+    return image.clip(least, greatest)
 
 
 @settings(deadline=None)
@@ -79,7 +90,7 @@ def slow_density(events: Events, config: MixedDensity) -> np.ndarray:
         bins=st.integers(1, 12),
         max_count=st.one_of(st.none(), st.integers(1, 255)),
         overflow=overflows,
-        downsample=st.booleans(),
+        downsample=downsamplings,
     ),
 )
 def test_a_histogram_is_the_count_of_its_events(events: Events, config: StackedHistogram) -> None:
@@ -96,7 +107,7 @@ def test_a_histogram_is_the_count_of_its_events(events: Events, config: StackedH
         bins=st.integers(1, 24),
         cutoff=st.one_of(st.none(), st.integers(0, 127)),
         overflow=overflows,
-        downsample=st.booleans(),
+        downsample=downsamplings,
     ),
 )
 def test_a_density_is_the_balance_of_its_events(events: Events, config: MixedDensity) -> None:
@@ -112,10 +123,15 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize(
-    ("downsample", "size"), [(True, (HEIGHT // 2, WIDTH // 2)), (False, (HEIGHT, WIDTH))]
+    ("downsample", "size"),
+    [
+        ("nearest", (HEIGHT // 2, WIDTH // 2)),
+        ("sum", (HEIGHT // 2, WIDTH // 2)),
+        (None, (HEIGHT, WIDTH)),
+    ],
 )
 def test_a_window_without_events_is_an_image_of_zeros(
-    kind: str, size: tuple[int, int], *, downsample: bool
+    kind: str, size: tuple[int, int], downsample: str | None
 ) -> None:
     config = RepresentationConfig.model_validate({"kind": kind, "downsample": downsample})
     represent = config.build(HEIGHT, WIDTH)
@@ -138,8 +154,28 @@ def test_an_image_is_not_changed_by_the_next_one(kind: str) -> None:
     np.testing.assert_array_equal(first, before)
 
 
+def test_a_canvas_shows_the_last_events_alone(kind: str) -> None:
+    represent = RepresentationConfig.model_validate({"kind": kind}).build(HEIGHT, WIDTH)
+    canvas = represent.canvas()
+
+    for events in ([(1, 1, 0, 1), (3, 5, 9, 0)], [(3, 3, 0, 1)], []):
+        represent.draw(events_of(events), canvas)
+
+        np.testing.assert_array_equal(canvas.image, represent(events_of(events)))
+
+
+def test_a_representation_that_rvt_does_not_have_has_a_name_of_its_own(kind: str) -> None:
+    windows = WindowConfig.model_validate({"kind": "regular"})
+    names = {
+        RepresentationConfig.model_validate({"kind": kind, "downsample": way}).name(windows)
+        for way in ("nearest", "sum")
+    }
+
+    assert len(names) == 2
+
+
 def test_settings_survive_being_written_and_read(kind: str) -> None:
-    config = RepresentationConfig.model_validate({"kind": kind, "downsample": False})
+    config = RepresentationConfig.model_validate({"kind": kind, "downsample": "sum"})
     content = config.model_dump(mode="json", serialize_as_any=True)
 
     assert RepresentationConfig.model_validate(content) == config

@@ -14,7 +14,7 @@ HEIGHT, WIDTH = 4, 6
 
 
 def test_an_event_is_counted_by_polarity_and_part(make_events: MakeEvents) -> None:
-    image = Config(bins=5, downsample=False).build(HEIGHT, WIDTH)(
+    image = Config(bins=5, downsample=None).build(HEIGHT, WIDTH)(
         make_events([(0, 0, 0, 0), (2, 1, 450, 1), (5, 3, 1000, 0)])
     )
 
@@ -23,7 +23,7 @@ def test_an_event_is_counted_by_polarity_and_part(make_events: MakeEvents) -> No
 
 
 def test_parts_divide_the_span_of_the_events(make_events: MakeEvents) -> None:
-    image = Config(bins=2, downsample=False).build(HEIGHT, WIDTH)(
+    image = Config(bins=2, downsample=None).build(HEIGHT, WIDTH)(
         make_events([(0, 0, 40_000, 1), (1, 0, 40_049, 1), (2, 0, 40_050, 1), (3, 0, 40_100, 1)])
     )
 
@@ -31,7 +31,7 @@ def test_parts_divide_the_span_of_the_events(make_events: MakeEvents) -> None:
 
 
 def test_events_of_one_moment_are_in_the_first_part(make_events: MakeEvents) -> None:
-    image = Config(bins=3, downsample=False).build(HEIGHT, WIDTH)(make_events([(1, 1, 77, 0)] * 4))
+    image = Config(bins=3, downsample=None).build(HEIGHT, WIDTH)(make_events([(1, 1, 77, 0)] * 4))
 
     assert image.sum() == image[0, 1, 1] == 4
 
@@ -78,7 +78,7 @@ def test_without_a_maximum_counts_stop_where_8_bits_do(
 def test_events_outside_the_sensor_are_in_no_cell(make_events: MakeEvents) -> None:
     outside = [(WIDTH, 1, 0, 1), (1, HEIGHT, 0, 1), (65_535, 65_535, 0, 1)]
 
-    assert not Config(downsample=False).build(HEIGHT, WIDTH)(make_events(outside)).any()
+    assert not Config(downsample=None).build(HEIGHT, WIDTH)(make_events(outside)).any()
 
 
 @pytest.mark.parametrize(

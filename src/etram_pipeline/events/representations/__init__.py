@@ -1,15 +1,18 @@
 """Dense tensors made from the events of one window; one module per representation."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Integer
 
 from etram_pipeline.core.component import Component
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.recording import Events
 from etram_pipeline.events.windows import WindowConfig
+
+Downsampling = Literal["nearest", "sum"]
 
 
 class Representation(ABC):
@@ -27,21 +30,33 @@ class Representation(ABC):
     width: int
     dtype: npt.DTypeLike
 
-    @abstractmethod
     def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
         """Encode exactly these events; all zeros where there are none."""
+        canvas = self.canvas()
+        self.draw(events, canvas)
+        return canvas.image
+
+    def canvas(self) -> Canvas:
+        """A new canvas to draw on."""
+        return Canvas(np.zeros((self.channels, self.height, self.width), self.dtype))
+
+    @abstractmethod
+    def draw(self, events: Events, canvas: Canvas) -> None:
+        """Make `canvas` show exactly these events, whatever it showed before."""
 
 
 class RepresentationConfig(Component):
     """Chooses a representation.
 
     Attributes:
-        downsample: Halve height and width, keeping odd rows and columns as the reference does.
+        downsample: How height and width are halved: `nearest` keeps odd rows and columns alone, as
+            the reference does, and with them a quarter of all events; `sum` keeps all events. None
+            leaves them as they are.
     """
 
     package: ClassVar[str] = __name__
 
-    downsample: bool = True
+    downsample: Downsampling | None = "nearest"
 
     @property
     @abstractmethod
@@ -56,10 +71,26 @@ class RepresentationConfig(Component):
     def build(self, height: int, width: int) -> Representation:
         """Make the representation for a sensor of `height` x `width` px."""
 
+    @property
+    def downsampled_by(self) -> int:
+        """Sensor px that make one px of the image along each axis."""
+        return 1 if self.downsample is None else 2
 
-def image_size(height: int, width: int, *, halve: bool) -> tuple[int, int]:
-    """Height and width of a representation of a sensor of `height` x `width` px."""
-    return (height // 2, width // 2) if halve else (height, width)
+    def image_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the image of a sensor of `height` x `width` px."""
+        return height // self.downsampled_by, width // self.downsampled_by
+
+    def grid(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Which events of a sensor of `height` x `width` px fall where, as the kernels take it."""
+        factor = self.downsampled_by
+        is_every_pixel = self.downsample != "nearest"
+        # The last row or column of an odd number has no other to be halved with.
+        return height // factor * factor, width // factor * factor, factor - 1, int(is_every_pixel)
+
+    @property
+    def suffix(self) -> str:
+        """End of the folder name, for what RVT does not have."""
+        return "_sum" if self.downsample == "sum" else ""
 
 
 def window_extent(windows: WindowConfig) -> str:

@@ -3,15 +3,14 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Integer
 from pydantic import Field
 from typing_extensions import override
 
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.recording import Events
 from etram_pipeline.events.representations import (
     Representation,
     RepresentationConfig,
-    image_size,
     window_extent,
 )
 from etram_pipeline.events.windows import WindowConfig
@@ -45,7 +44,7 @@ class Config(RepresentationConfig):
     @override
     def name(self, windows: WindowConfig) -> str:
         cutoff = "" if self.cutoff is None else f"_cutoff={self.cutoff}"
-        return f"mixeddensity_stack_{window_extent(windows)}_nbins={self.bins}{cutoff}"
+        return f"mixeddensity_stack_{window_extent(windows)}_nbins={self.bins}{cutoff}{self.suffix}"
 
     @override
     def build(self, height: int, width: int) -> Representation:
@@ -57,25 +56,25 @@ class MixedDensity(Representation):
 
     def __init__(self, config: Config, height: int, width: int) -> None:
         self.channels = config.channels
-        self.height, self.width = image_size(height, width, halve=config.downsample)
+        self.height, self.width = config.image_size(height, width)
         self.dtype = np.int8
         self._config = config
-        self._grid = (height, width, int(config.downsample))
+        self._grid = config.grid(height, width)
 
     @override
-    def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
+    def draw(self, events: Events, canvas: Canvas) -> None:
         # The compiler behind the kernels takes a second to import, which settings must not.
         from etram_pipeline.events import kernels
 
+        if len(events) == 0:
+            canvas.image.fill(0)
+            return
         cutoff, wrap = self._config.cutoff, self._config.overflow == "wrap"
-        image = np.zeros((self.channels, self.height, self.width), np.int8)
-        if len(events):
-            kernels.add_balances(
-                (events.x, events.y, events.polarity),
-                kernels.halving_edges(events.t_us, self._config.bins),
-                self._grid,
-                np.zeros(self.height * self.width, np.int8 if wrap else np.int32),
-                (-128, 127) if cutoff is None else (-cutoff, cutoff),
-                image,
-            )
-        return image
+        kernels.add_balances(
+            (events.x, events.y, events.polarity),
+            kernels.halving_edges(events.t_us, self._config.bins),
+            self._grid,
+            np.zeros(self.height * self.width, np.int8 if wrap else np.int32),
+            (-128, 127) if cutoff is None else (-cutoff, cutoff),
+            canvas.image,
+        )

@@ -3,15 +3,14 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Integer
 from pydantic import Field
 from typing_extensions import override
 
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.recording import Events
 from etram_pipeline.events.representations import (
     Representation,
     RepresentationConfig,
-    image_size,
     window_extent,
 )
 from etram_pipeline.events.windows import WindowConfig
@@ -44,7 +43,7 @@ class Config(RepresentationConfig):
 
     @override
     def name(self, windows: WindowConfig) -> str:
-        return f"stacked_histogram_{window_extent(windows)}_nbins={self.bins}"
+        return f"stacked_histogram_{window_extent(windows)}_nbins={self.bins}{self.suffix}"
 
     @override
     def build(self, height: int, width: int) -> Representation:
@@ -56,27 +55,28 @@ class StackedHistogram(Representation):
 
     def __init__(self, config: Config, height: int, width: int) -> None:
         self.channels = config.channels
-        self.height, self.width = image_size(height, width, halve=config.downsample)
+        self.height, self.width = config.image_size(height, width)
         self.dtype = np.uint8
-        self._config = config
-        self._grid = (height, width, int(config.downsample))
+        self._bins = config.bins
+        self._max_count = config.max_count or 255
+        self._is_wrapping = config.overflow == "wrap"
+        self._grid = config.grid(height, width)
 
     @override
-    def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
+    def draw(self, events: Events, canvas: Canvas) -> None:
         # The compiler behind the kernels takes a second to import, which settings must not.
         from etram_pipeline.events import kernels
 
-        bins = self._config.bins
-        max_count = self._config.max_count or 255
-        wrap = self._config.overflow == "wrap"
-        image = np.zeros((2, bins, self.height, self.width), np.uint8)
-        kernels.add_counts(
+        canvas.blank()
+        cells = canvas.cells(len(events))
+        num = kernels.add_counts(
             (events.x, events.y, events.polarity),
-            kernels.linear_edges(events.t_us, bins),
+            kernels.linear_edges(events.t_us, self._bins),
             self._grid,
-            256 if wrap else max_count,
-            image,
+            256 if self._is_wrapping else self._max_count,
+            canvas.image.reshape(2, self._bins, self.height, self.width),
+            cells,
         )
-        if wrap:
-            np.minimum(image, np.uint8(max_count), out=image)
-        return image.reshape(self.channels, self.height, self.width)
+        canvas.touch(num)
+        if self._is_wrapping:
+            kernels.limit(canvas.image.reshape(-1), cells[:num], self._max_count)

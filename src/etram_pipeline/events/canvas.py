@@ -1,0 +1,62 @@
+"""Memory for images that is used again and again."""
+
+from collections.abc import Iterable
+from queue import SimpleQueue
+
+import numpy as np
+from jaxtyping import Integer, UInt32
+
+
+class Canvas:
+    """One image, and which of its cells are not zero.
+
+    A fresh image costs more time to get from the system, and to clear, than to draw on.
+
+    Attributes:
+        image: The image.
+        home: Where it waits to be taken; None if it belongs to nobody.
+    """
+
+    def __init__(self, image: Integer[np.ndarray, "C H W"]) -> None:
+        self.image = image
+        self.home: SimpleQueue[Canvas] | None = None
+        self._cells = np.empty(0, np.uint32)
+        self._num_touched = 0
+
+    def cells(self, num: int) -> UInt32[np.ndarray, " K"]:
+        """Room to note at least `num` cells that are drawn on."""
+        if len(self._cells) < num:
+            self._cells = np.empty(num + num // 4, np.uint32)
+        return self._cells
+
+    def touch(self, num: int) -> None:
+        """Remember that the first `num` of `cells` were drawn on, and nothing else."""
+        self._num_touched = num
+
+    def blank(self) -> None:
+        """Clear the cells that were drawn on."""
+        if self._num_touched:
+            # The compiler behind the kernels takes a second to import.
+            from etram_pipeline.events.kernels import clear
+
+            clear(self.image.reshape(-1), self._cells[: self._num_touched])
+            self._num_touched = 0
+
+    def give_back(self) -> None:
+        """Let it be drawn on anew; its image must not be used any more."""
+        if self.home is not None:
+            self.home.put(self)
+
+
+class Canvases:
+    """A few canvases that go round: taken to be drawn on, given back when the image was used."""
+
+    def __init__(self, canvases: Iterable[Canvas]) -> None:
+        self._free: SimpleQueue[Canvas] = SimpleQueue()
+        for canvas in canvases:
+            canvas.home = self._free
+            canvas.give_back()
+
+    def take(self) -> Canvas:
+        """A canvas that nobody uses; waits until there is one."""
+        return self._free.get()

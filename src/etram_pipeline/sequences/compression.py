@@ -1,0 +1,86 @@
+"""Compressing images outside HDF5, whose lock lets only one thread at a time do so."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etram_pipeline.core.machine import num_cores
+from etram_pipeline.events.canvas import Canvas
+from etram_pipeline.sequences.settings import Profile
+
+_CODECS: dict[Profile, tuple[str, int]] = {"archive": ("zstd", 5), "training": ("lz4", 1)}
+"""Compressor of each profile, and its number within Blosc."""
+
+_FILTER = 32001
+_LEVEL = 1
+_SHUFFLE = 1
+
+_BLOCK_BYTES = 2**20
+"""Larger than Blosc would choose, for which images are smaller and faster to read."""
+
+_MOST_THREADS = 4
+_MOST_AHEAD = 16
+
+
+class Chunk(NamedTuple):
+    """A compressed image, and what it is when it is not."""
+
+    content: bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def num_threads() -> int:
+    """Threads that compress."""
+    return min(num_cores(), _MOST_THREADS)
+
+
+def filter_options(profile: Profile) -> dict[str, Any]:
+    """Options of an HDF5 dataset that holds such chunks.
+
+    Every chunk says itself how it was compressed, so that any Blosc filter reads all of them.
+
+    Source: RVT, `scripts/genx/preprocess_dataset.py`, `_blosc_opts`; read by `hdf5plugin`.
+    """
+    _, codec = _CODECS[profile]
+    return {"compression": _FILTER, "compression_opts": (0, 0, 0, 0, _LEVEL, _SHUFFLE, codec)}
+
+
+def compress(canvases: Iterable[Canvas], profile: Profile) -> Iterator[Chunk]:
+    """Compress images in several threads.
+
+    Args:
+        canvases: Each is given back, blank, once it is compressed.
+        profile: How to compress.
+
+    Yields:
+        The images in their order.
+    """
+    ahead: deque[Future[Chunk]] = deque()
+    with ThreadPoolExecutor(num_threads()) as pool:
+        try:
+            for canvas in canvases:
+                ahead.append(pool.submit(_compress, canvas, profile))
+                while len(ahead) > _MOST_AHEAD or (ahead and ahead[0].done()):
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _compress(canvas: Canvas, profile: Profile) -> Chunk:
+    # Its import takes a quarter of a second, which nothing else should wait for.
+    from numcodecs import blosc
+
+    codec, _ = _CODECS[profile]
+    try:
+        image = canvas.image
+        content = blosc.compress(image, codec.encode(), _LEVEL, blosc.NOSHUFFLE, _BLOCK_BYTES)
+        canvas.blank()
+        return Chunk(content, image.shape, image.dtype)
+    finally:
+        canvas.give_back()
