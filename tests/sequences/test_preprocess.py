@@ -97,7 +97,7 @@ def representation(config: dict[str, Any]) -> RepresentationConfig:
             "overflow": overflow,
         }
     return RepresentationConfig.model_validate(
-        {**kind, "bins": found["nbins"], "downsample": config["ds2"]}
+        {**kind, "bins": found["nbins"], "downsample": "nearest" if config["ds2"] else None}
     )
 
 

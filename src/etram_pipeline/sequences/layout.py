@@ -18,6 +18,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.fingerprint import FileIdentity
 
 Product = Literal["labels_v2", "event_representations_v2", "quality"]
 """What is stored of a recording, and the folder it is stored in."""
@@ -47,6 +48,7 @@ class Summary(Settings):
         num_events: Events read, those outside the sensor included.
         num_dropped: Events outside the sensor, which were left out.
         num_late: Events timed before an earlier one, which count at the time of that one.
+        num_early: Events before time zero, which were left out.
     """
 
     num_windows: int = 0
@@ -56,6 +58,7 @@ class Summary(Settings):
     num_events: int = 0
     num_dropped: int = 0
     num_late: int = 0
+    num_early: int = 0
 
 
 class Record(Settings):
@@ -74,6 +77,23 @@ class Record(Settings):
     interval_us: int = 0
 
 
+class Origin(Settings):
+    """All that decided what is stored of one recording, so that a change of it can be named.
+
+    Attributes:
+        recipe: What was done, and in which version.
+        parameters: Settings, as plain data.
+        inputs: Files that were read.
+    """
+
+    recipe: str
+    parameters: dict[str, Any]
+    inputs: tuple[FileIdentity, ...]
+
+    def __fingerprint__(self) -> object:
+        return [self.recipe, self.inputs, self.parameters]
+
+
 class Entry(Settings):
     """One recording in an index.
 
@@ -81,11 +101,15 @@ class Entry(Settings):
         file: The stored file that holds the record, relative to the root.
         fingerprint: Of its record.
         summary: Of its record.
+        origin: What it was made of; None where that is not known.
+        sizes: Bytes of each of its files, by name relative to the recording's folder.
     """
 
     file: str
     fingerprint: str
     summary: Summary
+    origin: Origin | None = None
+    sizes: dict[str, int] = Field(default_factory=dict)
 
 
 class Skip(Settings):
@@ -94,10 +118,12 @@ class Skip(Settings):
     Attributes:
         fingerprint: Of the inputs and settings that this is true of.
         reason: Why.
+        origin: What it was looked for in; None where that is not known.
     """
 
     fingerprint: str
     reason: str
+    origin: Origin | None = None
 
 
 class Index(Settings):
@@ -121,15 +147,14 @@ def read_record(path: Path) -> Record | None:
 
     Raises:
         StoreError: If the file is damaged.
+        PermissionError: If it may not be read.
     """
     if not path.is_file():
         return None
-    text = path.read_text() if path.suffix == ".json" else _read_attribute(path)
-    if text is None:
-        return None
     try:
-        return Record.model_validate_json(text)
-    except ValidationError as error:
+        text = path.read_text() if path.suffix == ".json" else _read_attribute(path)
+        return None if text is None else Record.model_validate_json(text)
+    except (ValidationError, UnicodeDecodeError) as error:
         raise StoreError(
             f"the record in {path} is damaged; delete the file to have it made again: {error}"
         ) from error
@@ -151,7 +176,7 @@ def read_index(root: Path, product: Product) -> Index | None:
         return None
     try:
         return Index.model_validate_json(path.read_text())
-    except ValidationError as error:
+    except (ValidationError, UnicodeDecodeError) as error:
         raise StoreError(f"{path} is damaged; run `preprocess` again: {error}") from error
 
 
@@ -178,7 +203,9 @@ def _read_attribute(path: Path) -> str | None:
     try:
         with h5py.File(path) as file:
             text = file.attrs.get(RECORD_ATTRIBUTE)
-    except OSError as error:
+    except PermissionError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:  # whichever bytes it is that are damaged
         raise StoreError(
             f"{path} is not a whole HDF5 file; delete it to have it made again: {error}"
         ) from error

@@ -11,7 +11,8 @@ from typing_extensions import override
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
-from etram_pipeline.events.encode import Tally, encode
+from etram_pipeline.events.canvas import Canvases
+from etram_pipeline.events.encode import Tally, draw_windows
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
@@ -20,6 +21,7 @@ from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_f
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, read_labels
 from etram_pipeline.sequences.build import Job
+from etram_pipeline.sequences.compression import num_threads
 from etram_pipeline.sequences.layout import (
     FRAME_WINDOWS_FILE,
     IMAGES_FILES,
@@ -135,7 +137,7 @@ class EncodeJob(Job):
     @property
     @override
     def outputs(self) -> tuple[str, ...]:
-        names = (TIMES_FILE, FRAME_WINDOWS_FILE, IMAGES_FILES[self._downsampled_by])
+        names = (TIMES_FILE, FRAME_WINDOWS_FILE, IMAGES_FILES[self.representation.downsampled_by])
         return tuple(f"{self._folder}/{name}" for name in names)
 
     @override
@@ -153,9 +155,10 @@ class EncodeJob(Job):
         if len(plan.stop_us) == 0:
             raise RecordingError(f"{self.recording_path} holds no events to cut into windows")
         tally = Tally()
-        images = encode(
-            recording, plan, self.representation.build(recording.height, recording.width), tally
-        )
+        representation = self.representation.build(recording.height, recording.width)
+        # Enough for the threads to have one each, one to draw on, and one to wait its turn.
+        canvases = Canvases(representation.canvas() for _ in range(num_threads() + 2))
+        drawn = draw_windows(recording, plan, representation, canvases.take, tally)
 
         def describe(num_bytes: int) -> Record:
             summary = Summary(
@@ -167,7 +170,12 @@ class EncodeJob(Job):
             return Record(fingerprint=fingerprint, settings=self._settings(), summary=summary)
 
         return write_representations(
-            folder / self._folder, images, plan, self._downsampled_by, describe
+            folder / self._folder,
+            drawn,
+            plan,
+            self.representation.downsampled_by,
+            describe,
+            self.storage.profile,
         )
 
     @property
@@ -188,10 +196,6 @@ class EncodeJob(Job):
     @property
     def _folder(self) -> str:
         return f"{REPRESENTATIONS}/{self.representation.name(self.windows)}"
-
-    @property
-    def _downsampled_by(self) -> int:
-        return 2 if self.representation.downsample else 1
 
     def _settings(self) -> dict[str, Any]:
         return {
