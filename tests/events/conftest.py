@@ -7,11 +7,14 @@ import h5py
 import hdf5plugin  # noqa: F401  registers the filters that tests write with
 import numpy as np
 import pytest
+from tests.events.formats.aedat4_writer import write_aedat4
+from tests.events.formats.ecf_writer import write_ecf
 
 from etram_pipeline.events.formats.encoding import Encoding, allocate
 from etram_pipeline.events.recording import Events, Recording
 
 HEIGHT, WIDTH = 120, 160
+_COMPRESSION = {"chunks": (5000,), "maxshape": (None,), "compression": "gzip"}
 
 MakeEvents = Callable[..., Events]
 Encode = Callable[[Events], bytes]
@@ -73,7 +76,33 @@ ENCODERS: Mapping[str, Encode] = {
     "evt3": encode_evt3,
     "dat": encode_dat,
 }
-FORMATS = ("hdf5", *ENCODERS)
+FORMATS = ("hdf5", "prophesee_hdf5", "ecf", "aedat4", *ENCODERS)
+
+
+def write_etram(path: Path, events: Events) -> None:
+    """A column per dataset, chunks compressed by gzip as published recordings are."""
+    with h5py.File(path, "w") as file:
+        for name, values in zip("xytp", _columns(events), strict=True):
+            file.create_dataset(f"events/{name}", data=values, **_COMPRESSION)
+        file["events/height"], file["events/width"] = HEIGHT, WIDTH
+
+
+def write_prophesee(path: Path, events: Events) -> None:
+    """One dataset of whole events, chunks compressed by gzip."""
+    rows = np.empty(len(events), [("x", "<u2"), ("y", "<u2"), ("p", "<i2"), ("t", "<i8")])
+    for name, values in zip("xytp", _columns(events), strict=True):
+        rows[name] = values
+    with h5py.File(path, "w") as file:
+        file.attrs["geometry"] = f"{WIDTH}x{HEIGHT}"
+        file.create_dataset("CD/events", data=rows, **_COMPRESSION)
+
+
+WRITERS: Mapping[str, Callable[[Path, Events], None]] = {
+    "hdf5": write_etram,
+    "prophesee_hdf5": write_prophesee,
+    "ecf": lambda path, events: write_ecf(path, events, (HEIGHT, WIDTH)),
+    "aedat4": lambda path, events: write_aedat4(path, events, (HEIGHT, WIDTH)),
+}
 
 
 def _columns(events: Events) -> tuple[np.ndarray, ...]:
@@ -121,11 +150,8 @@ def write_recording(tmp_path: Path) -> WriteRecording:
 
     def write(file_format: str, events: Events) -> Path:
         path = tmp_path / f"recording_{len(list(tmp_path.iterdir()))}"
-        if file_format == "hdf5":
-            with h5py.File(path, "w") as file:
-                for name, values in zip("xytp", _columns(events), strict=True):
-                    file[f"events/{name}"] = values
-                file["events/height"], file["events/width"] = HEIGHT, WIDTH
+        if file_format in WRITERS:
+            WRITERS[file_format](path, events)
         else:
             path.write_bytes(HEADERS[file_format].encode() + ENCODERS[file_format](events))
         return path

@@ -15,6 +15,7 @@ from etram_pipeline.events.recording import Events, Recording, open_recording
 HEIGHT, WIDTH = 120, 160
 REAL = Path(__file__).parents[2] / "../shared/real"
 MORE_THAN_A_BLOCK = 600_000
+WITHOUT_LATE_TIMES = ("ecf",)  # a chunk of ECF has no steps back in time: its writer raises them
 
 MakeEvents = Callable[..., Events]
 WriteRecording = Callable[[str, Events], Path]
@@ -71,7 +72,8 @@ def test_a_part_is_the_slice_of_the_whole(
         np.testing.assert_array_equal(found.t_us, whole_us[wanted & inside])
         np.testing.assert_array_equal(found.y, events.y[wanted & inside])
         assert found.num_dropped == np.count_nonzero(wanted & ~inside)
-        assert found.num_late == np.count_nonzero(wanted & (whole_us != times_us))
+        if file_format not in WITHOUT_LATE_TIMES:
+            assert found.num_late == np.count_nonzero(wanted & (whole_us != times_us))
 
 
 def test_a_reversed_or_empty_span_holds_no_events(
@@ -93,7 +95,7 @@ def test_late_events_are_raised_to_the_latest_time_before_them(
     found = gather(open_recording(write_recording(file_format, events)))
 
     assert found.t_us.tolist() == [10, 30, 30, 30, 30, 40]
-    assert found.num_late == 2
+    assert found.num_late == (0 if file_format in WITHOUT_LATE_TIMES else 2)
 
 
 def test_events_outside_the_sensor_are_dropped_and_counted(
@@ -259,6 +261,7 @@ def test_flipped_bytes_neither_crash_nor_put_events_outside_the_sensor(
         ("faery_evt2.raw", 521_252, 95.9, (480, 640)),
         ("expelliarmus_NCARS_obj_004397_td.dat", 4_407, 99.9, (240, 304)),
         ("tonic_sample_ncars.dat", 2_009, 100.0, (240, 304)),
+        ("tonic_sample.aedat4", 111_954, 589.9, (240, 320)),
     ],
 )
 def test_real_recordings_open(
@@ -274,9 +277,6 @@ def test_real_recordings_open(
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real recordings are not here")
-@pytest.mark.parametrize(
-    ("name", "format_name"), [("tonic_sample.aedat4", "AEDAT4"), ("faery_dvs.es", "Event Stream")]
-)
-def test_real_recordings_of_other_makers_are_refused_by_name(name: str, format_name: str) -> None:
-    with pytest.raises(RecordingError, match=rf"{name}.*{format_name}.*supported are"):
-        open_recording(REAL / name)
+def test_a_real_recording_of_another_maker_is_refused_by_name() -> None:
+    with pytest.raises(RecordingError, match=r"faery_dvs\.es.*Event Stream.*supported are"):
+        open_recording(REAL / "faery_dvs.es")

@@ -10,7 +10,7 @@ from typing_extensions import override
 from etram_pipeline.core.dataset import SPLITS
 
 LABEL_SUFFIX = "_bbox.npy"
-RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat")
+RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4")
 
 
 class _FolderDataset(AbstractDataset[object, dict[str, Path]]):

@@ -12,7 +12,7 @@ from etram_pipeline.events.recording import open_recording
     ("content", "description"),
     [
         (b"", "the file is empty"),
-        (b"#!AER-DAT4.0\r\n\x00", "an AEDAT4 recording"),
+        (b"#!AER-DAT4.1\r\n\x00", "an AEDAT recording"),
         (b"#!AER-DAT2.0\r\n# comment", "an AEDAT recording"),
         (b"Event Stream\x02\x00\x00", r"an Event Stream \(ES\) recording"),
         (b"\x93NUMPY\x01\x00", "a NumPy array; are these the labels"),

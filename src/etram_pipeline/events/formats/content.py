@@ -6,10 +6,12 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.prophesee_header import read_header
 from etram_pipeline.events.recording import Recording
 
-_SUPPORTED = "eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT3), Prophesee DAT"
+_SUPPORTED = (
+    "eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT2.1, EVT3), Prophesee DAT, Prophesee HDF5, AEDAT4"
+)
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_AEDAT4_SIGNATURE = b"#!AER-DAT4.0\r\n"
 _FOREIGN_SIGNATURES = {
-    b"#!AER-DAT4": "an AEDAT4 recording",
     b"#!AER-DAT": "an AEDAT recording of jAER",
     b"Event Stream": "an Event Stream (ES) recording",
     b"\x93NUMPY": "a NumPy array; are these the labels?",
@@ -33,19 +35,42 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> Recording:
     if not beginning:
         raise RecordingError(f"{path}: the file is empty; fetch or write it again")
     if beginning.startswith(_HDF5_SIGNATURE):
-        from etram_pipeline.events.formats.etram_hdf5 import EtramRecording
+        return _open_hdf5(path, size)
+    if beginning.startswith(_AEDAT4_SIGNATURE):
+        from etram_pipeline.events.formats.aedat4 import Aedat4Recording
 
-        return EtramRecording(path, size)
+        return Aedat4Recording(path, size)
     if beginning.startswith(b"%"):
         return _open_prophesee(path, size)
     raise RecordingError(f"{path}: {_describe(beginning)}; supported are {_SUPPORTED}")
+
+
+def _open_hdf5(path: Path, size: tuple[int, int] | None) -> Recording:
+    if _holds_group(path, "CD"):
+        from etram_pipeline.events.formats.prophesee_hdf5 import PropheseeRecording
+
+        return PropheseeRecording(path, size)
+
+    from etram_pipeline.events.formats.etram_hdf5 import EtramRecording
+
+    return EtramRecording(path, size)
+
+
+def _holds_group(path: Path, name: str) -> bool:
+    """Whether an HDF5 file has a group; False where it cannot be opened, which its reader tells."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return name in file
+    except (OSError, RuntimeError, ValueError, KeyError):
+        return False
 
 
 def _open_prophesee(path: Path, size: tuple[int, int] | None) -> Recording:
     header = read_header(path)
     encoding = header.format_name
     if encoding is not None:
-        # Imported late: decoding RAW is all that needs Numba.
         from etram_pipeline.events.formats.prophesee_raw import RawRecording
 
         return RawRecording(header, encoding, size)

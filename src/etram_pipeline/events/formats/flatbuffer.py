@@ -1,0 +1,55 @@
+"""Reads single fields of FlatBuffers, in which every place leads to another.
+
+Source: FlatBuffers internals, flatbuffers.dev: a table begins with the distance back to a list of
+where each of its fields lies from the table's beginning, 0 for one that is not there.
+"""
+
+import struct
+
+
+class FlatBufferError(ValueError):
+    """A place lies outside the buffer."""
+
+
+class Table:
+    """The root table of a buffer.
+
+    Args:
+        buffer: Beginning with the distance to the root table.
+    """
+
+    def __init__(self, buffer: memoryview) -> None:
+        self._buffer = buffer
+        self._position = self._number("<I", 0)
+        self._fields = self._position - self._number("<i", self._position)
+        self._fields_end = self._fields + self._number("<H", self._fields)
+
+    def number(self, field: int, kind: str, default: int) -> int:
+        """A field with a number of a kind that `struct` knows."""
+        position = self._find(field)
+        return default if position is None else self._number(kind, position)
+
+    def vector(self, field: int, item_bytes: int) -> memoryview:
+        """The bytes of a field with items of a size; empty where it is not there."""
+        position = self._find(field)
+        if position is None:
+            return self._buffer[:0]
+        position += self._number("<I", position)
+        num_bytes = self._number("<I", position) * item_bytes
+        first = position + 4
+        if first + num_bytes > len(self._buffer):
+            raise FlatBufferError(
+                f"{num_bytes} bytes from byte {first} on do not fit in {len(self._buffer)}"
+            )
+        return self._buffer[first : first + num_bytes]
+
+    def _find(self, field: int) -> int | None:
+        entry = self._fields + 4 + 2 * field
+        offset = self._number("<H", entry) if entry + 2 <= self._fields_end else 0
+        return self._position + offset if offset else None
+
+    def _number(self, kind: str, position: int) -> int:
+        if not 0 <= position <= len(self._buffer) - struct.calcsize(kind):
+            raise FlatBufferError(f"byte {position} lies outside the {len(self._buffer)} there are")
+        number: int = struct.unpack_from(kind, self._buffer, position)[0]
+        return number

@@ -1,0 +1,207 @@
+"""Prophesee's HDF5 recordings: one dataset of whole events, compressed as ECF or in HDF5's ways."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the filters that recordings may be compressed with
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import UInt8
+from typing_extensions import override
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats import ecf
+from etram_pipeline.events.formats.cleaning import Columns
+from etram_pipeline.events.formats.encoding import EventArrays, allocate, columns_of
+from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.prophesee_header import Header
+
+_GROUP, _NAME = "CD", "CD/events"
+_BLOCK_EVENTS = 2**18
+_LARGEST_CHUNK_BYTES = 2**28
+_REMEDY = "fetch the file again, or convert it from RAW again"
+_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+class PropheseeRecording(IndexedRecording):
+    """A recording in the HDF5 layout of Prophesee's Metavision.
+
+    Times are those of the file, whether or not they were shifted when it was written.
+
+    Source: prophesee-ai/openeb, sdk/modules/stream/cpp/src/hdf5_event_file_writer.cpp: a dataset
+    `CD/events` of x, y, p and t, chunks of 16 384 events each compressed on its own, the header of
+    the RAW file as attributes of the root.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
+        super().__init__(path)
+        with _open(path) as file:
+            events = _Events(path, file)
+            self._num_events = events.num_events
+            self._num_blocks = -(-events.num_events // events.block_events)
+            fields = {**_attributes(file), **_attributes(file[_GROUP])}
+        self.height, self.width = Header(path, fields, 0).sensor_size(otherwise=size)
+
+    @property
+    @override
+    def num_events(self) -> int:
+        return self._num_events
+
+    @override
+    def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
+        with _open(self.path) as file:
+            events = _Events(self.path, file)
+            for number in range(block, self._num_blocks):
+                yield Block(events.read_block(number))
+
+
+class _Events:
+    """The dataset of events in an open file, checked.
+
+    Attributes:
+        num_events: Its length.
+        block_events: Events of all blocks but the last; whole chunks where they are ECF.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self._path = path
+        self._dataset = self._checked(file[_NAME])
+        self.num_events = len(self._dataset)
+        self._chunk_events = (self._dataset.chunks or (1,))[0]
+        self._is_ecf = self._filters() == [ecf.FILTER]
+        self.block_events = _BLOCK_EVENTS
+        if self._is_ecf:
+            self._check_ecf()
+            self.block_events -= _BLOCK_EVENTS % self._chunk_events
+
+    def read_block(self, number: int) -> Columns:
+        """Events of a block."""
+        first = number * self.block_events
+        last = min(first + self.block_events, self.num_events)
+        if self._is_ecf:
+            return self._read_ecf(first, last)
+        rows = self._dataset[first:last]
+        x, y, polarity = (np.ascontiguousarray(_native(rows[name])) for name in "xyp")
+        return Columns(x, y, rows["t"].astype(np.int64), polarity)
+
+    def _read_ecf(self, first: int, last: int) -> Columns:
+        num_chunks = -(-(last - first) // self._chunk_events)
+        arrays = allocate(num_chunks * self._chunk_events)
+        for chunk in range(num_chunks):
+            start = chunk * self._chunk_events
+            stop = start + self._chunk_events
+            x, y, t_us, polarity = (array[start:stop] for array in arrays)
+            found = self._read_chunk(first + start, (x, y, t_us, polarity))
+            # The last chunk may be filled up to its full length with events that do not count.
+            wanted = min(self._chunk_events, last - first - start)
+            if found < wanted:
+                raise RecordingError(
+                    f"{self._path}: {self._place(first + start)} of {_NAME} holds "
+                    f"{'no ECF data' if found < 0 else f'only {found} of {wanted} events'}, so "
+                    f"the file is damaged; {_REMEDY}"
+                )
+        return columns_of(arrays, last - first)
+
+    def _read_chunk(self, first: int, arrays: EventArrays) -> int:
+        """Fill arrays with the events of a chunk and give their number, negative if damaged."""
+        skipped_filters, content = self._dataset.id.read_direct_chunk((first,))
+        data: UInt8[np.ndarray, " B"] = np.frombuffer(content, np.uint8)
+        if not skipped_filters:
+            return int(ecf.decode_chunk(data, arrays))
+        rows = data[: len(data) // self._dataset.dtype.itemsize * self._dataset.dtype.itemsize]
+        events = rows.view(self._dataset.dtype)[: self._chunk_events]
+        x, y, t_us, polarity = (array[: len(events)] for array in arrays)
+        x[:], y[:], t_us[:], polarity[:] = events["x"], events["y"], events["t"], events["p"] > 0
+        return len(events)
+
+    def _place(self, first: int) -> str:
+        chunk = first // self._chunk_events
+        info = self._dataset.id.get_chunk_info_by_coord((first,))
+        return f"chunk {chunk} at byte {info.byte_offset}"
+
+    def _filters(self) -> list[int]:
+        creation = self._dataset.id.get_create_plist()
+        numbers = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+        for number in numbers:
+            if number != ecf.FILTER and not h5py.h5z.filter_avail(number):
+                raise RecordingError(
+                    f"{self._path}: {_NAME} is compressed by HDF5 filter {number}, which "
+                    "hdf5plugin does not have; compress the file anew with another, such as gzip"
+                )
+        if ecf.FILTER in numbers and len(numbers) > 1:
+            raise RecordingError(
+                f"{self._path}: {_NAME} is compressed by ECF and other HDF5 filters, {numbers}; "
+                "convert it from RAW again"
+            )
+        return numbers
+
+    def _checked(self, dataset: object) -> h5py.Dataset:
+        if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
+            raise RecordingError(f"{self._path}: {_NAME} is not a one-dimensional dataset")
+        fields = dataset.dtype.fields or {}
+        if not all(name in fields and fields[name][0].kind in "iu" for name in "xypt"):
+            raise RecordingError(
+                f"{self._path}: {_NAME} holds {dataset.dtype}, but must hold whole numbers named "
+                f"x, y, p and t; {_REMEDY}"
+            )
+        self._check_written(dataset)
+        return dataset
+
+    def _check_written(self, dataset: h5py.Dataset) -> None:
+        """HDF5 reads what was never written as zeros, which would be taken for events."""
+        if dataset.chunks is None:
+            found, wanted, unit = dataset.id.get_storage_size(), dataset.nbytes, "bytes"
+        else:
+            found, unit = dataset.id.get_num_chunks(), "chunks"
+            wanted = -(-len(dataset) // dataset.chunks[0])
+            chunk_bytes = dataset.chunks[0] * dataset.dtype.itemsize
+            if chunk_bytes > _LARGEST_CHUNK_BYTES:
+                raise RecordingError(
+                    f"{self._path}: {_NAME} has chunks of {chunk_bytes} bytes, which is more than "
+                    f"the {_LARGEST_CHUNK_BYTES} that are read at once; write smaller ones"
+                )
+        if found < wanted:
+            raise RecordingError(
+                f"{self._path}: only {found} of {wanted} {unit} of {_NAME} were ever written; "
+                f"{_REMEDY}"
+            )
+
+    def _check_ecf(self) -> None:
+        kinds = [self._dataset.dtype[name].str for name in "xypt"]
+        if kinds != ["<u2", "<u2", "<i2", "<i8"]:
+            raise RecordingError(
+                f"{self._path}: {_NAME} holds x, y, p, t as {kinds}, but ECF is made of <u2, <u2, "
+                f"<i2, <i8; {_REMEDY}"
+            )
+        if self._chunk_events > ecf.LARGEST_CHUNK:
+            raise RecordingError(
+                f"{self._path}: {_NAME} has chunks of {self._chunk_events} events, but ECF holds "
+                f"{ecf.LARGEST_CHUNK} at most; {_REMEDY}"
+            )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    """The open file; errors of HDF5 become one that names it."""
+    try:
+        with h5py.File(path, "r", rdcc_nbytes=_LARGEST_CHUNK_BYTES) as file:
+            yield file
+    except RecordingError:
+        raise
+    except _HDF5_ERRORS as error:
+        raise RecordingError(f"{path}: {_NAME} cannot be read ({error}); {_REMEDY}") from error
+
+
+def _attributes(node: h5py.Group) -> dict[str, str]:
+    """Attributes that are text, or can be written as such, named as lines of a header are."""
+    values = {name.lower(): node.attrs[name] for name in node.attrs}
+    return {
+        name: value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        for name, value in values.items()
+    }
+
+
+def _native(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
