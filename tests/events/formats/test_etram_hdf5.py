@@ -116,14 +116,14 @@ def test_asking_for_the_span_reads_the_ends_of_the_file_only(
     tmp_path: Path, make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = open_recording(write(tmp_path / "a", make_events(50_000), chunks=(1000,)))
-    read = ColumnLayout.read
+    fill = ColumnLayout.fill
     num_rows = []
 
-    def count(self: ColumnLayout, file: int, first: int, last: int) -> np.ndarray:
-        num_rows.append(last - first)
-        return read(self, file, first, last)
+    def count(self: ColumnLayout, file: int, first: int, rows: np.ndarray) -> None:
+        num_rows.append(len(rows))
+        fill(self, file, first, rows)
 
-    monkeypatch.setattr(ColumnLayout, "read", count)
+    monkeypatch.setattr(ColumnLayout, "fill", count)
     _ = recording.start_us, recording.stop_us, recording.num_events
 
     assert sum(num_rows) < 2 * 2**14 + 1000 + 1
@@ -150,14 +150,14 @@ def test_the_times_before_a_stretch_are_passed_over_once(
     events.t_us[5000] = 60_000
     recording = open_recording(write(tmp_path / "recording", events), size=(HEIGHT, WIDTH))
     fresh = gather(recording, 80_000, 90_000)
-    read = ColumnLayout.read
+    fill = ColumnLayout.fill
     first_rows = []
 
-    def note(self: ColumnLayout, file: int, first: int, last: int) -> np.ndarray:
+    def note(self: ColumnLayout, file: int, first: int, rows: np.ndarray) -> None:
         first_rows.append(first)
-        return read(self, file, first, last)
+        fill(self, file, first, rows)
 
-    monkeypatch.setattr(ColumnLayout, "read", note)
+    monkeypatch.setattr(ColumnLayout, "fill", note)
     known = gather(recording, 80_000, 90_000)
     assert_equal(known, fresh)
     assert min(first_rows) >= 15_000
@@ -187,7 +187,7 @@ def test_a_file_that_changed_since_it_was_opened_is_refused(
     recording = open_recording(path)
     write(path, make_events(60))
 
-    with pytest.raises(RecordingError, match=r"changed since it was opened; open it again"):
+    with pytest.raises(RecordingError, match=r"has changed since it was opened; open it again"):
         gather(recording)
 
 

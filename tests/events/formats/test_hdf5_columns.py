@@ -131,7 +131,7 @@ def test_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         open_columns(path) as columns,
         pytest.raises(RecordingError, match=r"rows 500 to 3000 of events/p cannot be read"),
     ):
-        columns.read("p", 500, 9999)
+        columns.fill("p", 500, np.empty(2500, np.int64))
 
 
 def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:

@@ -2,26 +2,28 @@
 
 import logging
 import os
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Shaped
+import numpy.typing as npt
+from jaxtyping import Int64
 from typing_extensions import override
 
-from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.machine import num_cores
-from etram_pipeline.events.formats.cleaning import Clock, Columns, select
+from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.hdf5_columns import open_columns
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
-from etram_pipeline.events.recording import Events, Recording
+from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.recording import Events
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +39,11 @@ _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 
-ReadRows = Callable[[str, int, int], Shaped[np.ndarray, " N"]]
+Buffers = Mapping[str, npt.NDArray[Any]]
+FillRows = Callable[[str, int, npt.NDArray[Any]], None]
 
 
-class EtramRecording(Recording):
+class EtramRecording(IndexedRecording):
     """A recording in eTraM's HDF5 layout.
 
     Columns that are stored plainly or compressed by gzip are read and decompressed in several
@@ -49,21 +52,17 @@ class EtramRecording(Recording):
     `start_us` and `stop_us` cost reading the ends of the file: `stop_us` lies after the times of
     its last 16 384 events. Should an event long before them have a later time, then every event
     after it is read at that time, which is after `stop_us`.
-
-    Reading from the middle passes over the times before it once; after that the handle knows the
-    running maximum at the end of each block.
     """
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
-        self.path = path
+        super().__init__(path)
         with open_columns(path) as columns:
             self._num_events = columns.num_events
+            self._types = columns.types
             self._offset_us = columns.offset_us
             self._tail_start = columns.tail_start
             self._cache_bytes = max(2**20, 2 * columns.largest_chunk_bytes)
             self.height, self.width = self._size(columns.sensor_size, size)
-        self._identity = _identity(path.stat())
-        self._latest_us_of_block: list[int] = []
 
     @property
     @override
@@ -81,65 +80,56 @@ class EtramRecording(Recording):
         return self._span_us[1]
 
     @override
-    def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
-        blocks, clock = self._seek(start_us, stop_us)
-        for block, columns in zip(blocks, self._stretches(blocks), strict=True):
-            events = select(columns, clock, self, (start_us, stop_us))
-            if block == len(self._latest_us_of_block) and clock.latest_us is not None:
-                self._latest_us_of_block.append(clock.latest_us)
-            if events is not None:
-                yield events
-            if clock.has_reached(stop_us):
-                return
-
-    def _seek(self, start_us: int | None, stop_us: int | None) -> tuple[range, Clock]:
-        """Blocks that may have events of a span, as far as is known, and the clock before them."""
-        known = self._latest_us_of_block
-        first = 0 if start_us is None else bisect_left(known, start_us)
-        last = len(known) if stop_us is None else bisect_left(known, stop_us)
-        num_blocks = -(-self._num_events // self._block_events)
-        stop = last + 1 if last < len(known) else num_blocks
-        return range(first, max(first, stop)), Clock(known[first - 1] if first else None)
-
-    def _stretches(self, blocks: range) -> Iterator[Columns]:
+    def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
         """Blocks of events; the next ones are decompressed on other cores while one is used."""
-        ahead: deque[list[Future[np.ndarray]]] = deque()
-        with (
-            self._reader() as read,
-            ThreadPoolExecutor(min(num_cores(), _MOST_THREADS)) as pool,
-        ):
+        firsts = range(block * self._block_events, self._num_events, self._block_events)
+        # As many as are ahead, the one in use, and the one that is submitted next.
+        ring = cycle([self._buffers() for _ in range(min(_BLOCKS_AHEAD + 2, len(firsts)))])
+        ahead: deque[tuple[Buffers, list[Future[None]]]] = deque()
+        num_yielded = 0
+        with self._reader() as fill, ThreadPoolExecutor(min(num_cores(), _MOST_THREADS)) as pool:
             try:
-                for block in blocks:
-                    first = block * self._block_events
-                    last = min(first + self._block_events, self._num_events)
-                    ahead.append([pool.submit(read, name, first, last) for name in "xytp"])
-                    if len(ahead) > _BLOCKS_AHEAD:
-                        yield _join(ahead.popleft())
+                for first, buffers in zip(firsts, ring, strict=False):
+                    num_rows = min(self._block_events, self._num_events - first)
+                    rows = {name: buffer[:num_rows] for name, buffer in buffers.items()}
+                    ahead.append((rows, [pool.submit(fill, n, first, rows[n]) for n in rows]))
+                    # One more each time, so that a short stretch does not wait for what follows.
+                    if len(ahead) > min(num_yielded, _BLOCKS_AHEAD):
+                        yield self._join(*ahead.popleft())
+                        num_yielded += 1
                 while ahead:
-                    yield _join(ahead.popleft())
+                    yield self._join(*ahead.popleft())
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def _join(self, rows: Buffers, futures: list[Future[None]]) -> Block:
+        for future in futures:
+            future.result()
+        return Block(Columns(rows["x"], rows["y"], self._times(rows["t"]), rows["p"]))
+
+    def _times(self, rows: npt.NDArray[Any]) -> Int64[np.ndarray, " N"]:
+        times_us = rows.astype(np.int64, copy=False)
+        return times_us + self._offset_us if self._offset_us else times_us
+
+    def _buffers(self) -> Buffers:
+        return {
+            name: np.empty(min(self._block_events, self._num_events), dtype)
+            for name, dtype in self._types.items()
+        }
+
     @contextmanager
-    def _reader(self) -> Iterator[ReadRows]:
-        """Reads rows of a column; times with what the file adds to them."""
+    def _reader(self) -> Iterator[FillRows]:
+        """Fills arrays with rows of a column from a first one on."""
         layouts = self._layouts
-        with ExitStack() as stack:
-            file = os.open(self.path, os.O_RDONLY)
-            stack.callback(os.close, file)
-            if _identity(os.fstat(file)) != self._identity:
-                raise RecordingError(f"{self.path}: changed since it was opened; open it again")
-            if layouts is None:
-                columns = stack.enter_context(open_columns(self.path, self._cache_bytes))
-
-            def read(name: str, first: int, last: int) -> Shaped[np.ndarray, " N"]:
-                if layouts is None:
-                    rows = columns.read(name, first, last)
-                else:
-                    rows = layouts[name].read(file, first, last)
-                return rows.astype(np.int64, copy=False) + self._offset_us if name == "t" else rows
-
-            yield read
+        if layouts is None:
+            with open_columns(self.path, self._cache_bytes) as columns:
+                yield columns.fill
+            return
+        file = os.open(self.path, os.O_RDONLY)
+        try:
+            yield lambda name, first, rows: layouts[name].fill(file, first, rows)
+        finally:
+            os.close(file)
 
     @cached_property
     def _layouts(self) -> dict[str, ColumnLayout] | None:
@@ -168,12 +158,18 @@ class EtramRecording(Recording):
 
     @cached_property
     def _span_us(self) -> tuple[int, int]:
-        with self._reader() as read:
+        with self._reader() as fill:
+
+            def times(first: int, last: int) -> Int64[np.ndarray, " N"]:
+                rows = np.empty(last - first, self._types["t"])
+                fill("t", first, rows)
+                return self._times(rows)
+
             for first in range(0, self._num_events, _CHUNK_EVENTS):
-                times_us = read("t", first, min(first + _CHUNK_EVENTS, self._num_events))
+                times_us = times(first, min(first + _CHUNK_EVENTS, self._num_events))
                 if (times_us >= 0).any():
                     start_us = int(times_us[times_us >= 0][0])
-                    tail_us = read("t", self._tail_start, self._num_events)
+                    tail_us = times(self._tail_start, self._num_events)
                     return start_us, max(start_us, int(tail_us.max())) + 1
         return 0, 0
 
@@ -213,12 +209,3 @@ def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, wid
             for name, column in columns.items():
                 column.resize((len(column) + len(events),))
                 column[len(column) - len(events) :] = values[name]
-
-
-def _join(futures: list[Future[np.ndarray]]) -> Columns:
-    x, y, t_us, polarity = (future.result() for future in futures)
-    return Columns(x, y, t_us, polarity)
-
-
-def _identity(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_size, stat.st_mtime_ns

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401  registers the filters that recordings are compressed with
 import numpy as np
-from jaxtyping import Shaped
+import numpy.typing as npt
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout, find_layout
@@ -24,6 +25,7 @@ class EventColumns:
 
     Attributes:
         num_events: Length of each.
+        types: Type of each.
         tail_start: Row at which the chunk begins that holds the 16 384th last time.
         largest_chunk_bytes: Size of the largest chunk of any column.
         sensor_size: Height and width of the sensor in px; None where the file does not say them.
@@ -40,6 +42,7 @@ class EventColumns:
                 f"{path}: the columns of `events` have different lengths, {lengths}; {_REMEDY}"
             )
         self.num_events = lengths["t"]
+        self.types = {name: column.dtype for name, column in self._columns.items()}
         self.sensor_size = self._read_size()
         self.offset_us = self._scalar(file["t_offset"]) if "t_offset" in file else 0
         self.largest_chunk_bytes = max(
@@ -48,21 +51,20 @@ class EventColumns:
         chunk = (self._columns["t"].chunks or (1,))[0]
         self.tail_start = max(self.num_events - _TAIL_EVENTS, 0) // chunk * chunk
 
-    def read(self, name: str, first: int, last: int) -> Shaped[np.ndarray, " N"]:
-        """Rows `first` to `last`, excluded, of a column, in the machine's byte order.
+    def fill(self, name: str, first: int, rows: npt.NDArray[Any]) -> None:
+        """Fill an array with rows of a column from `first` on.
 
         Raises:
             RecordingError: If they cannot be read.
         """
-        last = min(last, self.num_events)
+        last = first + len(rows)
         try:
-            values = np.asarray(self._columns[name][first:last])
+            self._columns[name].read_direct(rows, np.s_[first:last])
         except _HDF5_ERRORS as error:
             raise RecordingError(
                 f"{self._path}: rows {first} to {last} of events/{name} cannot be read ({error}); "
                 f"{_REMEDY}"
             ) from error
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
     def _read_size(self) -> tuple[int, int] | None:
         found = [name for name in ("height", "width") if name in self._group]

@@ -42,18 +42,18 @@ class ColumnLayout:
     is_deflated: bool
     is_shuffled: bool
 
-    def read(self, file: int, first: int, last: int) -> Shaped[np.ndarray, " N"]:
-        """Rows `first` to `last`, excluded, in an array of its own; safe in many threads at once.
+    def fill(self, file: int, first: int, rows: Shaped[np.ndarray, " N"]) -> None:
+        """Fill `rows` with those from `first` on; safe in many threads at once.
 
         Args:
             file: Descriptor of the open file.
             first: First row.
-            last: Row after the last; at most `num_rows`.
+            rows: Array of the column's type; the column must have as many rows from there on.
 
         Raises:
             RecordingError: If the file ends too soon or a chunk is damaged.
         """
-        rows = np.empty(last - first, self.dtype)
+        last = first + len(rows)
         for chunk in range(first // self.chunk_rows, -(-last // self.chunk_rows)):
             begin = chunk * self.chunk_rows
             low, high = max(first, begin), min(last, begin + self.chunk_rows)
@@ -63,7 +63,6 @@ class ColumnLayout:
             else:
                 offset = int(self.offsets[chunk]) + (low - begin) * self.dtype.itemsize
                 self._fill(file, target.view(np.uint8), offset)
-        return rows.astype(self.dtype.newbyteorder("="), copy=False)
 
     def _inflate(self, file: int, chunk: int) -> npt.NDArray[np.generic]:
         # Much faster than zlib; imported late, as most of the program never reads recordings.
