@@ -1,7 +1,11 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
 import re
-from collections.abc import Collection
+import signal
+import sys
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,6 +19,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.sequences.executors import kept_open
 
 _EXPECTED = (
     EtramError,
@@ -44,12 +49,26 @@ class Session(KedroSession):
         names = options.get("pipeline_names") or ["__default__"]
         _check_pipelines(names)
         try:
-            outputs: dict[str, Any] = super().run(*args, **options)
+            with _ended_in_order(), kept_open():
+                outputs: dict[str, Any] = super().run(*args, **options)
         except _EXPECTED as error:
             if not isinstance(_first_cause(error), _EXPECTED):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         return outputs
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a run that is told to end do so as after Ctrl-C, ending what it started elsewhere."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -18,10 +18,12 @@ import pytest
 from typing_extensions import override
 
 from etram_pipeline.core.errors import NoLabelsError, RecordingError, StoreError
+from etram_pipeline.events.canvas import Canvas
 from etram_pipeline.events.windows import WindowPlan
-from etram_pipeline.sequences.build import Job, build
+from etram_pipeline.sequences.build import build
 from etram_pipeline.sequences.exclusive import exclusive
-from etram_pipeline.sequences.executors import InlineExecutor, open_executor
+from etram_pipeline.sequences.executors import ExecutorConfig, InlineExecutor, open_executor
+from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import (
     REPRESENTATIONS,
     Index,
@@ -30,9 +32,11 @@ from etram_pipeline.sequences.layout import (
     index_path,
     read_index,
 )
+from etram_pipeline.sequences.progress import Progress
 from etram_pipeline.sequences.store import FrameStore
 from etram_pipeline.sequences.writer import write_representations
 
+PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
 FOLDER = f"{REPRESENTATIONS}/counts"
 NUM_WINDOWS = 20
 
@@ -74,12 +78,12 @@ class CountJob(Job):
     def parameters(self) -> dict[str, Any]:
         return {"name": self.name, "scale": self.scale, "fate": self.fate}
 
-    def _images(self) -> Iterator[np.ndarray]:
+    def _images(self) -> Iterator[Canvas]:
         for window in range(NUM_WINDOWS):
             time.sleep(self.pause_s)
             if window == NUM_WINDOWS // 2:
                 self._meet_fate()
-            yield np.full((2, 8, 8), window * self.scale, np.uint8)
+            yield Canvas(np.full((2, 8, 8), window * self.scale, np.uint8))
 
     def _meet_fate(self) -> None:
         if self.fate == "damaged":
@@ -293,8 +297,8 @@ def test_no_recordings_make_an_empty_store(root: Path, run: Run) -> None:
 def test_progress_is_told_of_every_recording(root: Path, jobs: Jobs) -> None:
     told: list[tuple[str, int, int]] = []
 
-    def tell(key: str, done: int, total: int) -> None:
-        told.append((key, done, total))
+    def tell(key: str, progress: Progress) -> None:
+        told.append((key, progress.num_done, progress.num_all))
 
     build(root, REPRESENTATIONS, jobs, InlineExecutor(), progress=tell)
 
@@ -306,27 +310,28 @@ def test_processes_make_the_same_files(root: Path, jobs: Jobs, run: Run, tmp_pat
     run(jobs)
     other = tmp_path / "other"
 
-    with open_executor("processes", workers=2) as executor:
+    with open_executor(PROCESSES) as executor:
         build(other, REPRESENTATIONS, jobs, executor)
 
     assert contents(other) == contents(root)
 
 
 @pytest.mark.usefixtures("_importable")
-def test_a_killed_worker_is_told_and_finished_work_is_kept(
+def test_a_recording_that_kills_its_worker_fails_alone(
     root: Path, jobs: Jobs, run: Run, computed: Computed
 ) -> None:
     with (
-        open_executor("processes", workers=1) as executor,
+        open_executor(PROCESSES) as executor,
         pytest.raises(StoreError, match="a worker process was killed, most often for want of mem"),
     ):
         run(with_fate(jobs, "val/c", "killed"), executor)
 
     kept = list(FrameStore(root))
-    assert kept == ["train/a", "train/b"]
-    computed()
+    assert kept == ["test/d", "train/a", "train/b"]
+    # Twice, because there might have been too little memory for several at once.
+    assert computed() == ["test/d", "train/a", "train/b", "val/c", "val/c"]
     run(jobs)
-    assert computed() == ["test/d", "val/c"]
+    assert computed() == ["val/c"]
     assert not list(root.rglob("*.partial"))
 
 
@@ -345,12 +350,29 @@ def test_an_executor_that_takes_no_jobs_any_more_is_told(jobs: Jobs, run: Run) -
         run(jobs, BrokenPool())
 
 
-def test_a_file_damaged_from_outside_is_named_and_not_replaced(
+@pytest.mark.parametrize("name", ["event_representations.h5", "timestamps_us.npy"])
+def test_a_file_damaged_from_outside_is_made_again(
+    root: Path, jobs: Jobs, run: Run, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(jobs)
+    before = contents(root)
+    path = root / "val/c" / FOLDER / name
+    path.write_bytes(path.read_bytes()[:100])
+
+    with caplog.at_level(logging.INFO):
+        run(jobs)
+
+    assert f"val/c is computed again: {FOLDER}/{name} is damaged" in caplog.text
+    assert contents(root) == before
+
+
+def test_a_damaged_file_of_unknown_origin_is_named_and_not_replaced(
     root: Path, jobs: Jobs, run: Run
 ) -> None:
     run(jobs)
     path = root / "val/c" / FOLDER / "event_representations.h5"
     path.write_bytes(path.read_bytes()[:100])
+    index_path(root, REPRESENTATIONS).unlink()
 
     with pytest.raises(StoreError, match=r"val/c.*is not a whole HDF5 file; delete it"):
         run(jobs)
@@ -385,7 +407,7 @@ def test_a_damaged_index_is_written_anew(
 
 def build_slowly(root: Path, log: Path, kind: str) -> None:
     """Build six recordings, each of which takes at least a fifth of a second."""
-    with open_executor(kind) as executor:  # type: ignore[arg-type]
+    with open_executor(ExecutorConfig.model_validate({"kind": kind})) as executor:
         build(root, REPRESENTATIONS, six_jobs(log, pause_s=0.01), executor)
 
 

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from etram_pipeline.sequences.executors import open_executor
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+
+INLINE = ExecutorConfig.model_validate({"kind": "inline"})
+PROCESS = ExecutorConfig.model_validate({"kind": "processes", "workers": 1})
 
 
 def test_inline_jobs_run_in_this_process() -> None:
-    with open_executor("inline") as executor:
+    with open_executor(INLINE) as executor:
         assert executor.submit(os.getpid).result() == os.getpid()
 
 
 def test_an_inline_job_fails_where_its_result_is_asked_for() -> None:
-    with open_executor("inline") as executor:
+    with open_executor(INLINE) as executor:
         future = executor.submit(int, "x")
 
     with pytest.raises(ValueError, match="invalid literal"):
@@ -26,7 +29,7 @@ def test_an_inline_job_fails_where_its_result_is_asked_for() -> None:
 
 
 def test_processes_are_others() -> None:
-    with open_executor("processes", workers=1) as executor:
+    with open_executor(PROCESS) as executor:
         assert executor.submit(os.getpid).result() != os.getpid()
 
 
@@ -43,8 +46,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     told = tmp_path / "worker.txt"
     code = (
         "import os, time\n"
-        "from etram_pipeline.sequences.executors import open_executor\n"
-        "with open_executor('processes', workers=1) as executor:\n"
+        "from etram_pipeline.sequences.executors import ExecutorConfig, open_executor\n"
+        "process = ExecutorConfig.model_validate({'kind': 'processes', 'workers': 1})\n"
+        "with open_executor(process) as executor:\n"
         f"    worker = executor.submit(os.getpid).result()\n"
         f"    open({str(told)!r}, 'w').write(str(worker))\n"
         "    time.sleep(60)\n"

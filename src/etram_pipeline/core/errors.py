@@ -21,6 +21,10 @@ class StoreError(EtramError, ValueError):
     """Stored representations or labels are missing, damaged, or made with other settings."""
 
 
+class ExecutorError(EtramError, RuntimeError):
+    """Where jobs are to run cannot be started."""
+
+
 class CheckpointError(EtramError, ValueError):
     """A checkpoint cannot be read, or does not describe a detector known here."""
 

@@ -3,12 +3,15 @@
 import functools
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import FunctionType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
+
+from etram_pipeline.core.component import Settings
 
 
 @runtime_checkable
@@ -32,10 +35,53 @@ def fingerprint(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def file_identity(path: Path) -> list[object]:
-    """Name, size and time of change of a file: cheap, and enough unless someone forges it."""
-    stat = path.stat()
-    return [path.name, stat.st_size, stat.st_mtime_ns]
+def plain(value: Mapping[str, object]) -> dict[str, Any]:
+    """Parameters as they will be when written as JSON and read again."""
+    parameters: dict[str, Any] = json.loads(json.dumps(_describe(value)))
+    return parameters
+
+
+class FileIdentity(Settings):
+    """What a file is known by.
+
+    Attributes:
+        name: Its name, without the folder.
+        size: In bytes.
+        mtime_ns: Time of change, in nanoseconds.
+        digest: Hash of the content; empty where that was not asked for.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    digest: str = ""
+
+    def __fingerprint__(self) -> object:
+        return [self.name, self.size, self.digest or self.mtime_ns]
+
+
+def file_identity(path: Path, *, content: bool = False) -> FileIdentity:
+    """What a file is known by: size and time of change, and what is in it if asked for.
+
+    Size and time cost nothing, and are enough unless someone forges them; the content takes
+    reading it whole, once for each run.
+
+    Raises:
+        OSError: If it cannot be read, or is no file at all, such as a folder or a pipe.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"{path} is not a file")
+    digest = _digest(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns) if content else ""
+    return FileIdentity(
+        name=path.name, size=found.st_size, mtime_ns=found.st_mtime_ns, digest=digest
+    )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _digest(path: Path, _size: int, _mtime_ns: int, _ctime_ns: int) -> str:
+    # The system sets the last of these times itself, so that within a run it can be relied upon.
+    return file_digest(path)
 
 
 def file_digest(path: Path) -> str:

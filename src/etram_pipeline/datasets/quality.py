@@ -34,7 +34,7 @@ class QualityDataset(StoreDataset[QualityStore]):
 
     @override
     def save(self, data: Mapping[str, Job]) -> None:
-        build_store(self._path, QUALITY, data, self._executor, raise_failures=False)
+        build_store(self._path, QUALITY, data, self.executor, raise_failures=False)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Events and boxes of the first recordings, for kedro-viz."""

@@ -11,14 +11,18 @@ from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.sequences.build import Job, Progress, build
-from etram_pipeline.sequences.executors import open_executor
+from etram_pipeline.sequences.build import build
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS, Product
+from etram_pipeline.sequences.progress import Interval, Progress, Tell
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 
 logger = logging.getLogger(__name__)
 
 Store = TypeVar("Store")
+
+_TELL_EVERY_S = 5.0
 
 
 class StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
@@ -32,12 +36,12 @@ class StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
-        self._executor = executor or {}
+        self.executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
         self.metadata = metadata
 
     @override
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "executor": self._executor}
+        return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
 
     @override
     def _exists(self) -> bool:
@@ -56,7 +60,8 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
 
     Args:
         path: Folder of the store; may be the one of the histograms.
-        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
+            `{kind: dask, …}`.
         metadata: Read by kedro-viz.
     """
 
@@ -66,7 +71,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
 
     @override
     def save(self, data: Mapping[str, Job]) -> None:
-        build_store(self._path, LABELS, data, self._executor, raise_failures=False)
+        build_store(self._path, LABELS, data, self.executor, raise_failures=False)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Frames and boxes of the first recordings, for kedro-viz."""
@@ -83,7 +88,8 @@ class HistogramsDataset(StoreDataset[FrameStore]):
 
     Args:
         path: Folder of the store.
-        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
+            `{kind: dask, …}`.
         representation: Folder name of the representation, for a store made elsewhere that holds
             several.
         metadata: Read by kedro-viz.
@@ -106,7 +112,7 @@ class HistogramsDataset(StoreDataset[FrameStore]):
 
     @override
     def save(self, data: Mapping[str, Job]) -> None:
-        build_store(self._path, REPRESENTATIONS, data, self._executor, raise_failures=True)
+        build_store(self._path, REPRESENTATIONS, data, self.executor, raise_failures=True)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Windows, events and size of the first recordings, for kedro-viz."""
@@ -132,34 +138,35 @@ def build_store(
     path: Path,
     product: Product,
     jobs: Mapping[str, Job],
-    executor: dict[str, Any],
+    executor: ExecutorConfig,
     *,
     raise_failures: bool,
 ) -> None:
     """Bring what is stored under `path` up to date with `jobs`, and show how far that is."""
-    with open_executor(**executor) as pool, _progress(product) as progress:
+    with open_executor(executor) as pool, shown_progress(product) as progress:
         build(path, product, jobs, pool, progress=progress, raise_failures=raise_failures)
 
 
 @contextmanager
-def _progress(product: str) -> Iterator[Progress]:
-    """A bar on a terminal, a line per recording elsewhere."""
+def shown_progress(product: str) -> Iterator[Tell]:
+    """A bar on a terminal, a line in the log every few seconds elsewhere."""
     import rich
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
 
     console = rich.get_console()
-    text, key_column = TextColumn("{task.description}"), TextColumn("{task.fields[key]}")
-    columns = (text, BarColumn(), MofNCompleteColumn(), Remaining(), key_column)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(product, total=None, key="")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(product, total=None, text="")
+        since_told = Interval(_TELL_EVERY_S)
 
-        def tell(key: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, key=key)
-            if not console.is_terminal:
-                logger.info("%d/%d %s", done, total, key)
+        def tell(key: str, progress: Progress) -> None:
+            # Bytes are a better measure than recordings; where nothing is read, there are none.
+            done, total = progress.num_bytes_done, progress.num_bytes_all
+            bars.update(bar, completed=done or progress.num_done, total=total or progress.num_all)
+            bars.update(bar, text=str(progress))
+            if not console.is_terminal and since_told.has_passed():
+                logger.info("%s: %s (%s)", product, progress, key)
 
         yield tell
 

@@ -1,81 +1,28 @@
 """Computing what is missing or out of date, of many recordings, in a way that survives anything.
 
 The files of each recording say themselves what made them, so a build that was killed is continued
-by starting it again. An index, written last, lists the recordings of the last build.
+by starting it again. An index lists the recordings of the last build, and what they were made of.
 """
 
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
 
-from etram_pipeline.core.errors import EtramError, NoLabelsError, StoreError
-from etram_pipeline.core.fingerprint import file_identity, fingerprint
+from etram_pipeline.core.errors import NoLabelsError, StoreError
+from etram_pipeline.core.files import is_out_of_space, out_of_space
 from etram_pipeline.sequences.exclusive import exclusive, sweep
-from etram_pipeline.sequences.layout import (
-    Entry,
-    Index,
-    Product,
-    Record,
-    Skip,
-    Summary,
-    read_index,
-    read_record,
-    write_index,
-)
+from etram_pipeline.sequences.job import Job
+from etram_pipeline.sequences.layout import Index, Product, read_index, write_index
+from etram_pipeline.sequences.progress import Tell
+from etram_pipeline.sequences.state import State
+
+__all__ = ["Job", "build"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_FAILURES_SHOWN = 10
-
-
-class Job(ABC):
-    """Computes and stores what is wanted of one recording; it can be sent to another process.
-
-    Attributes:
-        recipe: Raised when the same inputs and settings give other results.
-    """
-
-    recipe: ClassVar[int]
-
-    @property
-    @abstractmethod
-    def outputs(self) -> tuple[str, ...]:
-        """Files to make, relative to the recording's folder; the last one holds the record."""
-
-    @abstractmethod
-    def __call__(self, folder: Path, fingerprint: str) -> Record:
-        """Compute and store.
-
-        Args:
-            folder: Folder of the recording.
-            fingerprint: To put into the record.
-
-        Raises:
-            NoLabelsError: If there is nothing to store of this recording; says why.
-            EtramError: If an input is damaged; nothing stored before is lost.
-        """
-
-    @property
-    @abstractmethod
-    def inputs(self) -> tuple[Path, ...]:
-        """Files that are read."""
-
-    @property
-    @abstractmethod
-    def parameters(self) -> dict[str, Any]:
-        """Everything else that decides the result, as plain data."""
-
-    def __fingerprint__(self) -> object:
-        files = [file_identity(path) for path in self.inputs]
-        return [type(self).__name__, self.recipe, files, self.parameters]
-
-
-Progress = Callable[[str, int, int], None]
-"""Is told the key of a recording that is done, how many are, and how many were to compute."""
 
 
 def build(
@@ -84,7 +31,7 @@ def build(
     jobs: Mapping[str, Job],
     executor: Executor,
     *,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     raise_failures: bool = True,
 ) -> Index:
     """Bring what is stored under `root` up to date with `jobs`.
@@ -105,155 +52,46 @@ def build(
         What is stored now, and what is not.
 
     Raises:
-        StoreError: If recordings failed, and why each of them did.
+        StoreError: If the folder cannot be written to, or another run writes to it; or if
+            recordings failed, and why each of them did.
         NoLabelsError: If there was nothing to store of any recording.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    with exclusive(root, product):
-        sweep(root, product)
+    root = root.absolute()
+    with ExitStack() as stack:
+        with _writing_to(root):
+            root.mkdir(parents=True, exist_ok=True)
+            claim = stack.enter_context(exclusive(root, product))
+            sweep(root, product)
         last = _last_index(root, product)
-        state = _State(root, jobs, progress)
-        state.look_up(last.skipped)
+        state = State(claim, jobs, last, progress)
+        state.look_up()
         if state.to_compute:
-            last = Index(complete=False, skipped=last.skipped)
-            write_index(root, product, last)
+            with _writing_to(root):
+                write_index(root, product, last := state.index(complete=False))
             state.compute(executor)
-        index = state.index()
-        if index != last:
-            write_index(root, product, index)
-    if raise_failures:
-        _raise_failures(index)
+        index = state.index(complete=True)
+        try:
+            if index != last:
+                with _writing_to(root):
+                    write_index(root, product, index)
+        finally:
+            # They say more than that the index could not be written either.
+            if raise_failures:
+                _raise_failures(index)
     return index
 
 
-@dataclass
-class _State:
-    """How far a build has come."""
-
-    root: Path
-    jobs: Mapping[str, Job]
-    progress: Progress | None
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    finished: dict[str, Entry] = field(default_factory=dict)
-    skipped: dict[str, Skip] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    num_settled: int = 0
-
-    @property
-    def to_compute(self) -> list[str]:
-        """Keys of recordings whose files are missing or out of date."""
-        return [key for key in self.fingerprints if key not in self.finished | self.skipped]
-
-    def look_up(self, skipped: Mapping[str, Skip]) -> None:
-        """Tell recordings that are up to date from those to compute.
-
-        Args:
-            skipped: Recordings that earlier builds found nothing to store of.
-        """
-        num_stale = 0
-        for key, job in self.jobs.items():
-            try:
-                self.fingerprints[key] = fingerprint(job)
-            except OSError as error:
-                self._fail(key, f"an input cannot be read: {error}")
-                continue
-            if key in skipped and skipped[key].fingerprint == self.fingerprints[key]:
-                self._skip(key, skipped[key].reason)
-                continue
-            record = _stored_record(self.root / key, job)
-            if record is not None and record.fingerprint == self.fingerprints[key]:
-                self.finished[key] = self._entry(key, record)
-            else:
-                num_stale += record is not None
-        logger.info(
-            "%d of %d recordings are up to date in %s; %d to compute (%d of them out of date)",
-            len(self.finished),
-            len(self.jobs),
-            self.root,
-            len(self.to_compute),
-            num_stale,
-        )
-
-    def compute(self, executor: Executor) -> None:
-        """Run the jobs that are to compute; what they come to is noted, not raised."""
-        todo = self.to_compute
-        running: dict[Future[Record], str] = {}
-        try:
-            for key in todo:
-                future = _submit(executor, self.jobs[key], self.root / key, self.fingerprints[key])
-                if future.done():
-                    self._settle(key, future, len(todo))
-                else:
-                    running[future] = key
-            for future in as_completed(running):
-                self._settle(running[future], future, len(todo))
-        finally:
-            for future in running:
-                future.cancel()
-
-    def index(self) -> Index:
-        """What the build came to, in the order of the jobs' keys."""
-        return Index(
-            complete=True,
-            recordings=dict(sorted(self.finished.items())),
-            skipped=dict(sorted(self.skipped.items())),
-            failed=dict(sorted(self.failed.items())),
-        )
-
-    def _settle(self, key: str, future: Future[Record], num_jobs: int) -> None:
-        error = future.exception()
-        if error is None:
-            self.finished[key] = self._entry(key, future.result())
-            _warn_of_events(key, self.finished[key].summary)
-        elif isinstance(error, NoLabelsError):
-            self._skip(key, str(error))
-        elif isinstance(error, BrokenExecutor):
-            self._fail(
-                key,
-                "not computed, because a worker process was killed, most often for want of "
-                "memory: run again, with fewer `executor.workers` if it happens again",
-            )
-        else:
-            self._fail(key, f"{type(error).__name__}: {error}", error)
-        self.num_settled += 1
-        if self.progress is not None:
-            self.progress(key, self.num_settled, num_jobs)
-
-    def _skip(self, key: str, reason: str) -> None:
-        self.skipped[key] = Skip(fingerprint=self.fingerprints[key], reason=reason)
-        logger.warning("%s is skipped: %s", key, reason)
-
-    def _fail(self, key: str, reason: str, error: BaseException | None = None) -> None:
-        self.failed[key] = reason
-        # Errors of ours say all there is to know; for others the place in the code is needed.
-        is_known = error is None or isinstance(error, EtramError)
-        logger.error("%s failed: %s", key, reason, exc_info=None if is_known else error)
-
-    def _entry(self, key: str, record: Record) -> Entry:
-        return Entry(
-            file=f"{key}/{self.jobs[key].outputs[-1]}",
-            fingerprint=record.fingerprint,
-            summary=record.summary,
-        )
-
-
-def _submit(executor: Executor, job: Job, folder: Path, mark: str) -> Future[Record]:
+@contextmanager
+def _writing_to(root: Path) -> Iterator[None]:
     try:
-        return executor.submit(job, folder, mark)
-    except BrokenExecutor as error:
-        future: Future[Record] = Future()
-        future.set_exception(error)
-        return future
-
-
-def _stored_record(folder: Path, job: Job) -> Record | None:
-    if not all((folder / name).is_file() for name in job.outputs):
-        return None
-    try:
-        return read_record(folder / job.outputs[-1])
-    except StoreError:
-        # Damaged from outside; the job, which must replace the file, will say so.
-        return None
+        yield
+    except OSError as error:
+        if is_out_of_space(error):
+            raise StoreError(out_of_space(root)) from error
+        raise StoreError(
+            f"{root} cannot be written to ({error}): make it writable, choose another folder in "
+            "the catalog, or, if it is complete, run only the pipelines that read it"
+        ) from error
 
 
 def _last_index(root: Path, product: Product) -> Index:
@@ -262,18 +100,6 @@ def _last_index(root: Path, product: Product) -> Index:
     except StoreError:
         # It is written anew at the end.
         return Index(complete=False)
-
-
-def _warn_of_events(key: str, summary: Summary) -> None:
-    if summary.num_dropped or summary.num_late:
-        logger.warning(
-            "%s: of %d events, %d lie outside the sensor and were left out, and %d are timed "
-            "before an earlier one and count at the time of that one",
-            key,
-            summary.num_events,
-            summary.num_dropped,
-            summary.num_late,
-        )
 
 
 def _raise_failures(index: Index) -> None:

@@ -1,31 +1,111 @@
-"""Keeping two builds out of one store, and clearing away what a killed one left."""
+"""Keeping two builds out of one store, and clearing away what a killed one left.
 
+Locks are the system's, which takes them from a process that ends, however it ends. They hold
+between machines as well where the file system passes them on, as NFS does on Linux.
+"""
+
+import errno
 import fcntl
+import logging
+import os
+import secrets
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.sequences.layout import Product
 
+logger = logging.getLogger(__name__)
+
+_PATIENCE_S = 15.0
+"""How long jobs of a killed run may take to notice that it is gone."""
+
+_UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write one product under a root; it can be sent to another process.
+
+    Attributes:
+        root: Folder of the store.
+        product: What is written there.
+        token: Tells this claim from an earlier one on the same.
+    """
+
+    root: Path
+    product: Product
+    token: str
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Hold the store for one job: a run that comes later waits until the block ends.
+
+        Raises:
+            StoreError: If the run that claimed the store was killed and another one has it now.
+        """
+        with self._workers_lock.open("a+") as file:
+            _lock(file, fcntl.LOCK_SH)
+            if _holder(_lock_path(self.root, self.product))[0] != self.token:
+                raise StoreError(f"the run this job belongs to no longer writes to {self.root}")
+            yield
+
+    def wait_for_workers(self) -> None:
+        """Let jobs that a killed run left behind come to their end.
+
+        Raises:
+            StoreError: If they take too long.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        with self._workers_lock.open("a+") as file:
+            while True:
+                try:
+                    _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    if time.monotonic() > deadline:
+                        raise StoreError(
+                            f"workers of an earlier run, which was killed, still write to "
+                            f"{self.root}: end them, or run again once they are done"
+                        ) from error
+                    time.sleep(0.02)
+                else:
+                    return
+
+    @property
+    def _workers_lock(self) -> Path:
+        return self.root / f".{self.product}.workers.lock"
+
 
 @contextmanager
-def exclusive(root: Path, product: Product) -> Iterator[None]:
+def exclusive(root: Path, product: Product) -> Iterator[Claim]:
     """Be the only one to write this product under `root`, until the block or the process ends.
 
     Raises:
         StoreError: If another process is writing it.
     """
-    with (root / f".{product}.lock").open("w") as file:
+    path = _lock_path(root, product)
+    with path.open("a+") as file:  # emptied only when locked: it says who holds it
         try:
-            # The system takes the lock from a process that ends, however it ends.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(
-                f"another run is writing to {root}: wait until it is done, or choose another "
-                "folder in the catalog"
+                f"another run is writing to {root} ({_holder(path)[1]}): wait until it is done, "
+                "or choose another folder in the catalog"
             ) from error
-        yield
+        claim = Claim(root, product, secrets.token_hex(8))
+        file.truncate(0)
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        file.write(
+            f"{claim.token}\nprocess {os.getpid()} on {socket.gethostname()} since {started}\n"
+        )
+        file.flush()
+        claim.wait_for_workers()
+        yield claim
 
 
 def sweep(root: Path, product: Product) -> None:
@@ -33,3 +113,22 @@ def sweep(root: Path, product: Product) -> None:
     for pattern in (f".{product}.*.partial", f"*/*/{product}/**/.*.partial"):
         for path in root.glob(pattern):
             path.unlink(missing_ok=True)
+
+
+def _lock_path(root: Path, product: Product) -> Path:
+    return root / f".{product}.lock"
+
+
+def _holder(path: Path) -> tuple[str, str]:
+    """Token of the last claim, and who made it."""
+    token, _, who = path.read_text().partition("\n")
+    return token, who.strip() or "an unknown process"
+
+
+def _lock(file: IO[str], how: int) -> None:
+    try:
+        fcntl.flock(file, how)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        logger.warning("%s cannot be locked; make sure that no other run writes there", file.name)

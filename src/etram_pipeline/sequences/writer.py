@@ -99,6 +99,7 @@ def _write_images(
     profile: Profile,
 ) -> Record:
     import h5py
+    import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
 
     with h5py.File(path, "w") as file:
         data, num_images = None, 0

@@ -1,0 +1,106 @@
+"""Where recordings are computed, by the name of it.
+
+Each kind is a module of this package. Within a run an executor is opened once, when it is first
+used, because a cluster takes long to come up.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from etram_pipeline.core.component import Component
+from etram_pipeline.core.machine import share_cores
+
+
+class ExecutorConfig(Component):
+    """Where jobs run."""
+
+    package: ClassVar[str] = __name__
+
+    @abstractmethod
+    def open(self) -> AbstractContextManager[Executor]:
+        """Start it; at the end of the block it is ended, at once if there was an error.
+
+        Raises:
+            ExecutorError: If it cannot be started.
+        """
+
+
+class InlineExecutor(Executor):
+    """Runs each job when it is submitted, where a debugger can follow it."""
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # an executor's errors are told by the future
+            future.set_exception(error)
+        return future
+
+
+class _Kept:
+    """Executors of the run at hand, by what describes them."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.executors: dict[str, Executor] = {}
+        self.is_run = False
+
+    def close(self) -> None:
+        """End them; those asked for later are started anew."""
+        self.executors.clear()
+        self.stack.close()
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Keep executors that are opened inside the block, for all who want the same, until its end."""
+    with ExitStack() as _kept.stack:
+        _kept.is_run = True
+        try:
+            yield
+        finally:
+            _kept.is_run = False
+            _kept.executors.clear()
+
+
+def close_kept() -> None:
+    """End executors that are kept open, because nothing more is to compute."""
+    _kept.close()
+
+
+@contextmanager
+def open_executor(config: ExecutorConfig) -> Iterator[Executor]:
+    """An executor for one build.
+
+    Raises:
+        ExecutorError: If it cannot be started.
+    """
+    if not _kept.is_run:
+        with config.open() as executor:
+            yield executor
+        return
+    name = config.model_dump_json()
+    if name not in _kept.executors:
+        _kept.executors[name] = _kept.stack.enter_context(config.open())
+    yield _kept.executors[name]
+
+
+def call_with_cores(cores: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever `fn` returns
+    """Call `fn` in a process that is to use only so many cores."""
+    share_cores(cores)
+    return fn(*args, **kwargs)
+
+
+def worker_was_killed(error: BaseException | None) -> bool:
+    """Whether a job was lost because the process it ran in was killed."""
+    # Dask's own error is known by name: those who do not use Dask need not have it.
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"

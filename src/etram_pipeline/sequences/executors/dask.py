@@ -1,0 +1,98 @@
+"""Recordings on a Dask cluster: processes of this machine, or jobs of a batch system."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from inspect import signature
+from typing import Any, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from etram_pipeline.core.errors import ExecutorError
+from etram_pipeline.core.machine import num_cores
+from etram_pipeline.sequences.executors import ExecutorConfig, call_with_cores
+
+logger = logging.getLogger(__name__)
+
+
+class Config(ExecutorConfig):
+    """Recordings on a Dask cluster, whose machines see the same folders.
+
+    Attributes:
+        cluster: Dotted name of the cluster's class.
+        workers: Number of worker processes, each of which computes one recording at a time; None
+            is one for each core this process may use.
+        cores: Cores that a recording may use.
+        options: Arguments of the cluster's class, as its documentation describes them.
+    """
+
+    kind: Literal["dask"]
+    cluster: str = "dask.distributed.LocalCluster"
+    workers: int | None = Field(default=None, ge=1)
+    cores: int = Field(default=1, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @override
+    @contextmanager
+    def open(self) -> Iterator[Executor]:
+        with ExitStack() as stack:
+            yield self._start(stack)
+
+    def _start(self, stack: ExitStack) -> Executor:
+        try:
+            import dask
+
+            # Must come before the next import, which sets up the logging.
+            dask.config.set({"logging.distributed": "warning"})
+            # A recording that kills two workers is given one more chance, alone; see `State`.
+            dask.config.set({"distributed.scheduler.allowed-failures": 1})
+            from dask.distributed import Client
+
+            cluster_class = _find(self.cluster)
+        except ModuleNotFoundError as error:
+            raise ExecutorError(
+                f"the executor `dask` with `cluster: {self.cluster}` needs the module "
+                f"{error.name}: pip install 'etram-pipeline[dask]'"
+            ) from error
+        try:
+            cluster = stack.enter_context(cluster_class(**self._arguments(cluster_class)))
+            cluster.scale(self.workers or num_cores())
+            client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
+            raise ExecutorError(
+                f"{self.cluster} does not start with the options {self.options}: {error}"
+            ) from error
+        logger.info("started %s, see %s", self.cluster, client.dashboard_link)
+        return _Limited(client.get_executor(pure=False), self.cores)
+
+    def _arguments(self, cluster_class: type) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"n_workers": 0}  # until it is scaled
+        if "threads_per_worker" in signature(cluster_class).parameters:
+            arguments["threads_per_worker"] = 1
+        return arguments | self.options
+
+
+class _Limited(Executor):
+    """Lets each job use only some cores of the machine it runs on."""
+
+    def __init__(self, executor: Executor, cores: int) -> None:
+        self._executor = executor
+        self._cores = cores
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(call_with_cores, self._cores, fn, *args, **kwargs)
+
+
+def _find(dotted_name: str) -> Any:  # noqa: ANN401  # a class of a library that is not typed
+    module, _, name = dotted_name.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (AttributeError, ValueError) as error:
+        raise ExecutorError(
+            f"there is no cluster {dotted_name}; known are, for one, "
+            "dask.distributed.LocalCluster and dask_jobqueue.SLURMCluster"
+        ) from error

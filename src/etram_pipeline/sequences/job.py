@@ -1,0 +1,140 @@
+"""What is to be computed of one recording, and what comes of the attempt."""
+
+import traceback
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from etram_pipeline.core.errors import EtramError, NoLabelsError, RecordingError
+from etram_pipeline.core.files import is_out_of_space, out_of_space
+from etram_pipeline.core.fingerprint import file_identity, fingerprint, plain
+from etram_pipeline.sequences.exclusive import Claim
+from etram_pipeline.sequences.layout import Origin, Record
+
+
+class Job(ABC):
+    """Computes and stores what is wanted of one recording; it can be sent to another process.
+
+    Attributes:
+        recipe: Raised when the same inputs and settings give other results.
+    """
+
+    recipe: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """Files to make, relative to the recording's folder; the last one holds the record."""
+
+    @abstractmethod
+    def __call__(self, folder: Path, fingerprint: str) -> Record:
+        """Compute and store.
+
+        Args:
+            folder: Folder of the recording.
+            fingerprint: To put into the record.
+
+        Raises:
+            NoLabelsError: If there is nothing to store of this recording; says why.
+            EtramError: If an input is damaged; nothing stored before is lost.
+        """
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Path, ...]:
+        """Files that are read."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """Everything else that decides the result, as plain data."""
+
+    @property
+    def check_content(self) -> bool:
+        """Whether inputs are known by their content rather than by their time of change."""
+        return False
+
+    def origin(self) -> Origin:
+        """All that decides the result, as it is now.
+
+        Raises:
+            OSError: If an input cannot be read.
+        """
+        return Origin(
+            recipe=f"{type(self).__name__} {self.recipe}",
+            parameters=plain(self.parameters),
+            inputs=tuple(file_identity(path, content=self.check_content) for path in self.inputs),
+        )
+
+    def __fingerprint__(self) -> object:
+        return self.origin()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job. Errors are told as text, for not every error survives being sent.
+
+    Attributes:
+        record: Of what was stored; None if nothing was.
+        sizes: Bytes of each stored file, by name relative to the recording's folder.
+        skipped: Why there is nothing to store; empty if that is not so.
+        failure: Why it could not be computed; empty if it could.
+        traceback: Where it failed, if the message alone does not say what to do.
+        is_full: Whether it failed because a disk is full, as others would.
+    """
+
+    record: Record | None = None
+    sizes: dict[str, int] = field(default_factory=dict)
+    skipped: str = ""
+    failure: str = ""
+    traceback: str = ""
+    is_full: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job as it is sent to an executor.
+
+    Attributes:
+        job: What to compute.
+        key: Recording, as `<split>/<name>`.
+        claim: The store to write to.
+        origin: What the job was about to read when it was sent.
+    """
+
+    job: Job
+    key: str
+    claim: Claim
+    origin: Origin
+
+    def __call__(self) -> Outcome:
+        """Run the job; whatever goes wrong is an outcome."""
+        try:
+            with self.claim.at_work():
+                return self._run()
+        except NoLabelsError as error:
+            return Outcome(skipped=str(error))
+        except Exception as error:  # noqa: BLE001  # one bad recording must not stop the others
+            if is_out_of_space(error):
+                return Outcome(failure=out_of_space(self.claim.root), is_full=True)
+            is_known = isinstance(error, EtramError)
+            return Outcome(
+                failure=f"{type(error).__name__}: {error}",
+                traceback="" if is_known else traceback.format_exc(),
+            )
+
+    def _run(self) -> Outcome:
+        folder = self.claim.root / self.key
+        record = self.job(folder, fingerprint(self.origin))
+        self._check_inputs()
+        sizes = {name: (folder / name).stat().st_size for name in self.job.outputs}
+        return Outcome(record=record, sizes=sizes)
+
+    def _check_inputs(self) -> None:
+        for path, before in zip(self.job.inputs, self.origin.inputs, strict=True):
+            now = file_identity(path)
+            if (now.size, now.mtime_ns) != (before.size, before.mtime_ns):
+                raise RecordingError(
+                    f"{path} changed while it was read: run again when it is complete"
+                )

@@ -1,0 +1,177 @@
+"""Whether what is stored of a recording is up to date, and if not, why.
+
+It is out of date if the recipe changed, a parameter, or an input. An input counts as changed when
+its content did, where the hash of it is known both from then and from now; else, when its size or
+its time of change did. So hashes can be asked for at any time: what was stored without them counts
+by size and time until it has been hashed, and is not computed again for their sake.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
+from etram_pipeline.sequences.job import Job
+from etram_pipeline.sequences.layout import Entry, Origin, Record, Skip, read_record
+
+_MOST_CHANGES_SHOWN = 3
+_LONGEST_VALUE = 40
+_UNKNOWN = "made with other parameters, by another recipe or of another input"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is stored of a recording.
+
+    Attributes:
+        entry: For the index, if the files are up to date.
+        reason: Why they are not; empty if there never were any.
+        damaged: Files of ours that must be removed before they can be made again.
+    """
+
+    entry: Entry | None = None
+    reason: str = ""
+    damaged: tuple[Path, ...] = ()
+
+
+def examine(folder: Path, job: Job, now: Origin, listed: Entry | None) -> Finding:
+    """Look at what is stored of a recording.
+
+    Args:
+        folder: Folder of the recording.
+        job: What would make it.
+        now: What the job would make it of.
+        listed: What the last build made of this recording.
+
+    Raises:
+        PermissionError: If the files cannot be read.
+    """
+    there = [name for name in job.outputs if (folder / name).is_file()]
+    if missing := [name for name in job.outputs if name not in there]:
+        reason = _changes(listed, now) or f"{missing[0]} is missing"
+        return Finding(reason=reason if there or listed else "")
+    is_listed = listed is not None and listed.file.endswith(job.outputs[-1])
+    try:
+        record = read_record(folder / job.outputs[-1])
+    except StoreError:
+        is_ours = is_listed or job.outputs[-1].endswith(".json")
+        damaged = tuple(folder / name for name in job.outputs) if is_ours else ()
+        return Finding(reason=f"{job.outputs[-1]} is damaged", damaged=damaged)
+    if record is None:
+        return Finding()  # made by others; the job will say so
+    if listed is not None and is_listed and record.fingerprint == listed.fingerprint:
+        return _compare(folder, listed, now)
+    if record.fingerprint in _marks(now):
+        return Finding(_entry(folder, job, record, now))
+    reason = _changes(listed, now) if record.fingerprint else "left unfinished"
+    return Finding(reason=reason or _UNKNOWN)
+
+
+def is_still_skipped(skip: Skip, now: Origin) -> bool:
+    """Whether there is still nothing to store of a recording."""
+    if skip.origin is not None:
+        return not why_stale(skip.origin, now)
+    return skip.fingerprint in _marks(now)
+
+
+def why_stale(made: Origin, now: Origin) -> str:
+    """What changed since something was made; empty if nothing did."""
+    reasons = [] if made.recipe == now.recipe else [f"recipe {made.recipe} -> {now.recipe}"]
+    if changes := _changed_parameters(made.parameters, now.parameters):
+        num_hidden = len(changes) - _MOST_CHANGES_SHOWN
+        more = [f"{num_hidden} more"] if num_hidden > 0 else []
+        reasons.append("parameters: " + ", ".join([*changes[:_MOST_CHANGES_SHOWN], *more]))
+    names, names_now = ([file.name for file in origin.inputs] for origin in (made, now))
+    if names != names_now:
+        reasons.append(f"input {', '.join(names_now)} instead of {', '.join(names)}")
+    else:
+        files = zip(made.inputs, now.inputs, strict=True)
+        reasons += [
+            f"input {after.name}: {change}"
+            for before, after in files
+            if (change := _changed_input(before, after))
+        ]
+    return "; ".join(reasons)
+
+
+def _changes(listed: Entry | None, now: Origin) -> str:
+    """What changed since the last build made it, as far as that is known."""
+    return why_stale(listed.origin, now) if listed and listed.origin else ""
+
+
+def _compare(folder: Path, listed: Entry, now: Origin) -> Finding:
+    for name, size in listed.sizes.items():
+        found = (folder / name).stat().st_size
+        if found != size:
+            return Finding(reason=f"{name} is damaged, it has {found} bytes instead of {size}")
+    if listed.origin is None:
+        is_same = listed.fingerprint in _marks(now)
+    else:
+        is_same = not why_stale(listed.origin, now)
+        now = _with_known_digests(now, listed.origin) if is_same else now
+    if not is_same:
+        return Finding(reason=_changes(listed, now) or _UNKNOWN)
+    return Finding(listed.model_copy(update={"origin": now}))
+
+
+def _with_known_digests(now: Origin, made: Origin) -> Origin:
+    """What is known of unchanged inputs, hashes from earlier builds included."""
+    pairs = zip(made.inputs, now.inputs, strict=True)
+    inputs = tuple(after if after.digest else before for before, after in pairs)
+    return now.model_copy(update={"inputs": inputs})
+
+
+def _marks(now: Origin) -> set[str]:
+    """Fingerprints that the result has if made now, with hashes of the inputs or without."""
+    bare = tuple(file.model_copy(update={"digest": ""}) for file in now.inputs)
+    return {fingerprint(now), fingerprint(now.model_copy(update={"inputs": bare}))}
+
+
+def _entry(folder: Path, job: Job, record: Record, now: Origin) -> Entry:
+    return Entry(
+        file=f"{folder.parent.name}/{folder.name}/{job.outputs[-1]}",
+        fingerprint=record.fingerprint,
+        summary=record.summary,
+        origin=now,
+        sizes={name: (folder / name).stat().st_size for name in job.outputs},
+    )
+
+
+def _changed_input(before: FileIdentity, now: FileIdentity) -> str:
+    if before.digest and now.digest:
+        return "" if before.digest == now.digest else "content"
+    if before.size != now.size:
+        return f"size {before.size} -> {now.size}"
+    if before.mtime_ns != now.mtime_ns:
+        changed = datetime.datetime.fromtimestamp(now.mtime_ns / 1e9).astimezone()
+        return f"changed on {changed:%Y-%m-%d at %H:%M:%S}"
+    return ""
+
+
+def _changed_parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    flat_before, flat_now = _flat(before), _flat(now)
+    return [
+        f"{name} {_shown(flat_before, name)} -> {_shown(flat_now, name)}"
+        for name in flat_before | flat_now
+        if name not in flat_before or name not in flat_now or flat_before[name] != flat_now[name]
+    ]
+
+
+def _flat(tree: object, prefix: str = "") -> dict[str, object]:
+    """Nested mappings and lists as one level: `{"windows.step_ms": 50}`."""
+    if isinstance(tree, list):
+        tree = dict(enumerate(tree))
+    if not isinstance(tree, Mapping) or not tree:
+        return {prefix: tree}
+    flat: dict[str, object] = {}
+    for name, value in tree.items():
+        flat |= _flat(value, f"{prefix}.{name}" if prefix else str(name))
+    return flat
+
+
+def _shown(flat: Mapping[str, object], name: str) -> str:
+    text = str(flat[name]) if name in flat else "not set"
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
