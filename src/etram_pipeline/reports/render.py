@@ -6,9 +6,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float, Float32, Integer, UInt8
+from jaxtyping import Float, Integer, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from etram_pipeline.events.polarity import count_polarities
 from etram_pipeline.reports import palette
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -34,31 +35,9 @@ class Overlay:
     dashed: bool = False
 
 
-def count_polarities(
-    frame: Integer[np.ndarray, "C H W"],
-) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
-    """Strength of rising and of falling brightness in each pixel of a representation.
-
-    Unsigned values are counts, falling brightness in the first half of the channels, rising in the
-    second. Signed values are balances of both, the last channel of which covers the whole window.
-
-    Raises:
-        ValueError: If unsigned channels do not split into two polarities.
-    """
-    if np.issubdtype(frame.dtype, np.signedinteger):
-        balance = frame[-1].astype(np.float32)
-        return balance.clip(min=0), (-balance).clip(min=0)
-    if len(frame) % 2:
-        raise ValueError(
-            f"a stacked histogram has as many channels for each polarity, found {len(frame)} in all"
-        )
-    falling, rising = np.split(frame, 2)
-    return rising.sum(axis=0, dtype=np.float32), falling.sum(axis=0, dtype=np.float32)
-
-
 def saturation_of(frame: Integer[np.ndarray, "C H W"], percentile: float = 97) -> float:
     """Strength that `percentile` of the pixels with events do not exceed; 1 without events."""
-    rising, falling = count_polarities(frame)
+    rising, falling = (counts.astype(np.float32) for counts in count_polarities(frame))
     total = rising + falling
     active = total[total > 0]
     return max(float(np.percentile(active, percentile)), 1.0) if active.size else 1.0
@@ -72,7 +51,7 @@ def polarity_image(frame: Integer[np.ndarray, "C H W"], saturation: float | None
         saturation: Strength drawn at full brightness; by default that of this frame. Give the same
             to all pictures of a video, or their brightness flickers.
     """
-    rising, falling = count_polarities(frame)
+    rising, falling = (counts.astype(np.float32) for counts in count_polarities(frame))
     total = rising + falling
     limit = saturation_of(frame) if saturation is None else saturation
     # The square root keeps a single event visible beside pixels with many.

@@ -1,0 +1,81 @@
+"""Datasets for other projects' detectors, written on saving where they are missing or stale."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+from typing_extensions import override
+
+from etram_pipeline.datasets.stores import shown_progress
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.sequences.export.dataset import Export, write_dataset
+from etram_pipeline.sequences.export.layout import DatasetSummary, read_summary
+
+
+class ExportDataset(AbstractDataset[Export, Path]):
+    """A folder of pictures and boxes in the formats of COCO and YOLO; loading gives the folder.
+
+    Args:
+        path: The folder, relative to the project; it must be empty or missing at first.
+        executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
+            `{kind: dask, …}`.
+        metadata: Read by kedro-viz and by the tracking hook.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        executor: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self.executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
+        self.metadata = metadata
+
+    @override
+    def load(self) -> Path:
+        self._summary()
+        return self._path
+
+    @override
+    def save(self, data: Export) -> None:
+        with open_executor(self.executor) as executor, shown_progress("export") as progress:
+            write_dataset(self._path, data, executor, progress)
+
+    @override
+    def _exists(self) -> bool:
+        return read_summary(self._path) is not None
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
+
+    def numbers(self, data: Export) -> dict[str, float]:  # noqa: ARG002  # what the hook gives
+        """What the tracking hook logs: `{"export/train/pictures": 700, …}`."""
+        return {
+            f"export/{split}/{name}": getattr(summary, name)
+            for split, summary in self._summary().splits.items()
+            for name in ("recordings", "pictures", "boxes")
+        }
+
+    def preview(self) -> TablePreview:
+        """Recordings, pictures and boxes of each split, for kedro-viz."""
+        splits = self._summary().splits
+        names = list(next(iter(splits.values())).boxes_of_class)
+        columns = ["split", "recordings", "pictures", "boxes", *names]
+        rows = [
+            [split, each.recordings, each.pictures, each.boxes, *each.boxes_of_class.values()]
+            for split, each in splits.items()
+        ]
+        return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
+
+    def _summary(self) -> DatasetSummary:
+        summary = read_summary(self._path)
+        if summary is None:
+            raise DatasetError(
+                f"{self._path} is not complete: run `kedro run --pipelines export`, which keeps "
+                "what is done"
+            )
+        return summary
