@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.pipelines import evaluate, predict, preprocess, report, train
+from etram_pipeline.pipelines import evaluate, export, predict, preprocess, report, train
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -17,6 +17,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     annotate = report.create_video_pipeline()
     return {
         **parts,
+        "quality": preprocess.create_quality_pipeline(),
+        "export": export.create_pipeline(),
         "annotate": annotate,
         "apply": parts["preprocess"] + parts["predict"] + annotate,
         "__default__": sum(parts.values(), start=Pipeline([])),

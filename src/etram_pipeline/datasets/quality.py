@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.stores import StoreDataset, build_store, load_store, table_preview
-from etram_pipeline.sequences.build import Job
+from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import QUALITY
 from etram_pipeline.sequences.quality import QualityStore
 

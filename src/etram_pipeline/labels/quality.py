@@ -55,15 +55,14 @@ class Surroundings(Settings):
     Attributes:
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
-        start_us: Time of its first event, in microseconds.
-        last_us: Time of its last event, in microseconds.
+        span_us: Times of its first and of its last event, in microseconds; None without events,
+            when no time of a label can be wrong.
         gap_us: Longest time without events that is not remarkable, in microseconds.
     """
 
     height: int
     width: int
-    start_us: int
-    last_us: int
+    span_us: tuple[int, int] | None
     gap_us: int
 
 
@@ -80,12 +79,7 @@ def check_labels(
     """
     moments_us, moment_of_box = np.unique(labels["t"].astype(np.int64), return_inverse=True)
     distances_us = np.diff(moments_us)
-    outside = (moments_us < recording.start_us - recording.gap_us) | (
-        moments_us > recording.last_us + recording.gap_us
-    )
-    # Up to the first event there is nothing to see yet, which is no fault of the recording.
-    begun = moments_us >= recording.start_us
-    empty = ~outside & begun & (moments_us - last_event_us > recording.gap_us)
+    outside, empty = _mistimed(moments_us, last_event_us, recording)
     broken, off, over = _misplaced(labels, recording.height, recording.width)
     num_tracks = len(np.unique(labels["track_id"]))
     duplicate, overlapping = _duplicates(labels, told_apart=num_tracks > 1)
@@ -104,6 +98,21 @@ def check_labels(
         num_overlapping=int(np.count_nonzero(overlapping)),
         boxes_of_class=_boxes_of_class(labels),
     )
+
+
+def _mistimed(
+    moments_us: Int64[np.ndarray, " M"],
+    last_event_us: Int64[np.ndarray, " M"],
+    recording: Surroundings,
+) -> tuple[Bool[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
+    """Moments outside the time of the recording, and those in it that no event leads up to."""
+    if recording.span_us is None:
+        return np.zeros(len(moments_us), np.bool_), np.zeros(len(moments_us), np.bool_)
+    start_us, last_us = recording.span_us
+    outside = (moments_us < start_us - recording.gap_us) | (moments_us > last_us + recording.gap_us)
+    # Up to the first event there is nothing to see yet, which is no fault of the recording.
+    begun = moments_us >= start_us
+    return outside, ~outside & begun & (moments_us - last_event_us > recording.gap_us)
 
 
 def _boxes_of_class(labels: LabelTable) -> dict[int, int]:

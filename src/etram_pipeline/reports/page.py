@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
@@ -25,8 +24,9 @@ from etram_pipeline.reports.tables import (
     protocol_table,
     records_table,
 )
+from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.video import read_picture
-from etram_pipeline.reports.wording import number_text, protocol_facts
+from etram_pipeline.reports.wording import protocol_facts
 
 MAX_EMBEDDED_BYTES = 8_000_000
 """Largest video that is put into the page; a larger one is linked as a file beside it."""
@@ -42,7 +42,8 @@ class ReportContent:
         figures: Figures by the names `draw_figures` gives them.
         examples: Pictures by caption.
         video: Annotated recording.
-        quality: One row per recording, as preprocessing found it.
+        quality: One row per recording, as it was found.
+        frames: One row per recording, as it was made ready to learn from.
         run: What ran: plain values are listed, nested ones folded.
         title: Heading of the page.
     """
@@ -53,6 +54,7 @@ class ReportContent:
     examples: Mapping[str, Picture] = field(default_factory=dict)
     video: Path | None = None
     quality: Sequence[Mapping[str, object]] = ()
+    frames: Sequence[Mapping[str, object]] = ()
     run: Mapping[str, object] = field(default_factory=dict)
     title: str = "Traffic seen by an event camera"
 
@@ -90,16 +92,7 @@ def write_page(content: ReportContent) -> str:
             f"metrics of {content.headline!r} are wanted, but those evaluated are "
             f"{sorted(content.metrics)}: change report.headline or evaluate"
         )
-    environment = Environment(
-        loader=PackageLoader("etram_pipeline.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number_text"] = number_text
-    page = environment.get_template("report.html.j2")
-    return page.render(_headline_values(content) | _section_values(content))
+    return render_page("report.html.j2", _headline_values(content) | _section_values(content))
 
 
 def _headline_values(content: ReportContent) -> dict[str, object]:
@@ -140,6 +133,7 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         ],
         "figures": {name: _plot(name, figure) for name, figure in content.figures.items()},
         "quality": records_table(content.quality),
+        "frames": records_table(content.frames),
         "run": {name: value for name, value in content.run.items() if not _is_nested(value)},
         "details": {
             name: json.dumps(value, indent=2, default=str, ensure_ascii=False)

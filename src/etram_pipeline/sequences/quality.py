@@ -20,7 +20,7 @@ from etram_pipeline.events.quality.statistics import EventQuality, EventStatisti
 from etram_pipeline.events.recording import Recording, open_recording
 from etram_pipeline.labels.quality import LabelQuality, Surroundings, check_labels
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
-from etram_pipeline.sequences.build import Job
+from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import (
     QUALITY,
     RECORD_FILE,
@@ -117,8 +117,7 @@ class QualityJob(Job):
             surroundings = Surroundings(
                 height=recording.height,
                 width=recording.width,
-                start_us=events.start_us,
-                last_us=events.last_us,
+                span_us=(events.start_us, events.last_us) if events.num_kept else None,
                 gap_us=1000 * self.settings.gap_ms,
             )
             found = check_labels(labels, last_event_us, surroundings)

@@ -11,7 +11,6 @@ from jaxtyping import Bool, Int64, UInt8, UInt16, UInt32
 from numba import njit
 
 _REACH = 2
-_NEIGHBOURS = (2 * _REACH + 1) ** 2 - 1
 
 
 @no_type_check
@@ -86,24 +85,22 @@ def add_gaps(
 def find_hot_pixels(
     counts: UInt32[np.ndarray, "H W"], least: float, factor: float
 ) -> Bool[np.ndarray, "H W"]:
-    """Pixels with at least `least` events and `factor` times the median of the 5 x 5 around them.
+    """Pixels with at least `least` events and `factor` times as many as their surroundings.
 
-    At the border of the sensor, the median is that of the pixels there are; a sensor of a single
-    pixel has no hot one.
+    Those are the second highest of the 5 x 5 pixels around, or of as many as the sensor has there:
+    an edge or a lamp covers several of them, and another hot pixel only one.
     """
     height, width = counts.shape
     hot = np.zeros(counts.shape, np.bool_)
-    around = np.empty(_NEIGHBOURS, np.uint32)
     for row in range(height):
         for column in range(width):
             if counts[row, column] < least:
                 continue
-            num = 0
+            highest = second = np.uint32(0)
             for y in range(max(row - _REACH, 0), min(row + _REACH + 1, height)):
                 for x in range(max(column - _REACH, 0), min(column + _REACH + 1, width)):
                     if y != row or x != column:
-                        around[num] = counts[y, x]
-                        num += 1
-            if num:
-                hot[row, column] = counts[row, column] >= factor * np.median(around[:num])
+                        second = max(second, min(highest, counts[y, x]))
+                        highest = max(highest, counts[y, x])
+            hot[row, column] = counts[row, column] >= factor * second
     return hot

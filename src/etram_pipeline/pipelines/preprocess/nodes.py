@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.events.quality.settings import QualitySettings
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
+from etram_pipeline.labels.label_sets import check_label_set
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.sequences.build import Job
+from etram_pipeline.sequences.job import Job, check_contents
 from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
+from etram_pipeline.sequences.quality import QualityStore, quality_jobs
 from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 
@@ -19,14 +22,52 @@ else:  # the command line reads this module long before anything needs pandas
     DataFrame = object
 
 
+def describe_quality(
+    recordings: Mapping[str, Path],
+    label_files: Mapping[str, Path],
+    dataset: DatasetSettings,
+    quality: QualitySettings,
+    storage: StorageSettings,
+) -> Mapping[str, Job]:
+    """How to check each recording and its labels; labels of the wrong label set are refused."""
+    check_label_set(label_files.values(), dataset)
+    jobs = quality_jobs(recordings, label_files, dataset, quality)
+    return check_contents(jobs, check=storage.check_content)
+
+
+def report_quality(
+    quality: QualityStore, dataset: DatasetSettings, settings: QualitySettings
+) -> tuple[DataFrame, dict[str, float], str]:
+    """What was found: a row per recording, the numbers of a run, and the page."""
+    import pandas as pd
+
+    from etram_pipeline.reports.quality.findings import find, log_findings
+    from etram_pipeline.reports.quality.page import write_quality_page
+    from etram_pipeline.reports.quality.rows import quality_numbers, quality_rows
+    from etram_pipeline.reports.quality.survey import Survey
+
+    survey = Survey(dict(quality), quality.failed, dataset)
+    findings = find(survey)
+    log_findings(findings)
+    rows = quality_rows(survey, findings)
+    page = write_quality_page(survey, findings, settings)
+    return pd.DataFrame(rows).convert_dtypes(), quality_numbers(rows, findings), page
+
+
 def describe_labelled_frames(
     recordings: Mapping[str, Path],
     label_files: Mapping[str, Path],
     dataset: DatasetSettings,
     labels: LabelSettings,
+    storage: StorageSettings,
 ) -> Mapping[str, Job]:
-    """How to filter the labels of each recording and to pick the frames that count."""
-    return label_jobs(recordings, label_files, dataset, labels)
+    """How to filter the labels of each recording and to pick the frames that count.
+
+    Labels of the wrong label set are refused.
+    """
+    check_label_set(label_files.values(), dataset)
+    jobs = label_jobs(recordings, label_files, dataset, labels)
+    return check_contents(jobs, check=storage.check_content)
 
 
 def describe_histograms(
@@ -38,22 +79,17 @@ def describe_histograms(
     storage: StorageSettings,
 ) -> Mapping[str, Job]:
     """How to cut each recording into windows and to encode them."""
-    return encode_jobs(recordings, labelled_frames, dataset, windows, representation, storage)
+    jobs = encode_jobs(recordings, labelled_frames, dataset, windows, representation, storage)
+    return check_contents(jobs, check=storage.check_content)
 
 
-def summarise_quality(
+def report_frames(
     histograms: FrameStore, labelled_frames: LabelStore, dataset: DatasetSettings
 ) -> DataFrame:
-    """One row per recording: events, dropped events, windows, labelled frames, boxes by class."""
+    """One row per recording: windows, labelled frames, boxes by class after the filters."""
     import pandas as pd
 
-    from etram_pipeline.reports.quality import (
-        quality_rows,
-        warn_of_grouped_labels,
-        warn_of_missed_frames,
-    )
+    from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames
 
-    rows = quality_rows(histograms, labelled_frames, dataset.detected_classes)
     warn_of_missed_frames(histograms, labelled_frames)
-    warn_of_grouped_labels(rows, dataset.detected_classes)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(frame_rows(histograms, labelled_frames, dataset.detected_classes))

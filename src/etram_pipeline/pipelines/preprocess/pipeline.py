@@ -5,16 +5,24 @@ from kedro.pipeline import Node, Pipeline
 from etram_pipeline.pipelines.preprocess.nodes import (
     describe_histograms,
     describe_labelled_frames,
-    summarise_quality,
+    describe_quality,
+    report_frames,
+    report_quality,
 )
 
 
 def create_pipeline() -> Pipeline:
-    """Label filtering, window plan, event representation, quality report."""
+    """Quality report, label filtering, window plan, event representation."""
     nodes = [
         Node(
             describe_labelled_frames,
-            ["recordings", "label_files", "params:dataset", "params:labels"],
+            [
+                "recordings",
+                "label_files",
+                "params:dataset",
+                "params:labels",
+                "params:storage",
+            ],
             "labelled_frames",
             name="select_labelled_frames",
         ),
@@ -32,10 +40,36 @@ def create_pipeline() -> Pipeline:
             name="encode_recordings",
         ),
         Node(
-            summarise_quality,
+            report_frames,
             ["histograms", "labelled_frames", "params:dataset"],
-            "quality_report",
-            name="summarise_quality",
+            "frames_report",
+            name="report_frames",
+        ),
+    ]
+    encode = Pipeline(nodes, namespace="preprocess", prefix_datasets_with_namespace=False)
+    return create_quality_pipeline() + encode
+
+
+def create_quality_pipeline() -> Pipeline:
+    """The quality report alone: it needs nothing that preprocessing makes."""
+    nodes = [
+        Node(
+            describe_quality,
+            [
+                "recordings",
+                "label_files",
+                "params:dataset",
+                "params:quality",
+                "params:storage",
+            ],
+            "quality",
+            name="check_recordings",
+        ),
+        Node(
+            report_quality,
+            ["quality", "params:dataset", "params:quality"],
+            ["quality_report", "quality_metrics", "quality_page"],
+            name="report_quality",
         ),
     ]
     return Pipeline(nodes, namespace="preprocess", prefix_datasets_with_namespace=False)

@@ -23,6 +23,21 @@ else:  # the command line reads this module long before anything needs these
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
 """Figures that every evaluation allows; the page has those that depend on the data as well."""
 
+QUALITY_COLUMNS = (
+    "split",
+    "recording",
+    "seconds",
+    "events",
+    "outside_sensor",
+    "late",
+    "gap_seconds",
+    "hot_pixels",
+    "boxes",
+    "problems",
+    "warnings",
+)
+"""Columns of the quality report that the page shows."""
+
 
 def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict[str, Figure]:
     """Figures of the headline protocol, by dataset."""
@@ -65,6 +80,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     annotated_video: Path,
     training_history: DataFrame,
     quality_report: DataFrame,
+    frames_report: DataFrame,
     checkpoint: Path,
     report: ReportSettings,
 ) -> str:
@@ -81,10 +97,18 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         figures=figures.draw_figures(metrics, history, headline),
         examples=example_images(histograms, labelled_frames, detections, names, report),
         video=annotated_video,
-        quality=quality_report.to_dict("records"),
+        quality=_quality_of_page(quality_report),
+        frames=frames_report.to_dict("records"),
         run=_what_ran(checkpoint, histograms, labelled_frames),
     )
     return page.write_page(content)
+
+
+def _quality_of_page(quality_report: DataFrame) -> list[dict[str, Any]]:
+    shown = quality_report[list(QUALITY_COLUMNS)].convert_dtypes()
+    # What could not be read has no numbers; the page leaves these cells empty.
+    rows: list[dict[str, Any]] = shown.astype(object).where(shown.notna(), "").to_dict("records")
+    return rows
 
 
 def _headline(metrics: Mapping[str, Metrics], report: ReportSettings) -> str:

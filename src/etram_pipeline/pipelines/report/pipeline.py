@@ -17,6 +17,7 @@ SHOWN = (
     "annotated_video",
     "training_history",
     "quality_report",
+    "frames_report",
     "checkpoint",
 )
 """Datasets the page shows."""

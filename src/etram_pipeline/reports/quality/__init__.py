@@ -1,0 +1,1 @@
+"""What a person should know of recordings and labels before training on them."""
