@@ -55,7 +55,7 @@ class ExportDataset(AbstractDataset[Export, Path]):
     def numbers(self, data: Export) -> dict[str, float]:  # noqa: ARG002  # what the hook gives
         """What the tracking hook logs: `{"export/train/pictures": 700, …}`."""
         return {
-            f"export/{split}/{name}": getattr(summary, name)
+            f"export/{split}/{name}": float(getattr(summary, name))
             for split, summary in self._summary().splits.items()
             for name in ("recordings", "pictures", "boxes")
         }

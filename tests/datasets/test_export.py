@@ -1,0 +1,55 @@
+"""The exported dataset as Kedro sees it."""
+
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+from tests.sequences.export.conftest import (
+    AddRecording,
+    MakeExport,
+    add_recording,
+    make_export,
+    random_boxes,
+    stores,
+)
+
+from etram_pipeline.datasets.export import ExportDataset
+
+__all__ = ["add_recording", "make_export", "stores"]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> ExportDataset:
+    return ExportDataset(path=str(tmp_path / "exported"), executor={"kind": "inline"})
+
+
+@pytest.fixture
+def saved(
+    dataset: ExportDataset, add_recording: AddRecording, make_export: MakeExport
+) -> ExportDataset:
+    add_recording("train/a", random_boxes(6, 0))
+    add_recording("val/b", [(100_000, 2, 4, 8, 6, 1)], num_windows=2)
+    dataset.save(make_export())
+    return dataset
+
+
+def test_loading_gives_the_folder_once_it_is_whole(saved: ExportDataset, tmp_path: Path) -> None:
+    assert saved.exists()
+    assert saved.load() == tmp_path / "exported"
+    (tmp_path / "exported/.export/dataset.json").unlink()
+    assert not saved.exists()
+    with pytest.raises(DatasetError, match="is not complete: run `kedro run --pipelines export`"):
+        saved.load()
+
+
+def test_numbers_tell_what_is_in_each_split(saved: ExportDataset, make_export: MakeExport) -> None:
+    numbers = saved.numbers(make_export())
+    assert numbers["export/train/pictures"] == 6
+    assert numbers["export/val/recordings"] == numbers["export/val/boxes"] == 1
+
+
+def test_the_preview_is_a_row_for_each_split(saved: ExportDataset) -> None:
+    preview = saved.preview()
+    columns = ["split", "recordings", "pictures", "boxes", "car", "tram", "bus"]
+    assert preview["columns"] == columns
+    assert preview["data"][1] == ["val", 1, 1, 1, 0, 1, 0]
