@@ -12,7 +12,7 @@ import numpy as np
 from etram_pipeline.events.recording import Events
 
 PACKINGS = ("plain", "columns", "places")
-CHUNK_EVENTS = 4096
+CHUNK_EVENTS = 1000
 FILTER = 0x8ECF
 
 

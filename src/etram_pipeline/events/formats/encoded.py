@@ -56,7 +56,8 @@ class EncodedRecording(IndexedRecording):
     @override
     def _index_identity(self) -> list[object]:
         encoding = self._encoding
-        return [*super()._index_identity, encoding.decode.__module__, encoding.recipe]
+        kind = [encoding.decode.__module__, encoding.recipe, self._block_words]
+        return [*super()._index_identity, *kind]
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:

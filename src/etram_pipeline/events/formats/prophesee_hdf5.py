@@ -40,7 +40,7 @@ class PropheseeRecording(IndexedRecording):
         with _open(path) as file:
             events = _Events(path, file)
             self._num_events = events.num_events
-            self._num_blocks = -(-events.num_events // events.block_events)
+            self._block_events = events.block_events
             fields = {**_attributes(file), **_attributes(file[_GROUP])}
         self.height, self.width = Header(path, fields, 0).sensor_size(otherwise=size)
 
@@ -49,11 +49,16 @@ class PropheseeRecording(IndexedRecording):
     def num_events(self) -> int:
         return self._num_events
 
+    @property
+    @override
+    def _index_identity(self) -> list[object]:
+        return [*super()._index_identity, self._block_events]
+
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
         with _open(self.path) as file:
             events = _Events(self.path, file)
-            for number in range(block, self._num_blocks):
+            for number in range(block, -(-self._num_events // self._block_events)):
                 yield Block(events.read_block(number))
 
 
@@ -74,7 +79,7 @@ class _Events:
         self.block_events = _BLOCK_EVENTS
         if self._is_ecf:
             self._check_ecf()
-            self.block_events -= _BLOCK_EVENTS % self._chunk_events
+            self.block_events = max(_BLOCK_EVENTS // self._chunk_events, 1) * self._chunk_events
 
     def read_block(self, number: int) -> Columns:
         """Events of a block."""

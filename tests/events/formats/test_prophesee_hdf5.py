@@ -1,0 +1,249 @@
+"""HDF5 files of Prophesee's Metavision: their layout, and what may be wrong with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from tests.events.conftest import HEIGHT, WIDTH, Gather, MakeEvents, WriteRecording
+from tests.events.formats.ecf_writer import CHUNK_EVENTS, PACKINGS, encode_chunk, write_ecf
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.recording import Events, open_recording
+
+SIZE = (HEIGHT, WIDTH)
+Change = Callable[[h5py.File], object]
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_every_packing_of_ecf_is_read(
+    packing: str, tmp_path: Path, make_events: MakeEvents, gather: Gather
+) -> None:
+    events = make_events(3 * CHUNK_EVENTS - 5)
+    write_ecf(tmp_path / "recording", events, SIZE, packing)
+
+    found = gather(open_recording(tmp_path / "recording"))
+
+    np.testing.assert_array_equal(found.t_us, events.t_us)
+    np.testing.assert_array_equal(found.x, events.x)
+    np.testing.assert_array_equal(found.y, events.y)
+    np.testing.assert_array_equal(found.polarity, events.polarity)
+
+
+def test_a_last_chunk_filled_up_to_its_length_counts_only_as_far_as_the_recording(
+    tmp_path: Path, make_events: MakeEvents, gather: Gather
+) -> None:
+    events = make_events(CHUNK_EVENTS + 7)
+    path = tmp_path / "recording"
+    write_ecf(path, events, SIZE)
+    filled = make_events(CHUNK_EVENTS)
+    filled.x[:7] = 3
+    with h5py.File(path, "a") as file:
+        file["CD/events"].id.write_direct_chunk((CHUNK_EVENTS,), encode_chunk(filled, "plain"))
+
+    found = gather(open_recording(path))
+
+    assert len(found) == CHUNK_EVENTS + 7
+    assert found.x[-7:].tolist() == [3] * 7
+
+
+def test_a_chunk_that_was_not_compressed_is_read_as_it_is(
+    tmp_path: Path, make_events: MakeEvents, gather: Gather
+) -> None:
+    events = make_events(2 * CHUNK_EVENTS)
+    path = tmp_path / "recording"
+    write_ecf(path, events, SIZE)
+    with h5py.File(path, "a") as file:
+        dataset = file["CD/events"]
+        rows = np.zeros(CHUNK_EVENTS, dataset.dtype)
+        rows["x"], rows["p"], rows["t"] = 9, -1, 60_000
+        dataset.id.write_direct_chunk((CHUNK_EVENTS,), rows.tobytes(), filter_mask=1)
+
+    found = gather(open_recording(path))
+
+    assert set(found.x[CHUNK_EVENTS:].tolist()) == {9}
+    assert set(found.polarity[CHUNK_EVENTS:].tolist()) == {0}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"geometry": "160x120"},
+        {"format": "EVT3;height=120;width=160", "geometry": np.bytes_(b"160x120")},
+        {"width": "160", "height": "120"},
+        {"width": 160, "height": 120},
+        {"integrator_name": "Prophesee", "system_ID": "49"},
+    ],
+)
+@pytest.mark.parametrize("place", ["/", "CD"])
+def test_the_size_is_found_wherever_an_attribute_says_it(
+    attributes: dict[str, object],
+    place: str,
+    make_events: MakeEvents,
+    write_recording: WriteRecording,
+) -> None:
+    path = write_recording("ecf", make_events())
+    with h5py.File(path, "a") as file:
+        del file.attrs["geometry"]
+        for name, value in attributes.items():
+            file[place].attrs[name] = value
+
+    recording = open_recording(path, size=(9, 9))
+
+    wanted = (720, 1280) if "system_ID" in attributes else (120, 160)
+    assert (recording.height, recording.width) == wanted
+
+
+def test_without_a_size_the_given_one_counts_or_the_parameter_is_named(
+    make_events: MakeEvents, write_recording: WriteRecording
+) -> None:
+    path = write_recording("ecf", make_events())
+    with h5py.File(path, "a") as file:
+        del file.attrs["geometry"]
+
+    assert open_recording(path, size=(720, 1280)).width == 1280
+    with pytest.raises(RecordingError, match=r"recording_0.*dataset\.height and dataset\.width"):
+        open_recording(path)
+
+
+def test_a_damaged_chunk_is_named_with_its_place_in_the_file(
+    tmp_path: Path, make_events: MakeEvents, gather: Gather
+) -> None:
+    path = tmp_path / "recording"
+    write_ecf(path, make_events(3 * CHUNK_EVENTS), SIZE)
+    with h5py.File(path) as file:
+        place = file["CD/events"].id.get_chunk_info(1).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place + 13 : place + 900] = bytes([0xFF] * 887)
+    path.write_bytes(content)
+
+    with pytest.raises(RecordingError, match=rf"recording: chunk 1 at byte {place} .* no ECF data"):
+        gather(open_recording(path))
+
+
+def test_a_chunk_with_too_few_events_is_refused(
+    tmp_path: Path, make_events: MakeEvents, gather: Gather
+) -> None:
+    path = tmp_path / "recording"
+    write_ecf(path, make_events(2 * CHUNK_EVENTS), SIZE)
+    with h5py.File(path, "a") as file:
+        chunk = encode_chunk(make_events(100), "plain")
+        file["CD/events"].id.write_direct_chunk((0,), chunk)
+
+    with pytest.raises(RecordingError, match=r"chunk 0 at byte \d+ .* only 100 of 1000 events"):
+        gather(open_recording(path))
+
+
+def rewritten(**options: object) -> Change:
+    def change(file: h5py.File) -> None:
+        rows = file["CD/events"][()]
+        del file["CD/events"]
+        file.create_dataset("CD/events", data=rows, **options)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rewritten(),
+        rewritten(chunks=(7,)),
+        rewritten(chunks=(1500,), compression="lzf", shuffle=True),
+        rewritten(dtype=[("t", ">i8"), ("p", "u1"), ("y", ">u2"), ("x", "<i4"), ("id", "u1")]),
+    ],
+)
+def test_other_filters_types_and_orders_of_fields_are_read(
+    change: Change, make_events: MakeEvents, write_recording: WriteRecording, gather: Gather
+) -> None:
+    events = make_events()
+    path = write_recording("prophesee_hdf5", events)
+    with h5py.File(path, "a") as file:
+        change(file)
+
+    found = gather(open_recording(path))
+
+    np.testing.assert_array_equal(found.t_us, events.t_us)
+    np.testing.assert_array_equal(found.x, events.x)
+    np.testing.assert_array_equal(found.polarity, events.polarity)
+
+
+def without_events(file: h5py.File) -> None:
+    del file["CD/events"]
+
+
+def with_a_group(file: h5py.File) -> None:
+    del file["CD/events"]
+    file.create_group("CD/events")
+
+
+def never_written(file: h5py.File) -> None:
+    dataset = file["CD/events"]
+    dataset.resize((2**60,))
+
+
+def never_written_at_all(file: h5py.File) -> None:
+    kind = file["CD/events"].dtype
+    del file["CD/events"]
+    file.create_dataset("CD/events", (5,), kind)
+
+
+def in_large_chunks(file: h5py.File) -> None:
+    kind = file["CD/events"].dtype
+    del file["CD/events"]
+    file.create_dataset("CD/events", (1,), kind, maxshape=(None,), chunks=(2**27,))
+
+
+def by_an_unknown_filter(file: h5py.File) -> None:
+    kind = file["CD/events"].dtype
+    del file["CD/events"]
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk((10,))
+    creation.set_filter(60_000, h5py.h5z.FLAG_OPTIONAL)
+    h5py.h5d.create(
+        file["CD"].id,
+        b"events",
+        h5py.h5t.py_create(kind),
+        h5py.h5s.create_simple((0,)),
+        dcpl=creation,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "description"),
+    [
+        (without_events, "CD/events cannot be read"),
+        (with_a_group, "not a one-dimensional dataset"),
+        (rewritten(dtype=[("t", "f8"), ("p", "u1"), ("y", "u2"), ("x", "u2")]), "whole numbers"),
+        (rewritten(dtype=[("t", "i8"), ("y", "u2"), ("x", "u2")]), "named x, y, p and t"),
+        (never_written, r"only 1 of \d+ chunks of CD/events were ever written"),
+        (never_written_at_all, r"only 0 of \d+ bytes of CD/events were ever written"),
+        (in_large_chunks, r"chunks of \d+ bytes, which is more"),
+        (by_an_unknown_filter, "filter 60000, which hdf5plugin does not have"),
+    ],
+)
+def test_a_layout_that_cannot_be_read_is_described(
+    change: Change, description: str, make_events: MakeEvents, write_recording: WriteRecording
+) -> None:
+    path = write_recording("prophesee_hdf5", make_events())
+    with h5py.File(path, "a") as file:
+        change(file)
+
+    with pytest.raises(RecordingError, match=description) as raised:
+        open_recording(path)
+
+    assert str(raised.value).startswith(f"{path}: ")
+
+
+def test_times_before_zero_are_left_out_and_counted(
+    make_events: MakeEvents, write_recording: WriteRecording
+) -> None:
+    events = make_events(100)
+    early = Events(events.x, events.y, events.t_us - 50_000, events.polarity)
+    recording = open_recording(write_recording("prophesee_hdf5", early))
+
+    (found,) = recording.read()
+
+    assert found.num_early == np.count_nonzero(early.t_us < 0) > 0
+    assert len(found) == 100 - found.num_early
+    assert recording.start_us == early.t_us[early.t_us >= 0][0]
