@@ -54,10 +54,10 @@ class EncodedRecording(IndexedRecording):
 
     @property
     @override
-    def _index_identity(self) -> list[object]:
+    def _blocks_recipe(self) -> list[object]:
         encoding = self._encoding
         kind = [encoding.decode.__module__, encoding.recipe, self._block_words]
-        return [*super()._index_identity, *kind]
+        return [*super()._blocks_recipe, *kind]
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.fingerprint import file_identity
+from etram_pipeline.core.fingerprint import file_identity, fingerprint
 from etram_pipeline.events.formats.cleaning import Clock, Columns, select
 from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
 from etram_pipeline.events.recording import Events, Recording
@@ -68,16 +68,18 @@ class IndexedRecording(Recording):
 
     @override
     def use_index(self, path: Path) -> None:
-        known = TimeIndex.load(path, self._index_identity)
+        identity = fingerprint([self._identity, self._blocks_recipe])
+        known = TimeIndex.load(path, identity)
         if known is not None and known.before(0) == self._index.before(0):
             self._index = known
             return
         self._end()
-        self._index.save(path, self._index_identity)
+        self._index.save(path, identity)
 
     @property
-    def _index_identity(self) -> list[object]:
-        return [type(self).__name__, *self._identity]
+    def _blocks_recipe(self) -> list[object]:
+        """Plain data that changes when the same file would give other blocks."""
+        return [type(self).__name__]
 
     @abstractmethod
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:

@@ -51,8 +51,8 @@ class PropheseeRecording(IndexedRecording):
 
     @property
     @override
-    def _index_identity(self) -> list[object]:
-        return [*super()._index_identity, self._block_events]
+    def _blocks_recipe(self) -> list[object]:
+        return [*super()._blocks_recipe, self._block_events]
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,12 +83,12 @@ class TimeIndex:
             range(len(self._ends)), start_us, key=lambda block: self._ends[block].latest_us
         )
 
-    def save(self, path: Path, identity: Sequence[object]) -> None:
+    def save(self, path: Path, identity: str) -> None:
         """Write a complete index to a file, whole or not at all.
 
         Args:
             path: The file.
-            identity: Plain data that changes when the recording or the kind of its blocks does.
+            identity: Changes when the recording or the kind of its blocks does.
 
         Raises:
             RecordingError: If the file cannot be written.
@@ -97,7 +96,8 @@ class TimeIndex:
         marks = [self._start, *(self._ends[block] for block in range(len(self._ends)))]
         table = np.array([(m.num_events, m.latest_us, *m.state) for m in marks], "<i8")
         content = table.tobytes()
-        first_line = {**_describe(identity), "marks": table.shape, "digest": _digest(content)}
+        known_by = {"version": _VERSION, "identity": identity}
+        first_line = {**known_by, "marks": table.shape, "digest": _digest(content)}
         try:
             with written_whole(path) as partial:
                 partial.write_bytes(json.dumps(first_line).encode() + b"\n" + content)
@@ -108,14 +108,14 @@ class TimeIndex:
             ) from error
 
     @staticmethod
-    def load(path: Path, identity: Sequence[object]) -> "TimeIndex | None":
+    def load(path: Path, identity: str) -> "TimeIndex | None":
         """The index that `save` wrote for the same identity; None if it is another or damaged."""
         try:
             with path.open("rb") as file:
                 first_line = json.loads(file.readline(_LARGEST_FIRST_LINE))
                 content = file.read()
-            wanted = _describe(identity)
-            if first_line != {**first_line, **wanted} or first_line["digest"] != _digest(content):
+            wanted = {"version": _VERSION, "identity": identity, "digest": _digest(content)}
+            if first_line != {**first_line, **wanted}:
                 return None
             table = np.frombuffer(content, "<i8").reshape(first_line["marks"]).tolist()
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -125,10 +125,6 @@ class TimeIndex:
         index._ends = dict(enumerate(ends))
         index.finish()
         return index
-
-
-def _describe(identity: Sequence[object]) -> dict[str, object]:
-    return {"version": _VERSION, "identity": list(identity)}
 
 
 def _digest(content: bytes) -> str:
