@@ -3,7 +3,9 @@
 Environments choose the data and the scale, a preset chooses the experiment. Parameters are
 merged in the order `conf/base`, environment, `conf/presets/<preset>.yml`, command line. A mapping
 is merged key by key, except that another `kind` replaces it whole: leftovers of the former part
-would be unknown keys of the new one.
+would be unknown keys of the new one. Globals are merged likewise; `executor` on the command line
+takes the executor of another environment, or one of a kind that needs no more than its name, and
+`executor.workers=…` changes a key of it.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,11 +16,13 @@ from kedro.config import OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from typing_extensions import override
 
-from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.component import kinds, unknown_name
 from etram_pipeline.core.errors import EtramError
 
-RUN_OPTIONS = ("preset", "track", "run_name", "run_id", "recording", "checkpoint")
+RUN_OPTIONS = ("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint")
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
+
+_EXECUTORS = "etram_pipeline.sequences.executors"
 
 
 class ConfigurationError(EtramError):
@@ -38,6 +42,8 @@ class ConfigLoader(OmegaConfigLoader):
         env_path: str,
         processed_files: set[Path],
     ) -> dict[str, Any]:
+        if key == "globals":
+            return self._merge_globals([*base_configs.values(), *env_configs.values()])
         if key != "parameters":
             resolved: dict[str, Any] = super()._resolve_from_raw_config(
                 key, base_configs, env_configs, base_path, env_path, processed_files
@@ -56,6 +62,28 @@ class ConfigLoader(OmegaConfigLoader):
         asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
         OmegaConf.resolve(final := OmegaConf.create(merge(merged, asked)))
         return _plain(final)
+
+    def _merge_globals(self, layers: Collection[DictConfig]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            merged = merge(merged, _plain(layer))
+        asked = (self.runtime_params or {}).get("executor")
+        if isinstance(asked, Mapping):
+            merged = merge(merged, {"executor": asked})
+        elif asked is not None:
+            merged["executor"] = self._executor(str(asked))
+        OmegaConf.resolve(final := OmegaConf.create(merged))
+        return _plain(final)
+
+    def _executor(self, name: str) -> dict[str, Any]:
+        executors: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in kinds(_EXECUTORS)}
+        for path in sorted(Path(self.conf_source).glob("*/globals*.yml")):
+            loaded = OmegaConf.load(path)
+            if isinstance(loaded, DictConfig) and "executor" in loaded:
+                executors[path.parent.name] = _plain(loaded)["executor"]
+        if name not in executors:
+            raise ConfigurationError(unknown_name("executor", name, list(executors)))
+        return executors[name]
 
     def _refuse_unused(self, runtime: Mapping[str, Any]) -> None:
         """Refuse a recording that no dataset of the environment would read."""

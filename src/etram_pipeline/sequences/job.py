@@ -2,7 +2,8 @@
 
 import traceback
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,12 +14,17 @@ from etram_pipeline.sequences.exclusive import Claim
 from etram_pipeline.sequences.layout import Origin, Record
 
 
+@dataclass(frozen=True)
 class Job(ABC):
     """Computes and stores what is wanted of one recording; it can be sent to another process.
 
     Attributes:
+        check_content: Whether inputs are known by their content rather than by their time of
+            change.
         recipe: Raised when the same inputs and settings give other results.
     """
+
+    check_content: bool = field(default=False, kw_only=True)
 
     recipe: ClassVar[int]
 
@@ -50,11 +56,6 @@ class Job(ABC):
     def parameters(self) -> dict[str, Any]:
         """Everything else that decides the result, as plain data."""
 
-    @property
-    def check_content(self) -> bool:
-        """Whether inputs are known by their content rather than by their time of change."""
-        return False
-
     def origin(self) -> Origin:
         """All that decides the result, as it is now.
 
@@ -69,6 +70,11 @@ class Job(ABC):
 
     def __fingerprint__(self) -> object:
         return self.origin()
+
+
+def check_contents(jobs: Mapping[str, Job], *, check: bool) -> dict[str, Job]:
+    """The same jobs, which know their inputs by content if `check`."""
+    return {key: replace(job, check_content=check) for key, job in jobs.items()}
 
 
 @dataclass(frozen=True)

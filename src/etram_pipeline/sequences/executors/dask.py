@@ -1,6 +1,7 @@
 """Recordings on a Dask cluster: processes of this machine, or jobs of a batch system."""
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
@@ -57,19 +58,20 @@ class Config(ExecutorConfig):
                 f"the executor `dask` with `cluster: {self.cluster}` needs the module "
                 f"{error.name}: pip install 'etram-pipeline[dask]'"
             ) from error
+        _check_batch_system(cluster_class)
         try:
             cluster = stack.enter_context(cluster_class(**self._arguments(cluster_class)))
-            cluster.scale(self.workers or num_cores())
             client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
         except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise ExecutorError(
-                f"{self.cluster} does not start with the options {self.options}: {error}"
+                f"{self.cluster} does not start with the options {self.options}: "
+                f"{_first_cause(error)}"
             ) from error
         logger.info("started %s, see %s", self.cluster, client.dashboard_link)
         return _Limited(client.get_executor(pure=False), self.cores)
 
     def _arguments(self, cluster_class: type) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"n_workers": 0}  # until it is scaled
+        arguments: dict[str, Any] = {"n_workers": self.workers or num_cores()}
         if "threads_per_worker" in signature(cluster_class).parameters:
             arguments["threads_per_worker"] = 1
         return arguments | self.options
@@ -85,6 +87,22 @@ class _Limited(Executor):
     @override
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return self._executor.submit(call_with_cores, self._cores, fn, *args, **kwargs)
+
+
+def _check_batch_system(cluster_class: Any) -> None:  # noqa: ANN401  # a class of a library
+    """Make sure that jobs can be submitted; else Dask would wait for them for ever."""
+    command = getattr(getattr(cluster_class, "job_cls", None), "submit_command", "")
+    if command and shutil.which(command.split()[0]) is None:
+        raise ExecutorError(
+            f"{cluster_class.__name__} submits jobs by `{command.split()[0]}`, which this machine "
+            "does not have: run where jobs are submitted from, or choose another executor"
+        )
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error
 
 
 def _find(dotted_name: str) -> Any:  # noqa: ANN401  # a class of a library that is not typed
