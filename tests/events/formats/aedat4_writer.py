@@ -30,7 +30,7 @@ def write_aedat4(
     """
     packets = b"".join(
         packet(0, events_table(events.slice(first, first + PACKET_EVENTS)), compression)
-        + packet(2, b"not events", compression)
+        + packet(2, vector_table(b"IMUS", 0, b""), compression)
         for first in range(0, len(events), PACKET_EVENTS)
     )
     header = header_table(size, compression, data_end=0)
@@ -58,9 +58,14 @@ def events_table(events: Events) -> bytes:
         events.y,
         events.polarity,
     )
-    root_and_fields = struct.pack("<I4sHHHH", 16, b"EVTS", 6, 8, 4, 0)
+    return vector_table(b"EVTS", len(rows), rows.tobytes())
+
+
+def vector_table(identifier: bytes, num_items: int, items: bytes) -> bytes:
+    """A table whose only field is a vector."""
+    root_and_fields = struct.pack("<I4sHHHH", 16, identifier, 6, 8, 4, 0)
     table = struct.pack("<iI", 8, 4)  # fields 8 bytes before it, the vector 4 after the field
-    return root_and_fields + table + struct.pack("<I", len(rows)) + rows.tobytes()
+    return root_and_fields + table + struct.pack("<I", num_items) + items
 
 
 def header_table(size: tuple[int, int] | None, compression: str | None, data_end: int) -> bytes:
