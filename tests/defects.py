@@ -74,6 +74,11 @@ def _late(files: Files) -> None:
     files.t[:] = np.maximum(files.t, 0)
 
 
+def _few_late(files: Files) -> None:
+    files.t[files.choose(0.0005)] -= 5_000
+    files.t[:] = np.maximum(files.t, 0)
+
+
 def _early(files: Files) -> None:
     files.t[:] -= 100_000
 
@@ -148,6 +153,7 @@ DEFECTS: Mapping[str, tuple[Callable[[Files], None], str]] = {
     "train/outside": (_outside, "many events outside the sensor"),
     "train/few_outside": (_few_outside, "few events outside the sensor"),
     "train/late": (_late, "events timed before an earlier one"),
+    "train/few_late": (_few_late, "few events timed before an earlier one"),
     "train/early": (_early, "events before time zero"),
     "train/stalled": (_stalled, "stretches without events"),
     "train/hot": (_hot, "hot pixels make many of the events"),

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.reports.html import Reader
 
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.metrics import Metrics
@@ -15,37 +15,7 @@ from etram_pipeline.reports.figures import draw_figures
 from etram_pipeline.reports.page import ReportContent, write_page
 from etram_pipeline.reports.video import write_video
 
-VOID = {"meta", "link", "img", "br", "input"}
 EVIL = "test/<script>alert('x')</script>"
-
-
-class _Reader(HTMLParser):
-    """Collects addresses, texts and whether every element is closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.tags: list[str] = []
-        self.images_without_text = 0
-        self._open: list[str] = []
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.tags.append(tag)
-        self.addresses += [found[name] or "" for name in ("src", "href", "poster") if name in found]
-        self.images_without_text += tag == "img" and not found.get("alt")
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
 
 
 @pytest.fixture
@@ -71,6 +41,7 @@ def full(make_metrics: Callable[..., Metrics], video: Path) -> ReportContent:
         examples={f"best by day, {EVIL} at 0.10 s": np.zeros((20, 30, 3), np.uint8)},
         video=video,
         quality=[{"recording": EVIL, "num_events": 1234567}],
+        frames=[{"recording": EVIL, "windows": 7654321}],
         run={"commit": EVIL, "parameters": 1104231, "detector": {"kind": "<rvt>"}},
         title="Crossing & square",
     )
@@ -78,7 +49,7 @@ def full(make_metrics: Callable[..., Metrics], video: Path) -> ReportContent:
 
 def test_page_is_well_formed_and_needs_nothing_from_elsewhere(full: ReportContent) -> None:
     html = write_page(full)
-    reader = _Reader(html)
+    reader = Reader(html)
     assert all(re.match(r"(data:|#)", address) for address in reader.addresses)
     assert not re.search(r"@import|url\((?!#)", html)
     assert reader.images_without_text == 0
@@ -87,7 +58,7 @@ def test_page_is_well_formed_and_needs_nothing_from_elsewhere(full: ReportConten
 
 def test_names_of_users_are_text_and_never_code(full: ReportContent) -> None:
     html = write_page(full)
-    assert "script" not in _Reader(html).tags
+    assert "script" not in Reader(html).tags
     assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 3
     assert "Crossing &amp; square" in html
 
@@ -110,7 +81,7 @@ def test_absent_ground_truth_is_said_and_left_out(full: ReportContent) -> None:
 
 def test_page_of_metrics_alone_leaves_the_other_sections_out(metrics: Metrics) -> None:
     html = write_page(ReportContent(metrics={"mine": metrics}, headline="mine"))
-    reader = _Reader(html)
+    reader = Reader(html)
     assert not {"video", "img", "svg"} & set(reader.tags)
     for section in ("examples", "training", "data", "run"):
         assert f'id="{section}"' not in html
@@ -128,7 +99,7 @@ def test_video_too_large_for_the_page_is_linked_beside_it(
     full: ReportContent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "MAX_EMBEDDED_BYTES", 10)
-    reader = _Reader(write_page(full))
+    reader = Reader(write_page(full))
     assert reader.addresses.count("annotated%20video.mp4") == 2  # to play, and to open
 
 

@@ -148,7 +148,7 @@ def _duplicates(labels: LabelTable, *, told_apart: bool) -> tuple[Mask, Mask]:
     return repeated, overlapping
 
 
-def _overlap(labels: LabelTable) -> Bool[np.ndarray, " N-1"]:
+def _overlap(labels: LabelTable) -> Bool[np.ndarray, " M"]:
     """Whether each box but the first shares area with the one before it."""
     shared = []
     for start, size in (("x", "w"), ("y", "h")):

@@ -97,14 +97,15 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         figures=figures.draw_figures(metrics, history, headline),
         examples=example_images(histograms, labelled_frames, detections, names, report),
         video=annotated_video,
-        quality=_quality_of_page(quality_report),
+        quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
         run=_what_ran(checkpoint, histograms, labelled_frames),
     )
     return page.write_page(content)
 
 
-def _quality_of_page(quality_report: DataFrame) -> list[dict[str, Any]]:
+def quality_of_page(quality_report: DataFrame) -> list[dict[str, Any]]:
+    """Rows of the quality report with the columns that the page shows."""
     shown = quality_report[list(QUALITY_COLUMNS)].convert_dtypes()
     # What could not be read has no numbers; the page leaves these cells empty.
     rows: list[dict[str, Any]] = shown.astype(object).where(shown.notna(), "").to_dict("records")

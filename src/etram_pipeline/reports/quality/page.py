@@ -86,7 +86,7 @@ def write_quality_page(
     return render_page("quality.html.j2", values)
 
 
-def big_text(number: float) -> str:
+def big_text(number: int | float) -> str:
     """A count in three digits or so: `1.23 M`."""
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= factor:

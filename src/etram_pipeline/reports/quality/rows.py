@@ -71,15 +71,15 @@ def quality_rows(survey: Survey, findings: Sequence[Finding]) -> list[Row]:
 
 def quality_numbers(rows: Sequence[Row], findings: Sequence[Finding]) -> dict[str, float]:
     """Sums over the recordings of each split, and the findings of each severity, for MLflow."""
-    numbers: dict[str, float] = {
-        f"quality/{severity}s": sum(finding.severity == severity for finding in findings)
+    numbers = {
+        f"quality/{severity}s": float(sum(finding.severity == severity for finding in findings))
         for severity in SEVERITIES
     }
     for split in SPLITS:
         own = [row for row in rows if row["split"] == split]
         if own:
-            numbers[f"quality/{split}/recordings"] = len(own)
-            numbers[f"quality/{split}/failed"] = sum(bool(row["error"]) for row in own)
+            numbers[f"quality/{split}/recordings"] = float(len(own))
+            numbers[f"quality/{split}/failed"] = float(sum(row["events"] is None for row in own))
             for name in _SUMMED:
                 total = sum(float(row[name] or 0) for row in own)
                 numbers[f"quality/{split}/{name}"] = round(total, 3)

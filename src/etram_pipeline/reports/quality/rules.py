@@ -1,5 +1,6 @@
 """The faults that a recording may have, how much of each counts, and what to do about it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,9 @@ OVER_BORDER = 0.1
 """Share of boxes over the border from which the labels may be of another sensor."""
 
 
+Check = Callable[[RecordingQuality, Survey], str]
+
+
 @dataclass(frozen=True)
 class Rule:
     """A fault that a recording may have.
@@ -37,7 +41,7 @@ class Rule:
     severity: Severity
     title: str
     remedy: str
-    check: Callable[[RecordingQuality, Survey], str]
+    check: Check
 
 
 def share_text(part: int, whole: int, noun: str) -> str:
@@ -48,9 +52,9 @@ def share_text(part: int, whole: int, noun: str) -> str:
 
 
 def _events(
-    count: Callable[[RecordingQuality], int], least: float = 0, below: float = 2
-) -> Callable[[RecordingQuality, Survey], str]:
-    """Checks the share of some events; it must be more than 0 to count."""
+    count: Callable[[RecordingQuality], int], least: float = 0.0, below: float = math.inf
+) -> Check:
+    """Tells of some events if they are any, and `least` to `below` of all."""
 
     def check(quality: RecordingQuality, _survey: Survey) -> str:
         part, whole = count(quality), quality.events.num_events
@@ -60,9 +64,9 @@ def _events(
 
 
 def _boxes(
-    count: Callable[[LabelQuality], int], least: float = 0, below: float = 2
-) -> Callable[[RecordingQuality, Survey], str]:
-    """Checks the share of some boxes; it must be more than 0 to count."""
+    count: Callable[[LabelQuality], int], least: float = 0.0, below: float = math.inf
+) -> Check:
+    """Tells of some boxes if they are any, and `least` to `below` of all."""
 
     def check(quality: RecordingQuality, _survey: Survey) -> str:
         labels = quality.labels
@@ -166,7 +170,7 @@ RULES = (
         "problem",
         "no label belongs to the time of the recording",
         "check that both files are of the same recording, and that labels count microseconds",
-        _boxes(lambda labels: labels.num_outside_time, least=1),
+        _boxes(lambda labels: labels.num_outside_time, least=1.0),
     ),
     Rule(
         "problem",
@@ -216,7 +220,7 @@ RULES = (
         "warning",
         "labels outside the time of the recording",
         "their frames show nothing: cut the label file, or check that it is of this recording",
-        _boxes(lambda labels: labels.num_outside_time, below=1),
+        _boxes(lambda labels: labels.num_outside_time, below=1.0),
     ),
     Rule(
         "warning",

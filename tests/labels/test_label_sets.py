@@ -1,0 +1,169 @@
+"""Telling eTraM's label sets apart, without refusing honest data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from tests.conftest import PROJECT
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import LabelError
+from etram_pipeline.labels.label_sets import (
+    CLASS_NAMES,
+    EIGHT,
+    ENOUGH_RECORDINGS,
+    ETRAM_NAMES,
+    THREE,
+    check_label_set,
+    may_be_grouped,
+    wanted_label_set,
+)
+from etram_pipeline.labels.table import LABEL_DTYPE
+
+WANTS_EIGHT = DatasetSettings(height=720, width=1280, class_names=CLASS_NAMES[EIGHT])
+WANTS_THREE = DatasetSettings(
+    height=720,
+    width=1280,
+    class_names=CLASS_NAMES[THREE],
+    label_set="3 super-classes of the label files",
+)
+
+
+@pytest.fixture
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose path says nothing; that of `tmp_path` holds the name of the test."""
+    return tmp_path_factory.mktemp("data")
+
+
+def write(folder: Path, *class_ids: Sequence[int], name: str = "train_day_{:04d}") -> list[Path]:
+    """Write a label file of each of some lists of class ids."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, own in enumerate(class_ids):
+        table = np.zeros(len(own), LABEL_DTYPE)
+        table["class_id"] = own
+        paths.append(folder / f"{name.format(number)}_bbox.npy")
+        np.save(paths[-1], table)
+    return paths
+
+
+def grouped(folder: Path, num: int = ENOUGH_RECORDINGS, **options: str) -> list[Path]:
+    return write(folder, *[[0, 1, 1, 2]] * num, **options)
+
+
+def test_files_of_the_set_that_the_run_wants_pass(data: Path) -> None:
+    check_label_set(write(data / "a", [0, 1], [1, 6], [7]), WANTS_EIGHT)
+    check_label_set(grouped(data / "b"), WANTS_THREE)
+
+
+def test_eight_classes_where_three_are_wanted_are_refused_with_remedy(data: Path) -> None:
+    files = write(data, [0, 1], [1, 2], [0, 5])
+    with pytest.raises(LabelError, match="leave out preset=grouped_labels") as refusal:
+        check_label_set(files, WANTS_THREE)
+    assert "train_day_0000_bbox.npy" in str(refusal.value)
+    assert "class ids up to 5" in str(refusal.value)
+    assert str(data) in str(refusal.value)
+
+
+def test_three_classes_in_many_recordings_of_etram_are_refused_with_remedy(data: Path) -> None:
+    with pytest.raises(LabelError, match="preset=grouped_labels") as refusal:
+        check_label_set(grouped(data), WANTS_EIGHT)
+    assert "no class id above 2 in 10 recordings" in str(refusal.value)
+    assert "and 7 more" in str(refusal.value)
+
+
+def test_a_mixture_is_refused_and_both_folders_are_named(data: Path) -> None:
+    files = write(data / "train", [0, 1, 7], [1]) + grouped(data / "val", name="val_night_{:04d}")
+    for dataset in (WANTS_EIGHT, WANTS_THREE):
+        with pytest.raises(LabelError, match="are of") as refusal:
+            check_label_set(files, dataset)
+        assert str(data / "train") in str(refusal.value)
+        assert str(data / "val") in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("folder", "dataset"),
+    [
+        ("labels_3_class", WANTS_EIGHT),
+        ("three-classes", WANTS_EIGHT),
+        ("Eight_class_annotations", WANTS_THREE),
+        ("eight_class_annotations_train/night", WANTS_THREE),
+    ],
+)
+def test_the_name_of_a_folder_decides_where_the_boxes_leave_it_open(
+    folder: str, dataset: DatasetSettings, data: Path
+) -> None:
+    files = grouped(data / folder, num=1, name="street_{}")
+    with pytest.raises(LabelError, match=f"folder's name {folder.split('/', maxsplit=1)[0]}"):
+        check_label_set(files, dataset)
+
+
+def test_boxes_count_more_than_the_name_of_a_folder(data: Path) -> None:
+    check_label_set(write(data / "3_class", [5]), WANTS_EIGHT)
+    with pytest.raises(LabelError, match="three super-classes"):
+        check_label_set(grouped(data / "eight_class"), WANTS_EIGHT)
+
+
+def test_a_few_recordings_with_pedestrians_and_cars_alone_are_no_mixture(data: Path) -> None:
+    few = grouped(data / "val", num=ENOUGH_RECORDINGS - 1)
+    check_label_set(write(data / "train", [0, 6]) + few, WANTS_EIGHT)
+
+
+def test_recordings_of_ones_own_are_never_taken_for_three_classes(data: Path) -> None:
+    files = grouped(data, num=5 * ENOUGH_RECORDINGS, name="junction_{}")
+    check_label_set(files, WANTS_EIGHT)
+
+
+def test_a_label_set_of_ones_own_is_not_checked(data: Path) -> None:
+    own = WANTS_EIGHT.model_copy(update={"label_set": "junction 2025"})
+    check_label_set(grouped(data), own)
+    assert wanted_label_set(own) is None
+
+
+def test_classes_of_ones_own_are_not_checked(data: Path) -> None:
+    own = WANTS_EIGHT.model_copy(update={"class_names": ("car", "bicycle", "pedestrian")})
+    check_label_set(write(data, [0, 1, 9]), own)
+
+
+def test_files_without_boxes_or_that_cannot_be_read_tell_nothing(data: Path) -> None:
+    files = write(data, *[[]] * ENOUGH_RECORDINGS)
+    for name, content in {
+        "text": b"boxes",
+        "empty": b"",
+        "cut": files[0].read_bytes()[:40],
+    }.items():
+        files.append(data / f"{name}_bbox.npy")
+        files[-1].write_bytes(content)
+    np.save(data / "plain_bbox.npy", np.zeros(3))
+    np.savez(data / "archive.npz", class_id=np.zeros(3))
+    named = np.array([("bus",)], [("class_id", "U3")])
+    np.save(data / "named_bbox.npy", named)
+    others = [data / name for name in ("plain_bbox.npy", "archive.npz", "named_bbox.npy", "none")]
+    check_label_set([*files, *others], WANTS_EIGHT)
+
+
+def test_labels_that_may_be_grouped_are_told_only_where_eight_classes_are_wanted() -> None:
+    assert may_be_grouped(WANTS_EIGHT, {0, 1, 2})
+    assert not may_be_grouped(WANTS_EIGHT, {0, 3})
+    assert not may_be_grouped(WANTS_EIGHT, set())
+    assert not may_be_grouped(WANTS_THREE, {0, 1, 2})
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        ("base/parameters_dataset.yml", EIGHT),
+        ("presets/three_classes.yml", EIGHT),
+        ("presets/grouped_labels.yml", THREE),
+    ],
+)
+def test_what_the_configuration_calls_a_set_of_etrams_is_known_as_one(
+    file: str, wanted: str
+) -> None:
+    base = yaml.safe_load((PROJECT / "conf/base/parameters_dataset.yml").read_text())["dataset"]
+    own = yaml.safe_load((PROJECT / "conf" / file).read_text())["dataset"]
+    dataset = DatasetSettings.model_validate(base | own)
+    assert dataset.label_set in ETRAM_NAMES
+    assert wanted_label_set(dataset) == wanted

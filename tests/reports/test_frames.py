@@ -1,0 +1,60 @@
+"""Rows about preprocessed recordings."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames
+from etram_pipeline.sequences.store import StoredFrames
+
+CAR = (0.0, 0.0, 10.0, 10.0, 0)
+TRAM = (0.0, 0.0, 10.0, 10.0, 1)
+
+
+def test_row_counts_windows_frames_and_boxes_of_each_class(
+    make_frames: Callable[..., StoredFrames], make_labels: Callable[..., LabelledFrames]
+) -> None:
+    labels = make_labels([50_000, 150_000], (50_000, *CAR), (50_000, *TRAM), (150_000, *TRAM))
+    (row,) = frame_rows(
+        {"test/a": make_frames("test/a", labelled_us=[50_000, 150_000])},
+        {"test/a": labels},
+        ("car", "tram", "bus"),
+    )
+    assert (row["split"], row["recording"]) == ("test", "a")
+    assert (row["windows"], row["boxes"]) == (4, 3)
+    assert (row["labelled_frames"], row["with_window"]) == (2, 2)
+    assert (row["car"], row["tram"], row["bus"]) == (1, 2, 0)
+
+
+def test_recording_without_labels_has_a_row_of_zeros(
+    make_frames: Callable[..., StoredFrames],
+) -> None:
+    (row,) = frame_rows({"test/a": make_frames("test/a")}, {}, ("car",))
+    assert (row["labelled_frames"], row["boxes"], row["car"]) == (0, 0, 0)
+
+
+def test_labelled_frames_between_windows_are_told_in_one_line(
+    make_frames: Callable[..., StoredFrames],
+    make_labels: Callable[..., LabelledFrames],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    labels = make_labels([50_000, 120_000], (50_000, *CAR), (120_000, *CAR))
+    frames = {f"test/{i}": make_frames(f"test/{i}", labelled_us=[50_000]) for i in range(7)}
+    with caplog.at_level(logging.WARNING):
+        warn_of_missed_frames(frames, dict.fromkeys(frames, labels))
+    (record,) = caplog.records
+    assert "of 7 recordings" in record.message
+    assert "test/0: 1 of 2" in record.message
+    assert "windows.kind label_aligned" in record.message
+
+
+def test_frames_that_all_have_a_window_are_not_told(
+    make_frames: Callable[..., StoredFrames],
+    make_labels: Callable[..., LabelledFrames],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    frames = {"test/a": make_frames("test/a", labelled_us=[50_000])}
+    warn_of_missed_frames(frames, {"test/a": make_labels([50_000], (50_000, *CAR))})
+    assert not caplog.records
