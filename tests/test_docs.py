@@ -88,7 +88,7 @@ def write_files_of(page: str, project: Path) -> set[str]:
 
 def load(conf: Path, env: str, params: dict[str, Any]) -> dict[str, Any]:
     """Parameters as nodes get them; an unknown key, kind or preset is an error."""
-    extractor = TypeExtractor({"all": pipelines["__default__"]})
+    extractor = TypeExtractor(dict(pipelines))
     types: dict[str, Any] = extractor.extract_types_from_pipelines()
     arguments: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = ConfigLoader(str(conf), env, params, **arguments)

@@ -46,10 +46,9 @@ def test_every_preset_composes_with_every_scale(
 
 @pytest.mark.usefixtures("project")
 def test_every_parameter_is_validated_by_its_node() -> None:
-    pipeline = pipelines["__default__"]
-    typed = TypeExtractor({"all": pipeline}).extract_types_from_pipelines()
-    used = {name.removeprefix("params:") for name in pipeline.inputs() if "params:" in name}
-    assert typed.keys() == used
+    typed = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    used = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
+    assert typed.keys() == {name.removeprefix("params:") for name in used if "params:" in name}
 
 
 def test_nothing_heavy_is_imported_at_start() -> None:
@@ -78,3 +77,11 @@ def test_the_default_pipeline_goes_from_recordings_to_a_report(project: Path) ->
     free = {name for name in default.inputs() if not name.startswith("params:")}
     assert free == {"recordings", "label_files", "training_folder"}
     assert {"report_page", "annotated_video", "metrics"} <= default.all_outputs()
+
+
+def test_the_export_needs_nothing_but_what_preprocess_makes(project: Path) -> None:
+    assert project.exists()
+    export = pipelines["export"]
+    free = {name for name in export.inputs() if not name.startswith("params:")}
+    assert free <= pipelines["preprocess"].all_outputs()
+    assert not export.all_outputs() & pipelines["__default__"].all_outputs()

@@ -1,9 +1,11 @@
 """The exported dataset as Kedro sees it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
+from tests.conftest import OpenSession
 from tests.sequences.export.conftest import (
     AddRecording,
     MakeExport,
@@ -14,6 +16,7 @@ from tests.sequences.export.conftest import (
 )
 
 from etram_pipeline.datasets.export import ExportDataset
+from etram_pipeline.sequences.export.layout import read_summary
 
 __all__ = ["add_recording", "make_export", "stores"]
 
@@ -53,3 +56,19 @@ def test_the_preview_is_a_row_for_each_split(saved: ExportDataset) -> None:
     columns = ["split", "recordings", "pictures", "boxes", "car", "tram", "bus"]
     assert preview["columns"] == columns
     assert preview["data"][1] == ["val", 1, 1, 1, 0, 1, 0]
+
+
+def test_the_pipeline_exports_what_preprocess_stored(
+    project: Path, session: OpenSession, add_recording: AddRecording, stores: Path
+) -> None:
+    add_recording("train/a", random_boxes(6, 0))
+    for place in ("02_intermediate/histograms", "03_primary/labelled_frames"):
+        shutil.copytree(stores, project / "data" / place)
+
+    with session(track=False, export={"every": 2}) as active:
+        active.run(pipeline_names=["export"])
+
+    summary = read_summary(project / "data/05_model_input/exported")
+    assert summary is not None
+    assert summary.splits["train"].pictures == 3
+    assert list(summary.splits["train"].boxes_of_class)[:2] == ["pedestrian", "car"]

@@ -1,6 +1,7 @@
 """Stores of small recordings, as another project could have made them."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,8 @@ import pytest
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.sequences.export.dataset import Export
+from etram_pipeline.sequences.executors import InlineExecutor
+from etram_pipeline.sequences.export.dataset import Export, write_dataset
 from etram_pipeline.sequences.export.settings import ExportSettings
 from etram_pipeline.sequences.layout import (
     FRAME_WINDOWS_FILE,
@@ -29,6 +31,7 @@ Box = tuple[float, ...]
 
 AddRecording = Callable[..., None]
 MakeExport = Callable[..., Export]
+Write = Callable[..., None]
 
 
 def random_boxes(num_frames: int, seed: int) -> list[Box]:
@@ -107,3 +110,28 @@ def street(add_recording: AddRecording, make_export: MakeExport) -> MakeExport:
     for seed, key in enumerate(["test/d", "train/a", "train/b", "val/c"]):
         add_recording(key, random_boxes(6, seed))
     return make_export
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Where to export to."""
+    return tmp_path / "exported"
+
+
+@pytest.fixture
+def write(root: Path) -> Write:
+    """Exports in this process, to `root` unless told otherwise."""
+
+    def write_here(export: Export, where: Path = root, executor: Executor | None = None) -> None:
+        write_dataset(where, export, executor or InlineExecutor())
+
+    return write_here
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every file of a dataset but the build's own, which tell times and places."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.name.endswith((".lock", ".index.json"))
+    }

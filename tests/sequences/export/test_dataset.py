@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +17,16 @@ from tests.sequences.export.conftest import (
     DATASET,
     AddRecording,
     MakeExport,
+    Write,
     random_boxes,
 )
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
-from etram_pipeline.sequences.executors import InlineExecutor
-from etram_pipeline.sequences.export.dataset import Export, write_dataset
+from etram_pipeline.sequences.export.dataset import Export
 from etram_pipeline.sequences.export.layout import read_summary
 from etram_pipeline.sequences.layout import LABELS, RECORD_FILE, Record
 from etram_pipeline.sequences.store import FrameStore, LabelStore
-
-Write = Callable[[Export], None]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "exported"
-
-
-@pytest.fixture
-def write(root: Path) -> Write:
-    """Exports in this process."""
-    return lambda export: write_dataset(root, export, InlineExecutor())
 
 
 def names(folder: Path) -> list[str]:
@@ -174,6 +160,18 @@ def test_the_truth_taken_for_detections_is_perfect(
     assert len(truth.getImgIds()) == 12
     assert len(boxes) > 20
     assert evaluation.stats[0] == pytest.approx(1)
+
+
+def test_torchvision_finds_each_picture_with_its_boxes(
+    root: Path, street: MakeExport, stores: Path, write: Write
+) -> None:
+    from torchvision.datasets import CocoDetection
+
+    write(street())
+    with contextlib.redirect_stdout(io.StringIO()):
+        read = CocoDetection(root / "images/val", str(root / "annotations/instances_val.json"))
+    found = [(picture.size, len(boxes)) for picture, boxes in read]
+    assert found == [((24, 16), len(boxes)) for boxes in expected_boxes(stores, "val/c")]
 
 
 def test_super_classes_give_their_names(

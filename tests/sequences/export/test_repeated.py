@@ -1,83 +1,21 @@
-"""Exports that are repeated, changed, killed, and meet files of others."""
+"""Exports that are repeated and changed, and meet files of others."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.sequences.export.conftest import AddRecording, MakeExport, random_boxes
+from tests.sequences.export.conftest import (
+    AddRecording,
+    MakeExport,
+    Write,
+    contents,
+    random_boxes,
+)
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.sequences.executors import ExecutorConfig, InlineExecutor, open_executor
-from etram_pipeline.sequences.export.dataset import Export, write_dataset
-from etram_pipeline.sequences.export.layout import read_summary
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.sequences.export.layout import ledger_path
 from etram_pipeline.sequences.layout import IMAGES_FILES, LABELS, LABELS_FILE, TIMES_FILE
-
-Write = Callable[..., None]
-SLOWLY = """
-import sys, time
-from pathlib import Path
-from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.sequences.executors import InlineExecutor
-from etram_pipeline.sequences.export import png
-from etram_pipeline.sequences.export.dataset import Export, write_dataset
-from etram_pipeline.sequences.export.settings import ExportSettings
-from etram_pipeline.sequences.store import FrameStore, LabelStore
-
-encode = png.encode_png
-
-def encode_slowly(picture):
-    time.sleep(0.05)
-    return encode(picture)
-
-png.encode_png = encode_slowly
-stores, root, dataset, settings = sys.argv[1:]
-write_dataset(
-    Path(root),
-    Export(
-        FrameStore(Path(stores)),
-        LabelStore(Path(stores)),
-        DatasetSettings.model_validate_json(dataset),
-        ExportSettings.model_validate_json(settings),
-    ),
-    InlineExecutor(),
-)
-"""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "exported"
-
-
-@pytest.fixture
-def write(root: Path) -> Write:
-    """Exports in this process, by default to the same place."""
-
-    def write_here(export: Export, where: Path = root, executor: Executor | None = None) -> None:
-        write_dataset(where, export, executor or InlineExecutor())
-
-    return write_here
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    """Every file of a dataset but the build's own, which tell times and places."""
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.name.endswith((".lock", ".index.json"))
-    }
-
-
-def published(root: Path) -> list[str]:
-    """Files that say what a dataset holds."""
-    patterns = ("*.yaml", "*.txt", "annotations/*", ".export/dataset.json")
-    return sorted(path.name for pattern in patterns for path in root.glob(pattern))
 
 
 def test_a_second_export_changes_nothing(root: Path, street: MakeExport, write: Write) -> None:
@@ -196,6 +134,37 @@ def test_a_picture_of_someone_else_is_not_replaced(
     assert "/c_" not in "".join(path.read_text() for path in root.glob("*.txt"))
 
 
+def test_many_failures_are_cut_short(
+    make_export: MakeExport, add_recording: AddRecording, stores: Path, write: Write
+) -> None:
+    for number in range(12):
+        add_recording(f"train/{number:02}", random_boxes(1, number), num_windows=2)
+    export = make_export()
+    for path in stores.rglob(LABELS_FILE):
+        path.write_bytes(b"damaged")
+    with pytest.raises(
+        StoreError, match=r"12 recordings could not be exp(.|\n)*and 2 more"
+    ) as error:
+        write(export)
+    assert "train/09" in str(error.value)
+    assert "train/10" not in str(error.value)
+
+
+def test_notes_damaged_from_outside_are_named_or_written_anew(
+    root: Path, street: MakeExport, write: Write
+) -> None:
+    write(street())
+    before = contents(root)
+    (root / ".export/dataset.json").write_bytes(b"\xff")
+    write(street())
+    assert contents(root) == before
+
+    ledger = ledger_path(root, "val/c")
+    ledger.write_bytes(b"{")
+    with pytest.raises(StoreError, match=r"val/c/.*frames.json is damaged, .* delete the whole ex"):
+        write(street())
+
+
 def test_processes_write_the_same_files(
     root: Path, street: MakeExport, write: Write, tmp_path: Path
 ) -> None:
@@ -204,78 +173,3 @@ def test_processes_write_the_same_files(
     with open_executor(config) as executor:
         write(street(), tmp_path / "other", executor)
     assert contents(tmp_path / "other") == contents(root)
-
-
-def start(root: Path, export: Export) -> subprocess.Popen[bytes]:
-    """Export in a process of its own, at least 50 ms for each picture."""
-    texts = [
-        str(export.frames.root),
-        str(root),
-        export.dataset.model_dump_json(),
-        export.settings.model_dump_json(serialize_as_any=True),
-    ]
-    path = os.pathsep.join(sys.path)
-    return subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, *texts], env={**os.environ, "PYTHONPATH": path}
-    )
-
-
-def kill_at(root: Path, export: Export, has_come_so_far: Callable[[], bool]) -> None:
-    """Start an export, and kill it when the condition holds."""
-    process = start(root, export)
-    deadline = time.monotonic() + 60
-    while not has_come_so_far():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.002)
-    process.kill()
-    process.wait()
-
-
-def num_pictures(root: Path) -> int:
-    return len(list(root.glob("images/*/[a-z]*.png")))
-
-
-@pytest.mark.parametrize("wanted", [1, 8, 19])
-def test_an_export_killed_at_any_moment_is_continued(
-    root: Path, street: MakeExport, write: Write, tmp_path: Path, wanted: int
-) -> None:
-    kill_at(root, street(), lambda: num_pictures(root) >= wanted)
-    assert num_pictures(root) < 24
-    assert published(root) == []
-    assert read_summary(root) is None
-
-    write(street())
-    write(street(), tmp_path / "undisturbed")
-
-    assert contents(root) == contents(tmp_path / "undisturbed")
-
-
-def test_going_back_after_a_killed_change_brings_all_pictures_back(
-    root: Path, street: MakeExport, write: Write
-) -> None:
-    write(street())
-    before = contents(root)
-    brighter = street(picture={"kind": "polarity", "saturation": 2})
-    picture = root / "images/test/d_0000300000.png"
-    time_ns = picture.stat().st_mtime_ns
-    kill_at(root, brighter, lambda: picture.stat().st_mtime_ns != time_ns)
-    assert published(root) == []
-
-    write(street())
-
-    assert contents(root) == before
-
-
-def test_two_exports_to_one_folder_are_kept_apart(
-    root: Path, street: MakeExport, write: Write
-) -> None:
-    first = start(root, street())
-    deadline = time.monotonic() + 60
-    while not num_pictures(root):
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    with pytest.raises(StoreError, match="another run"):
-        write(street())
-    assert first.wait() == 0
-    write(street())

@@ -105,6 +105,7 @@ def write_dataset(
             else.
         NoLabelsError: If no recording had a labelled frame.
     """
+    root = root.absolute()  # jobs may run where relative paths begin elsewhere
     _refuse_foreign(root)
     publication, jobs = export.publication, export.jobs(root)
     notes = root / layout.NOTES

@@ -115,10 +115,11 @@ def read_ledger(path: Path) -> Ledger:
     if not path.is_file():
         return Ledger(files=(), width=0, height=0)
     try:
-        return Ledger.model_validate_json(path.read_text())
+        return Ledger.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise StoreError(
-            f"{path} is damaged; delete the whole exported dataset and run `export` again: {error}"
+            f"{path} is damaged, so nobody knows which pictures are the export's own; delete the "
+            f"whole exported dataset and run `export` again: {error}"
         ) from error
 
 
@@ -134,7 +135,7 @@ def read_summary(root: Path) -> DatasetSummary | None:
     if not path.is_file():
         return None
     try:
-        return DatasetSummary.model_validate_json(path.read_text())
+        return DatasetSummary.model_validate_json(path.read_bytes())
     except ValidationError:
         # It was damaged from outside, and is written anew by the next export.
         return None
