@@ -159,7 +159,7 @@ def test_what_covers_several_pixels_is_not_hot(busy: list[tuple[int, int, int]])
 
 
 def test_a_pixel_is_not_hot_for_a_few_events_of_a_short_recording() -> None:
-    events = at_pixels((4, 2, 19), (0, 0, 1), duration_us=1000)
+    events = at_pixels((4, 2, 49), (0, 0, 1), duration_us=1000)
     assert statistics_of(events).num_hot_pixels == 0
 
 

@@ -13,7 +13,7 @@ NUM_WORST = 8
 """Hot pixels that are listed one by one."""
 
 _FIRST_SHIFT = 10
-_LEAST_HOT_EVENTS = 20
+_LEAST_HOT_EVENTS = 50
 """Fewer events on a pixel say nothing of its rate."""
 
 
@@ -53,7 +53,7 @@ class EventQuality(Settings):
         gaps_us: Their lengths together, in microseconds.
         longest_gap_us: Length of the longest, in microseconds.
         longest_gap_start_us: Time of the event before the longest, in microseconds.
-        num_hot_pixels: Pixels that are hot as `QualitySettings` defines it, with 20 events or more.
+        num_hot_pixels: Pixels that are hot as `QualitySettings` defines it, with 50 events or more.
         num_hot_events: Events of these pixels.
         hottest: The worst of them, worst first.
     """
