@@ -88,12 +88,11 @@ class IndexedRecording(Recording):
     def _blocks(self, first: int) -> Iterator[Columns]:
         """Events of blocks, whose ends are noted on the way."""
         self._check_unchanged()
-        clock, mark = self._clock(first), self._index.before(first)
+        mark = self._index.before(first)
         for number, block in enumerate(self._decode(first, mark.state), first):
-            clock.raise_late(block.columns.t_us)
-            num_events = mark.num_events + len(block.columns.t_us)
-            latest_us = NEVER_US if clock.latest_us is None else clock.latest_us
-            mark = Mark(num_events, latest_us, block.state)
+            times_us = block.columns.t_us
+            latest_us = max(mark.latest_us, int(times_us.max(initial=NEVER_US)))
+            mark = Mark(mark.num_events + len(times_us), latest_us, block.state)
             self._index.add(number, mark)
             yield block.columns
         self._index.finish()

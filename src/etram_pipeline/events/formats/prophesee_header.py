@@ -8,6 +8,7 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 _LARGEST_HEADER_BYTES = 2**16
+_MOST_DIGITS = 9
 
 _VGA = (480, 640)
 _HD = (720, 1280)
@@ -109,12 +110,12 @@ class Header:
         """Number of Prophesee's camera that wrote the file; 0 where it is not known."""
         makers = {value for key, value in self.fields.items() if key.endswith("integrator_name")}
         system = self.fields.get("system_id", "")
-        return int(system) if makers <= {"Prophesee"} and system.isdecimal() else 0
+        return _whole_number(system) if makers <= {"Prophesee"} else 0
 
     def _size(self, height: str | None, width: str | None, line: str) -> tuple[int, int] | None:
         if height is None and width is None:
             return None
-        sides = [int(side) if side and side.strip().isdecimal() else 0 for side in (height, width)]
+        sides = [_whole_number(side or "") for side in (height, width)]
         if not all(1 <= side <= LARGEST_SIZE for side in sides):
             raise RecordingError(
                 f"{self.path}: the header's {line} gives the sensor {height} rows and {width} "
@@ -144,6 +145,12 @@ def read_header(path: Path) -> Header:
         key, _, value = content.decode("latin-1").partition(" ")
         fields.setdefault(key.lower(), value.strip())
     return Header(path, fields, position)
+
+
+def _whole_number(text: str) -> int:
+    """The number that a text is; 0 where it is none, or none that a header could mean."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else 0
 
 
 def _encoding_name(text: str) -> str:
