@@ -51,6 +51,7 @@ def test_a_person_gets_a_page_and_a_video(project: Path) -> None:
     reporting = project / "data/08_reporting"
     assert "<video" in (reporting / "report.html").read_text()
     assert b"ftyp" in (reporting / "annotated.mp4").read_bytes()[:32]
+    assert "nothing to report" in (reporting / "quality.html").read_text()
 
 
 def times_of_change(project: Path) -> dict[Path, int]:
@@ -83,3 +84,4 @@ def test_each_run_is_one_finished_mlflow_run(project: Path) -> None:
     assert first.params["representation.kind"] == "stacked_histogram"
     assert {"test/etram_8class/AP", "test/etram_8class/AP_50"} <= first.metrics.keys()
     assert any(name.startswith("train/") for name in first.metrics)
+    assert first.metrics["quality/problems"] == 0
