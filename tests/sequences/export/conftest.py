@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from etram_pipeline.core.dataset import DatasetSettings
@@ -62,21 +63,27 @@ def add_recording(stores: Path) -> AddRecording:
     Every second window ends at a labelled frame. Without boxes, nothing is labelled.
     """
 
-    def add(key: str, boxes: Sequence[Box] | None = None, num_windows: int = 12) -> None:
+    def add(
+        key: str,
+        boxes: Sequence[Box] | None = None,
+        num_windows: int = 12,
+        dtype: npt.DTypeLike = np.uint8,
+    ) -> None:
         stop_us = 50_000 * np.arange(1, num_windows + 1)
-        _write_images(stores / key, stop_us, labelled=boxes is not None)
+        images = np.random.default_rng(num_windows).poisson(0.3, (num_windows, 4, 16, 24))
+        images -= np.issubdtype(dtype, np.signedinteger)
+        _write_images(stores / key, images.astype(dtype), stop_us, labelled=boxes is not None)
         if boxes is not None:
             _write_labels(stores / key / LABELS, boxes)
 
     return add
 
 
-def _write_images(folder: Path, stop_us: np.ndarray, *, labelled: bool) -> None:
+def _write_images(folder: Path, images: np.ndarray, stop_us: np.ndarray, *, labelled: bool) -> None:
     folder = folder / REPRESENTATIONS / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    images = np.random.default_rng(len(stop_us)).poisson(0.3, (len(stop_us), 4, 16, 24))
     with h5py.File(folder / IMAGES_FILES[2], "w") as file:
-        file["data"] = images.astype(np.uint8)
+        file["data"] = images
     np.save(folder / TIMES_FILE, stop_us)
     windows = np.arange(1, len(stop_us), 2) if labelled else np.zeros(0, np.int64)
     np.save(folder / FRAME_WINDOWS_FILE, windows)

@@ -94,6 +94,18 @@ def test_a_picture_shows_the_window_that_ends_at_its_frame(
     np.testing.assert_array_equal(picture, paint(frame))
 
 
+def test_balances_below_zero_are_shown_as_falls(
+    root: Path, add_recording: AddRecording, make_export: MakeExport, stores: Path, write: Write
+) -> None:
+    add_recording("val/a", random_boxes(1, 0), num_windows=2, dtype=np.int8)
+    write(make_export())
+    balance = FrameStore(stores)["val/a"].read(1, 2)[0, -1]
+    picture = np.asarray(Image.open(root / "images/val/a_0000100000.png"))
+    assert (balance < 0).any()
+    np.testing.assert_array_equal(picture[..., 2] > 0, balance < 0)
+    np.testing.assert_array_equal(picture[..., 1] > 0, balance > 0)
+
+
 def test_a_frame_whose_boxes_are_all_beyond_the_picture_has_an_empty_file(
     root: Path, add_recording: AddRecording, make_export: MakeExport, write: Write
 ) -> None:
