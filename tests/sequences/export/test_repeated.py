@@ -89,7 +89,7 @@ def test_a_bad_recording_does_not_stop_the_others(
     times_us = np.load(labels / TIMES_FILE)
     export = street()
     np.save(labels / TIMES_FILE, times_us + 1)
-    with pytest.raises(StoreError, match=r"1 recordings could not be exported; .* other 3(.|\n)*a"):
+    with pytest.raises(StoreError, match=r"1 of 4 recordings could not be exported(.|\n)*train/a"):
         write(export)
     assert {line[15] for line in (root / "train.txt").read_text().splitlines()} == {"b"}
 
@@ -110,6 +110,18 @@ def test_a_failure_takes_no_earlier_pictures_away(
         write(export)
     assert len(list((root / "images/train").glob("a_*.png"))) == 6
     assert "/a_" not in (root / "train.txt").read_text()
+
+
+def test_settings_that_fit_no_recording_leave_the_dataset_as_it_was(
+    root: Path, street: MakeExport, write: Write
+) -> None:
+    write(street())
+    before = contents(root)
+    with pytest.raises(
+        StoreError, match=r"4 of 4 recordings could not be (.|\n)*names the channels \[9\]"
+    ):
+        write(street(picture={"kind": "channels", "groups": [[9]]}))
+    assert contents(root) == before
 
 
 def test_a_folder_of_someone_else_is_left_alone(
@@ -143,7 +155,7 @@ def test_many_failures_are_cut_short(
     for path in stores.rglob(LABELS_FILE):
         path.write_bytes(b"damaged")
     with pytest.raises(
-        StoreError, match=r"12 recordings could not be exp(.|\n)*and 2 more"
+        StoreError, match=r"12 of 12 recordings could not be exp(.|\n)*and 2 more"
     ) as error:
         write(export)
     assert "train/09" in str(error.value)

@@ -116,11 +116,10 @@ def write_dataset(
         # Jobs withdraw what is published before they change anything.
         index = build(notes, layout.NOTED, jobs, executor, progress=progress, raise_failures=False)
         mark = publication.mark(_reached(index))
-        if not is_published(root, mark):
+        if index.recordings and not is_published(root, mark):
             withdraw(root)
             _remove_others(root, index)
-            if index.recordings:
-                publication.publish(root, list(index.recordings), mark)
+            publication.publish(root, list(index.recordings), mark)
     _raise_failures(index)
 
 
@@ -182,9 +181,10 @@ def _raise_failures(index: Index) -> None:
         shown = [f"  {key}: {reason}" for key, reason in index.failed.items()]
         if len(shown) > _MOST_FAILURES_SHOWN:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {len(shown) - _MOST_FAILURES_SHOWN} more"]
+        num_all = len(index.failed) + len(index.skipped) + len(index.recordings)
         raise StoreError(
-            f"{len(index.failed)} recordings could not be exported; the dataset holds the other "
-            f"{len(index.recordings)}, and the next run tries again:\n" + "\n".join(shown)
+            f"{len(index.failed)} of {num_all} recordings could not be exported; the others are, "
+            "and the next run tries again:\n" + "\n".join(shown)
         )
     if not index.recordings:
         raise NoLabelsError("no window of any recording ends at a labelled frame")

@@ -13,6 +13,7 @@ from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.sequences.export import layout
 from etram_pipeline.sequences.export.frames import frame_names, read_frames
+from etram_pipeline.sequences.export.pictures import Painter
 from etram_pipeline.sequences.export.publication import withdraw
 from etram_pipeline.sequences.export.settings import ExportSettings
 from etram_pipeline.sequences.export.yolo import box_lines
@@ -91,10 +92,12 @@ class ExportJob(Job):
     def __call__(self, folder: Path, fingerprint: str) -> Record:
         if len(self._windows) == 0:
             raise NoLabelsError("no window ends at a labelled frame, so there is no picture")
+        signed = np.issubdtype(np.dtype(self.stored.dtype), np.signedinteger)
+        paint = self.settings.picture.build(self.stored.channels, signed=signed)
         frames = read_frames(self.stored, self._windows, self.label_folder, self.num_classes)
         files = self._files()
         last_files = self._claim(folder / layout.NOTED, files)
-        num_bytes = self._write_files(frames)
+        num_bytes = self._write_files(frames, paint)
         for file in last_files - set(files):
             (self.root / file).unlink(missing_ok=True)
         layout.write_notes(folder / layout.NOTED / layout.LEDGER_FILE, self._ledger(files, frames))
@@ -162,14 +165,12 @@ class ExportJob(Job):
         size = {"width": self.stored.width, "height": self.stored.height}
         return layout.Ledger(files=tuple(files), frames=frames, **size)
 
-    def _write_files(self, frames: Sequence[layout.Frame]) -> int:
+    def _write_files(self, frames: Sequence[layout.Frame], paint: Painter) -> int:
         """Write a picture of each frame and, for YOLO, its boxes; says how many bytes."""
         # Nothing but the export itself needs the compressor.
         from etram_pipeline.sequences.export.png import encode_png
 
         split = self.stored.key.partition("/")[0]
-        signed = np.issubdtype(np.dtype(self.stored.dtype), np.signedinteger)
-        paint = self.settings.picture.build(self.stored.channels, signed=signed)
         num_bytes = 0
         for window, frame in zip(self._windows.tolist(), frames, strict=True):
             content = encode_png(paint(self.stored.read(window, window + 1)[0]))
