@@ -189,7 +189,7 @@ def test_only_recordings_whose_settings_changed_are_computed_again(
     assert computed() == ["train/b"]
     assert FrameStore(root)["train/b"].read(5, 6).max() == 15
     assert "3 of 4 recordings are up to date" in caplog.text
-    assert "1 to compute (1 of them out of date)" in caplog.text
+    assert "1 to compute (1 of them again)" in caplog.text
 
 
 def test_a_recording_of_which_a_file_is_missing_is_computed_again(
@@ -362,7 +362,7 @@ def test_a_file_damaged_from_outside_is_made_again(
     with caplog.at_level(logging.INFO):
         run(jobs)
 
-    assert f"val/c is computed again: {FOLDER}/{name} is damaged" in caplog.text
+    assert f"val/c is out of date: {FOLDER}/{name} is damaged" in caplog.text
     assert contents(root) == before
 
 

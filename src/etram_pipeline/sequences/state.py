@@ -91,12 +91,12 @@ class State:
             elif finding.reason:
                 reasons[key] = finding.reason
         logger.info(
-            "%d of %d recordings are up to date in %s; %d to compute (%d of them out of date)",
+            "%d of %d recordings are up to date in %s; %d to compute%s",
             len(self._finished),
             len(self.jobs),
             self.claim.root,
             len(self.to_compute),
-            len(reasons),
+            f" ({len(reasons)} of them again)" if reasons else "",
         )
         _say(reasons)
 
@@ -245,9 +245,9 @@ def _lost_its_worker(future: Future[Outcome]) -> bool:
 def _say(reasons: Mapping[str, str]) -> None:
     for number, (key, reason) in enumerate(reasons.items()):
         level = logging.INFO if number < _MOST_REASONS_SHOWN else logging.DEBUG
-        logger.log(level, "%s is computed again: %s", key, reason)
+        logger.log(level, "%s is out of date: %s", key, reason)
     if len(reasons) > _MOST_REASONS_SHOWN:
-        logger.info("and %d more are computed again", len(reasons) - _MOST_REASONS_SHOWN)
+        logger.info("and %d more are out of date", len(reasons) - _MOST_REASONS_SHOWN)
 
 
 def _warn_of_events(key: str, summary: Summary) -> None:

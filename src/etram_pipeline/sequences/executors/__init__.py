@@ -79,19 +79,31 @@ def close_kept() -> None:
 
 @contextmanager
 def open_executor(config: ExecutorConfig) -> Iterator[Executor]:
-    """An executor for one build.
+    """An executor for one build; it is started by the first job, for often there is none.
 
-    Raises:
-        ExecutorError: If it cannot be started.
+    Submitting a job raises an `ExecutorError` if it cannot be started.
     """
     if not _kept.is_run:
-        with config.open() as executor:
-            yield executor
+        with ExitStack() as stack:
+            yield _StartedByUse(config, stack)
         return
     name = config.model_dump_json()
-    if name not in _kept.executors:
-        _kept.executors[name] = _kept.stack.enter_context(config.open())
-    yield _kept.executors[name]
+    yield _kept.executors.setdefault(name, _StartedByUse(config, _kept.stack))
+
+
+class _StartedByUse(Executor):
+    """An executor that is started when the first job is submitted."""
+
+    def __init__(self, config: ExecutorConfig, stack: ExitStack) -> None:
+        self._config = config
+        self._stack = stack
+        self._executor: Executor | None = None
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self._executor is None:
+            self._executor = self._stack.enter_context(self._config.open())
+        return self._executor.submit(fn, *args, **kwargs)
 
 
 def call_with_cores(cores: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever `fn` returns

@@ -2,9 +2,10 @@
 
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from inspect import signature
 from typing import Any, Literal
@@ -17,6 +18,15 @@ from etram_pipeline.core.machine import num_cores
 from etram_pipeline.sequences.executors import ExecutorConfig, call_with_cores
 
 logger = logging.getLogger(__name__)
+
+_REPLACE_EVERY_S = 30.0
+
+_DASK_SETTINGS = {
+    "logging.distributed": "warning",
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "warning",
+    # A recording that kills two workers is given one more chance, alone; see `State`.
+    "distributed.scheduler.allowed-failures": 1,
+}
 
 
 class Config(ExecutorConfig):
@@ -47,9 +57,7 @@ class Config(ExecutorConfig):
             import dask
 
             # Must come before the next import, which sets up the logging.
-            dask.config.set({"logging.distributed": "warning"})
-            # A recording that kills two workers is given one more chance, alone; see `State`.
-            dask.config.set({"distributed.scheduler.allowed-failures": 1})
+            dask.config.set(_DASK_SETTINGS)
             from dask.distributed import Client
 
             cluster_class = _find(self.cluster)
@@ -59,19 +67,23 @@ class Config(ExecutorConfig):
                 f"{error.name}: pip install 'etram-pipeline[dask]'"
             ) from error
         _check_batch_system(cluster_class)
+        num_workers = self.workers or num_cores()
         try:
-            cluster = stack.enter_context(cluster_class(**self._arguments(cluster_class)))
+            cluster = cluster_class(**self._arguments(cluster_class, num_workers))
+            stack.callback(_close, cluster)
+            cluster.sync(_started, cluster)
             client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
         except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise ExecutorError(
                 f"{self.cluster} does not start with the options {self.options}: "
                 f"{_first_cause(error)}"
             ) from error
-        logger.info("started %s, see %s", self.cluster, client.dashboard_link)
+        stack.enter_context(_replaced(cluster, num_workers))
+        logger.info("started %s with %d workers", self.cluster, num_workers)
         return _Limited(client.get_executor(pure=False), self.cores)
 
-    def _arguments(self, cluster_class: type) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"n_workers": self.workers or num_cores()}
+    def _arguments(self, cluster_class: type, num_workers: int) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"n_workers": num_workers}
         if "threads_per_worker" in signature(cluster_class).parameters:
             arguments["threads_per_worker"] = 1
         return arguments | self.options
@@ -87,6 +99,41 @@ class _Limited(Executor):
     @override
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return self._executor.submit(call_with_cores, self._cores, fn, *args, **kwargs)
+
+
+async def _started(cluster: Any) -> None:  # noqa: ANN401  # of a library that is not typed
+    """Wait until workers are started, or submitted: what goes wrong there would be lost."""
+    await cluster
+    for worker in cluster.workers.values():
+        await worker
+
+
+def _close(cluster: Any) -> None:  # noqa: ANN401  # of a library that is not typed
+    with suppress(AssertionError):  # what Dask makes of jobs that were refused
+        cluster.close()
+
+
+@contextmanager
+def _replaced(cluster: Any, num_workers: int) -> Iterator[None]:  # noqa: ANN401  # see above
+    """Have workers replaced that are gone, as when the batch system ended their job."""
+    is_over = threading.Event()
+
+    def replace() -> None:
+        while not is_over.wait(_REPLACE_EVERY_S):
+            cluster.scale(num_workers)
+            if not cluster.scheduler_info["workers"]:
+                logger.warning(
+                    "waiting for the first worker: are its jobs queued, or do they fail? The batch "
+                    "system tells, and the `log_directory` of the executor's options"
+                )
+
+    thread = threading.Thread(target=replace, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _check_batch_system(cluster_class: Any) -> None:  # noqa: ANN401  # a class of a library
