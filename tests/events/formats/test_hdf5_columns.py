@@ -82,7 +82,7 @@ def add_size(height: object, width: object) -> Change:
         (nest_column, "events/y is not a one-dimensional"),
         (rename("events", "data"), r"holds \['data'\], but a recording has a group `events`"),
         (use_compound, r"holds \['events'\], but a recording has a group `events`"),
-        (rename("events", "CD/events"), "Metavision, which is not supported; convert"),
+        (rename("events", "CD/events"), r"holds \['CD'\], but a recording has"),
         (never_write, "only 1 of 3 chunks of events/t were ever written"),
         (never_allocate, "only 0 of 1 chunks of events/x were ever written"),
         (add_size(3, None), r"events holds \{'height': 3\}; height and width must both"),

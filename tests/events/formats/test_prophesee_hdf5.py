@@ -72,7 +72,6 @@ def test_a_chunk_that_was_not_compressed_is_read_as_it_is(
         {"geometry": "160x120"},
         {"format": "EVT3;height=120;width=160", "geometry": np.bytes_(b"160x120")},
         {"width": "160", "height": "120"},
-        {"width": 160, "height": 120},
         {"integrator_name": "Prophesee", "system_ID": "49"},
     ],
 )

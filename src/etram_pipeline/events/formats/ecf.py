@@ -24,6 +24,9 @@ FILTER = 0x8ECF
 LARGEST_CHUNK = 65_535
 """Most events a chunk can hold."""
 
+MOST_BYTES_PER_EVENT = 32
+"""More than an event can take, even if each is far from the one before, plainly stored or not."""
+
 _HEADER_BYTES = 12
 _COORDINATE_MASK = 0x7FF
 _LONG_STEP = _LONG_RUN = 15  # in four bits

@@ -79,6 +79,11 @@ class EtramRecording(IndexedRecording):
     def stop_us(self) -> int:
         return self._span_us[1]
 
+    @property
+    @override
+    def _blocks_recipe(self) -> list[object]:
+        return [*super()._blocks_recipe, self._block_events]
+
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
         """Blocks of events; the next ones are decompressed on other cores while one is used."""

@@ -17,7 +17,7 @@ from etram_pipeline.events.recording import LARGEST_SIZE
 _NAMES = ("x", "y", "p", "t")
 _TAIL_EVENTS = 2**14
 _REMEDY = "fetch or write the file again"
-_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
 
 
 class EventColumns:
@@ -81,7 +81,10 @@ class EventColumns:
 
     def layouts(self) -> dict[str, ColumnLayout] | None:
         """Where each column lies in the file; None where HDF5 must read one of them."""
-        found = {name: find_layout(self._path, column) for name, column in self._columns.items()}
+        try:
+            found = {name: find_layout(self._path, each) for name, each in self._columns.items()}
+        except _HDF5_ERRORS:
+            return None  # HDF5 tells what is wrong when it reads the rows
         known = {name: layout for name, layout in found.items() if layout is not None}
         return known if len(known) == len(found) else None
 
@@ -166,12 +169,6 @@ def open_columns(path: Path, cache_bytes: int = 2**20) -> Iterator[EventColumns]
 
 
 def _events_group(path: Path, file: h5py.File) -> h5py.Group:
-    if isinstance(file.get("CD"), h5py.Group):
-        raise RecordingError(
-            f"{path}: an HDF5 recording of Prophesee's Metavision, which is not supported; convert "
-            "it to RAW or DAT with Metavision, or to eTraM's layout: a group `events` with columns "
-            f"{list(_NAMES)}"
-        )
     group = file.get("events")
     if not isinstance(group, h5py.Group):
         raise RecordingError(

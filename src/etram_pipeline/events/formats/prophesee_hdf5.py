@@ -15,14 +15,15 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats import ecf
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.encoding import EventArrays, allocate, columns_of
+from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import Header
 
 _GROUP, _NAME = "CD", "CD/events"
-_BLOCK_EVENTS = 2**18
+_BLOCK_EVENTS = 2**16
 _LARGEST_CHUNK_BYTES = 2**28
 _REMEDY = "fetch the file again, or convert it from RAW again"
-_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
 
 
 class PropheseeRecording(IndexedRecording):
@@ -41,7 +42,7 @@ class PropheseeRecording(IndexedRecording):
             events = _Events(path, file)
             self._num_events = events.num_events
             self._block_events = events.block_events
-            fields = {**_attributes(file), **_attributes(file[_GROUP])}
+            fields = {**_attributes(path, file), **_attributes(path, file[_GROUP])}
         self.height, self.width = Header(path, fields, 0).sensor_size(otherwise=size)
 
     @property
@@ -75,6 +76,7 @@ class _Events:
         self._dataset = self._checked(file[_NAME])
         self.num_events = len(self._dataset)
         self._chunk_events = (self._dataset.chunks or (1,))[0]
+        self._largest_chunk_bytes = ecf.MOST_BYTES_PER_EVENT * (self._chunk_events + 1)
         self._is_ecf = self._filters() == [ecf.FILTER]
         self.block_events = _BLOCK_EVENTS
         if self._is_ecf:
@@ -111,6 +113,9 @@ class _Events:
 
     def _read_chunk(self, first: int, arrays: EventArrays) -> int:
         """Fill arrays with the events of a chunk and give their number, negative if damaged."""
+        # Checked first, because memory is taken for what the file claims.
+        if self._dataset.id.get_chunk_info_by_coord((first,)).size > self._largest_chunk_bytes:
+            return -1
         skipped_filters, content = self._dataset.id.read_direct_chunk((first,))
         data: UInt8[np.ndarray, " B"] = np.frombuffer(content, np.uint8)
         if not skipped_filters:
@@ -199,13 +204,10 @@ def _open(path: Path) -> Iterator[h5py.File]:
         raise RecordingError(f"{path}: {_NAME} cannot be read ({error}); {_REMEDY}") from error
 
 
-def _attributes(node: h5py.Group) -> dict[str, str]:
-    """Attributes that are text, or can be written as such, named as lines of a header are."""
-    values = {name.lower(): node.attrs[name] for name in node.attrs}
-    return {
-        name: value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        for name, value in values.items()
-    }
+def _attributes(path: Path, group: h5py.Group) -> dict[str, str]:
+    """Attributes that are texts, named as lines of a header are."""
+    address = h5py.h5o.get_info(group.id).addr
+    return {name.lower(): text for name, text in read_texts(path, address).items()}
 
 
 def _native(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
