@@ -49,7 +49,7 @@ class Session(KedroSession):
         names = options.get("pipeline_names") or ["__default__"]
         _check_pipelines(names)
         try:
-            with _ended_in_order(), kept_open():
+            with ended_in_order(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
         except _EXPECTED as error:
             if not isinstance(_first_cause(error), _EXPECTED):
@@ -59,7 +59,7 @@ class Session(KedroSession):
 
 
 @contextmanager
-def _ended_in_order() -> Iterator[None]:
+def ended_in_order() -> Iterator[None]:
     """Let a run that is told to end do so as after Ctrl-C, ending what it started elsewhere."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -5,14 +5,33 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.core.errors import ExecutorError
+from etram_pipeline.core.machine import num_cores
+from etram_pipeline.sequences.executors import (
+    ExecutorConfig,
+    close_kept,
+    kept_open,
+    open_executor,
+    processes,
+    worker_was_killed,
+)
 
 INLINE = ExecutorConfig.model_validate({"kind": "inline"})
+PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
+NO_CLUSTER = ExecutorConfig.model_validate({"kind": "dask", "cluster": "multiprocessing.NoCluster"})
 PROCESS = ExecutorConfig.model_validate({"kind": "processes", "workers": 1})
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets worker processes import this module by the name it has here."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
 
 
 def test_inline_jobs_run_in_this_process() -> None:
@@ -31,6 +50,92 @@ def test_an_inline_job_fails_where_its_result_is_asked_for() -> None:
 def test_processes_are_others() -> None:
     with open_executor(PROCESS) as executor:
         assert executor.submit(os.getpid).result() != os.getpid()
+
+
+def test_a_job_that_kills_its_process_fails_alone() -> None:
+    with open_executor(PROCESSES) as executor:
+        futures = [executor.submit(kill_itself if i == 2 else int, i) for i in range(6)]
+        errors = [future.exception() for future in futures]
+
+    assert [worker_was_killed(error) for error in errors] == [i == 2 for i in range(6)]
+    assert [f.result() for f, error in zip(futures, errors, strict=True) if not error] == [
+        0, 1, 3, 4, 5,
+    ]  # fmt: skip
+
+
+def kill_itself(_number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_processes_share_the_cores_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "num_cores", lambda: 6)
+    with open_executor(PROCESSES) as executor:
+        alone = executor.submit(num_cores).result()
+        among_four = [executor.submit(pause_and_count_cores) for _ in range(4)][1]
+
+        assert (alone, among_four.result()) == (6, 3)
+
+
+def pause_and_count_cores() -> int:
+    time.sleep(0.2)
+    return num_cores()
+
+
+def test_an_error_ends_what_is_being_computed_at_once() -> None:
+    futures: list[Future[None]] = []
+    started = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt):
+        start_and_interrupt(futures)
+
+    assert time.monotonic() - started < 30
+    assert all(future.done() for future in futures)
+
+
+def start_and_interrupt(futures: list[Future[None]]) -> None:
+    with open_executor(PROCESSES) as executor:
+        executor.submit(os.getpid).result()
+        futures += [executor.submit(time.sleep, 60) for _ in range(4)]
+        raise KeyboardInterrupt
+
+
+def test_an_executor_that_is_not_used_is_not_started() -> None:
+    with open_executor(NO_CLUSTER):
+        pass
+    with (
+        open_executor(NO_CLUSTER) as executor,
+        pytest.raises(ExecutorError, match=r"there is no cluster multiprocessing\.NoCluster"),
+    ):
+        executor.submit(int)
+
+
+def test_within_a_run_an_executor_is_started_once() -> None:
+    with kept_open():
+        with open_executor(PROCESS) as executor:
+            first = executor.submit(os.getpid).result()
+        with open_executor(PROCESS.model_copy()) as executor:
+            assert executor.submit(os.getpid).result() == first
+        close_kept()
+        assert not is_alive(first)
+        with open_executor(PROCESS) as executor:
+            second = executor.submit(os.getpid).result()
+    assert second != first
+    assert not is_alive(second)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "processes", "workes": 2}, "unknown key 'workes'; did you mean 'workers'"),
+        ({"kind": "inline", "workers": 2}, "unknown key 'workers'"),
+        ({"kind": "proceses"}, "unknown kind 'proceses'; did you mean 'processes'"),
+        ({"kind": "dask", "jobs": 2}, "unknown key 'jobs'; known: cluster, cores, kind, options"),
+        ({"kind": "processes", "workers": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_misspelt_settings_are_named(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ExecutorConfig.model_validate(settings)
 
 
 def is_alive(process_id: int) -> bool:

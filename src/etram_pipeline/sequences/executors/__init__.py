@@ -4,6 +4,7 @@ Each kind is a module of this package. Within a run an executor is opened once, 
 used, because a cluster takes long to come up.
 """
 
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -98,11 +99,13 @@ class _StartedByUse(Executor):
         self._config = config
         self._stack = stack
         self._executor: Executor | None = None
+        self._starting = threading.Lock()
 
     @override
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if self._executor is None:
-            self._executor = self._stack.enter_context(self._config.open())
+        with self._starting:
+            if self._executor is None:
+                self._executor = self._stack.enter_context(self._config.open())
         return self._executor.submit(fn, *args, **kwargs)
 
 
