@@ -86,18 +86,6 @@ class Recording(ABC):
             RecordingError: If the file is damaged; names the file and the place.
         """
 
-    def use_index(self, path: Path) -> None:
-        """Know where every time is, from a file of an earlier call or else by reading all events.
-
-        Args:
-            path: Where the index is, or is written to after it was made. One that is damaged or
-                of another recording is replaced.
-
-        Raises:
-            RecordingError: If the recording is damaged, or the index cannot be written.
-        """
-        raise NotImplementedError(f"{type(self).__name__} keeps no index of its times")
-
     def __fingerprint__(self) -> object:
         return file_identity(self.path)
 

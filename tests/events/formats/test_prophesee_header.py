@@ -25,7 +25,13 @@ def header_of(folder: Path, text: str | bytes, data: bytes = DATA) -> Header:
         ("% format EVT3;height=720;width=1280\n% evt 3.0\n", "EVT3"),
         ("% format evt2\n", "EVT2"),
         ("% format EVT21;endianness=little;height=720;width=1280\n", "EVT21"),
+        ("% format EVT2.1;height=720;width=1280\n", "EVT21"),
+        ("% format EVT 3.0\n", "EVT3"),
         ("% format HISTO3D;height=320;width=320\n", "HISTO3D"),
+        ("% Date 2019-01-01\n% integrator_name Prophesee\n% system_ID 21\n", "EVT2"),
+        ("% Date 2020-01-01\n% integrator_name Prophesee\n% system_ID 48\n", "EVT3"),
+        ("% Date 2020-01-01\n% integrator_name CenturyArks\n% system_ID 48\n", None),
+        ("% Data file containing CD events.\n% Version 2\n% system_ID 48\n", None),
         ("% Data file containing CD events.\n% Version 2\n", None),
     ],
 )
@@ -33,6 +39,26 @@ def test_the_encoding_is_named_alike_by_old_and_new_headers(
     text: str, format_name: str | None, tmp_path: Path
 ) -> None:
     assert header_of(tmp_path, text).format_name == format_name
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("% format EVT21;endianness=little;height=1;width=1\n", "little"),
+        ("% format EVT21;height=1;width=1;endianness=legacy\n", "legacy"),
+        ("% format EVT21;height=1;width=1\n% endianness legacy\n", "legacy"),
+        ("% format EVT21;height=1;width=1\n", "little"),
+        ("% format EVT21;height=1;width=1\n% system_ID 49\n", "legacy"),
+        ("% format EVT21;height=1;width=1\n% system_ID 64\n", "little"),
+        ("% format EVT21;height=1;width=1\n% integrator_name X\n% system_ID 49\n", "little"),
+        ("% evt 2.1\n% geometry 1x1\n", "legacy"),
+        ("% evt 3.0\n% system_ID 49\n", "little"),
+    ],
+)
+def test_the_order_of_halves_is_stated_or_that_of_the_camera(
+    text: str, order: str, tmp_path: Path
+) -> None:
+    assert header_of(tmp_path, text).endianness == order
 
 
 @pytest.mark.parametrize(
@@ -89,6 +115,7 @@ def test_two_sizes_that_differ_are_refused(tmp_path: Path) -> None:
         "format EVT3;height=720",
         "format EVT3;height=;width=3",
         "Width 4e2",
+        f"geometry {'9' * 5000}x1",
     ],
 )
 def test_a_size_that_is_none_is_refused(line: str, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.indexed import IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import read_header
-from etram_pipeline.events.recording import Recording
 
 _SUPPORTED = (
     "eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT2.1, EVT3), Prophesee DAT, Prophesee HDF5, AEDAT4"
@@ -23,7 +23,7 @@ _FOREIGN_SIGNATURES = {
 _CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
 
 
-def open_by_content(path: Path, size: tuple[int, int] | None) -> Recording:
+def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
     """The recording in an existing file.
 
     Raises:
@@ -45,7 +45,7 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> Recording:
     raise RecordingError(f"{path}: {_describe(beginning)}; supported are {_SUPPORTED}")
 
 
-def _open_hdf5(path: Path, size: tuple[int, int] | None) -> Recording:
+def _open_hdf5(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
     if _holds_group(path, "CD"):
         from etram_pipeline.events.formats.prophesee_hdf5 import PropheseeRecording
 
@@ -67,7 +67,7 @@ def _holds_group(path: Path, name: str) -> bool:
         return False
 
 
-def _open_prophesee(path: Path, size: tuple[int, int] | None) -> Recording:
+def _open_prophesee(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
     header = read_header(path)
     encoding = header.format_name
     if encoding is not None:

@@ -66,8 +66,16 @@ class IndexedRecording(Recording):
             if clock.has_reached(stop_us):
                 return
 
-    @override
     def use_index(self, path: Path) -> None:
+        """Know where every time is, from a file of an earlier call or else by reading all events.
+
+        Args:
+            path: Where the index is, or is written to after it was made. One that is damaged or
+                of another recording is replaced.
+
+        Raises:
+            RecordingError: If the recording is damaged, or the index cannot be written.
+        """
         identity = fingerprint([self._identity, self._blocks_recipe])
         known = TimeIndex.load(path, identity)
         if known is not None and known.before(0) == self._index.before(0):
