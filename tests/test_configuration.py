@@ -86,3 +86,43 @@ def test_a_recording_that_nothing_would_read_is_refused(conf: Path) -> None:
     (conf / "base/catalog.yml").write_text("recordings: {type: MemoryDataset}\n")
     with pytest.raises(ConfigurationError, match="add `--env recording`"):
         load(conf, recording="street.raw")
+
+
+@pytest.fixture
+def executors(conf: Path) -> Path:
+    """Globals with an executor, and an environment with another."""
+    (conf / "base/globals.yml").write_text("data: data\nexecutor: {kind: processes, workers: 3}\n")
+    (conf / "cluster").mkdir()
+    (conf / "cluster/globals.yml").write_text("executor: {kind: dask, cores: 2}\n")
+    return conf
+
+
+def load_globals(conf: Path, env: str = "lab", **runtime: object) -> dict[str, object]:
+    loader = ConfigLoader(str(conf), env, runtime, base_env="base", default_run_env="lab")
+    found: dict[str, object] = loader["globals"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("env", "asked", "executor"),
+    [
+        ("lab", None, {"kind": "processes", "workers": 3}),
+        ("cluster", None, {"kind": "dask", "cores": 2}),
+        ("lab", "cluster", {"kind": "dask", "cores": 2}),
+        ("cluster", "base", {"kind": "processes", "workers": 3}),
+        ("cluster", "inline", {"kind": "inline"}),
+        ("lab", {"workers": 1}, {"kind": "processes", "workers": 1}),
+        ("lab", {"kind": "dask"}, {"kind": "dask"}),
+    ],
+)
+def test_the_executor_is_that_of_the_environment_or_the_one_asked_for(
+    executors: Path, env: str, asked: object, executor: dict[str, object]
+) -> None:
+    runtime = {} if asked is None else {"executor": asked}
+
+    assert load_globals(executors, env, **runtime) == {"data": "data", "executor": executor}
+
+
+def test_an_unknown_executor_names_the_nearest(executors: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unknown executor 'clutser'; did you mean 'clus"):
+        load_globals(executors, executor="clutser")

@@ -1,5 +1,6 @@
 import click
 import pytest
+from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from pydantic import ValidationError
 from tests.conftest import OpenSession
@@ -46,6 +47,20 @@ def test_our_own_error_is_found_inside_that_of_kedro() -> None:
     error = DatasetError("Failed while loading data from dataset X")
     error.__cause__ = StoreError("the store is gone")
     assert explain(error) == "the store is gone"
+
+
+def test_our_own_error_is_one_message_whatever_it_was_made_of(
+    session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_session: object, **_options: object) -> None:
+        raise StoreError("the cluster does not start") from TypeError("unexpected argument")
+
+    monkeypatch.setattr(KedroSession, "run", run)
+    with (
+        session(track=False) as active,
+        pytest.raises(click.ClickException, match="does not start"),
+    ):
+        active.run()
 
 
 def test_asides_of_pydantic_are_left_out() -> None:

@@ -72,7 +72,8 @@ def ended_in_order() -> Iterator[None]:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
+    # An error of ours says all there is to say, whatever it was made of.
+    while error.__cause__ is not None and not isinstance(error, EtramError):
         error = error.__cause__
     return error
 

@@ -25,6 +25,7 @@ from etram_pipeline.sequences.executors import (
 INLINE = ExecutorConfig.model_validate({"kind": "inline"})
 PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
 NO_CLUSTER = ExecutorConfig.model_validate({"kind": "dask", "cluster": "multiprocessing.NoCluster"})
+CLUSTER = ExecutorConfig.model_validate({"kind": "dask", "workers": 2})
 PROCESS = ExecutorConfig.model_validate({"kind": "processes", "workers": 1})
 
 
@@ -107,6 +108,34 @@ def test_an_executor_that_is_not_used_is_not_started() -> None:
         pytest.raises(ExecutorError, match=r"there is no cluster multiprocessing\.NoCluster"),
     ):
         executor.submit(int)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cluster": "no_such_module.Cluster"}, "needs the module no_such_module: pip install"),
+        ({"options": {"memory_limt": "1GB"}}, "does not start with .* argument 'memory_limt'"),
+        (
+            {"cluster": "dask_jobqueue.SGECluster", "options": {"cores": 1, "memory": "1GB"}},
+            "submits jobs by `qsub`, which this machine does not have",
+        ),
+    ],
+)
+def test_a_cluster_that_does_not_start_says_why(settings: dict[str, object], message: str) -> None:
+    pytest.importorskip("dask_jobqueue")
+    config = ExecutorConfig.model_validate({"kind": "dask", "workers": 1, **settings})
+    with open_executor(config) as executor, pytest.raises(ExecutorError, match=message):
+        executor.submit(int)
+
+
+@pytest.mark.slow
+def test_a_recording_that_kills_workers_of_a_cluster_fails_alone() -> None:
+    pytest.importorskip("distributed")
+    with open_executor(CLUSTER) as executor:
+        futures = [executor.submit(kill_itself if i == 2 else int, i) for i in range(6)]
+
+        assert worker_was_killed(futures[2].exception())
+        assert executor.submit(num_cores).result() == 1  # for it is alive, and others work as well
 
 
 def test_within_a_run_an_executor_is_started_once() -> None:

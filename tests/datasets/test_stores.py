@@ -1,0 +1,91 @@
+"""Datasets that are computed when they are saved."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import rich
+from kedro.io import DatasetError
+from pydantic import ValidationError
+from rich.console import Console
+from tests.sequences.recordings import DATASET, KEYS, write_recordings
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets import stores
+from etram_pipeline.datasets.stores import LabelledFramesDataset
+from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.sequences.executors.processes import Config as Processes
+from etram_pipeline.sequences.preprocess import LabelJob, label_jobs
+
+INLINE = {"kind": "inline"}
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> dict[str, LabelJob]:
+    raw = tmp_path / "raw"
+    write_recordings(raw)
+    recordings = {key: raw / f"{key}_td.h5" for key in KEYS}
+    label_files = {key: raw / f"{key}_bbox.npy" for key in KEYS}
+    return label_jobs(recordings, label_files, DATASET, LabelSettings())
+
+
+def test_saving_computes_what_loading_gives(tmp_path: Path, jobs: dict[str, LabelJob]) -> None:
+    dataset = LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE)
+    assert not dataset.exists()
+
+    dataset.save(jobs)
+
+    assert dataset.exists()
+    assert sorted(dataset.load()) == sorted(KEYS)
+    assert dataset.preview(nrows=1)["data"] == [["train/a", 9, 9]]
+
+
+def test_jobs_run_in_processes_unless_another_executor_is_named(tmp_path: Path) -> None:
+    assert LabelledFramesDataset(path=str(tmp_path)).executor == Processes(kind="processes")
+
+
+def test_misspelt_executors_are_told_when_the_catalog_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="unknown key 'workes'; did you mean 'workers'"):
+        LabelledFramesDataset(path=str(tmp_path), executor={"kind": "processes", "workes": 2})
+
+
+def test_a_store_that_is_not_there_names_the_pipeline_to_run(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="run `kedro run --pipelines preprocess`"):
+        LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).load()
+
+
+def test_in_a_log_progress_is_told_every_few_seconds_only(
+    tmp_path: Path,
+    jobs: dict[str, LabelJob],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        LabelledFramesDataset(path=str(tmp_path / "one"), executor=INLINE).save(jobs)
+    assert "1 of 3 recordings" not in caplog.text
+    assert "labels_v2: 3 of 3 recordings in 0 s" in caplog.text
+
+    monkeypatch.setattr(stores, "_TELL_EVERY_S", 0.0)
+    with caplog.at_level(logging.INFO):
+        LabelledFramesDataset(path=str(tmp_path / "two"), executor=INLINE).save(jobs)
+    assert "labels_v2: 1 of 3 recordings, 0 s to go (train/a)" in caplog.text
+
+
+def test_on_a_terminal_progress_is_a_bar(
+    tmp_path: Path, jobs: dict[str, LabelJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(force_terminal=True, width=120, record=True)
+    monkeypatch.setattr(rich, "get_console", lambda: console)
+
+    LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).save(jobs)
+
+    assert "labels_v2" in console.export_text()
+
+
+def test_saving_where_nothing_can_be_written_fails(
+    tmp_path: Path, jobs: dict[str, LabelJob]
+) -> None:
+    (tmp_path / "store").write_text("notes")
+
+    with pytest.raises((StoreError, DatasetError), match="cannot be written to"):
+        LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).save(jobs)
