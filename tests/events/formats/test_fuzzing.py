@@ -45,7 +45,7 @@ def test_damage_is_an_error_or_leaves_a_recording_that_keeps_its_promises(
     assert fuzz(path, seed=1, num_copies=NUM_COPIES) == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_much_more_damage_does_no_more_harm(
     seed: int, file_format: str, make_events: MakeEvents, write_recording: WriteRecording
