@@ -7,10 +7,40 @@ run-time type checks of the tests out of what the compiler has to understand.
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Int8, Int64, Integer, UInt8, UInt16, UInt32
+from jaxtyping import Int8, Int64, Integer, Shaped, UInt8, UInt16, UInt32
 from numba import njit
 
 _BLOCK = 2048
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def copy_checked(
+    events: tuple[Integer[np.ndarray, " N"], Integer[np.ndarray, " N"], Shaped[np.ndarray, " N"]],
+    size: tuple[int, int],
+    copies: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
+) -> tuple[int, bool]:
+    """Copy columns, rows and polarities, these as 0 or 1.
+
+    Args:
+        events: What to copy; what is outside the sensor may be anything else in the copy.
+        size: Height and width of the sensor, in px.
+        copies: What to copy to.
+
+    Returns:
+        How many events lie outside the sensor, and whether any polarity is above 1.
+    """
+    x, y, polarity = events
+    height, width = size
+    num_outside, num_foreign = 0, 0
+    for i in range(len(x)):
+        num_outside += (x[i] < 0) | (x[i] >= width) | (y[i] < 0) | (y[i] >= height)
+        copies[0][i] = x[i]
+        copies[1][i] = y[i]
+    for i in range(len(polarity)):
+        num_foreign += polarity[i] > 1
+        copies[2][i] = polarity[i] > 0
+    return num_outside, num_foreign > 0
 
 
 @no_type_check

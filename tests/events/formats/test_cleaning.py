@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.events.windows.conftest import SpanRecording
 
@@ -59,6 +59,7 @@ def test_the_clock_leaves_the_given_times_alone() -> None:
     assert raised.tolist() == [5, 5, 8]
 
 
+@settings(deadline=None)  # the first case compiles a kernel
 @given(TIMES, st.integers(0, 30))
 def test_events_before_time_zero_are_left_out_and_counted(times: list[int], place: int) -> None:
     t_us = np.array(times)

@@ -118,25 +118,39 @@ def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording)
     Raises:
         RecordingError: If a polarity is above 1.
     """
-    if columns.polarity.max(initial=0) > 1:
+    # The compiler behind the kernels takes a second to import, which opening a file must not.
+    from etram_pipeline.events.kernels import copy_checked
+
+    size = recording.height, recording.width
+    x, y, polarity = (_native(each) for each in (columns.x, columns.y, columns.polarity))
+    copies = np.empty(len(x), np.uint16), np.empty(len(x), np.uint16), np.empty(len(x), np.uint8)
+    num_dropped, has_foreign_polarity = copy_checked((x, y, polarity), size, copies)
+    if has_foreign_polarity:
         raise RecordingError(
             f"{recording.path}: an event between {t_us[0]} and {t_us[-1]} us has "
-            f"polarity {columns.polarity.max()}, but polarity is 0 or 1, or -1 or 1; write the "
+            f"polarity {polarity.max()}, but polarity is 0 or 1, or -1 or 1; write the "
             "recording again with such polarities"
         )
-    inside = _within(columns.x, recording.width) & _within(columns.y, recording.height)
-    num_dropped = len(inside) - int(np.count_nonzero(inside))
-    kept = inside if num_dropped else slice(None)
+    inside = _within(x, size[1]) & _within(y, size[0]) if num_dropped else slice(None)
+    is_raised = _address(columns.t_us) != _address(t_us)
     return Events(
-        x=columns.x[kept].astype(np.uint16),
-        y=columns.y[kept].astype(np.uint16),
-        t_us=t_us[kept].copy(),
-        polarity=(columns.polarity[kept] > 0).astype(np.uint8),
+        x=copies[0][inside],
+        y=copies[1][inside],
+        t_us=t_us[inside] if num_dropped else t_us.copy(),
+        polarity=copies[2][inside],
         num_dropped=num_dropped,
-        num_late=int(np.count_nonzero(columns.t_us != t_us)),
+        num_late=int(np.count_nonzero(columns.t_us != t_us)) if is_raised else 0,
     )
 
 
+def _native(values: Shaped[np.ndarray, " N"]) -> Shaped[np.ndarray, " N"]:
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _address(values: Shaped[np.ndarray, " N"]) -> int:
+    address: int = values.__array_interface__["data"][0]
+    return address
+
+
 def _within(values: Integer[np.ndarray, " N"], size: int) -> Bool[np.ndarray, " N"]:
-    below = values < size
-    return below & (values >= 0) if np.issubdtype(values.dtype, np.signedinteger) else below
+    return (values >= 0) & (values < size)

@@ -33,8 +33,8 @@ _DEFAULT_SIZE = (720, 1280)
 Source: uzh-rpg/RVT, scripts/genx/preprocess_dataset.py, class H5Reader.
 """
 
-_BLOCK_EVENTS = 2**16
-_BLOCKS_AHEAD = 6
+_BLOCK_EVENTS = 2**18
+_BLOCKS_AHEAD = 3
 _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
@@ -90,24 +90,26 @@ class EtramRecording(IndexedRecording):
         firsts = range(block * self._block_events, self._num_events, self._block_events)
         # As many as are ahead, the one in use, and the one that is submitted next.
         ring = cycle([self._buffers() for _ in range(min(_BLOCKS_AHEAD + 2, len(firsts)))])
-        ahead: deque[Future[Buffers]] = deque()
+        ahead: deque[tuple[Buffers, list[Future[None]]]] = deque()
         num_yielded = 0
         with self._reader() as fill, ThreadPoolExecutor(min(num_cores(), _MOST_THREADS)) as pool:
             try:
                 for first, buffers in zip(firsts, ring, strict=False):
                     num_rows = min(self._block_events, self._num_events - first)
                     rows = {name: buffer[:num_rows] for name, buffer in buffers.items()}
-                    ahead.append(pool.submit(_fill_all, fill, first, rows))
+                    ahead.append((rows, [pool.submit(fill, n, first, rows[n]) for n in rows]))
                     # One more each time, so that a short stretch does not wait for what follows.
                     if len(ahead) > min(num_yielded, _BLOCKS_AHEAD):
-                        yield self._block(ahead.popleft().result())
+                        yield self._join(*ahead.popleft())
                         num_yielded += 1
                 while ahead:
-                    yield self._block(ahead.popleft().result())
+                    yield self._join(*ahead.popleft())
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _block(self, rows: Buffers) -> Block:
+    def _join(self, rows: Buffers, futures: list[Future[None]]) -> Block:
+        for future in futures:
+            future.result()
         return Block(Columns(rows["x"], rows["y"], self._times(rows["t"]), rows["p"]))
 
     def _times(self, rows: npt.NDArray[Any]) -> Int64[np.ndarray, " N"]:
@@ -212,9 +214,3 @@ def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, wid
             for name, column in columns.items():
                 column.resize((len(column) + len(events),))
                 column[len(column) - len(events) :] = values[name]
-
-
-def _fill_all(fill: FillRows, first: int, rows: Buffers) -> Buffers:
-    for name, column in rows.items():
-        fill(name, first, column)
-    return rows
