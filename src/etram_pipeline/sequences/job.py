@@ -124,7 +124,7 @@ class Task:
         except Exception as error:  # noqa: BLE001  # one bad recording must not stop the others
             if is_out_of_space(error):
                 return Outcome(failure=out_of_space(self.claim.root), is_full=True)
-            is_known = isinstance(error, EtramError)
+            is_known = isinstance(error, EtramError | PermissionError)
             return Outcome(
                 failure=f"{type(error).__name__}: {error}",
                 traceback="" if is_known else traceback.format_exc(),

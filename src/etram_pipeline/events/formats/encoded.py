@@ -16,8 +16,8 @@ from etram_pipeline.events.formats.prophesee_header import Header
 
 logger = logging.getLogger(__name__)
 
-_MOST_BLOCK_EVENTS = 2**20
-_MOST_BLOCK_WORDS = 2**16
+_MOST_BLOCK_EVENTS = 2**21
+_MOST_BLOCK_WORDS = 2**18
 
 
 class EncodedRecording(IndexedRecording):
