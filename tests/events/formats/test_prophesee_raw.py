@@ -69,7 +69,7 @@ def test_a_stream_of_full_vectors_comes_in_chunks_of_bounded_size(tmp_path: Path
 
     sizes = [len(events) for events in recording.read()]
 
-    assert max(sizes) <= 2**20
+    assert max(sizes) <= 2**21
     assert sum(sizes) == recording.num_events == 32 * 50_000
 
 
