@@ -20,12 +20,13 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.fingerprint import FileIdentity
 
-Product = Literal["labels_v2", "event_representations_v2", "quality"]
+Product = Literal["labels_v2", "event_representations_v2", "quality", "export"]
 """What is stored of a recording, and the folder it is stored in."""
 
 LABELS: Product = "labels_v2"
 REPRESENTATIONS: Product = "event_representations_v2"
 QUALITY: Product = "quality"
+EXPORT: Product = "export"
 
 LABELS_FILE = "labels.npz"
 TIMES_FILE = "timestamps_us.npy"

@@ -21,6 +21,7 @@ from etram_pipeline.sequences.export.publication import Publication, is_publishe
 from etram_pipeline.sequences.export.settings import ExportSettings
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import (
+    EXPORT,
     LABELS,
     RECORD_FILE,
     Index,
@@ -110,11 +111,11 @@ def write_dataset(
     publication, jobs = export.publication, export.jobs(root)
     notes = root / layout.NOTES
     notes.mkdir(parents=True, exist_ok=True)
-    with exclusive(root, layout.NOTED):
+    with exclusive(root, EXPORT):
         _sweep(root)
         _forget_incomplete(root, jobs)
         # Jobs withdraw what is published before they change anything.
-        index = build(notes, layout.NOTED, jobs, executor, progress=progress, raise_failures=False)
+        index = build(notes, EXPORT, jobs, executor, progress=progress, raise_failures=False)
         mark = publication.mark(_reached(index))
         if index.recordings and not is_published(root, mark):
             withdraw(root)

@@ -19,6 +19,7 @@ from etram_pipeline.sequences.export.settings import ExportSettings
 from etram_pipeline.sequences.export.yolo import box_lines
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import (
+    EXPORT,
     FRAME_WINDOWS_FILE,
     LABELS_FILE,
     TIMES_FILE,
@@ -27,7 +28,7 @@ from etram_pipeline.sequences.layout import (
 )
 from etram_pipeline.sequences.store import StoredFrames
 
-NOTES = tuple(f"{layout.NOTED}/{name}" for name in (layout.LEDGER_FILE, layout.RECORD_FILE))
+NOTES = tuple(f"{EXPORT}/{name}" for name in (layout.LEDGER_FILE, layout.RECORD_FILE))
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,18 @@ class ExportJob(Job):
         paint = self.settings.picture.build(self.stored.channels, signed=signed)
         frames = read_frames(self.stored, self._windows, self.label_folder, self.num_classes)
         files = self._files()
-        last_files = self._claim(folder / layout.NOTED, files)
+        last_files = self._claim(folder / EXPORT, files)
         num_bytes = self._write_files(frames, paint)
         for file in last_files - set(files):
             (self.root / file).unlink(missing_ok=True)
-        layout.write_notes(folder / layout.NOTED / layout.LEDGER_FILE, self._ledger(files, frames))
+        layout.write_notes(folder / EXPORT / layout.LEDGER_FILE, self._ledger(files, frames))
         summary = Summary(
             num_frames=len(frames),
             num_boxes=sum(len(frame.boxes) for frame in frames),
             num_bytes=num_bytes,
         )
         record = Record(fingerprint=fingerprint, settings=self._settings(), summary=summary)
-        layout.write_notes(folder / layout.NOTED / layout.RECORD_FILE, record)
+        layout.write_notes(folder / EXPORT / layout.RECORD_FILE, record)
         return record
 
     @property

@@ -12,15 +12,13 @@ from pydantic import Field, ValidationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.sequences.layout import REPRESENTATIONS, Product
+from etram_pipeline.sequences.layout import EXPORT
 
 PICTURES = "images"
 LABELS = "labels"
 """Files of boxes, which YOLO finds by replacing `images` in the path of a picture."""
 
 NOTES = ".export"
-NOTED: Product = REPRESENTATIONS
-"""What the build takes pictures for."""
 RECORD_FILE = "record.json"
 LEDGER_FILE = "frames.json"
 SUMMARY_FILE = "dataset.json"
@@ -103,7 +101,7 @@ def label_file(split: str, name: str) -> str:
 
 def ledger_path(root: Path, key: str) -> Path:
     """File of the ledger of a recording in the dataset under `root`."""
-    return root / NOTES / key / NOTED / LEDGER_FILE
+    return root / NOTES / key / EXPORT / LEDGER_FILE
 
 
 def read_ledger(path: Path) -> Ledger:
