@@ -43,6 +43,14 @@ def test_windows_before_the_first_event_are_left_out_but_those_of_frames(
     assert plan([233_333], start_us=start_us).stop_us.tolist() == stop_us
 
 
+def test_a_clock_that_began_in_1970_costs_nothing() -> None:
+    start_us = 1_700_000_000_000_000
+
+    found = plan([start_us + 120_000], start_us=start_us)
+
+    assert (found.stop_us - start_us).tolist() == [20_000, 70_000, 120_000]
+
+
 def test_two_windows_lead_from_one_frame_to_the_next() -> None:
     found = plan([100_000, 199_999], interval_us=99_999)
 

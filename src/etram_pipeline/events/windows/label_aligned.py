@@ -38,8 +38,9 @@ class Config(WindowConfig):
             )
         step_us = 1000 * self.step_ms
         first_us = int(frame_times_us[0])
-        before = np.arange(first_us, 0, -step_us, dtype=np.int64)[1:-1][::-1]
-        before = before[before >= recording.start_us]
+        # A clock may have begun in 1970, so what is left out must not be counted out either.
+        num_before = min(-(-first_us // step_us) - 2, (first_us - recording.start_us) // step_us)
+        before = first_us - step_us * np.arange(num_before, 0, -1, dtype=np.int64)
         interval_us = frame_interval_us or _shortest_gap_us(frame_times_us, default=step_us)
         steps_per_interval = max(1, round(interval_us / step_us))
         between = [
