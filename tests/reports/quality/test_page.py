@@ -113,7 +113,15 @@ def test_counts_are_short(number: int | float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0.00 s"), (9.5, "9.50 s"), (59, "59.0 s"), (216, "3 min 36 s"), (36_000, "10 h 0 min")],
+    [
+        (0, "0.00 s"),
+        (9.5, "9.50 s"),
+        (59, "59.0 s"),
+        (59.97, "1 min 00 s"),
+        (119.7, "2 min 00 s"),
+        (216, "3 min 36 s"),
+        (36_000, "10 h 00 min"),
+    ],
 )
 def test_lengths_are_short(seconds: int | float, text: str) -> None:
     assert duration_text(round(1e6 * seconds)) == text

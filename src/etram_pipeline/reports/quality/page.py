@@ -13,6 +13,7 @@ from etram_pipeline.reports.quality.findings import SEVERITIES, Finding, cut, to
 from etram_pipeline.reports.quality.sparkline import course, draw
 from etram_pipeline.reports.quality.survey import Survey
 from etram_pipeline.reports.templating import render_page
+from etram_pipeline.sequences.progress import duration
 from etram_pipeline.sequences.quality import RecordingQuality
 
 MAX_ROWS = 400
@@ -98,11 +99,8 @@ def big_text(number: int | float) -> str:
 def duration_text(duration_us: int) -> str:
     """A length of time in words: `3 min 36 s`."""
     seconds = duration_us / 1e6
-    minutes, hours = seconds // 60, seconds // 3600
-    if hours:
-        return f"{hours:,.0f} h {minutes % 60:.0f} min"
-    if minutes:
-        return f"{minutes:.0f} min {seconds % 60:.0f} s"
+    if seconds >= 59.95:  # noqa: PLR2004  # which one digit would make 60.0
+        return duration(seconds)
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004  # digits
 
 
