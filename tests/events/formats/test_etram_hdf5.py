@@ -88,6 +88,18 @@ def test_columns_may_be_compressed_by_any_filter(
     assert (recording.start_us, recording.stop_us) == (events.t_us[0], events.t_us[-1] + 1)
 
 
+@pytest.mark.parametrize("dtype", ["<u8", ">u8"])
+def test_a_time_too_large_to_count_with_is_refused(dtype: str, tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    with h5py.File(path, "w") as file:
+        for name in "xyp":
+            file[f"events/{name}"] = np.zeros(3, np.uint8)
+        file["events/t"] = np.array([1, 2, 2**63], dtype)
+
+    with pytest.raises(RecordingError, match="time 9223372036854775808 us, but the largest"):
+        list(open_recording(path).read())
+
+
 def test_without_any_size_it_is_that_of_the_reference_and_said_so(
     tmp_path: Path, make_events: MakeEvents, caplog: pytest.LogCaptureFixture
 ) -> None:

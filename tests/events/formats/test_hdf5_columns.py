@@ -67,6 +67,32 @@ def add_size(height: object, width: object) -> Change:
     return change
 
 
+def add_offset(offset_us: object) -> Change:
+    return lambda file: file.update({"t_offset": offset_us})
+
+
+def link_elsewhere(file: h5py.File) -> None:
+    other = Path(file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as target:
+        target["x"] = np.full(10, 7)
+    del file["events/x"]
+    file["events/x"] = h5py.ExternalLink(other, "x")
+
+
+def compose_of_others(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((10,), "i8")
+    layout[:5] = h5py.VirtualSource("missing.h5", "x", (5,))
+    del file["events/x"]
+    file["events"].create_virtual_dataset("x", layout)
+
+
+def keep_elsewhere(file: h5py.File) -> None:
+    values = Path(file.filename).with_name("values.bin")
+    values.write_bytes(bytes(8))
+    del file["events/x"]
+    file.create_dataset("events/x", (10,), "i8", external=[(str(values), 0, h5py.h5f.UNLIMITED)])
+
+
 @pytest.mark.parametrize(
     ("change", "description"),
     [
@@ -90,6 +116,12 @@ def add_size(height: object, width: object) -> Change:
         (add_size(720, 65_537), r"'width': 65537\}"),
         (add_size("tall", "wide"), "events/height is not a whole number"),
         (add_size([1, 2], [3, 4]), "events/height is not a whole number"),
+        (add_size(7.5, 7), r"events/height is not a whole number \(it is 7.5\)"),
+        (add_offset(np.uint64(2**64 - 1)), "t_offset is 18446744073709551615, but no clock"),
+        (add_offset(-(2**63)), "t_offset is -9223372036854775808, but no clock"),
+        (link_elsewhere, "events/x lies in another file"),
+        (compose_of_others, "events/x lies in another file"),
+        (keep_elsewhere, "events/x lies in another file"),
     ],
 )
 def test_a_spoilt_file_is_refused_with_the_place(

@@ -103,6 +103,18 @@ def test_a_chunk_that_skipped_its_filter_is_left_to_hdf5(tmp_path: Path) -> None
     assert layout_of(path) is None
 
 
+def test_values_that_fill_some_bits_only_are_left_to_hdf5(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    kind = h5py.h5t.STD_U16LE.copy()
+    kind.set_precision(12)
+    kind.set_offset(4)
+    with h5py.File(path, "w") as file:
+        h5py.h5d.create(file.id, b"t", kind, h5py.h5s.create_simple((1000,)))
+        file["t"][:] = VALUES % 4096
+
+    assert layout_of(path) is None
+
+
 def test_a_file_behind_foreign_bytes_is_left_to_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     with h5py.File(path, "w", userblock_size=512) as file:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from jaxtyping import Int64
 from typing_extensions import override
 
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.events.formats.cleaning import Columns
@@ -37,6 +38,7 @@ _BLOCK_EVENTS = 2**18
 _BLOCKS_AHEAD = 3
 _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
+_BEYOND_INT64 = ("<u8", ">u8")
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 
 Buffers = Mapping[str, npt.NDArray[Any]]
@@ -114,6 +116,11 @@ class EtramRecording(IndexedRecording):
 
     def _times(self, rows: npt.NDArray[Any]) -> Int64[np.ndarray, " N"]:
         times_us = rows.astype(np.int64, copy=False)
+        if rows.dtype in _BEYOND_INT64 and (times_us < 0).any():
+            raise RecordingError(
+                f"{self.path}: events/t has the time {rows.max()} us, but the largest that can be "
+                f"is {2**63 - 1}; write the recording again"
+            )
         return times_us + self._offset_us if self._offset_us else times_us
 
     def _buffers(self) -> Buffers:

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.hdf5_layout import ColumnLayout, find_layout
+from etram_pipeline.events.formats.hdf5_layout import ColumnLayout, find_layout, is_whole
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 _NAMES = ("x", "y", "p", "t")
 _TAIL_EVENTS = 2**14
+_LARGEST_OFFSET_US = 2**62
 _REMEDY = "fetch or write the file again"
 _HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
 
@@ -34,6 +35,7 @@ class EventColumns:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self._path = path
+        self._file = file
         self._group = _events_group(path, file)
         self._columns = {name: self._column(name) for name in _NAMES}
         lengths = {name: len(column) for name, column in self._columns.items()}
@@ -44,7 +46,7 @@ class EventColumns:
         self.num_events = lengths["t"]
         self.types = {name: column.dtype for name, column in self._columns.items()}
         self.sensor_size = self._read_size()
-        self.offset_us = self._scalar(file["t_offset"]) if "t_offset" in file else 0
+        self.offset_us = self._read_offset()
         self.largest_chunk_bytes = max(
             (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()
         )
@@ -79,6 +81,17 @@ class EventColumns:
             )
         return sides[0], sides[1]
 
+    def _read_offset(self) -> int:
+        if "t_offset" not in self._file:
+            return 0
+        offset_us = self._scalar(self._file["t_offset"])
+        if abs(offset_us) > _LARGEST_OFFSET_US:
+            raise RecordingError(
+                f"{self._path}: t_offset is {offset_us}, but no clock is older than "
+                f"{_LARGEST_OFFSET_US} us; correct or remove it"
+            )
+        return offset_us
+
     def layouts(self) -> dict[str, ColumnLayout] | None:
         """Where each column lies in the file; None where HDF5 must read one of them."""
         try:
@@ -90,7 +103,10 @@ class EventColumns:
 
     def _scalar(self, entry: h5py.Dataset | h5py.Group) -> int:
         try:
-            return int(np.asarray(entry[()]).item())
+            value = np.asarray(entry[()]).item()
+            if int(value) != value:
+                raise ValueError(f"it is {value!r}")
+            return int(value)
         except (*_HDF5_ERRORS, AttributeError) as error:
             raise RecordingError(
                 f"{self._path}: {entry.name.lstrip('/')} is not a whole number ({error}); correct "
@@ -110,6 +126,11 @@ class EventColumns:
             raise RecordingError(
                 f"{self._path}: events/{name} holds {column.dtype}, but must hold integers; write "
                 "the recording again, times in whole microseconds"
+            )
+        if not is_whole(column, self._file):
+            raise RecordingError(
+                f"{self._path}: events/{name} lies in another file, of whose change nobody would "
+                "know; copy it into this one"
             )
         self._check_filters(name, column)
         self._check_written(name, column)

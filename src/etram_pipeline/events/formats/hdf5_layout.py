@@ -112,11 +112,14 @@ def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
     """Layout of a column, None where only HDF5 can read it.
 
     That is so if it is compressed by anything but gzip, if decompressing a chunk for a few of its
-    values would be wasteful, or if it does not lie in the file as it should, of which HDF5 tells.
+    values would be wasteful, if values fill only some bits of their bytes, or if it does not lie in
+    the file as it should, of which HDF5 tells.
     """
     creation = column.id.get_create_plist()
     filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     if filters not in _READABLE or column.file.userblock_size:
+        return None
+    if column.id.get_type() != h5py.h5t.py_create(column.dtype, logical=True):
         return None
     chunk_rows = max(len(column), 1) if column.chunks is None else int(column.chunks[0])
     chunks = _contiguous(column) if column.chunks is None else _chunks(column, chunk_rows)
@@ -133,6 +136,16 @@ def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
         is_deflated=_DEFLATE in filters,
         is_shuffled=_SHUFFLE in filters,
     )
+
+
+def is_whole(dataset: h5py.Dataset, file: h5py.File) -> bool:
+    """Whether all values of a dataset lie in this very file, as far as it knows.
+
+    Links and virtual datasets lead into other files, of whose change or loss nobody would know:
+    HDF5 takes zeros for what is missing there.
+    """
+    place, own = h5py.h5o.get_info(dataset.id), h5py.h5o.get_info(file.id)
+    return place.fileno == own.fileno and not dataset.is_virtual and dataset.external is None
 
 
 def _contiguous(column: h5py.Dataset) -> Int64[np.ndarray, "C 2"] | None:

@@ -16,6 +16,7 @@ from etram_pipeline.events.formats import ecf
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.encoding import EventArrays, allocate, columns_of
 from etram_pipeline.events.formats.hdf5_attributes import read_texts
+from etram_pipeline.events.formats.hdf5_layout import is_whole
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import Header
 
@@ -73,7 +74,7 @@ class _Events:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self._path = path
-        self._dataset = self._checked(file[_NAME])
+        self._dataset = self._checked(file[_NAME], file)
         self.num_events = len(self._dataset)
         self._chunk_events = (self._dataset.chunks or (1,))[0]
         self._largest_chunk_bytes = ecf.MOST_BYTES_PER_EVENT * (self._chunk_events + 1)
@@ -147,9 +148,14 @@ class _Events:
             )
         return numbers
 
-    def _checked(self, dataset: object) -> h5py.Dataset:
+    def _checked(self, dataset: object, file: h5py.File) -> h5py.Dataset:
         if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
             raise RecordingError(f"{self._path}: {_NAME} is not a one-dimensional dataset")
+        if not is_whole(dataset, file):
+            raise RecordingError(
+                f"{self._path}: {_NAME} lies in another file, of whose change nobody would know; "
+                "copy it into this one"
+            )
         fields = dataset.dtype.fields or {}
         if not all(name in fields and fields[name][0].kind in "iu" for name in "xypt"):
             raise RecordingError(
