@@ -1,7 +1,7 @@
 """Compressing images outside HDF5, whose lock lets only one thread at a time do so."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ def filter_options(profile: Profile) -> dict[str, Any]:
     return {"compression": _FILTER, "compression_opts": (0, 0, 0, 0, _LEVEL, _SHUFFLE, codec)}
 
 
-def compress(canvases: Iterable[Canvas], profile: Profile) -> Iterator[Chunk]:
+def compress(canvases: Iterable[Canvas], profile: Profile) -> Generator[Chunk, None, None]:
     """Compress images in several threads.
 
     Args:
@@ -70,14 +70,17 @@ def compress(canvases: Iterable[Canvas], profile: Profile) -> Iterator[Chunk]:
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+            # An error that is kept would keep them, and the threads that draw them, as well.
+            if isinstance(canvases, Generator):
+                canvases.close()
 
 
 def _compress(canvas: Canvas, profile: Profile) -> Chunk:
-    # Its import takes a quarter of a second, which nothing else should wait for.
-    from numcodecs import blosc
-
     codec, _ = _CODECS[profile]
     try:
+        # Its import takes a quarter of a second, which nothing else should wait for.
+        from numcodecs import blosc
+
         image = canvas.image
         content = blosc.compress(image, codec.encode(), _LEVEL, blosc.NOSHUFFLE, _BLOCK_BYTES)
         canvas.blank()
