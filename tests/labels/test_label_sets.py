@@ -1,5 +1,6 @@
 """Telling eTraM's label sets apart, without refusing honest data."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,6 +134,8 @@ def test_files_without_boxes_or_that_cannot_be_read_tell_nothing(data: Path) -> 
         "text": b"boxes",
         "empty": b"",
         "cut": files[0].read_bytes()[:40],
+        "torn": files[0].read_bytes().replace(b"'fortran_order'", b"(fortran_order'"),
+        "packed": b"PK\x03\x04",
     }.items():
         files.append(data / f"{name}_bbox.npy")
         files[-1].write_bytes(content)
@@ -140,7 +143,10 @@ def test_files_without_boxes_or_that_cannot_be_read_tell_nothing(data: Path) -> 
     np.savez(data / "archive.npz", class_id=np.zeros(3))
     named = np.array([("bus",)], [("class_id", "U3")])
     np.save(data / "named_bbox.npy", named)
-    others = [data / name for name in ("plain_bbox.npy", "archive.npz", "named_bbox.npy", "none")]
+    np.save(data / "endless_bbox.npy", np.array([(np.inf,)], [("class_id", "f4")]))
+    os.mkfifo(data / "pipe_bbox.npy")
+    names = ("plain", "named", "endless", "pipe", "none")
+    others = [data / "archive.npz", *(data / f"{name}_bbox.npy" for name in names)]
     check_label_set([*files, *others], WANTS_EIGHT)
 
 

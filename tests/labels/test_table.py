@@ -70,6 +70,26 @@ def test_a_truncated_file_is_told_from_a_table(path: Path, make_labels: MakeLabe
         read_labels(path)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"PK\x03\x04" + content,
+        lambda content: content.replace(b"'fortran_order'", b"(fortran_order'"),
+        lambda content: content.replace(b"(5,)", b"(" + 18 * b"9" + b",)"),
+        lambda content: content.replace(b"(5,)", b"(05,)"),
+    ],
+    ids=["archive", "bracket", "too long for memory", "number"],
+)
+def test_a_damaged_header_is_told_whatever_it_makes_numpy_raise(
+    damage: Callable[[bytes], bytes], path: Path, make_labels: MakeLabels
+) -> None:
+    np.save(path, make_labels(t=[1, 2, 3, 4, 5]))
+    path.write_bytes(damage(path.read_bytes()))
+
+    with pytest.raises(LabelError, match=r"a_bbox\.npy cannot be read as a NumPy array"):
+        read_labels(path)
+
+
 def test_pickled_objects_are_never_loaded(path: Path) -> None:
     np.save(path, np.array([{"t": 1}]), allow_pickle=True)
 

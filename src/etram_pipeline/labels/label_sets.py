@@ -162,10 +162,12 @@ def _read_folders(label_files: Iterable[Path]) -> list[LabelFolder]:
 
 
 def _largest_class_id(path: Path) -> int | None:
+    if not path.is_file():
+        return None
     try:
         class_ids = np.load(path, mmap_mode="r", allow_pickle=False)["class_id"]
         return int(class_ids.max()) if class_ids.size else None
-    except (OSError, ValueError, TypeError, EOFError, IndexError, KeyError):
+    except Exception:  # noqa: BLE001  # damage makes NumPy, and what reads for it, raise anything
         return None
 
 

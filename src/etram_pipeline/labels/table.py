@@ -86,7 +86,7 @@ def _load(path: Path) -> LabelTable:
         raise LabelError(f"there is no label file {path}")
     try:
         table = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
         raise LabelError(
             f"{path} cannot be read as a NumPy array of boxes: {error}; "
             "it may be truncated, or no .npy file"
