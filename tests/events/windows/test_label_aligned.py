@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.events.windows.conftest import SpanRecording
 
-from etram_pipeline.core.errors import NoLabelsError
+from etram_pipeline.core.errors import NoLabelsError, RecordingError
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
 from etram_pipeline.events.windows.label_aligned import Config
 
@@ -49,6 +49,12 @@ def test_a_clock_that_began_in_1970_costs_nothing() -> None:
     found = plan([start_us + 120_000], start_us=start_us)
 
     assert (found.stop_us - start_us).tolist() == [20_000, 70_000, 120_000]
+
+
+@pytest.mark.parametrize("times_us", [[2**62], [100_000, 2**62], [100_000, 6 * 10**11]])
+def test_a_wrong_time_of_a_label_is_told_rather_than_filling_memory(times_us: list[int]) -> None:
+    with pytest.raises(RecordingError, match=rf"to {times_us[-1]} us, but a recording may have"):
+        plan(times_us)
 
 
 def test_two_windows_lead_from_one_frame_to_the_next() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.events.windows.conftest import SpanRecording
 
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.events.windows.regular import Config
 
@@ -32,6 +33,11 @@ def test_windows_end_at_multiples_of_the_step(
     start_us: int, last_us: int, stop_us: list[int]
 ) -> None:
     assert plan(start_us, last_us + 1).stop_us.tolist() == stop_us
+
+
+def test_a_wrong_time_of_an_event_is_told_rather_than_filling_memory() -> None:
+    with pytest.raises(RecordingError, match=r"windows would be cut from 0 to 4611686018427387904"):
+        plan(0, 2**62)
 
 
 def test_a_recording_without_events_has_no_windows() -> None:

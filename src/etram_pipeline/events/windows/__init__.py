@@ -9,7 +9,11 @@ from jaxtyping import Int64
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Component
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.recording import Recording
+
+MOST_WINDOWS = 10**7
+"""Most windows of a recording; those of 50 ms last more than five days."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,22 @@ class WindowConfig(Component):
             frame_interval_us: Regular distance of labelled frames, gaps being multiples of it.
             recording: What to cut; asking it for its end may cost a pass over the file.
         """
+
+
+def check_number(num_windows: int, start_us: int, stop_us: int) -> None:
+    """Refuse to plan windows that would fill memory and disk, for which one wrong time is enough.
+
+    Args:
+        num_windows: Windows wanted.
+        start_us: Where they begin, for the message.
+        stop_us: Where they end.
+
+    Raises:
+        RecordingError: If they are too many.
+    """
+    if num_windows > MOST_WINDOWS:
+        raise RecordingError(
+            f"{num_windows} windows would be cut from {start_us} to {stop_us} us, but a recording "
+            f"may have {MOST_WINDOWS}: correct the wrong time of a label or an event that reaches "
+            "so far, or set a greater `windows.step_ms`"
+        )

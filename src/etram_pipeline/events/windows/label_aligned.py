@@ -1,5 +1,6 @@
 """Windows that end exactly at labelled frames."""
 
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.events.recording import Recording
-from etram_pipeline.events.windows import WindowConfig, WindowPlan
+from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 
 
 class Config(WindowConfig):
@@ -40,15 +41,17 @@ class Config(WindowConfig):
         first_us = int(frame_times_us[0])
         # A clock may have begun in 1970, so what is left out must not be counted out either.
         num_before = min(-(-first_us // step_us) - 2, (first_us - recording.start_us) // step_us)
+        check_number(num_before, recording.start_us, first_us)
         before = first_us - step_us * np.arange(num_before, 0, -1, dtype=np.int64)
         interval_us = frame_interval_us or _shortest_gap_us(frame_times_us, default=step_us)
         steps_per_interval = max(1, round(interval_us / step_us))
-        between = [
-            _edges_us(start, stop, steps_per_interval * max(1, round((stop - start) / interval_us)))
-            for start, stop in zip(
-                frame_times_us[:-1].tolist(), frame_times_us[1:].tolist(), strict=True
-            )
+        gaps_us = list(itertools.pairwise(frame_times_us.tolist()))
+        num_steps = [
+            steps_per_interval * max(1, round((stop - start) / interval_us))
+            for start, stop in gaps_us
         ]
+        check_number(num_before + sum(num_steps), first_us, int(frame_times_us[-1]))
+        between = [_edges_us(*gap, num) for gap, num in zip(gaps_us, num_steps, strict=True)]
         ends_us = np.concatenate([before, frame_times_us[:1], *between])
         return WindowPlan(
             stop_us=ends_us,

@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from typing_extensions import override
 
 from etram_pipeline.events.recording import Recording
-from etram_pipeline.events.windows import WindowConfig, WindowPlan
+from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 
 
 class Config(WindowConfig):
@@ -31,6 +31,7 @@ class Config(WindowConfig):
         # `stop_us` is just after the last event, which a window may end at.
         first, last = start_us // step_us + 1, -(-(stop_us - 1) // step_us)
         num_windows = max(1, last - first + 1) if stop_us > start_us else 0
+        check_number(num_windows, start_us, stop_us)
         ends_us = step_us * np.arange(first, first + num_windows, dtype=np.int64)
         return WindowPlan(
             stop_us=ends_us,
