@@ -1,5 +1,6 @@
 """HDF5 files of Prophesee's Metavision: their layout, and what may be wrong with it."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,3 +247,22 @@ def test_times_before_zero_are_left_out_and_counted(
     assert found.num_early == np.count_nonzero(early.t_us < 0) > 0
     assert len(found) == 100 - found.num_early
     assert recording.start_us == early.t_us[early.t_us >= 0][0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_memory_does_not_grow_with_a_recording_that_hdf5_decompresses(tmp_path: Path) -> None:
+    dtype = np.dtype([("x", "<u2"), ("y", "<u2"), ("p", "<i2"), ("t", "<i8")])
+    with h5py.File(tmp_path / "recording", "w") as file:
+        options = {"chunks": (16_384,), "compression": "lzf"}
+        file.create_dataset("CD/events", data=np.zeros(5_000_000, dtype), **options)
+    chunks = open_recording(tmp_path / "recording", size=SIZE).read()
+    next(chunks)
+
+    before = resident_mb()
+    largest = max(resident_mb() for _ in chunks)
+
+    assert largest - before < 25  # of 70
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6

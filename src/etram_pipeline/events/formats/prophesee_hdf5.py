@@ -23,6 +23,7 @@ from etram_pipeline.events.formats.prophesee_header import Header
 _GROUP, _NAME = "CD", "CD/events"
 _BLOCK_EVENTS = 2**16
 _LARGEST_CHUNK_BYTES = 2**28
+_LEAST_CACHE_BYTES = 2**20
 _REMEDY = "fetch the file again, or convert it from RAW again"
 _HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
 
@@ -43,6 +44,8 @@ class PropheseeRecording(IndexedRecording):
             events = _Events(path, file)
             self._num_events = events.num_events
             self._block_events = events.block_events
+            # Twice a chunk, for events of one chunk that go into two blocks.
+            self._cache_bytes = max(_LEAST_CACHE_BYTES, 2 * events.chunk_bytes)
             fields = {**_attributes(path, file), **_attributes(path, file[_GROUP])}
         self.height, self.width = Header(path, fields, 0).sensor_size(otherwise=size)
 
@@ -58,7 +61,7 @@ class PropheseeRecording(IndexedRecording):
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        with _open(self.path) as file:
+        with _open(self.path, self._cache_bytes) as file:
             events = _Events(self.path, file)
             for number in range(block, -(-self._num_events // self._block_events)):
                 yield Block(events.read_block(number))
@@ -70,6 +73,7 @@ class _Events:
     Attributes:
         num_events: Its length.
         block_events: Events of all blocks but the last; whole chunks where they are ECF.
+        chunk_bytes: Size of a chunk before compression.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -77,6 +81,7 @@ class _Events:
         self._dataset = self._checked(file[_NAME], file)
         self.num_events = len(self._dataset)
         self._chunk_events = (self._dataset.chunks or (1,))[0]
+        self.chunk_bytes = self._chunk_events * self._dataset.dtype.itemsize
         self._largest_chunk_bytes = ecf.MOST_BYTES_PER_EVENT * (self._chunk_events + 1)
         self._is_ecf = self._filters() == [ecf.FILTER]
         self.block_events = _BLOCK_EVENTS
@@ -199,10 +204,10 @@ class _Events:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    """The open file; errors of HDF5 become one that names it."""
+def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[h5py.File]:
+    """The open file, whose cache HDF5 fills up; errors of HDF5 become one that names it."""
     try:
-        with h5py.File(path, "r", rdcc_nbytes=_LARGEST_CHUNK_BYTES) as file:
+        with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
             yield file
     except RecordingError:
         raise
