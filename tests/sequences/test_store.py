@@ -234,6 +234,11 @@ def remove_times(folder: Path) -> None:
     (folder / "timestamps_us.npy").unlink()
 
 
+def open_a_bracket(folder: Path) -> None:
+    path = folder / "timestamps_us.npy"
+    path.write_bytes(path.read_bytes().replace(b"(6,)", b"((6,"))
+
+
 def write_other_numbers(folder: Path) -> None:
     np.save(folder / "timestamps_us.npy", STOP_US.astype(float))
 
@@ -266,6 +271,7 @@ def damage_record(folder: Path) -> None:
         (disorder_frames, "not in order, or lie outside"),
         (point_outside, "not in order, or lie outside"),
         (remove_times, r"timestamps_us\.npy is missing or damaged"),
+        (open_a_bracket, r"timestamps_us\.npy is missing or damaged"),
         (write_other_numbers, "holds float64 of shape"),
         (truncate, "does not hold representations"),
         (write_other_data, "does not hold representations"),

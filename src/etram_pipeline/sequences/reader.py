@@ -1,7 +1,6 @@
 """Reading the stored files of one recording, and refusing what does not fit together."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64
@@ -26,7 +25,7 @@ def read_labelled_frames(folder: Path) -> LabelledFrames:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             labels, first_label = arrays["labels"], arrays["objframe_idx_2_label_idx"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
         raise StoreError(
             f"{path} does not hold labelled frames; run `preprocess` again: {error}"
         ) from error
@@ -79,7 +78,7 @@ def read_indices(path: Path) -> Int64[np.ndarray, " N"]:
     """
     try:
         indices = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
         raise StoreError(
             f"{path} is missing or damaged; run `preprocess` again: {error}"
         ) from error
