@@ -24,7 +24,8 @@ class QualityDataset(StoreDataset[QualityStore]):
 
     Args:
         path: Folder of the store.
-        executor: Where jobs run: `{kind: inline}` or `{kind: processes, workers: 4}`.
+        executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
+            `{kind: dask, …}`.
         metadata: Read by kedro-viz.
     """
 

@@ -8,7 +8,7 @@ from jaxtyping import Integer, UInt32
 
 
 class Canvas:
-    """One image, and which of its cells are not zero.
+    """One image, and which of its cells are to be cleared before it is drawn on again.
 
     A fresh image costs more time to get from the system, and to clear, than to draw on.
 

@@ -53,7 +53,7 @@ def compress(canvases: Iterable[Canvas], profile: Profile) -> Generator[Chunk, N
     """Compress images in several threads.
 
     Args:
-        canvases: Each is given back, blank, once it is compressed.
+        canvases: Each is given back once it is compressed.
         profile: How to compress.
 
     Yields:
