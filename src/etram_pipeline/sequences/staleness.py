@@ -104,6 +104,9 @@ def _changes(listed: Entry | None, now: Origin) -> str:
 
 def _compare(folder: Path, listed: Entry, now: Origin) -> Finding:
     for name, size in listed.sizes.items():
+        # One that an earlier version of the code made, and this one does not, may be gone.
+        if not (folder / name).is_file():
+            return Finding(reason=f"{name} is missing")
         found = (folder / name).stat().st_size
         if found != size:
             return Finding(reason=f"{name} is damaged, it has {found} bytes instead of {size}")
