@@ -1,6 +1,8 @@
 """Recordings in eTraM's layout: reading every variant of it, and writing it."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -251,3 +253,27 @@ def test_a_source_that_fails_leaves_the_former_file(
 
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    code = f"""
+import resource
+from pathlib import Path
+import numpy as np
+from etram_pipeline.core.files import is_out_of_space
+from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
+from etram_pipeline.events.recording import Events
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+noise = np.random.default_rng(0).integers(0, 2**15, 7000).astype(np.uint16)
+events = Events(noise, noise, np.arange(7000), noise.astype(np.uint8))
+for _ in range(2):
+    try:
+        write_etram_recording(Path({str(tmp_path)!r}) / "a", iter([events] * 20), 720, 1280)
+    except (OSError, RuntimeError) as error:
+        print(is_out_of_space(error))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "True\nTrue\n"), done.stderr
+    assert list(tmp_path.iterdir()) == []

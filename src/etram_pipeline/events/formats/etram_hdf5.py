@@ -2,6 +2,7 @@
 
 import logging
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,6 +39,7 @@ _BLOCK_EVENTS = 2**18
 _BLOCKS_AHEAD = 3
 _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
+_GZIP_LEVEL = 4
 _BEYOND_INT64 = ("<u8", ">u8")
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 
@@ -213,11 +215,36 @@ def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, wid
                 dtype=dtype,
                 chunks=(_CHUNK_EVENTS,),
                 compression="gzip",
+                compression_opts=_GZIP_LEVEL,
             )
             for name, dtype in _COLUMN_TYPES.items()
         }
-        for events in chunks:
-            values = {"x": events.x, "y": events.y, "p": events.polarity, "t": events.t_us}
+        for rows in _whole_chunks(chunks):
             for name, column in columns.items():
-                column.resize((len(column) + len(events),))
-                column[len(column) - len(events) :] = values[name]
+                _append(column, rows[name])
+
+
+def _whole_chunks(chunks: Iterator[Events]) -> Iterator[Buffers]:
+    """Events in stretches as long as a chunk of a column; the last one may be shorter."""
+    rest: Buffers = {name: np.empty(0, dtype) for name, dtype in _COLUMN_TYPES.items()}
+    for events in chunks:
+        new = {"x": events.x, "y": events.y, "p": events.polarity, "t": events.t_us}
+        rows = {
+            name: np.concatenate([rest[name], new[name].astype(dtype)])
+            for name, dtype in _COLUMN_TYPES.items()
+        }
+        num_whole = len(rows["t"]) // _CHUNK_EVENTS * _CHUNK_EVENTS
+        for first in range(0, num_whole, _CHUNK_EVENTS):
+            yield {name: each[first : first + _CHUNK_EVENTS] for name, each in rows.items()}
+        rest = {name: each[num_whole:] for name, each in rows.items()}
+    if len(rest["t"]):
+        yield rest
+
+
+def _append(column: h5py.Dataset, rows: npt.NDArray[Any]) -> None:
+    """Add a chunk past HDF5, which crashes if it still holds chunks when the disk is full."""
+    first = len(column)
+    column.resize((first + len(rows),))
+    chunk = np.zeros(_CHUNK_EVENTS, column.dtype)
+    chunk[: len(rows)] = rows
+    column.id.write_direct_chunk((first,), zlib.compress(chunk.tobytes(), _GZIP_LEVEL))
