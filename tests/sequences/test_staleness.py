@@ -12,13 +12,14 @@ import pytest
 from typing_extensions import override
 
 from etram_pipeline.core.errors import NoLabelsError
-from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
 from etram_pipeline.sequences.build import build
 from etram_pipeline.sequences.executors import InlineExecutor
 from etram_pipeline.sequences.job import Job, check_contents
 from etram_pipeline.sequences.layout import (
     QUALITY,
     Index,
+    Origin,
     Record,
     index_path,
     read_index,
@@ -135,6 +136,14 @@ def test_new_and_dropped_parameters_are_named(job: CopyJob, again: Again) -> Non
     ]
 
 
+def test_values_are_told_as_configuration_files_write_them(job: CopyJob, again: Again) -> None:
+    again(replace(job, settings=(("downsample", "sum"),)))
+
+    assert again(replace(job, settings=(("downsample", None),))) == [
+        "parameters: windows.downsample sum -> null"
+    ]
+
+
 def test_of_many_changed_parameters_three_are_named(job: CopyJob, again: Again) -> None:
     again(replace(job, settings=tuple((name, "x" * 90) for name in "abcde")))
 
@@ -163,6 +172,29 @@ def test_a_changed_input_is_named(job: CopyJob, again: Again) -> None:
     assert again(replace(job, path=other)) == []
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "reason"),
+    [
+        (("ds2.h5", "times"), ("full.h5", "times"), "input full.h5 instead of ds2.h5"),
+        (("times",), ("times", "labels", "times"), "input times, labels is new"),
+        (("times", "labels"), ("times",), "input labels is gone"),
+        (("times", "labels"), ("labels", "times"), "inputs in another order"),
+    ],
+)
+def test_of_other_inputs_only_those_that_differ_are_named(
+    before: tuple[str, ...], now: tuple[str, ...], reason: str
+) -> None:
+    made, wanted = (
+        Origin(
+            recipe="copy 1",
+            parameters={},
+            inputs=tuple(FileIdentity(name=name, size=1, mtime_ns=1) for name in names),
+        )
+        for names in (before, now)
+    )
+    assert why_stale(made, wanted) == reason
+
+
 def test_by_content_a_copy_is_the_same(job: CopyJob, again: Again, root: Path) -> None:
     again(job, check=True)
     before = read_index(root, QUALITY)
@@ -183,7 +215,7 @@ def test_by_content_a_forged_file_is_another(job: CopyJob, again: Again) -> None
     forge(job.path, b"EVENTS")
 
     assert again(job, check=False) == []
-    assert again(job, check=True) == ["input a.raw: content"]
+    assert again(job, check=True) == ["input a.raw: its content changed"]
 
 
 def test_asking_for_hashes_computes_nothing_again(job: CopyJob, again: Again, root: Path) -> None:

@@ -7,6 +7,8 @@ by size and time until it has been hashed, and is not computed again for their s
 """
 
 import datetime
+import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +88,7 @@ def why_stale(made: Origin, now: Origin) -> str:
         reasons.append("parameters: " + ", ".join([*changes[:_MOST_CHANGES_SHOWN], *more]))
     names, names_now = ([file.name for file in origin.inputs] for origin in (made, now))
     if names != names_now:
-        reasons.append(f"input {', '.join(names_now)} instead of {', '.join(names)}")
+        reasons.append(_other_inputs(names, names_now))
     else:
         files = zip(made.inputs, now.inputs, strict=True)
         reasons += [
@@ -143,9 +145,18 @@ def _entry(folder: Path, job: Job, record: Record, now: Origin) -> Entry:
     )
 
 
+def _other_inputs(before: list[str], now: list[str]) -> str:
+    new, gone = Counter(now) - Counter(before), Counter(before) - Counter(now)
+    if new and gone:
+        return f"input {', '.join(new.elements())} instead of {', '.join(gone.elements())}"
+    if new:
+        return f"input {', '.join(new.elements())} is new"
+    return f"input {', '.join(gone.elements())} is gone" if gone else "inputs in another order"
+
+
 def _changed_input(before: FileIdentity, now: FileIdentity) -> str:
     if before.digest and now.digest:
-        return "" if before.digest == now.digest else "content"
+        return "" if before.digest == now.digest else "its content changed"
     if before.size != now.size:
         return f"size {before.size} -> {now.size}"
     if before.mtime_ns != now.mtime_ns:
@@ -176,5 +187,6 @@ def _flat(tree: object, prefix: str = "") -> dict[str, object]:
 
 
 def _shown(flat: Mapping[str, object], name: str) -> str:
-    text = str(flat[name]) if name in flat else "not set"
+    value = flat.get(name, "not set")
+    text = value if isinstance(value, str) else json.dumps(value)  # as in YAML: null, not None
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
