@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,35 @@ def test_a_single_file_counts_as_test_recording(tmp_path: Path) -> None:
 
 def test_an_empty_folder_says_where_recordings_belong(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no recordings in .*put event files"):
+        RecordingsDataset(path=str(tmp_path)).load()
+
+
+def test_recordings_beside_the_splits_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "b.raw", "a.aedat4", "notes.txt")
+    with pytest.raises(DatasetError, match=r"a\.aedat4 and the like lie outside these folders"):
+        RecordingsDataset(path=str(tmp_path)).load()
+
+
+def test_a_folder_that_is_named_like_a_recording_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, "train/old.raw/a.raw")
+    assert RecordingsDataset(path=str(tmp_path)).load() == {
+        "train/a": tmp_path / "train/old.raw/a.raw"
+    }
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "train/a.raw", "train/locked/b.raw")
+    scandir = os.scandir
+
+    def scan(path: str) -> object:
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)  # a mode would not keep the superuser out
+    with pytest.raises(DatasetError, match=r"train/locked cannot be read \(Permission denied\)"):
         RecordingsDataset(path=str(tmp_path)).load()
 
 

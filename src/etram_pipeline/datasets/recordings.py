@@ -1,7 +1,9 @@
 """Folders of recordings and of their labels, as they come from a camera or an archive."""
 
+import os
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
@@ -11,6 +13,9 @@ from etram_pipeline.core.dataset import SPLITS
 
 LABEL_SUFFIX = "_bbox.npy"
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4")
+
+_UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Categories of Unicode: control characters, surrogates, separators of lines and paragraphs."""
 
 
 class _FolderDataset(AbstractDataset[object, dict[str, Path]]):
@@ -52,17 +57,20 @@ class RecordingsDataset(_FolderDataset):
     @override
     def load(self) -> dict[str, Path]:
         if self._path.is_file():
-            return {f"test/{recording_name(self._path)}": self._path}
+            return {_key("test", self._path): self._path}
         if not self._path.exists():
             raise DatasetError(
                 f"{self._path} does not exist: relative paths start at the project folder"
             )
         found = _by_key(self._path, RECORDING_SUFFIXES)
         if not found:
+            loose = sorted(path.name for path in self._path.iterdir() if _is_recording(path))
+            beside = f"; {loose[0]} and the like lie outside these folders" if loose else ""
             raise DatasetError(
                 f"no recordings in {self._path}: put event files ({', '.join(RECORDING_SUFFIXES)}) "
-                f"into {', '.join(f'{self._path}/{split}' for split in SPLITS)}, "
-                "or set the path of `recordings` in the catalog of your environment"
+                f"into {', '.join(f'{self._path}/{split}' for split in SPLITS)}{beside}. Or name "
+                "another path: in the environment `recording` by `--params recording=…`, in others "
+                "as path of `recordings` in the catalog"
             )
         return found
 
@@ -74,7 +82,7 @@ class LabelFilesDataset(_FolderDataset):
     def load(self) -> dict[str, Path]:
         if self._path.is_file():
             beside = self._path.with_name(recording_name(self._path) + LABEL_SUFFIX)
-            return {f"test/{recording_name(self._path)}": beside} if beside.exists() else {}
+            return {_key("test", self._path): beside} if beside.exists() else {}
         if not self._path.exists():
             raise DatasetError(f"{self._path}, the folder of label files, does not exist")
         return _by_key(self._path, (LABEL_SUFFIX,))
@@ -90,13 +98,47 @@ def recording_name(path: Path) -> str:
 def _by_key(root: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for split in SPLITS:
-        for path in sorted((root / split).rglob("*")):
-            if not path.name.endswith(suffixes) or path.name.startswith(".") or path.is_dir():
+        for path in _files_below(root / split):
+            if not path.name.endswith(suffixes) or path.name.startswith("."):
                 continue
-            key = f"{split}/{recording_name(path)}"
+            key = _key(split, path)
             if key in found:
                 raise DatasetError(
                     f"{found[key]} and {path} would both be recording {key}: rename one of them"
                 )
             found[key] = path
     return found
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Files at any depth, in order; none if there is no such folder.
+
+    Raises:
+        DatasetError: If a folder cannot be read, for its recordings would be missing unnoticed.
+    """
+
+    def refuse(error: OSError) -> NoReturn:
+        raise DatasetError(
+            f"the folder {error.filename} cannot be read ({error.strerror}): make it readable, or "
+            "move it elsewhere"
+        ) from error
+
+    if not folder.is_dir():
+        return []
+    walk = os.walk(folder, onerror=refuse)
+    return sorted(Path(parent, name) for parent, _, names in walk for name in names)
+
+
+def _is_recording(path: Path) -> bool:
+    return path.name.endswith(RECORDING_SUFFIXES) and path.is_file()
+
+
+def _key(split: str, path: Path) -> str:
+    """Key of a recording, whose name goes into lists with a line for each and into JSON."""
+    name = recording_name(path)
+    if not name or any(unicodedata.category(each) in _UNWRITABLE for each in name):
+        raise DatasetError(
+            f"{ascii(str(path))} cannot be the name of a recording, for it is empty or holds line "
+            "breaks, control characters, or bytes that are no UTF-8: rename the file"
+        )
+    return f"{split}/{name}"
