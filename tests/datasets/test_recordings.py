@@ -55,6 +55,20 @@ def test_recordings_beside_the_splits_are_named(tmp_path: Path) -> None:
         RecordingsDataset(path=str(tmp_path)).load()
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", os.fsdecode(b"a\xff"), ""])
+def test_a_name_that_no_list_could_hold_is_refused(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, f"train/{name}_td.h5", f"train/{name}_bbox.npy")
+    for dataset in (RecordingsDataset, LabelFilesDataset):
+        with pytest.raises(DatasetError, match=r"cannot be the name of a recording.* rename"):
+            dataset(path=str(tmp_path)).load()
+
+
+def test_any_other_name_is_as_good(tmp_path: Path) -> None:
+    names = ["a b: #", "ünï☃", "<b>", "*?[", "-x", "back\\slash", "it's"]
+    touch(tmp_path, *(f"val/{name}_td.h5" for name in names))
+    assert set(RecordingsDataset(path=str(tmp_path)).load()) == {f"val/{name}" for name in names}
+
+
 def test_a_folder_that_is_named_like_a_recording_is_none(tmp_path: Path) -> None:
     touch(tmp_path, "train/old.raw/a.raw")
     assert RecordingsDataset(path=str(tmp_path)).load() == {

@@ -138,7 +138,7 @@ def _key(split: str, path: Path) -> str:
     name = recording_name(path)
     if not name or any(unicodedata.category(each) in _UNWRITABLE for each in name):
         raise DatasetError(
-            f"{ascii(str(path))} cannot be the name of a recording, for it is empty or holds line "
+            f"{str(path)!a} cannot be the name of a recording, for it is empty or holds line "
             "breaks, control characters, or bytes that are no UTF-8: rename the file"
         )
     return f"{split}/{name}"
