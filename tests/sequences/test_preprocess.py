@@ -281,6 +281,20 @@ def test_a_class_the_dataset_does_not_name_is_refused(make_case: MakeCase, tmp_p
         LabelJob(recording, labels, "train", dataset, NO_FILTERS)(tmp_path / "out", "mark")
 
 
+def test_a_class_below_the_first_is_refused(make_case: MakeCase, tmp_path: Path) -> None:
+    recording, labels = make_case("e05_10hz")
+    table = np.load(labels)
+    signed = [
+        (name, "<i4" if name == "class_id" else table.dtype[name]) for name in table.dtype.names
+    ]
+    table = table.astype(signed)
+    table["class_id"][-1] = -1
+    np.save(labels, table)
+
+    with pytest.raises(LabelError, match="boxes of class -1, but the dataset has only"):
+        LabelJob(recording, labels, "train", DATASET, NO_FILTERS)(tmp_path / "out", "mark")
+
+
 def test_labels_are_stored_though_the_recording_is_damaged(
     make_case: MakeCase, tmp_path: Path
 ) -> None:

@@ -255,10 +255,11 @@ def encode_jobs(
 
 
 def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> None:
-    largest = int(labels["class_id"].max(initial=0))
-    if largest >= len(dataset.detected_classes):
+    known = range(len(dataset.detected_classes))
+    foreign = set(np.unique(labels["class_id"]).tolist()).difference(known)
+    if foreign:
         raise LabelError(
-            f"{path} has boxes of class {largest}, but the dataset has only the classes "
+            f"{path} has boxes of class {max(foreign)}, but the dataset has only the classes "
             f"{dict(enumerate(dataset.detected_classes))}: complete `dataset.class_names`, or "
             "drop others by the filters `select_classes` or `group_classes`"
         )

@@ -9,7 +9,7 @@ from tests.sequences.export.conftest import AddRecording
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 from etram_pipeline.sequences.export.frames import boxes_on_picture, frame_names, read_frames
-from etram_pipeline.sequences.layout import LABELS, TIMES_FILE
+from etram_pipeline.sequences.layout import LABELS, LABELS_FILE, TIMES_FILE
 from etram_pipeline.sequences.store import FrameStore, StoredFrames
 
 
@@ -62,6 +62,20 @@ def test_frames_carry_their_time_and_boxes(stored: StoredFrames, stores: Path) -
 def test_a_class_without_a_name_is_refused(stored: StoredFrames, stores: Path) -> None:
     with pytest.raises(LabelError, match="boxes of class 2, but the dataset has only 2 classes"):
         read_frames(stored, stored.frame_windows, stores / "train/a" / LABELS, 2)
+
+
+def test_a_class_below_the_first_is_refused(stored: StoredFrames, stores: Path) -> None:
+    path = stores / "train/a" / LABELS / LABELS_FILE
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    dtype = content["labels"].dtype
+    signed = [(name, "i4" if name == "class_id" else dtype[name]) for name in dtype.names]
+    content["labels"] = content["labels"].astype(signed)
+    content["labels"]["class_id"][0] = -1
+    np.savez(path, **content)
+
+    with pytest.raises(LabelError, match="boxes of class -1, but the dataset has only 3 classes"):
+        read_frames(stored, stored.frame_windows, stores / "train/a" / LABELS, 3)
 
 
 def test_labels_of_another_preprocessing_are_refused(stored: StoredFrames, stores: Path) -> None:

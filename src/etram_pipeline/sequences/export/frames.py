@@ -38,11 +38,12 @@ def read_frames(
         StoreError: If windows and labels do not belong together.
     """
     labels = read_labelled_frames(label_folder)
-    largest = int(labels.labels["class_id"].max())
-    if largest >= num_classes:
+    found = np.unique(labels.labels["class_id"]).tolist()
+    foreign = set(found).difference(range(num_classes))
+    if foreign:
         raise LabelError(
-            f"{label_folder} has boxes of class {largest}, but the dataset has only {num_classes} "
-            "classes: run `preprocess` again, with the same preset as now"
+            f"{label_folder} has boxes of class {max(foreign)}, but the dataset has only "
+            f"{num_classes} classes: run `preprocess` again, with the same preset as now"
         )
     times_us = stored.stop_us[windows]
     if not np.isin(times_us, labels.times_us).all():
