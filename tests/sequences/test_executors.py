@@ -1,5 +1,6 @@
 """Where jobs run."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -91,6 +92,34 @@ def test_an_error_ends_what_is_being_computed_at_once() -> None:
 
     assert time.monotonic() - started < 30
     assert all(future.done() for future in futures)
+
+
+def test_after_an_error_idle_workers_leave_nothing_to_clean_up() -> None:
+    code = (
+        "import time\n"
+        "from tests.sequences.test_executors import PROCESS, hold_a_lock, open_executor\n"
+        "if __name__ == '__main__':\n"
+        "    with open_executor(PROCESS) as executor:\n"
+        "        executor.submit(hold_a_lock).result()\n"
+        "        time.sleep(0.5)\n"
+        "        raise SystemExit('a recording failed')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+
+    # A worker that is killed leaves its locks, of which Python then warns.
+    assert ended.stderr == "a recording failed\n"
+
+
+def hold_a_lock() -> None:
+    """As compressors do, once they are imported."""
+    _locks.append(multiprocessing.Lock())
+
+
+_locks: list[object] = []
 
 
 def start_and_interrupt(futures: list[Future[None]]) -> None:

@@ -77,7 +77,8 @@ class WorkerProcesses(Executor):
 
     def abort(self) -> None:
         """End at once, whatever is being computed."""
-        self._tell_to_end.close()
+        if self._num_open:  # idle workers end by themselves, and give back what they hold
+            self._tell_to_end.close()
         self.shutdown(cancel_futures=True)
 
     def _run(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever `fn` returns
