@@ -273,6 +273,22 @@ def test_without_labels_the_error_names_the_other_windows(
         EncodeJob(recording, (), 0, DATASET, ALIGNED, HISTOGRAM, STORAGE)(tmp_path / "out", "mark")
 
 
+@pytest.mark.parametrize(
+    ("size", "image"), [((1, 500), "20 x 0 x 250"), ((2**16,) * 2, "20 x 32768")]
+)
+def test_images_that_cannot_be_stored_are_refused_before_memory_is_taken(
+    size: tuple[int, int], image: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name in "xypt":
+            file[f"events/{name}"] = np.ones(3, np.int64)
+        file["events/height"], file["events/width"] = size
+
+    with pytest.raises(RecordingError, match=rf"a sensor of .* gives images of {image}"):
+        EncodeJob(path, (), 0, DATASET, REGULAR, HISTOGRAM, STORAGE)(tmp_path / "out", "mark")
+
+
 def test_a_class_the_dataset_does_not_name_is_refused(make_case: MakeCase, tmp_path: Path) -> None:
     recording, labels = make_case("e06_unsorted_labels")
     dataset = DatasetSettings(height=720, width=1280, class_names=CLASS_NAMES[:3])

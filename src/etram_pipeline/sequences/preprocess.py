@@ -1,5 +1,6 @@
 """What preprocessing does with one recording, and with all of them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from etram_pipeline.core.errors import LabelError, RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.events.canvas import Canvases
 from etram_pipeline.events.encode import Tally, draw_windows
-from etram_pipeline.events.recording import open_recording
-from etram_pipeline.events.representations import RepresentationConfig
+from etram_pipeline.events.recording import Recording, open_recording
+from etram_pipeline.events.representations import Representation, RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
@@ -36,6 +37,9 @@ from etram_pipeline.sequences.layout import (
 from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import LabelStore
 from etram_pipeline.sequences.writer import write_labelled_frames, write_representations
+
+_LARGEST_IMAGE_BYTES = 2**31 - 2**16
+"""Blosc compresses no more at once."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class EncodeJob(Job):
             raise RecordingError(f"{self.recording_path} holds no events to cut into windows")
         tally = Tally()
         representation = self.representation.build(recording.height, recording.width)
+        _check_image(representation, recording)
         # Enough for the threads to have one each, one to draw on, and one to wait its turn.
         canvases = Canvases(representation.canvas() for _ in range(num_threads() + 2))
         drawn = draw_windows(recording, plan, representation, canvases.take, tally)
@@ -252,6 +257,18 @@ def encode_jobs(
             label_failure=failed.get(key, ""),
         )
     return jobs
+
+
+def _check_image(representation: Representation, recording: Recording) -> None:
+    shape = representation.channels, representation.height, representation.width
+    num_bytes = math.prod(shape) * np.dtype(representation.dtype).itemsize
+    if not 0 < num_bytes <= _LARGEST_IMAGE_BYTES:
+        raise RecordingError(
+            f"{recording.path}: a sensor of {recording.height} x {recording.width} px gives images "
+            f"of {' x '.join(map(str, shape))}, which take {num_bytes} bytes; from 1 to "
+            f"{_LARGEST_IMAGE_BYTES} can be stored: correct the size in the file, or change "
+            "`representation.downsample`"
+        )
 
 
 def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> None:
