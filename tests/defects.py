@@ -26,6 +26,7 @@ class Files:
     labels: LabelTable | None
     label_bytes: bytes | None = None
     cut_at: int | None = None
+    is_raw: bool = False
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def choose(self, share: float) -> npt.NDArray[np.int64]:
@@ -137,6 +138,10 @@ def _cut(files: Files) -> None:
     files.cut_at = 9000
 
 
+def _cut_raw(files: Files) -> None:
+    files.is_raw, files.cut_at = True, -3
+
+
 def _cut_labels(files: Files) -> None:
     files.label_bytes = b"\x93NUMPY\x01\x00v\x00{'descr'"
 
@@ -161,6 +166,7 @@ DEFECTS: Mapping[str, tuple[Callable[[Files], None], str]] = {
     "train/rising": (_rising, "all events have one polarity"),
     "train/no_events": (_no_events, "no events"),
     "train/cut": (_cut, "the recording cannot be read"),
+    "train/cut_raw": (_cut_raw, "cut off at its end"),
     "val/overrun": (_overrun, "labels outside the time of the recording"),
     "val/other_clock": (_other_clock, "no label belongs to the time of the recording"),
     "val/twice": (_twice, "two boxes of one track at one time"),
@@ -176,13 +182,16 @@ DEFECTS: Mapping[str, tuple[Callable[[Files], None], str]] = {
 
 
 def write_files(root: Path, key: str, files: Files) -> None:
-    """Write a recording and its labels in eTraM's layout."""
+    """Write a recording and its labels in eTraM's layout; the content alone tells the format."""
     path = root / f"{key}_td.h5"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        for name in "xytp":
-            file[f"events/{name}"] = getattr(files, name)
-        file["events/height"], file["events/width"] = HEIGHT, WIDTH
+    if files.is_raw:
+        path.write_bytes(_evt2(files))
+    else:
+        with h5py.File(path, "w") as file:
+            for name in "xytp":
+                file[f"events/{name}"] = getattr(files, name)
+            file["events/height"], file["events/width"] = HEIGHT, WIDTH
     if files.cut_at is not None:
         path.write_bytes(path.read_bytes()[: files.cut_at])
     label_path = root / f"{key}_bbox.npy"
@@ -190,6 +199,13 @@ def write_files(root: Path, key: str, files: Files) -> None:
         label_path.write_bytes(files.label_bytes)
     elif files.labels is not None:
         np.save(label_path, files.labels)
+
+
+def _evt2(files: Files) -> bytes:
+    x, y, t, p = (column.astype(np.int64) for column in (files.x, files.y, files.t, files.p))
+    words = np.stack([8 << 28 | t >> 6, p << 28 | (t & 63) << 22 | x << 11 | y], axis=1)
+    header = f"% evt 2.0\n% geometry {WIDTH}x{HEIGHT}\n% end\n".encode()
+    return header + bytes(words.astype("<u4").data)
 
 
 def write_defects(root: Path, num_sound: int = 2) -> None:

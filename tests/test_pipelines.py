@@ -35,6 +35,14 @@ def test_every_dataset_resolves_and_every_parameter_is_used(session: OpenSession
     assert used == set(parameters)
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["preprocess", "__default__", "apply"])
+def test_the_quality_page_is_there_before_the_encoding_may_fail(name: str) -> None:
+    names = [node.name for node in pipelines[name].nodes]
+
+    assert names.index("preprocess.draw_quality_page") < names.index("preprocess.encode_recordings")
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("env", ["local", "etram"])
 def test_every_preset_composes_with_every_scale(

@@ -22,7 +22,10 @@ class Training(Settings):
         ({}, {"train": {"max_step": 1}}, "unknown key 'max_step'; did you mean 'max_steps'"),
         ({}, {"checkpoint": "x.ckpt"}, "would make a new checkpoint"),
         ({}, {"preset": "rvt_smal"}, "unknown preset 'rvt_smal'; did you mean 'rvt_small'"),
-        ({"pipeline_names": ["predict"]}, {}, "run `kedro run --pipelines preprocess`"),
+        ({"pipeline_names": ["predict"]}, {}, "run `kedro run --pipelines train`"),
+        ({"pipeline_names": ["apply"]}, {}, r"detector\.ckpt does not exist: run `kedro run"),
+        ({"pipeline_names": ["apply"]}, {"checkpoint": "x.ckpt"}, r"x\.ckpt does not exist: check"),
+        ({"pipeline_names": ["train"]}, {}, "run `kedro run --pipelines preprocess`"),
     ],
 )
 def test_what_the_user_can_put_right_is_said_in_one_message(

@@ -55,6 +55,18 @@ def test_what_was_found_is_stored_and_read_again(data: Path, root: Path) -> None
     assert len(found.moments_of_bin) == len(found.events.events_of_bin)
 
 
+def test_a_recording_that_was_cut_off_says_so(data: Path, root: Path) -> None:
+    words = np.array([8 << 28 | 1, 1 << 28 | 5 << 11 | 7], "<u4").tobytes()
+    header = b"% evt 2.0\n% geometry 128x96\n% end\n"
+    (data / "train/cut.raw").write_bytes(header + words + b"\x00\x00\x00")
+    jobs = quality_jobs({"train/cut": data / "train/cut.raw"}, {}, DATASET, SETTINGS)
+
+    build(root, QUALITY, jobs, InlineExecutor())
+
+    (found,) = QualityStore(root).values()
+    assert (found.events.num_events, found.num_bytes_ignored) == (1, 3)
+
+
 def test_a_second_run_computes_nothing_and_another_setting_everything(
     data: Path, root: Path
 ) -> None:

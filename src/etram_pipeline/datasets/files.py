@@ -43,6 +43,8 @@ class FileDataset(AbstractDataset[Path, Path]):
     def load(self) -> Path:
         if not self._source.is_file():
             remedy = f": run `kedro run --pipelines {self._made_by}`" if self._made_by else ""
+            if self.reads_another:
+                remedy = ": check the path"
             raise DatasetError(f"{self._source} does not exist{remedy}")
         return self._source
 

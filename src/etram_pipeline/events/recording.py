@@ -54,11 +54,14 @@ class Recording(ABC):
         path: The file.
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
+        num_bytes_ignored: Bytes at the end of the file that are less than a whole part of it, as
+            far as it was read; more than 0 where the recording was cut off.
     """
 
     path: Path
     height: int
     width: int
+    num_bytes_ignored: int = 0
 
     @property
     @abstractmethod

@@ -194,7 +194,7 @@ class EncodeJob(Job):
         return {
             "sensor": [self.dataset.height, self.dataset.width],
             "labelled frames": fingerprint([list(self.frame_times_us), self.frame_interval_us]),
-            "storage": self.storage.profile,
+            "storage": {"profile": self.storage.profile},
             **self._settings(),
         }
 

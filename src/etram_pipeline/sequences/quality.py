@@ -47,6 +47,7 @@ class RecordingQuality(Settings):
         labels: What its labels tell; None without any.
         label_failure: Why its label file cannot be read; empty if it can, or if there is none.
         moments_of_bin: Labelled moments in each part of `EventQuality.events_of_bin`.
+        num_bytes_ignored: Bytes at the end of a recording that was cut off.
     """
 
     height: int
@@ -55,6 +56,7 @@ class RecordingQuality(Settings):
     labels: LabelQuality | None = None
     label_failure: str = ""
     moments_of_bin: tuple[int, ...] = ()
+    num_bytes_ignored: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class QualityJob(Job):
     size: tuple[int, int]
     settings: QualitySettings
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[int] = 2
 
     @property
     @override
@@ -128,6 +130,7 @@ class QualityJob(Job):
             labels=found,
             label_failure=failure,
             moments_of_bin=_count_in_bins(moments_us, events),
+            num_bytes_ignored=recording.num_bytes_ignored,
         )
 
     def _read_labels(self) -> tuple[LabelTable, str]:

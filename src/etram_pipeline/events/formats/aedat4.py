@@ -91,12 +91,13 @@ class Aedat4Recording(IndexedRecording):
                     position = end
         except (OSError, struct.error) as error:
             raise RecordingError(f"{self.path}: cannot be read: {error}") from error
-        if position < data_end:
+        self.num_bytes_ignored = max(data_end - position, 0)
+        if self.num_bytes_ignored:
             logger.warning(
                 "%s: the last %d bytes are an incomplete packet and are ignored; was the recording "
                 "cut off?",
                 self.path,
-                data_end - position,
+                self.num_bytes_ignored,
             )
 
     def _check_packet(self, position: int, stream: int, num_bytes: int) -> None:

@@ -35,6 +35,7 @@ class EncodedRecording(IndexedRecording):
         self._data_start = data_start
         word_bytes = np.dtype(self._encoding.word).itemsize
         self._num_words, remainder = divmod(self.path.stat().st_size - data_start, word_bytes)
+        self.num_bytes_ignored = remainder
         if remainder:
             logger.warning(
                 "%s: the last %d bytes are an incomplete word and are ignored; was the recording "

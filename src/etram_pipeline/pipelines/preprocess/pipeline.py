@@ -51,7 +51,11 @@ def create_pipeline() -> Pipeline:
 
 
 def create_quality_pipeline() -> Pipeline:
-    """The quality report alone: it needs nothing that preprocessing makes."""
+    """The quality report alone: it needs nothing that preprocessing makes.
+
+    Of nodes that are ready, Kedro runs those first that come first in the alphabet; the page must
+    be there before the encoding, which may fail.
+    """
     nodes = [
         Node(
             describe_quality,
@@ -69,7 +73,7 @@ def create_quality_pipeline() -> Pipeline:
             report_quality,
             ["quality", "params:dataset", "params:quality"],
             ["quality_report", "quality_metrics", "quality_page"],
-            name="report_quality",
+            name="draw_quality_page",
         ),
     ]
     return Pipeline(nodes, namespace="preprocess", prefix_datasets_with_namespace=False)

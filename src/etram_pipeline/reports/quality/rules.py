@@ -128,6 +128,11 @@ def _unknown_classes(quality: RecordingQuality, survey: Survey) -> str:
     return f"{share_text(labels.num_boxes - num_known, labels.num_boxes, 'boxes')}: ids {shown}"
 
 
+def _cut_off(quality: RecordingQuality, _survey: Survey) -> str:
+    num_bytes = quality.num_bytes_ignored
+    return f"the last {num_bytes:,} bytes are not a whole part of it" if num_bytes else ""
+
+
 def _not_labelled(quality: RecordingQuality, survey: Survey) -> str:
     missing = quality.labels is None and not quality.label_failure
     return "no label file" if missing and survey.has_labels else ""
@@ -146,6 +151,12 @@ def _duplicates(quality: RecordingQuality, survey: Survey) -> str:
 
 
 RULES = (
+    Rule(
+        "warning",
+        "cut off at its end",
+        "fetch the recording again, or go on with what there is of it",
+        _cut_off,
+    ),
     Rule("problem", "no events", "remove the recording, or fetch it again", _no_events),
     Rule(
         "problem",
