@@ -254,7 +254,7 @@ def encode_jobs(
             windows=windows,
             representation=representation,
             storage=storage,
-            label_failure=failed.get(key, ""),
+            label_failure=failed.get(key, "").removeprefix("LabelError: "),
         )
     return jobs
 
