@@ -89,7 +89,9 @@ class WorkerProcesses(Executor):
         except BrokenExecutor:
             self._pools.discard(pool)
             self._own.pool = None
-            pool.shutdown(wait=False)
+            # Its process is gone, so this is short; left to itself, it may still be closing its
+            # pipes when the program ends and wants to write to them.
+            pool.shutdown()
             raise
 
     def _own_pool(self) -> ProcessPoolExecutor:
