@@ -11,14 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.hdf5_layout import ColumnLayout, find_layout, is_whole
+from etram_pipeline.events.formats.hdf5_layout import (
+    HDF5_ERRORS,
+    ColumnLayout,
+    check_filters,
+    filters_of,
+    find_layout,
+    is_whole,
+)
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 _NAMES = ("x", "y", "p", "t")
 _TAIL_EVENTS = 2**14
 _LARGEST_OFFSET_US = 2**62
 _REMEDY = "fetch or write the file again"
-_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
 
 
 class EventColumns:
@@ -62,7 +68,7 @@ class EventColumns:
         last = first + len(rows)
         try:
             self._columns[name].read_direct(rows, np.s_[first:last])
-        except _HDF5_ERRORS as error:
+        except HDF5_ERRORS as error:
             raise RecordingError(
                 f"{self._path}: rows {first} to {last} of events/{name} cannot be read ({error}); "
                 f"{_REMEDY}"
@@ -96,7 +102,7 @@ class EventColumns:
         """Where each column lies in the file; None where HDF5 must read one of them."""
         try:
             found = {name: find_layout(self._path, each) for name, each in self._columns.items()}
-        except _HDF5_ERRORS:
+        except HDF5_ERRORS:
             return None  # HDF5 tells what is wrong when it reads the rows
         known = {name: layout for name, layout in found.items() if layout is not None}
         return known if len(known) == len(found) else None
@@ -107,7 +113,7 @@ class EventColumns:
             if int(value) != value:
                 raise ValueError(f"it is {value!r}")
             return int(value)
-        except (*_HDF5_ERRORS, AttributeError) as error:
+        except (*HDF5_ERRORS, AttributeError) as error:
             raise RecordingError(
                 f"{self._path}: {entry.name.lstrip('/')} is not a whole number ({error}); correct "
                 "or remove it"
@@ -132,19 +138,9 @@ class EventColumns:
                 f"{self._path}: events/{name} lies in another file, of whose change nobody would "
                 "know; copy it into this one"
             )
-        self._check_filters(name, column)
+        check_filters(filters_of(column), f"{self._path}: events/{name}")
         self._check_written(name, column)
         return column
-
-    def _check_filters(self, name: str, column: h5py.Dataset) -> None:
-        creation = column.id.get_create_plist()
-        for index in range(creation.get_nfilters()):
-            number = creation.get_filter(index)[0]
-            if not h5py.h5z.filter_avail(number):
-                raise RecordingError(
-                    f"{self._path}: events/{name} is compressed by HDF5 filter {number}, which "
-                    "hdf5plugin does not have; compress the file anew with another, such as gzip"
-                )
 
     def _check_written(self, name: str, column: h5py.Dataset) -> None:
         """HDF5 reads what was never written as zeros, which would be taken for events."""
@@ -175,14 +171,14 @@ def open_columns(path: Path, cache_bytes: int = 2**20) -> Iterator[EventColumns]
     """
     try:
         file = h5py.File(path, "r", rdcc_nbytes=cache_bytes)
-    except _HDF5_ERRORS as error:
+    except HDF5_ERRORS as error:
         raise RecordingError(f"{path}: HDF5 cannot open the file ({error}); {_REMEDY}") from error
     with file:
         try:
             columns = EventColumns(path, file)
         except RecordingError:
             raise
-        except _HDF5_ERRORS as error:
+        except HDF5_ERRORS as error:
             raise RecordingError(
                 f"{path}: the columns of `events` cannot be read ({error}); {_REMEDY}"
             ) from error

@@ -1,6 +1,7 @@
 """Columns of an HDF5 file read past HDF5, whose lock lets only one thread at a time decompress."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from jaxtyping import Int64, Shaped
 
 from etram_pipeline.core.errors import RecordingError
+
+HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
+"""What h5py raises of damaged files."""
 
 _DEFLATE, _SHUFFLE = 1, 2
 _READABLE: list[list[int]] = [[], [_DEFLATE], [_SHUFFLE, _DEFLATE]]
@@ -117,6 +121,26 @@ class ColumnLayout:
         )
 
 
+def filters_of(dataset: h5py.Dataset) -> list[int]:
+    """Numbers of the filters that chunks of a dataset go through when they are written."""
+    creation = dataset.id.get_create_plist()
+    return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+
+
+def check_filters(numbers: Iterable[int], where: str) -> None:
+    """Refuse filters that cannot be undone here.
+
+    Raises:
+        RecordingError: If there is one; names `where` and the filter.
+    """
+    for number in numbers:
+        if not h5py.h5z.filter_avail(number):
+            raise RecordingError(
+                f"{where} is compressed by HDF5 filter {number}, which hdf5plugin does not have; "
+                "compress the file anew with another, such as gzip"
+            )
+
+
 def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
     """Layout of a column, None where only HDF5 can read it.
 
@@ -124,8 +148,7 @@ def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
     values would be wasteful, if values fill only some bits of their bytes, or if it does not lie in
     the file as it should, of which HDF5 tells.
     """
-    creation = column.id.get_create_plist()
-    filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+    filters = filters_of(column)
     if filters not in _READABLE or column.file.userblock_size:
         return None
     if column.id.get_type() != h5py.h5t.py_create(column.dtype, logical=True):

@@ -7,7 +7,6 @@ from pathlib import Path
 import h5py
 import hdf5plugin  # noqa: F401  registers the filters that recordings may be compressed with
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import UInt8
 from typing_extensions import override
 
@@ -16,7 +15,12 @@ from etram_pipeline.events.formats import ecf
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.encoding import EventArrays, allocate, columns_of
 from etram_pipeline.events.formats.hdf5_attributes import read_texts
-from etram_pipeline.events.formats.hdf5_layout import is_whole
+from etram_pipeline.events.formats.hdf5_layout import (
+    HDF5_ERRORS,
+    check_filters,
+    filters_of,
+    is_whole,
+)
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import Header
 
@@ -25,7 +29,6 @@ _BLOCK_EVENTS = 2**16
 _LARGEST_CHUNK_BYTES = 2**28
 _LEAST_CACHE_BYTES = 2**20
 _REMEDY = "fetch the file again, or convert it from RAW again"
-_HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
 
 
 class PropheseeRecording(IndexedRecording):
@@ -96,7 +99,7 @@ class _Events:
         if self._is_ecf:
             return self._read_ecf(first, last)
         rows = self._dataset[first:last]
-        x, y, polarity = (np.ascontiguousarray(_native(rows[name])) for name in "xyp")
+        x, y, polarity = (np.ascontiguousarray(rows[name]) for name in "xyp")
         return Columns(x, y, rows["t"].astype(np.int64), polarity)
 
     def _read_ecf(self, first: int, last: int) -> Columns:
@@ -138,14 +141,9 @@ class _Events:
         return f"chunk {chunk} at byte {info.byte_offset}"
 
     def _filters(self) -> list[int]:
-        creation = self._dataset.id.get_create_plist()
-        numbers = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
-        for number in numbers:
-            if number != ecf.FILTER and not h5py.h5z.filter_avail(number):
-                raise RecordingError(
-                    f"{self._path}: {_NAME} is compressed by HDF5 filter {number}, which "
-                    "hdf5plugin does not have; compress the file anew with another, such as gzip"
-                )
+        numbers = filters_of(self._dataset)
+        others = [number for number in numbers if number != ecf.FILTER]
+        check_filters(others, f"{self._path}: {_NAME}")
         if ecf.FILTER in numbers and len(numbers) > 1:
             raise RecordingError(
                 f"{self._path}: {_NAME} is compressed by ECF and other HDF5 filters, {numbers}; "
@@ -211,7 +209,7 @@ def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[h5py.Fi
             yield file
     except RecordingError:
         raise
-    except _HDF5_ERRORS as error:
+    except HDF5_ERRORS as error:
         raise RecordingError(f"{path}: {_NAME} cannot be read ({error}); {_REMEDY}") from error
 
 
@@ -219,7 +217,3 @@ def _attributes(path: Path, group: h5py.Group) -> dict[str, str]:
     """Attributes that are texts, named as lines of a header are."""
     address = h5py.h5o.get_info(group.id).addr
     return {name.lower(): text for name, text in read_texts(path, address).items()}
-
-
-def _native(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
