@@ -1,19 +1,18 @@
 """Datasets for other projects' detectors, written on saving where they are missing or stale."""
 
 from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
-from etram_pipeline.datasets.stores import shown_progress
-from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.datasets.stores import ComputedDataset, shown_progress, table_preview
+from etram_pipeline.sequences.executors import open_executor
 from etram_pipeline.sequences.export.dataset import Export, write_dataset
 from etram_pipeline.sequences.export.layout import DatasetSummary, read_summary
 
 
-class ExportDataset(AbstractDataset[Export, Path]):
+class ExportDataset(ComputedDataset[Export, Path]):
     """A folder of pictures and boxes in the formats of COCO and YOLO; loading gives the folder.
 
     Args:
@@ -22,17 +21,6 @@ class ExportDataset(AbstractDataset[Export, Path]):
             `{kind: dask, …}`.
         metadata: Read by kedro-viz and by the tracking hook.
     """
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        executor: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self._path = Path(path)
-        self.executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
-        self.metadata = metadata
 
     @override
     def load(self) -> Path:
@@ -47,10 +35,6 @@ class ExportDataset(AbstractDataset[Export, Path]):
     @override
     def _exists(self) -> bool:
         return read_summary(self._path) is not None
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
 
     def numbers(self, data: Export) -> dict[str, float]:  # noqa: ARG002  # what the hook gives
         """What the tracking hook logs: `{"export/train/pictures": 700, …}`."""
@@ -69,7 +53,7 @@ class ExportDataset(AbstractDataset[Export, Path]):
             [split, each.recordings, each.pictures, each.boxes, *each.boxes_of_class.values()]
             for split, each in splits.items()
         ]
-        return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
+        return table_preview(columns, rows)
 
     def _summary(self) -> DatasetSummary:
         summary = read_summary(self._path)

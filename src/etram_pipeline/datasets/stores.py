@@ -20,13 +20,15 @@ from etram_pipeline.sequences.store import FrameStore, LabelStore
 
 logger = logging.getLogger(__name__)
 
+Computed = TypeVar("Computed")
+Loaded = TypeVar("Loaded")
 Store = TypeVar("Store")
 
 _TELL_EVERY_S = 5.0
 
 
-class StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
-    """A folder of recordings, and where they are computed."""
+class ComputedDataset(AbstractDataset[Computed, Loaded]):
+    """A folder whose content is computed on saving, and where that is done."""
 
     def __init__(
         self,
@@ -42,6 +44,10 @@ class StoreDataset(AbstractDataset[Mapping[str, Job], Store]):
     @override
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
+
+
+class StoreDataset(ComputedDataset[Mapping[str, Job], Store]):
+    """A folder of recordings."""
 
     @override
     def _exists(self) -> bool:
