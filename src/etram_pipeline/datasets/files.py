@@ -2,12 +2,36 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+
+Saved = TypeVar("Saved")
+Loaded = TypeVar("Loaded")
+
+
+class SingleFileDataset(AbstractDataset[Saved, Loaded]):
+    """One file.
+
+    Args:
+        filepath: The file, relative to the project.
+        metadata: Read by kedro-viz and by the tracking hook.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    @override
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
 
 
 class FileDataset(AbstractDataset[Path, Path]):

@@ -1,13 +1,12 @@
 """The course of a training, beside its checkpoint."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.datasets.files import SingleFileDataset
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,17 +16,13 @@ else:  # Kedro reads this module long before anything needs pandas
 COLUMNS = ("step", "name", "value")
 
 
-class HistoryDataset(AbstractDataset[DataFrame, DataFrame]):
+class HistoryDataset(SingleFileDataset[DataFrame, DataFrame]):
     """Loss curves as a CSV file; a checkpoint from elsewhere has none, which loads as no rows.
 
     Args:
         filepath: The CSV file, relative to the project.
         metadata: Read by kedro-viz.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     @override
     def load(self) -> DataFrame:
@@ -41,14 +36,6 @@ class HistoryDataset(AbstractDataset[DataFrame, DataFrame]):
     def save(self, data: DataFrame) -> None:
         with written_whole(self._filepath) as partial:
             data.to_csv(partial, index=False)
-
-    @override
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """Last rows, for kedro-viz."""

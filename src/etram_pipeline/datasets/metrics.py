@@ -2,28 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
 
 
-class MetricsDataset(AbstractDataset[Mapping[str, Metrics], dict[str, Metrics]]):
+class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]]):
     """Metrics by protocol name.
 
     Args:
         filepath: The JSON file, relative to the project.
         metadata: Read by kedro-viz and by the tracking hook.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     @override
     def load(self) -> dict[str, Metrics]:
@@ -39,14 +34,6 @@ class MetricsDataset(AbstractDataset[Mapping[str, Metrics], dict[str, Metrics]])
         content = {name: metrics.model_dump(mode="json") for name, metrics in data.items()}
         with written_whole(self._filepath) as partial:
             partial.write_text(json.dumps(content, indent=1))
-
-    @override
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def numbers(self, data: Mapping[str, Metrics]) -> dict[str, float]:
         """What the tracking hook logs: `{"test/etram_8class/AP": 0.41, …}`."""

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview, TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.datasets.stores import StoreDataset, build_store, load_store, table_preview
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import QUALITY
@@ -44,17 +42,13 @@ class QualityDataset(StoreDataset[QualityStore]):
         return table_preview(["recording", "events", "boxes in file"], rows)
 
 
-class NumbersDataset(AbstractDataset[Mapping[str, float], dict[str, float]]):
+class NumbersDataset(SingleFileDataset[Mapping[str, float], dict[str, float]]):
     """Numbers by name as a JSON file, which a tracked run logs as metrics.
 
     Args:
         filepath: The JSON file, relative to the project.
         metadata: Read by kedro-viz and by the tracking hook.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     @override
     def load(self) -> dict[str, float]:
@@ -65,14 +59,6 @@ class NumbersDataset(AbstractDataset[Mapping[str, float], dict[str, float]]):
     def save(self, data: Mapping[str, float]) -> None:
         with written_whole(self._filepath) as partial:
             partial.write_text(json.dumps(dict(data), indent=1))
-
-    @override
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def numbers(self, data: Mapping[str, float]) -> dict[str, float]:
         """What the tracking hook logs."""

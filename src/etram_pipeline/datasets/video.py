@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from typing_extensions import override
 
+from etram_pipeline.datasets.files import SingleFileDataset
 
-class VideoDataset(AbstractDataset[tuple[float, Iterator[np.ndarray]], Path]):
+
+class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
     """An MP4 file made of a speed in frames per second and RGB images `(H, W, 3)`.
 
     Loading gives its path.
@@ -18,10 +19,6 @@ class VideoDataset(AbstractDataset[tuple[float, Iterator[np.ndarray]], Path]):
         filepath: The MP4 file, relative to the project.
         metadata: Read by kedro-viz and by the tracking hook.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     @override
     def load(self) -> Path:
@@ -37,11 +34,3 @@ class VideoDataset(AbstractDataset[tuple[float, Iterator[np.ndarray]], Path]):
 
         frames_per_second, pictures = data
         write_video(self._filepath, pictures, frames_per_second)
-
-    @override
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    @override
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
