@@ -16,9 +16,11 @@ from etram_pipeline.models.suppression import Suppression
 PARTS = {
     "backbone": "backbones",
     "cell": "cells",
+    "refinement": "refinements",
     "neck": "necks",
     "head": "heads",
     "loss": "losses",
+    "auxiliary": "auxiliaries",
 }
 
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
@@ -35,6 +37,15 @@ CHOICES += [
 CHOICES += [
     {"kind": "rvt", "cell": {"kind": "conv_lstm", "depthwise": mixed}}
     for mixed in ("hidden", "input_and_hidden")
+]
+
+CHOICES += [
+    {"kind": "rvt", "loss": {"kind": "yolox", "size_weight": {"kind": kind}}}
+    for kind in kinds("etram_pipeline.models.size_weights")
+]
+CHOICES += [
+    {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
+    {"kind": "rvt", "input_size": (48, 96)},
 ]
 
 Build = Callable[[DetectorConfig], Detector]

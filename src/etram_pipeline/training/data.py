@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from typing_extensions import override
@@ -75,6 +76,13 @@ class LabelledRecordings:
                     f"{name} has boxes of class {ids.max()}, but there are {num_classes} classes; "
                     "name it in dataset.class_names, or drop it with a label filter"
                 )
+
+    def count_classes(self, num_classes: int) -> tuple[int, ...]:
+        """Boxes of each class."""
+        counts = np.zeros(num_classes, np.int64)
+        for name in self.frames:
+            counts += np.bincount(self.labels[name].labels["class_id"], minlength=num_classes)
+        return tuple(counts.tolist())
 
 
 class ClipData(LightningDataModule):

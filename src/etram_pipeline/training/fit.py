@@ -17,6 +17,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST, find_resumable, share_file
@@ -109,12 +110,15 @@ def _build_module(
             "there is no recording to train on: none of the train split has both representations "
             "and labels"
         )
-    detector = blueprint.detector.build(example.channels, len(blueprint.class_names))
+    config = blueprint.detector.for_classes(
+        TrainingClasses(blueprint.class_names, train.count_classes(len(blueprint.class_names)))
+    )
+    detector = config.build(example.channels, len(blueprint.class_names))
     if settings.start_from is not None:
         _take_weights(detector, Path(settings.start_from))
     about = Checkpoint(
         detector=detector,
-        detector_config=blueprint.detector,
+        detector_config=config,
         in_channels=example.channels,
         class_names=blueprint.class_names,
         representation=example.settings,

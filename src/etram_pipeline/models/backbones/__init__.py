@@ -18,11 +18,13 @@ class Backbone(nn.Module, ABC):
         channels: Channels of each stage's map, finest first.
         strides: Side in px of each stage's cells.
         size_multiple: What height and width of the input must be multiples of.
+        num_memories: Tensors in its state.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     size_multiple: int
+    num_memories: int
 
     @abstractmethod
     def forward(

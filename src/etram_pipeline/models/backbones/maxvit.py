@@ -80,6 +80,8 @@ class MaxViT(Backbone):
         self.strides = config.strides
         self.size_multiple = self.strides[-1] * config.partition_split
         inputs = (in_channels, *self.channels[:-1])
+        cells = [cell.build(dim) for dim in self.channels]
+        self.num_memories = sum(built.num_memories for built in cells)
         self.stages = nn.ModuleList(
             Stage(
                 Downsampling(dim_in, dim, stride, config.attention.norm_eps),
@@ -87,10 +89,15 @@ class MaxViT(Backbone):
                     AttentionPair(dim, config.attention, is_input_normed=index == 0)
                     for index in range(num_blocks)
                 ),
-                cell.build(dim),
+                built,
             )
-            for dim_in, dim, stride, num_blocks in zip(
-                inputs, self.channels, config.stage_strides, config.num_blocks, strict=True
+            for dim_in, dim, stride, num_blocks, built in zip(
+                inputs,
+                self.channels,
+                config.stage_strides,
+                config.num_blocks,
+                cells,
+                strict=True,
             )
         )
 

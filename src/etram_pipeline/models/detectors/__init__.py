@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from etram_pipeline.core.component import Component
+from etram_pipeline.models.classes import TrainingClasses
 
 if TYPE_CHECKING:
     from etram_pipeline.models.detector import Detector
@@ -19,3 +20,7 @@ class DetectorConfig(Component):
     @abstractmethod
     def build(self, in_channels: int, num_classes: int) -> Detector:
         """Make the detector for representations of `in_channels` channels."""
+
+    def for_classes(self, classes: TrainingClasses) -> "DetectorConfig":  # noqa: ARG002
+        """The same settings with what they leave to the data filled in."""
+        return self

@@ -1,17 +1,20 @@
-"""RVT: a recurrent backbone, a neck, a head and a loss."""
+"""RVT: a recurrent backbone, a refinement, a neck, a head, a loss and an auxiliary task."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Shaped
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 from torch.nn.functional import pad
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector, Losses, State, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.heads import Head, HeadConfig, yolox
@@ -20,38 +23,35 @@ from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
 from etram_pipeline.models.postprocess import keep_visible, suppress
 from etram_pipeline.models.predictions import Predictions
+from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig, identity
+from etram_pipeline.models.resizing import resize_boxes, resize_frames, resize_targets
 from etram_pipeline.models.suppression import Suppression
 
 
 class RVT(Detector):
     """Recurrent vision transformer for event cameras.
 
-    The backbone sees every window, neck and head only the keyframes. Inputs are padded at the
-    bottom and on the right to the size the backbone needs.
+    The backbone sees every window, neck and head only the keyframes. Inputs are resized where the
+    settings name a size, then padded at the bottom and on the right to what the backbone needs.
 
     Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
     Cameras", CVPR 2023; uzh-rpg/RVT.
     """
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        neck: Neck,
-        head: Head,
-        loss: DetectionLoss,
-        neck_stages: tuple[int, ...],
-    ) -> None:
+    def __init__(self, parts: "Parts", config: "Config") -> None:
         super().__init__()
-        self.backbone, self.neck, self.head, self.loss = backbone, neck, head, loss
-        self.neck_stages = neck_stages
+        self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
+        self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
+        self.neck_stages, self.input_size = config.neck_stages, config.input_size
 
     @override
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
     ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
         features, state = self._extract(frames, state or ())
-        predictions = self._predict(tuple(maps.flatten(0, 1) for maps in features))
-        return predictions.stacked().unflatten(0, frames.shape[:2]), state
+        maps = self.neck(tuple(maps.flatten(0, 1) for maps in features))
+        stacked = self._in_frame_px(self.head(maps).stacked(), frames)
+        return stacked.unflatten(0, frames.shape[:2]), state
 
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
@@ -63,9 +63,11 @@ class RVT(Detector):
             )
         if len(batch.keyframes) == 0:
             return self._zero_losses(), state
-        predictions = self._predict(tuple(batch.select_keyframes(maps) for maps in features))
-        losses: Losses = self.loss(predictions, batch.targets)
-        return losses, state
+        maps = self._merge(batch, features)
+        size = _size(batch.frames)
+        targets = resize_targets(batch.targets, size, self.input_size or size)
+        losses: Losses = self.loss(self.head(maps), targets)
+        return losses | self.auxiliary(maps, targets), state
 
     @override
     def detect(
@@ -74,33 +76,64 @@ class RVT(Detector):
         features, state = self._extract(batch.frames, reset_state(state, batch.starts))
         if len(batch.keyframes) == 0:
             return [], state
-        predictions = self._predict(tuple(batch.select_keyframes(maps) for maps in features))
-        height, width = batch.frames.shape[-2:]
+        predictions: Predictions = self.head(self._merge(batch, features))
+        stacked = self._in_frame_px(predictions.stacked(), batch.frames)
+        height, width = _size(batch.frames)
         detections = [
             keep_visible(found, height, width, suppression.max_detections)
-            for found in suppress(predictions.stacked(), suppression)
+            for found in suppress(stacked, suppression)
         ]
         return detections, state
 
-    def _extract(
-        self, frames: Shaped[Tensor, "T B C H W"], state: State
-    ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
+    def _extract(self, frames: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
         _check_state(state, num_lanes=frames.shape[1])
-        features, state = self.backbone(pad_to_multiple(frames, self.backbone.size_multiple), state)
-        return tuple(features[stage - 1] for stage in self.neck_stages), state
+        of_backbone, of_refinement = (
+            state[: self.backbone.num_memories],
+            state[self.backbone.num_memories :],
+        )
+        frames = resize_frames(frames, *(self.input_size or _size(frames)))
+        padded = pad_to_multiple(frames, self.backbone.size_multiple)
+        features, of_backbone = self.backbone(padded, of_backbone)
+        chosen = tuple(features[stage - 1] for stage in self.neck_stages)
+        refined, of_refinement = self.refinement(chosen, of_refinement)
+        return refined, of_backbone + of_refinement
 
-    def _predict(self, features: FeatureMaps) -> Predictions:
-        predictions: Predictions = self.head(self.neck(features))
-        return predictions
+    def _merge(self, batch: SequenceBatch, features: ClipMaps) -> FeatureMaps:
+        merged: FeatureMaps = self.neck(tuple(batch.select_keyframes(maps) for maps in features))
+        return merged
+
+    def _in_frame_px(
+        self, stacked: Float[Tensor, "K A outputs"], frames: Tensor
+    ) -> Float[Tensor, "K A outputs"]:
+        size = _size(frames)
+        boxes, rest = stacked.split([4, stacked.shape[-1] - 4], dim=-1)
+        return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
     def _zero_losses(self) -> Losses:
         """Nothing to learn from, said so that every parameter still takes part."""
         nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0
         return {
             name: nothing.detach() if name.startswith("num_") else nothing
-            for name in self.loss.names
+            for name in (*self.loss.names, *self.auxiliary.names)
         }
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an `RVT` is made of."""
+
+    backbone: Backbone
+    refinement: Refinement
+    neck: Neck
+    head: Head
+    loss: DetectionLoss
+    auxiliary: Auxiliary
+
+
+def _size(frames: Shaped[Tensor, "T B C H W"]) -> tuple[int, int]:
+    """Height and width in px."""
+    return frames.shape[-2], frames.shape[-1]
 
 
 def pad_to_multiple(
@@ -127,19 +160,26 @@ class Config(DetectorConfig):
     Attributes:
         backbone: What turns representations into feature maps.
         cell: What carries them from window to window.
+        refinement: What changes the maps before they are merged; none in RVT.
         neck: What merges the maps of several strides.
         head: What reads boxes off them.
         loss: What compares boxes with ground truth.
+        auxiliary: What is learnt beside it; nothing in RVT.
         neck_stages: Stages of the backbone that the neck merges, counted from 1.
+        input_size: Height and width in px that frames are resized to inside the detector; None:
+            seen as they are, as in RVT. Detections are in px of the frames all the same.
     """
 
     kind: Literal["rvt"] = "rvt"
     backbone: BackboneConfig = Field(default_factory=maxvit.Config)
     cell: CellConfig = Field(default_factory=conv_lstm.Config)
+    refinement: RefinementConfig = Field(default_factory=identity.Config)
     neck: NeckConfig = Field(default_factory=pafpn.Config)
     head: HeadConfig = Field(default_factory=yolox.Config)
     loss: LossConfig = Field(default_factory=yolox_loss.Config)
+    auxiliary: AuxiliaryConfig = Field(default_factory=none.Config)
     neck_stages: tuple[int, ...] = Field(default=(2, 3, 4), min_length=1)
+    input_size: tuple[PositiveInt, PositiveInt] | None = None
 
     @model_validator(mode="after")
     def _check_stages(self) -> "Config":
@@ -155,7 +195,23 @@ class Config(DetectorConfig):
                 f"neck_stages names stage {self.neck_stages[-1]}, "
                 f"but the backbone has {len(backbone.channels)}"
             )
-        neck = self.neck.build(tuple(backbone.channels[stage - 1] for stage in self.neck_stages))
+        channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
-        head = self.head.build(neck.channels, strides, num_classes)
-        return RVT(backbone, neck, head, self.loss.build(num_classes), self.neck_stages)
+        neck = self.neck.build(channels)
+        parts = Parts(
+            backbone=backbone,
+            refinement=self.refinement.build(channels),
+            neck=neck,
+            head=self.head.build(neck.channels, strides, num_classes),
+            loss=self.loss.build(num_classes),
+            auxiliary=self.auxiliary.build(neck.channels, strides, num_classes),
+        )
+        return RVT(parts, self)
+
+    @override
+    def for_classes(self, classes: TrainingClasses) -> "Config":
+        found = {
+            "loss": self.loss.for_classes(classes),
+            "auxiliary": self.auxiliary.for_classes(classes),
+        }
+        return self.model_copy(update=found)

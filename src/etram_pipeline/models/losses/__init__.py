@@ -7,6 +7,7 @@ from torch import nn
 
 from etram_pipeline.core.batch import Targets
 from etram_pipeline.core.component import Component
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.predictions import Predictions
 
@@ -30,3 +31,7 @@ class LossConfig(Component):
     @abstractmethod
     def build(self, num_classes: int) -> DetectionLoss:
         """Make the loss for `num_classes` classes."""
+
+    def for_classes(self, classes: TrainingClasses) -> "LossConfig":  # noqa: ARG002
+        """The same settings with what they leave to the data filled in."""
+        return self

@@ -16,6 +16,7 @@ from etram_pipeline.models.boxes import iou
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.predictions import Predictions
+from etram_pipeline.models.size_weights import SizeWeightConfig, uniform
 
 
 class YOLOXLoss(DetectionLoss):
@@ -54,7 +55,9 @@ class YOLOXLoss(DetectionLoss):
         is_foreground = assignment.is_foreground
         image = is_foreground.nonzero()[:, 0]
         target = assignment.target[is_foreground]
-        overlap = iou(predictions.boxes_cxcywh[is_foreground], targets.boxes_cxcywh[image, target])
+        boxes = targets.boxes_cxcywh[image, target]
+        overlap = iou(predictions.boxes_cxcywh[is_foreground], boxes)
+        size_weight = self.config.size_weight.weigh(boxes[:, 2:].prod(1))
         learnt_class = self._expected_class_scores(
             targets.class_ids[image, target], assignment.ious[is_foreground]
         )
@@ -69,7 +72,7 @@ class YOLOXLoss(DetectionLoss):
         num_foreground = is_foreground.sum()
         per = num_foreground.clamp(min=1)
         return {
-            "iou": self.config.iou_weight * (1 - overlap**2).sum() / per,
+            "iou": self.config.iou_weight * (size_weight * (1 - overlap**2)).sum() / per,
             "objectness": self.config.objectness_weight * objectness / per,
             "class": self.config.class_weight * classes / per,
             "num_foreground": num_foreground.to(overlap.dtype),
@@ -87,6 +90,7 @@ class Config(LossConfig):
 
     Attributes:
         iou_weight: Weight of the overlap loss.
+        size_weight: Further weight of each object's overlap loss by its size; RVT's is uniform.
         objectness_weight: Weight of the objectness loss.
         class_weight: Weight of the class loss.
         assignment: How objects are assigned to anchors.
@@ -94,6 +98,7 @@ class Config(LossConfig):
 
     kind: Literal["yolox"] = "yolox"
     iou_weight: float = Field(default=5.0, ge=0)
+    size_weight: SizeWeightConfig = Field(default_factory=uniform.Config)
     objectness_weight: float = Field(default=1.0, ge=0)
     class_weight: float = Field(default=1.0, ge=0)
     assignment: SimOTA = SimOTA()

@@ -1,0 +1,123 @@
+"""What presets do on the embedded scene, over several seeds.
+
+    python benchmarks/variants.py                             # three presets, three seeds each
+    python benchmarks/variants.py --presets plain_lstm class_balanced --seeds 0 1 --jobs 2
+
+Each training is a `kedro run` of its own in a copy of the project, on recordings that are simulated
+and preprocessed once. The copies are kept in `--folder`, so that an interrupted comparison goes on
+where it was. Metrics are those of the `test` recordings under the first protocol of `evaluate`;
+the spread is the standard deviation over the seeds.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import mean, stdev
+
+PROJECT = Path(__file__).parents[1]
+PREPROCESSED = ("01_raw", "02_intermediate", "03_primary")
+METRICS = ("AP", "AP_50", "AP_S", "AP_M")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training and its scores."""
+
+    preset: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.preset}-{self.seed}"
+
+
+def main() -> None:
+    """Train everything, then print one line per preset."""
+    arguments = parse_arguments()
+    folder = Path(arguments.folder or tempfile.mkdtemp(prefix="variants-"))
+    print(f"trainings of {arguments.steps} steps in {folder}", flush=True)
+    scene = copy_project(folder / "scene")
+    kedro_run(scene, "preprocess")
+    experiments = [Experiment(*pair) for pair in product(arguments.presets, arguments.seeds)]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        scores = list(pool.map(lambda one: train(one, folder, scene, arguments.steps), experiments))
+    found = dict(zip(experiments, scores, strict=True))
+    print("| preset | " + " | ".join(METRICS) + " |")
+    print("|---" * (1 + len(METRICS)) + "|")
+    for preset in arguments.presets:
+        rows = [score for one, score in found.items() if one.preset == preset]
+        print(f"| `{preset}` | " + " | ".join(summary(rows, name) for name in METRICS) + " |")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What to compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--presets",
+        nargs="+",
+        default=["3scale_baseline", "4scale_enhanced", "3scale_sizeaware"],
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder")
+    return parser.parse_args()
+
+
+def copy_project(target: Path) -> Path:
+    """A copy of the configuration, without any data, unless it is there already."""
+    if not target.exists():
+        shutil.copytree(PROJECT / "conf", target / "conf")
+        shutil.copy(PROJECT / "pyproject.toml", target)
+        (target / "src").symlink_to(PROJECT / "src")
+    return target
+
+
+def train(experiment: Experiment, folder: Path, scene: Path, steps: int) -> dict[str, float]:
+    """Overall metrics of one experiment."""
+    project = copy_project(folder / experiment.name)
+    (project / "data").mkdir(exist_ok=True)
+    for name in PREPROCESSED:
+        link = project / "data" / name
+        if not link.is_symlink():
+            link.symlink_to(scene / "data" / name)
+    options = (
+        f"preset={experiment.preset},train.seed={experiment.seed},train.max_steps={steps},"
+        f"train.validation.every_steps={steps},train.workers=0,track=false"
+    )
+    kedro_run(project, "train,predict,evaluate", "--params", options)
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    overall: dict[str, float] = next(iter(metrics.values()))["overall"]
+    print(f"{experiment.name}: AP {overall['AP']:.3f}", flush=True)
+    return overall
+
+
+def kedro_run(project: Path, pipelines: str, *arguments: str) -> None:
+    """Run pipelines in a project; stops with their output if they fail."""
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines, *arguments]
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    done = subprocess.run(
+        command, cwd=project, env=os.environ | threads, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stdout[-4000:] + done.stderr[-4000:])
+
+
+def summary(rows: list[dict[str, float]], name: str) -> str:
+    """Mean and spread of a metric."""
+    values = [row[name] for row in rows]
+    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{mean(values):.3f}{spread}"
+
+
+if __name__ == "__main__":
+    main()
