@@ -74,11 +74,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def copy_project(target: Path) -> Path:
-    """A copy of the configuration, without any data, unless it is there already."""
+    """A copy of what a run needs, without any data, unless it is there already."""
     if not target.exists():
-        shutil.copytree(PROJECT / "conf", target / "conf")
+        for name in ("conf", "src"):
+            shutil.copytree(PROJECT / name, target / name)
         shutil.copy(PROJECT / "pyproject.toml", target)
-        (target / "src").symlink_to(PROJECT / "src")
     return target
 
 
