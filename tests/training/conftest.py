@@ -19,6 +19,7 @@ from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.sequences.dataset import FramesInMemory
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
+from etram_pipeline.training.rate_schedules import one_cycle
 from etram_pipeline.training.settings import (
     OptimizerSettings,
     TrainSettings,
@@ -154,7 +155,7 @@ def settings() -> TrainSettings:
         workers=0,
         precision="32",
         accelerator="cpu",
-        optimizer=OptimizerSettings(learning_rate=1e-2, warmup=0.3),
+        optimizer=OptimizerSettings(learning_rate=1e-2, schedule=one_cycle.Config(warmup=0.3)),
         validation=ValidationSettings(every_steps=4, lanes=2, protocol="coco"),
         checkpoint_every_steps=2,
         log_every_steps=1,

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import numpy as np
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -19,20 +18,8 @@ def build_optimizer(
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )
-    return optimizer, LambdaLR(optimizer, partial(relative_rate, settings, max_steps))
-
-
-def relative_rate(settings: OptimizerSettings, max_steps: int, step: int) -> float:
-    """Learning rate of a step, as a share of the highest one.
-
-    The steps are those of PyTorch's `OneCycleLR(anneal_strategy="linear")`, which the reference
-    uses; beyond the last step the rate stays as it is there.
-    """
-    peak = max(settings.warmup * max_steps - 1, 0.0)
-    start, end = 1 / settings.start_divisor, 1 / settings.end_divisor
-    if step < peak:
-        return float(np.interp(step, [0, peak], [start, 1.0]))
-    return float(np.interp(step, [peak, max(max_steps - 1, peak + 1)], [1.0, end]))
+    rate = partial(settings.schedule.relative_rate, num_steps=max_steps)
+    return optimizer, LambdaLR(optimizer, rate)
 
 
 def freeze(module: nn.Module, prefixes: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.models.suppression import Suppression
 from etram_pipeline.sequences.augmentation import AugmentationSettings
 from etram_pipeline.sequences.schedule import SamplingSettings
+from etram_pipeline.training.rate_schedules import RateScheduleConfig, one_cycle
 
 Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
 Workers = int | Literal["auto"]
@@ -27,25 +28,19 @@ _EXECUTION = (
 class OptimizerSettings(Settings):
     """AdamW, and the learning rate over the course of training.
 
-    The rate rises in a straight line to `learning_rate`, then falls in one to its end.
-
     Attributes:
         learning_rate: Highest rate. The reference's 3.46e-4 is for 24 lanes over all devices and
             grows with the square root of their number.
+        schedule: How the rate rises to the highest one and falls after it.
         weight_decay: Decoupled weight decay.
-        warmup: Share of the steps until the highest rate.
-        start_divisor: The first rate is the highest one divided by this.
-        end_divisor: Likewise the last rate.
         gradient_clip: Largest absolute value, or norm, of gradients; None: as they come.
         clip_by: What `gradient_clip` limits.
         accumulate: Batches that each step sums gradients over.
     """
 
     learning_rate: float = Field(default=3.46e-4, gt=0)
+    schedule: RateScheduleConfig = Field(default_factory=one_cycle.Config)
     weight_decay: float = Field(default=0.0, ge=0)
-    warmup: float = Field(default=0.005, ge=0, le=1)
-    start_divisor: float = Field(default=20.0, ge=1)
-    end_divisor: float = Field(default=10_000.0, ge=1)
     gradient_clip: float | None = Field(default=1.0, gt=0)
     clip_by: Literal["value", "norm"] = "value"
     accumulate: int = Field(default=1, ge=1)
@@ -126,7 +121,7 @@ class TrainSettings(Settings):
 
     def outcome(self) -> dict[str, object]:
         """The settings that decide what is learnt, without those that say where and how fast."""
-        return self.model_dump(mode="json", exclude=set(_EXECUTION))
+        return self.model_dump(mode="json", exclude=set(_EXECUTION), serialize_as_any=True)
 
     @model_validator(mode="after")
     def _check_launcher(self) -> "TrainSettings":
