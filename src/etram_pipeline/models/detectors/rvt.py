@@ -43,6 +43,7 @@ class RVT(Detector):
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.neck_stages, self.input_size = config.neck_stages, config.input_size
+        self.size_multiple = parts.backbone.size_multiple
 
     @override
     def forward(
@@ -112,6 +113,8 @@ class RVT(Detector):
 
     def _zero_losses(self) -> Losses:
         """Nothing to learn from, said so that every parameter still takes part."""
+        self.loss.skip()
+        self.auxiliary.skip()
         nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0
         return {
             name: nothing.detach() if name.startswith("num_") else nothing
@@ -200,7 +203,7 @@ class Config(DetectorConfig):
         neck = self.neck.build(channels)
         parts = Parts(
             backbone=backbone,
-            refinement=self.refinement.build(channels),
+            refinement=self.refinement.build(channels, strides),
             neck=neck,
             head=self.head.build(neck.channels, strides, num_classes),
             loss=self.loss.build(num_classes),

@@ -3,16 +3,15 @@
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
-from torch.nn.functional import one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Targets
 from etram_pipeline.models.assignment import Assignment, PaddedTargets, SimOTA
 from etram_pipeline.models.boxes import iou
+from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.classification_losses import ClassificationLossConfig, cross_entropy
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.predictions import Predictions
@@ -40,14 +39,20 @@ class YOLOXLoss(DetectionLoss):
         super().__init__()
         self.num_classes = num_classes
         self.config = config
+        self.classification = config.classification.build(num_classes)
 
     @override
     def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
         # The assignment takes logarithms of probabilities, which half precision cannot hold.
         with torch.autocast(predictions.boxes_cxcywh.device.type, enabled=False):
             padded = PaddedTargets.pad(targets, predictions.boxes_cxcywh.dtype)
+            self._check_classes(padded)
             assignment = self.config.assignment(predictions, padded)
             return self._compare(predictions, padded, assignment)
+
+    @override
+    def skip(self) -> None:
+        self.classification.skip()
 
     def _compare(
         self, predictions: Predictions, targets: PaddedTargets, assignment: Assignment
@@ -58,16 +63,15 @@ class YOLOXLoss(DetectionLoss):
         boxes = targets.boxes_cxcywh[image, target]
         overlap = iou(predictions.boxes_cxcywh[is_foreground], boxes)
         size_weight = self.config.size_weight.weigh(boxes[:, 2:].prod(1))
-        learnt_class = self._expected_class_scores(
-            targets.class_ids[image, target], assignment.ious[is_foreground]
-        )
-        objectness = cross_entropy(
+        objectness = binary_cross_entropy(
             predictions.objectness_logits,
             is_foreground.to(predictions.objectness_logits.dtype),
             reduction="sum",
         )
-        classes = cross_entropy(
-            predictions.class_logits[is_foreground], learnt_class, reduction="sum"
+        classes = self.classification(
+            predictions.class_logits[is_foreground],
+            targets.class_ids[image, target],
+            assignment.ious[is_foreground],
         )
         num_foreground = is_foreground.sum()
         per = num_foreground.clamp(min=1)
@@ -79,10 +83,18 @@ class YOLOXLoss(DetectionLoss):
             "num_targets": targets.is_present.sum().to(overlap.dtype),
         }
 
-    def _expected_class_scores(
-        self, class_ids: Tensor, ious: Float[Tensor, " F"]
-    ) -> Float[Tensor, "F C"]:
-        return one_hot(class_ids, self.num_classes) * ious[:, None]
+    def _check_classes(self, targets: PaddedTargets) -> None:
+        ids = targets.class_ids
+        # On a GPU a look at the ids would wait for all that is still to be computed.
+        if (
+            ids.device.type == "cpu"
+            and ids.numel()
+            and not 0 <= ids.min() <= ids.max() < self.num_classes
+        ):
+            raise ValueError(
+                f"targets have classes {ids.min()} to {ids.max()}, but the detector tells "
+                f"{self.num_classes} apart, counted from 0"
+            )
 
 
 class Config(LossConfig):
@@ -93,6 +105,7 @@ class Config(LossConfig):
         size_weight: Further weight of each object's overlap loss by its size; RVT's is uniform.
         objectness_weight: Weight of the objectness loss.
         class_weight: Weight of the class loss.
+        classification: How the class of an assigned anchor is compared; RVT's is cross-entropy.
         assignment: How objects are assigned to anchors.
     """
 
@@ -101,8 +114,13 @@ class Config(LossConfig):
     size_weight: SizeWeightConfig = Field(default_factory=uniform.Config)
     objectness_weight: float = Field(default=1.0, ge=0)
     class_weight: float = Field(default=1.0, ge=0)
+    classification: ClassificationLossConfig = Field(default_factory=cross_entropy.Config)
     assignment: SimOTA = SimOTA()
 
     @override
     def build(self, num_classes: int) -> YOLOXLoss:
         return YOLOXLoss(num_classes, self)
+
+    @override
+    def for_classes(self, classes: TrainingClasses) -> "Config":
+        return self.model_copy(update={"classification": self.classification.for_classes(classes)})

@@ -38,5 +38,5 @@ class RefinementConfig(Component):
     package: ClassVar[str] = __name__
 
     @abstractmethod
-    def build(self, channels: tuple[int, ...]) -> Refinement:
-        """Make the refinement of maps with these numbers of channels, finest first."""
+    def build(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> Refinement:
+        """Make the refinement of maps of these channels and strides, finest first."""

@@ -24,5 +24,5 @@ class Config(RefinementConfig):
     kind: Literal["identity"] = "identity"
 
     @override
-    def build(self, channels: tuple[int, ...]) -> Identity:
+    def build(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> Identity:
         return Identity()
