@@ -21,7 +21,15 @@ class Detector(nn.Module, ABC):
     its first axis. It is `()` before the first batch, and always `()` for a detector without
     memory. Rows of lanes whose `batch.starts` is True are zeroed before they are used. A state
     returned in training still belongs to the graph: detach it before the next batch.
+
+    Attributes:
+        input_size: Height and width in px that frames are resized to first; None: seen as they are.
+        size_multiple: What height and width are then padded to multiples of, at the bottom and on
+            the right. A memory covers the frame with its padding.
     """
+
+    input_size: tuple[int, int] | None = None
+    size_multiple: int = 1
 
     @abstractmethod
     def forward(

@@ -13,6 +13,7 @@ from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
+from etram_pipeline.training.resolution import MixedResolution
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
 
@@ -35,11 +36,14 @@ class DetectionModule(LightningModule):
         self._about = about
         self._training_state: State = ()
         self._validation_state: State = ()
+        self._resize = MixedResolution(settings.resolution, detector, settings.seed)
         freeze(detector, settings.freeze)
 
     @override
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
-        losses, state = self.detector.losses(batch, self._training_state)
+        number = self.trainer.fit_loop.total_batch_idx
+        batch, before = self._resize(batch, self._training_state, number)
+        losses, state = self.detector.losses(batch, before)
         self._training_state = tuple(memory.detach() for memory in state)
         total = torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
         self.log_dict(

@@ -1,5 +1,6 @@
 """How to train and to predict: parameters only, so that reading them imports nothing heavy."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -46,6 +47,26 @@ class OptimizerSettings(Settings):
     accumulate: int = Field(default=1, ge=1)
 
 
+class ResolutionSettings(Settings):
+    """Training at several resolutions; validation and detection stay at that of the frames.
+
+    Attributes:
+        scales: What height and width of the frames are multiplied by, one of these drawn at a time;
+            none: frames are seen as they are, as in the reference. Any other changes what is
+            learnt.
+        every_batches: Batches in a row that share a scale, in all lanes and on all devices.
+    """
+
+    scales: tuple[float, ...] = ()
+    every_batches: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _check_scales(self) -> "ResolutionSettings":
+        if not all(0 < scale < math.inf for scale in self.scales):
+            raise ValueError(f"scales must be positive, not {list(self.scales)}")
+        return self
+
+
 class ValidationSettings(Settings):
     """How the detector is scored while it trains.
 
@@ -75,6 +96,7 @@ class TrainSettings(Settings):
         sampling: How recordings are read.
         stream_augmentation: Drawn once for each stretch that is streamed.
         random_augmentation: Drawn for each random clip.
+        resolution: Sizes that frames are resized to.
         optimizer: Learning rate and all that.
         average_decay: Share of the running average of the weights that each step keeps; the average
             is what is validated and saved. None: the weights themselves.
@@ -104,6 +126,7 @@ class TrainSettings(Settings):
         zoom_probability=0.5, zoom_in_share=0.0
     )
     random_augmentation: AugmentationSettings = AugmentationSettings()
+    resolution: ResolutionSettings = ResolutionSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     start_from: str | None = None

@@ -1,0 +1,105 @@
+"""Training at several resolutions, which the state of a stream is carried through."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.models.resizing import resize_frames, resize_targets
+from etram_pipeline.training.settings import ResolutionSettings
+
+_SALT = 7
+"""Keeps these draws apart from others that begin with the same seed."""
+
+Size = tuple[int, int]
+
+
+class MixedResolution:
+    """Resizes batches, and the state that came before, by a scale drawn for each number of batch.
+
+    The scale follows from seed and number alone, so it is the same on every device, and in a
+    training that was interrupted.
+    """
+
+    def __init__(self, settings: ResolutionSettings, detector: Detector, seed: int) -> None:
+        """Resize for `detector`.
+
+        Raises:
+            ValueError: If the detector resizes frames itself, which would undo it.
+        """
+        if settings.scales and detector.input_size is not None:
+            raise ValueError(
+                f"train.resolution.scales {list(settings.scales)} resize frames that "
+                f"detector.input_size {list(detector.input_size)} would resize back; set only one"
+            )
+        self._settings = settings
+        self._multiple = detector.size_multiple
+        self._seed = seed
+
+    def scale(self, number: int) -> float:
+        """Scale of a batch, counted from 0."""
+        draw = number // self._settings.every_batches
+        rng = np.random.default_rng([self._seed, _SALT, draw])
+        return float(rng.choice(self._settings.scales))
+
+    def __call__(
+        self, batch: SequenceBatch, state: State, number: int
+    ) -> tuple[SequenceBatch, State]:
+        """A batch and the state before it, both at the resolution of the batch.
+
+        Args:
+            batch: Batch in the size of the stored frames.
+            state: State after the batch before it, in the size of that one.
+            number: Number of the batch, counted from 0.
+        """
+        if not self._settings.scales:
+            return batch, state
+        native = batch.frames.shape[-2], batch.frames.shape[-1]
+        size = _scaled(native, self.scale(number))
+        if state:
+            old_size = _scaled(native, self.scale(number - 1))
+            state = tuple(self._resize_memory(memory, old_size, size) for memory in state)
+        if size == native:
+            return batch, state
+        frames = resize_frames(batch.frames, *size)
+        targets = resize_targets(batch.targets, native, size)
+        return replace(batch, frames=frames, targets=targets), state
+
+    def _resize_memory(
+        self, memory: Float[Tensor, "B C H W"], old_size: Size, size: Size
+    ) -> Float[Tensor, "B C h w"]:
+        """A memory of frames of `old_size`, each place of it where it is in frames of `size`."""
+        if size == old_size:
+            return memory
+        padded, old_padded = self._padded(size), self._padded(old_size)
+        height, width = (
+            length * new // old
+            for length, new, old in zip(memory.shape[-2:], padded, old_padded, strict=True)
+        )
+        # Of the padded size, the share that is frame differs from scale to scale.
+        y, x = (
+            (new_pad / new) * (old / old_pad)
+            for new_pad, new, old_pad, old in zip(padded, size, old_padded, old_size, strict=True)
+        )
+        transform = torch.tensor([[x, 0, x - 1], [0, y, y - 1]], device=memory.device)
+        grid = affine_grid(
+            transform.expand(len(memory), 2, 3),
+            [len(memory), 1, height, width],
+            align_corners=False,
+        )
+        resized = grid_sample(memory.float(), grid, padding_mode="border", align_corners=False)
+        return resized.to(memory.dtype)
+
+    def _padded(self, size: Size) -> Size:
+        height, width = (-(-length // self._multiple) * self._multiple for length in size)
+        return height, width
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    height, width = (max(round(length * scale), 1) for length in size)
+    return height, width
