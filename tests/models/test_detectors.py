@@ -9,6 +9,7 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.component import kinds
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector, Losses, reset_state
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.suppression import Suppression
@@ -44,6 +45,10 @@ CHOICES += [
     for kind in kinds("etram_pipeline.models.size_weights")
 ]
 CHOICES += [
+    {"kind": "rvt", "loss": {"kind": "yolox", "classification": {"kind": kind}}}
+    for kind in kinds("etram_pipeline.models.classification_losses")
+]
+CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
 ]
@@ -58,7 +63,8 @@ EVERYTHING = Suppression(score_threshold=0, iou_threshold=1)
 def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
     """Every detector, and RVT with every part, everything else as small as `config`."""
     small = config.model_dump(serialize_as_any=True) if request.param["kind"] == "rvt" else {}
-    return DetectorConfig.model_validate(small | request.param)
+    config_of_any = DetectorConfig.model_validate(small | request.param)
+    return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))
 
 
 @pytest.fixture

@@ -1,0 +1,159 @@
+"""Attention that lets small objects stand out: where, since when, and in which channels."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import silu
+from typing_extensions import override
+
+from etram_pipeline.models.detector import State
+from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig
+
+Maps = Float[Tensor, "N C H W"]
+
+FINE_STRIDE = 8
+"""Stride in px up to which maps are fine."""
+
+
+class Gate(nn.Module):
+    """A convolution's output as factors between 0 and 2, all 1 before anything is learnt."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
+        super().__init__()
+        self.logits = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        for parameter in self.logits.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, maps: Maps) -> Float[Tensor, "N D H W"]:
+        """Factors of maps to be refined."""
+        factors: Tensor = 2 * self.logits(maps).sigmoid()
+        return factors
+
+
+class SpatialAttention(nn.Module):
+    """Weighs pixels by what lies around them, near and farther away."""
+
+    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        hidden = max(channels // (4 * len(dilations)), 1)
+        self.contexts = nn.ModuleList(
+            nn.Conv2d(channels, hidden, 3, padding=dilation, dilation=dilation)
+            for dilation in dilations
+        )
+        self.gate = Gate(hidden * len(dilations), 1)
+
+    def forward(self, maps: Maps) -> Maps:
+        """Weigh maps, each by itself."""
+        contexts = torch.cat([context(maps) for context in self.contexts], dim=1)
+        weighed: Tensor = maps * self.gate(silu(contexts))
+        return weighed
+
+
+class TemporalAttention(nn.Module):
+    """Weighs pixels by what was there one window before."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(channels // 4, 1)
+        self.comparison = nn.Conv2d(2 * channels, hidden, 1)
+        self.gate = Gate(hidden, 1, kernel_size=3)
+
+    def forward(self, maps: Maps, previous: Maps) -> Maps:
+        """Weigh maps by themselves and those of the windows before."""
+        compared = self.comparison(torch.cat([maps, previous], dim=1))
+        weighed: Tensor = maps * self.gate(silu(compared))
+        return weighed
+
+
+class ChannelAttention(nn.Module):
+    """Weighs channels by their mean over the map.
+
+    Fine maps have fewer hidden channels to decide by, as they show more of place than of meaning.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        hidden = max(channels // (16 if stride <= FINE_STRIDE else 8), 1)
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.gate = Gate(hidden, channels)
+
+    def forward(self, maps: Maps) -> Maps:
+        """Weigh maps, each by itself."""
+        means = maps.mean(dim=(2, 3), keepdim=True)
+        weighed: Tensor = maps * self.gate(silu(self.squeeze(means)))
+        return weighed
+
+
+class SmallObjectAttention(Refinement):
+    """Spatial, then temporal attention to the finest maps, then channel attention to all of them.
+
+    What it remembers is the map of the last window, of each lane. Before it has learnt anything
+    it changes nothing, so that a detector which is trained further starts from what it was.
+
+    Source of the idea: JeongbinOK/eTram-rvt, experiments/3scale_sizeaware_attention_100k. There
+    it follows the neck, and one window is remembered for all lanes and recordings.
+    """
+
+    def __init__(
+        self, channels: tuple[int, ...], strides: tuple[int, ...], config: "Config"
+    ) -> None:
+        super().__init__()
+        fine = channels[: config.num_scales]
+        self.spatial = nn.ModuleList(
+            SpatialAttention(width, config.dilations) for width in fine if config.spatial
+        )
+        self.temporal = nn.ModuleList(TemporalAttention(width) for width in fine if config.temporal)
+        self.channel = nn.ModuleList(
+            ChannelAttention(width, stride)
+            for width, stride in zip(channels, strides, strict=True)
+            if config.channel
+        )
+        self.num_memories = len(self.temporal)
+
+    @override
+    def forward(self, maps: ClipMaps, state: State) -> tuple[ClipMaps, State]:
+        refined = list(maps)
+        for scale, attention in enumerate(self.spatial):
+            refined[scale] = _each(attention, refined[scale])
+        memories = tuple(clip[-1] for clip in refined[: self.num_memories])
+        for scale, attention in enumerate(self.temporal):
+            clip = refined[scale]
+            before = state[scale] if state else torch.zeros_like(clip[0])
+            previous = torch.cat([before[None].to(clip.dtype), clip[:-1]])
+            refined[scale] = _each(attention, clip, previous)
+        for scale, attention in enumerate(self.channel):
+            refined[scale] = _each(attention, refined[scale])
+        return tuple(refined), memories
+
+
+def _each(attention: nn.Module, *clips: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B C H W"]:
+    """What attention makes of every window."""
+    refined: Tensor = attention(*(clip.flatten(0, 1) for clip in clips))
+    in_time: Tensor = refined.unflatten(0, clips[0].shape[:2])
+    return in_time
+
+
+class Config(RefinementConfig):
+    """Settings of the attention; it changes predictions as soon as it has learnt.
+
+    Attributes:
+        spatial: Whether pixels are weighed by what surrounds them.
+        temporal: Whether pixels are weighed by what was there one window before.
+        channel: Whether channels are weighed, on every map.
+        dilations: Distances in pixels of the map at which the surroundings are looked at.
+        num_scales: Maps with spatial and temporal attention, the finest ones; all if fewer.
+    """
+
+    kind: Literal["small_object_attention"] = "small_object_attention"
+    spatial: bool = True
+    temporal: bool = True
+    channel: bool = True
+    dilations: tuple[PositiveInt, ...] = Field(default=(1, 2, 4), min_length=1)
+    num_scales: PositiveInt = 2
+
+    @override
+    def build(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> SmallObjectAttention:
+        return SmallObjectAttention(channels, strides, self)
