@@ -1,6 +1,6 @@
 """RVT: a recurrent backbone, a refinement, a neck, a head, a loss and an auxiliary task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 from typing_extensions import override
 
-from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.core.ranks import num_ranks
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
@@ -63,12 +64,8 @@ class RVT(Detector):
                 f"{len(batch.targets)}; training needs the targets of every keyframe"
             )
         if len(batch.keyframes) == 0:
-            return self._zero_losses(), state
-        maps = self._merge(batch, features)
-        size = _size(batch.frames)
-        targets = resize_targets(batch.targets, size, self.input_size or size)
-        losses: Losses = self.loss(self.head(maps), targets)
-        return losses | self.auxiliary(maps, targets), state
+            return self._learn_nothing(batch, features), state
+        return self._learn(batch, features), state
 
     @override
     def detect(
@@ -111,10 +108,20 @@ class RVT(Detector):
         boxes, rest = stacked.split([4, stacked.shape[-1] - 4], dim=-1)
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
-    def _zero_losses(self) -> Losses:
-        """Nothing to learn from, said so that every parameter still takes part."""
-        self.loss.skip()
-        self.auxiliary.skip()
+    def _learn(self, batch: SequenceBatch, features: ClipMaps) -> Losses:
+        maps = self._merge(batch, features)
+        size = _size(batch.frames)
+        targets = resize_targets(batch.targets, size, self.input_size or size)
+        losses: Losses = self.loss(self.head(maps), targets)
+        return losses | self.auxiliary(maps, targets)
+
+    def _learn_nothing(self, batch: SequenceBatch, features: ClipMaps) -> Losses:
+        """Losses of 0 in which every parameter still takes part."""
+        if num_ranks() > 1:
+            # Other processes have keyframes, and wait for this one wherever statistics, counts or
+            # gradients are put together: so it goes their way, with a window that weighs nothing.
+            losses = self._learn(_with_bare_keyframe(batch), features)
+            return {name: 0 * value for name, value in losses.items()}
         nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0
         return {
             name: nothing.detach() if name.startswith("num_") else nothing
@@ -137,6 +144,16 @@ class Parts:
 def _size(frames: Shaped[Tensor, "T B C H W"]) -> tuple[int, int]:
     """Height and width in px."""
     return frames.shape[-2], frames.shape[-1]
+
+
+def _with_bare_keyframe(batch: SequenceBatch) -> SequenceBatch:
+    """The batch with its first window as the only keyframe, in which there is nothing to find."""
+    device = batch.frames.device
+    nothing = Targets(
+        torch.empty(0, 4, device=device), torch.empty(0, dtype=torch.int64, device=device)
+    )
+    keyframes = torch.zeros(1, 2, dtype=torch.int64, device=device)
+    return replace(batch, keyframes=keyframes, targets=(nothing,))
 
 
 def pad_to_multiple(

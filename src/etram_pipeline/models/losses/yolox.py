@@ -14,6 +14,7 @@ from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.classification_losses import ClassificationLossConfig, cross_entropy
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
+from etram_pipeline.models.normalisation import foreground_count
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.size_weights import SizeWeightConfig, uniform
 
@@ -74,7 +75,7 @@ class YOLOXLoss(DetectionLoss):
             assignment.ious[is_foreground],
         )
         num_foreground = is_foreground.sum()
-        per = num_foreground.clamp(min=1)
+        per = foreground_count(num_foreground)
         return {
             "iou": self.config.iou_weight * (size_weight * (1 - overlap**2)).sum() / per,
             "objectness": self.config.objectness_weight * objectness / per,

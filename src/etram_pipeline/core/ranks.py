@@ -1,0 +1,31 @@
+"""The processes that train together; one of them is all there is to most programs."""
+
+from torch import Tensor, distributed
+
+
+def num_ranks() -> int:
+    """Processes that train together."""
+    return distributed.get_world_size() if _is_one_of_many() else 1
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Sum over all processes, without gradient; every one of them has to call this."""
+    if not _is_one_of_many():
+        return values
+    total = values.detach().clone()
+    distributed.all_reduce(total)
+    return total
+
+
+def gather_to_first_rank(value: object) -> list[object]:
+    """What each process has, in their order; empty everywhere but in the first process."""
+    if not _is_one_of_many():
+        return [value]
+    is_first = distributed.get_rank() == 0
+    gathered: list[object] = [None] * (num_ranks() if is_first else 0)
+    distributed.gather_object(value, gathered if is_first else None)
+    return gathered
+
+
+def _is_one_of_many() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
