@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -165,6 +166,57 @@ def test_without_a_full_clip_mixed_lanes_all_stream(toys: Windows) -> None:
 def test_nothing_to_train_on_is_an_error() -> None:
     with pytest.raises(StoreError, match="none of 1 recordings has a labelled window"):
         take(1, MIXED, Lanes(2), {"empty": np.empty(0, np.int64)})
+
+
+def classes_of(windows: Windows, rare: tuple[str, int]) -> dict[str, list[np.ndarray]]:
+    """Every frame shows class 0; that of a recording and window, `rare`, class 3 as well."""
+    return {
+        name: [np.array([0, 3] if (name, window) == rare else [0]) for window in labelled.tolist()]
+        for name, labelled in windows.items()
+    }
+
+
+@pytest.mark.parametrize("sampling", ["stream", "random"])
+def test_parts_with_a_rare_class_are_read_more_often(
+    sampling: Literal["stream", "random"], toys: Windows
+) -> None:
+    """One of all frames shows class 3, so that its factor is the root of 6.25: 2.5."""
+    num_frames = sum(map(len, toys.values()))
+    rare = ("q1", int(toys["q1"][-1]))
+    settings = SamplingSettings(kind=sampling, repeat_threshold=6.25 / num_frames)
+    schedule = training_schedule(toys, settings, Lanes(1), LENGTH, 0, classes_of(toys, rare))
+    clips = [clip for (clip,) in islice(schedule, 3000) if clip]
+    last_pass = clips[-1].draw[0]
+    times: dict[bool, list[int]] = {True: [], False: []}
+    for clip, count in Counter(
+        replace(clip, draw=(clip.draw[0], 0)) for clip in clips if clip.draw[0] < last_pass
+    ).items():
+        is_rare = clip.recording == rare[0] and clip.start <= rare[1] < clip.stop
+        times[is_rare].append(count)
+    assert set(times[True]) == {2, 3}
+    assert np.mean(times[True]) == pytest.approx(2.5, abs=0.15)
+    assert sampling == "stream" or set(times[False]) == {1}
+    assert len(set(clips)) == len(clips)
+
+
+def test_without_a_threshold_the_order_is_what_it_always_was(toys: Windows) -> None:
+    """Computed here as it was before parts could be repeated."""
+    parts = [part for name in TOYS for part in random_parts(name, toys[name], LENGTH)]
+    expected = [
+        (parts[index][0].recording, parts[index][0].start, (number, index))
+        for number in range(3)
+        for index in np.random.default_rng([5, 1, number]).permutation(len(parts)).tolist()
+    ]
+    classes = classes_of(toys, ("q1", 5))
+    for given in (None, classes):
+        steps = islice(training_schedule(toys, RANDOM, Lanes(1), LENGTH, 5, given), len(expected))
+        found = [(clip.recording, clip.start, clip.draw) for (clip,) in steps if clip]
+        assert found == expected
+
+
+def test_repeating_parts_needs_their_classes(toys: Windows) -> None:
+    with pytest.raises(ValueError, match="repeat_threshold needs the classes"):
+        take(1, SamplingSettings(repeat_threshold=0.1), Lanes(2), toys)
 
 
 @pytest.mark.parametrize("num_ranks", [1, 3])

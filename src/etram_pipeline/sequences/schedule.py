@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.sequences.repetition import FrameClasses, frame_factors, repeated
 
 Sampling = Literal["stream", "random", "whole"]
 Windows = Mapping[str, Int64[np.ndarray, " F"]]
@@ -40,8 +41,8 @@ class Clip:
         stop: Index after the last window; less than a clip's length away where a part ends.
         starts: Whether no state precedes the clip.
         sampling: How the clip was chosen; `whole` clips read a recording from end to end.
-        draw: Pass over the data and number of the part. Whatever is drawn by chance from these is
-            the same for all clips of a part and another one in the next pass.
+        draw: Pass over the data and number of the part in it. Whatever is drawn by chance from
+            these is the same for all clips of a part and another one when it is read again.
     """
 
     recording: str
@@ -64,11 +65,16 @@ class SamplingSettings(Settings):
             any labelled frame and forgets, `mixed` gives some lanes of a batch to each.
         stream_weight: Share of the lanes that stream when mixed.
         random_weight: Share of the others.
+        repeat_threshold: Parts with a class that fewer labelled frames than this share show are
+            read several times in a pass, so that rare classes are seen more often; see
+            `sequences.repetition`. None: every part once, as in the reference. Any other changes
+            what is learnt.
     """
 
     kind: Literal["stream", "random", "mixed"] = "mixed"
     stream_weight: float = Field(default=1.0, ge=0)
     random_weight: float = Field(default=1.0, ge=0)
+    repeat_threshold: float | None = Field(default=None, gt=0, le=1)
 
     @model_validator(mode="after")
     def _check_weights(self) -> "SamplingSettings":
@@ -128,7 +134,12 @@ def random_parts(recording: str, frame_windows: Int64[np.ndarray, " F"], length:
 
 
 def training_schedule(
-    frame_windows: Windows, sampling: SamplingSettings, lanes: Lanes, length: int, seed: int
+    frame_windows: Windows,
+    sampling: SamplingSettings,
+    lanes: Lanes,
+    length: int,
+    seed: int,
+    frame_classes: FrameClasses | None = None,
 ) -> Iterator[Step]:
     """Steps without end; the same for the same arguments.
 
@@ -140,9 +151,11 @@ def training_schedule(
         lanes: The lanes to deal to.
         length: Windows per clip.
         seed: Decides the order of the parts in each pass.
+        frame_classes: What the labelled windows show, by which rare parts are read more often.
 
     Raises:
         StoreError: If no recording has a label, or none is long enough for a random clip.
+        ValueError: If parts are to be read more often but `frame_classes` is missing.
     """
     names = sorted(frame_windows)
     streams = [p for name in names for p in stream_parts(name, frame_windows[name], length)]
@@ -155,9 +168,13 @@ def training_schedule(
             raise StoreError(f"no labelled window has {length} windows up to it; lower clip_length")
         num_random = 0
     num_stream = lanes.count - num_random
+    passes = [
+        _passes(parts, _factors(parts, frame_windows, sampling, frame_classes), [seed, salt])
+        for salt, parts in enumerate((streams, items))
+    ]
     return _deal_to_ranks(
-        _deal(_passes(streams, seed, salt=0), num_stream * lanes.num_ranks),
-        _deal(_passes(items, seed, salt=1), num_random * lanes.num_ranks),
+        _deal(passes[0], num_stream * lanes.num_ranks),
+        _deal(passes[1], num_random * lanes.num_ranks),
         lanes,
     )
 
@@ -195,12 +212,36 @@ def _cut(recording: str, start: int, stop: int, length: int, sampling: Sampling)
     )
 
 
-def _passes(parts: Sequence[Part], seed: int, salt: int) -> Iterator[Part]:
-    """All parts in one random order after the other."""
+def _factors(
+    parts: Sequence[Part],
+    frame_windows: Windows,
+    sampling: SamplingSettings,
+    frame_classes: FrameClasses | None,
+) -> Float64[np.ndarray, " P"] | None:
+    """How often each part is read in a pass; None: once each."""
+    if sampling.repeat_threshold is None:
+        return None
+    if frame_classes is None:
+        raise ValueError("repeat_threshold needs the classes that each labelled frame shows")
+    of_frames = frame_factors(frame_classes, sampling.repeat_threshold)
+    factors = np.ones(len(parts))
+    for index, part in enumerate(parts):
+        name, span = part[0].recording, [part[0].start, part[-1].stop]
+        first, last = np.searchsorted(frame_windows[name], span).tolist()
+        factors[index] = of_frames[name][first:last].max()
+    return factors
+
+
+def _passes(
+    parts: Sequence[Part], factors: Float64[np.ndarray, " P"] | None, seed: list[int]
+) -> Iterator[Part]:
+    """All parts, each as often as its factor says, in one random order after the other."""
     for number in itertools.count():
-        order = np.random.default_rng([seed, salt, number]).permutation(len(parts))
+        rng = np.random.default_rng([*seed, number])
+        order = rng.permutation(len(parts) if factors is None else repeated(factors, rng))
         for index in order.tolist():
-            yield tuple(replace(clip, draw=(number, index)) for clip in parts[index])
+            part = parts[index % len(parts)]
+            yield tuple(replace(clip, draw=(number, index)) for clip in part)
 
 
 def _deal(parts: Iterator[Part], lanes: int) -> Iterator[Step]:

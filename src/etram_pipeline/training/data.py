@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Integer
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from typing_extensions import override
@@ -84,6 +85,13 @@ class LabelledRecordings:
             counts += np.bincount(self.labels[name].labels["class_id"], minlength=num_classes)
         return tuple(counts.tolist())
 
+    def classes_by_frame(self) -> dict[str, list[Integer[np.ndarray, " _"]]]:
+        """Class of each box, by labelled frame of each recording."""
+        return {
+            name: np.split(labels.labels["class_id"], labels.first_label[1:])
+            for name, labels in self.labels.items()
+        }
+
 
 class ClipData(LightningDataModule):
     """Schedules and loaders; continues where a checkpoint was saved."""
@@ -140,10 +148,9 @@ class ClipData(LightningDataModule):
     def _training_steps(self) -> Iterator[Step]:
         settings = self._settings
         windows = {name: stored.frame_windows for name, stored in self._train.frames.items()}
-        lanes = self._lanes(settings.lanes)
-        return training_schedule(
-            windows, settings.sampling, lanes, settings.clip_length, settings.seed
-        )
+        lanes, length = self._lanes(settings.lanes), settings.clip_length
+        classes = self._train.classes_by_frame()
+        return training_schedule(windows, settings.sampling, lanes, length, settings.seed, classes)
 
     def _lanes(self, count: int) -> Lanes:
         if self.trainer is None:

@@ -1,0 +1,52 @@
+"""How many times a part is read in a pass, so that rare classes are seen more often; NumPy only.
+
+Source: Gupta, Dollár and Girshick, "LVIS: A Dataset for Large Vocabulary Instance Segmentation",
+CVPR 2019, appendix B: a class that the share `f` of the images shows has the repeat factor
+`max(1, sqrt(threshold / f))`, and an image has the largest one of its classes. Here, images are
+labelled frames, and a part has the largest factor of its frames.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64, Integer
+
+FrameClasses = Mapping[str, Sequence[Integer[np.ndarray, " _"]]]
+"""Class of each box, by labelled frame of each recording."""
+
+
+def class_factors(frame_classes: FrameClasses, threshold: float) -> dict[int, float]:
+    """Repeat factor of each class that there is."""
+    shown = [np.unique(classes) for frames in frame_classes.values() for classes in frames]
+    classes, num_frames = np.unique(np.concatenate([*shown, []]), return_counts=True)
+    factors = np.sqrt(threshold * len(shown) / num_frames).clip(min=1.0)
+    return dict(zip(classes.astype(int).tolist(), factors.tolist(), strict=True))
+
+
+def frame_factors(
+    frame_classes: FrameClasses, threshold: float
+) -> dict[str, Float64[np.ndarray, " F"]]:
+    """Repeat factor of each labelled frame, by recording; 1 for a frame without boxes."""
+    of_class = class_factors(frame_classes, threshold)
+
+    def largest(classes: Integer[np.ndarray, " N"]) -> float:
+        return max((of_class[index] for index in classes.tolist()), default=1.0)
+
+    return {name: np.array([*map(largest, frames)]) for name, frames in frame_classes.items()}
+
+
+def repeated(
+    factors: Float64[np.ndarray, " P"], rng: np.random.Generator
+) -> Int64[np.ndarray, " N"]:
+    """Numbers of what to read in one pass, part `number % P` for each.
+
+    The fraction of a factor is the chance of being read once more, drawn anew for each pass, so
+    that parts are read as often as their factors say in the long run.
+    """
+    num_parts = len(factors)
+    times = np.floor(factors).astype(np.int64)
+    times += rng.random(num_parts) < factors - times
+    first = np.cumsum(times) - times
+    copies = np.arange(times.sum()) - np.repeat(first, times)
+    numbers: Int64[np.ndarray, " N"] = np.repeat(np.arange(num_parts), times) + num_parts * copies
+    return numbers
