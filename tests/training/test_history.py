@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import torch
+
 from etram_pipeline.training.history import HISTORY, History, read_history
 
 
-def test_rows_are_step_name_and_value_counted_from_one(tmp_path: Path) -> None:
+def test_rows_are_step_name_and_value(tmp_path: Path) -> None:
     history = History(tmp_path)
     history.forget_after(0)
-    history.log_metrics({"train/loss": 0.5, "epoch": 0}, step=0)
-    history.log_metrics({"val/coco/AP": 0.25}, step=1)
+    history.append(1, {"train/loss": torch.tensor(0.5)})
+    history.append(2, {"val/coco/AP": 0.25})
     assert read_history(tmp_path / HISTORY) == [(1, "train/loss", 0.5), (2, "val/coco/AP", 0.25)]
     assert (tmp_path / HISTORY).read_text().splitlines()[0] == "step,name,value"
 
@@ -17,8 +19,8 @@ def test_rows_are_step_name_and_value_counted_from_one(tmp_path: Path) -> None:
 def test_what_comes_again_is_forgotten_and_so_is_a_row_cut_short(tmp_path: Path) -> None:
     history = History(tmp_path)
     history.forget_after(0)
-    for step in range(4):
-        history.log_metrics({"train/loss": 1.0 / (1 + step)}, step=step)
+    for step in range(1, 5):
+        history.append(step, {"train/loss": 1.0 / step})
     with (tmp_path / HISTORY).open("a") as file:
         file.write("2,train")
     history.forget_after(2)

@@ -102,4 +102,5 @@ def find_resumable(folder: Path) -> Path | None:
 
 def _is_validated_next(trainer: Trainer) -> bool:
     interval = trainer.val_check_batch
-    return interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
+    is_due = interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
+    return is_due or trainer.should_stop  # the last step is validated, and saved then or at the end

@@ -1,51 +1,38 @@
 """The course of a training as a table."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
 
 HISTORY = "history.csv"
 COLUMNS = ("step", "name", "value")
 
 
-class History(Logger):
-    """Appends every metric to `history.csv`: step, name and value.
+class History:
+    """Every metric in `history.csv`: step, name and value.
 
     A training that continues drops what was written after the step it continues from.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
         self._path = folder / HISTORY
 
-    @property
-    @override
-    def name(self) -> str:
-        return "history"
-
-    @property
-    @override
-    def version(self) -> str:
-        return ""
-
-    @override
     @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        # Lightning counts the steps before the one that made the metrics.
-        rows = [(1 + (step or 0), name, value) for name, value in metrics.items()]
+    def append(self, step: int, metrics: Mapping[str, Tensor | float]) -> None:
+        """Add a row for each metric."""
+        rows = [(step, name, float(value)) for name, value in metrics.items()]
         with self._path.open("a", newline="") as file:
-            csv.writer(file).writerows(row for row in rows if row[1] != "epoch")
-
-    @override
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Parameters are kept with the checkpoint."""
+            csv.writer(file).writerows(rows)
 
     @rank_zero_only
     def forget_after(self, step: int) -> None:
@@ -57,15 +44,44 @@ class History(Logger):
             writer.writerows(row for row in rows if row[0] <= step)
 
 
-class ContinueHistory(Callback):
-    """Has the history continue at the step that training continues at."""
+class Recorder(Callback):
+    """Records the metrics of steps and validations, and hands those of steps to the loggers.
 
-    def __init__(self, history: History) -> None:
+    A row is written before the state of its step is saved: whenever a training is killed, the rows
+    up to the state it continues from are there.
+    """
+
+    def __init__(self, history: History, every_steps: int) -> None:
+        """Write into `history`, every `every_steps` steps and after the last one."""
         self._history = history
+        self._every_steps = every_steps
+        self._seen_step = 0
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._seen_step = trainer.global_step
         self._history.forget_after(trainer.global_step)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: object
+    ) -> None:
+        step = trainer.global_step
+        if step == self._seen_step:  # gradients of this batch wait for those of the next
+            return
+        self._seen_step = step
+        if step % self._every_steps == 0 or step >= trainer.max_steps:
+            metrics = _over_ranks(outputs["metrics"])
+            metrics["learning_rate"] = outputs["learning_rate"]
+            named = {f"train/{name}": value for name, value in metrics.items()}
+            self._history.append(step, named)
+            pl_module.log_dict(named, batch_size=1)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        metrics = trainer.callback_metrics.items()
+        scores = {name: value for name, value in metrics if name.startswith("val/")}
+        self._history.append(trainer.global_step, scores)
 
 
 def read_history(path: Path) -> list[tuple[int, str, float]]:
@@ -73,3 +89,12 @@ def read_history(path: Path) -> list[tuple[int, str, float]]:
     with path.open(newline="") as file:
         rows = list(csv.reader(file))[1:]
     return [(int(row[0]), row[1], float(row[2])) for row in rows if len(row) == len(COLUMNS)]
+
+
+def _over_ranks(metrics: Mapping[str, Tensor]) -> dict[str, Tensor | float]:
+    """Metrics of all processes together: counts are added up, of the rest it is the mean."""
+    total = sum_over_ranks(torch.stack([value.float() for value in metrics.values()]))
+    return {
+        name: value if name.startswith("num_") else value / num_ranks()
+        for name, value in zip(metrics, total, strict=True)
+    }

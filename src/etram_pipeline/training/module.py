@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
@@ -19,7 +18,12 @@ from etram_pipeline.training.settings import TrainSettings
 
 
 class DetectionModule(LightningModule):
-    """Carries the state of each lane from batch to batch, apart for training and validation."""
+    """Carries the state of each lane from batch to batch, apart for training and validation.
+
+    Attributes:
+        score: Collects what validation finds.
+        training_state: What the detector remembers of each lane it learns from.
+    """
 
     def __init__(
         self,
@@ -34,24 +38,25 @@ class DetectionModule(LightningModule):
         self._settings = settings
         self.score = score
         self._about = about
-        self._training_state: State = ()
+        self.training_state: State = ()
         self._validation_state: State = ()
         self._resize = MixedResolution(settings.resolution, detector, settings.seed)
         freeze(detector, settings.freeze)
 
     @override
-    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: SequenceBatch, batch_idx: int) -> dict[str, Any]:
+        """Advance every lane by one clip.
+
+        Returns:
+            The loss, and what there is to record.
+        """
         number = self.trainer.fit_loop.total_batch_idx
-        batch, before = self._resize(batch, self._training_state, number)
+        batch, before = self._resize(batch, self.training_state, number)
         losses, state = self.detector.losses(batch, before)
-        self._training_state = tuple(memory.detach() for memory in state)
+        self.training_state = tuple(memory.detach() for memory in state)
         total = torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
-        self.log_dict(
-            {"train/loss": total, **{f"train/{name}": value for name, value in losses.items()}},
-            batch_size=len(batch.keyframes),
-        )
-        self.log("train/learning_rate", self._learning_rate(), batch_size=1)
-        return total
+        metrics = {name: value.detach() for name, value in {"loss": total, **losses}.items()}
+        return {"loss": total, "metrics": metrics, "learning_rate": self._learning_rate()}
 
     @override
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:

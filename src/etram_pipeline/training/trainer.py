@@ -17,8 +17,9 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
-from etram_pipeline.training.history import ContinueHistory, History
+from etram_pipeline.training.history import History, Recorder
 from etram_pipeline.training.progress import Progress
+from etram_pipeline.training.resume import ExactResume
 from etram_pipeline.training.settings import Precision, TrainSettings, Workers
 
 _NOISE = (
@@ -68,6 +69,18 @@ class ValidateLastStep(Callback):
             trainer.should_stop = True
 
 
+class StayStopped(Callback):
+    """Stops a training at once that had been stopped early, but was killed before it ended."""
+
+    def __init__(self, early_stopping: EarlyStopping) -> None:
+        self._early_stopping = early_stopping
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._early_stopping.wait_count >= self._early_stopping.patience:
+            trainer.should_stop = True
+
+
 def build_trainer(
     settings: TrainSettings, folder: Path, monitor: str, loggers: list[Logger], *, scored: bool
 ) -> Trainer:
@@ -84,8 +97,6 @@ def build_trainer(
     num_processes = settings.devices * settings.num_nodes
     if on_gpu:
         torch.set_float32_matmul_precision("high")  # TF32, as the reference allows
-    history = History(folder)
-    callbacks = _callbacks(settings, folder, monitor, scored=scored)
     return Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=settings.devices,
@@ -104,8 +115,8 @@ def build_trainer(
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=settings.log_every_steps,
-        logger=[history, *loggers],
-        callbacks=[ContinueHistory(history), *callbacks],
+        logger=loggers,
+        callbacks=_callbacks(settings, folder, monitor, scored=scored),
         plugins=[WholeFiles()],
         default_root_dir=folder,
         enable_progress_bar=False,
@@ -116,13 +127,18 @@ def build_trainer(
 def _callbacks(
     settings: TrainSettings, folder: Path, monitor: str, *, scored: bool
 ) -> list[Callback]:
-    callbacks: list[Callback] = [StopWhenDiverged(settings.log_every_steps), ValidateLastStep()]
+    callbacks: list[Callback] = [
+        StopWhenDiverged(settings.log_every_steps),
+        ValidateLastStep(),
+        Recorder(History(folder), settings.log_every_steps),
+        ExactResume(settings.lanes, settings.seed),
+    ]
     if settings.average_decay is not None:
         callbacks.append(WeightAverage(settings.average_decay))
     if settings.validation.patience is not None and scored:
-        callbacks.append(
-            EarlyStopping(monitor, patience=settings.validation.patience, mode="max", strict=False)
-        )
+        patience = settings.validation.patience
+        stopping = EarlyStopping(monitor, patience=patience, mode="max", strict=False)
+        callbacks += [stopping, StayStopped(stopping)]
     callbacks.append(BestAndLast(folder, monitor, settings.checkpoint_every_steps))
     callbacks.append(Progress(monitor, settings.log_every_steps))
     return callbacks
