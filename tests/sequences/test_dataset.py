@@ -1,6 +1,7 @@
 """Clips as samples."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from etram_pipeline.sequences.dataset import (
     Sample,
     ScheduleSampler,
 )
+from etram_pipeline.sequences.event_augmentation import EventAugmentationSettings
 from etram_pipeline.sequences.schedule import (
     Clip,
     Lanes,
@@ -185,3 +187,56 @@ def test_a_sampler_says_how_many_steps_there_are_in_all() -> None:
     sampler = ScheduleSampler(partial(iter, [(None,)] * 9), num_steps=9, first_step=2)
     assert len(sampler) == 9
     assert len(list(sampler)) == 7
+
+
+def histograms(recording: FramesInMemory) -> FramesInMemory:
+    """The same recording, said to hold two parts of each window for each polarity."""
+    made = {"representation": {"kind": "stacked_histogram", "bins": 2, "max_count": 10}}
+    return replace(recording, settings=made)
+
+
+def test_events_are_changed_alike_in_a_part_and_each_clip_by_itself(
+    recording: FramesInMemory, labels_of: MakeLabels
+) -> None:
+    events = EventAugmentationSettings(suppression_probability=1, drop_probability=1)
+    still = AugmentationSettings(flip_probability=0, zoom_probability=0, events=events)
+    labels = labels_of([[(0, 0, 8, 8, 1)]] * 6)
+
+    def frames(part: int, start: int, seed: int = 0) -> np.ndarray:
+        augmentation = Augmentation({"stream": still}, seed)
+        dataset = ClipDataset({"train/a": histograms(recording)}, {"train/a": labels}, augmentation)
+        found = sample(dataset, clip(start, start + 4, draw=(0, part)))
+        assert found.targets[0].boxes_xyxy.tolist() == [[0, 0, 4, 4]]
+        return found.frames
+
+    kept = [[frames(part, start).any((0, 2, 3)).tolist() for start in (0, 4)] for part in range(6)]
+    assert all(first == second for first, second in kept)
+    one_polarity = {(True, True, False, False), (False, False, True, True)}
+    assert {tuple(first) for first, _ in kept} == one_polarity
+    np.testing.assert_array_equal(frames(1, 0), frames(1, 0))
+    assert (frames(1, 0) != frames(1, 0, seed=3)).any()
+
+
+def test_clips_of_one_part_lose_different_events(recording: FramesInMemory) -> None:
+    twice = histograms(replace(recording, images=np.tile(recording.images[:4], (3, 1, 1, 1))))
+    events = EventAugmentationSettings(drop_probability=1)
+    still = AugmentationSettings(flip_probability=0, zoom_probability=0, events=events)
+    dataset = ClipDataset({"train/a": twice}, None, Augmentation({"stream": still}))
+    first, second = (sample(dataset, clip(start, start + 4)).frames for start in (0, 4))
+    assert (first != second).any()
+
+
+def test_flip_and_zoom_are_drawn_alike_with_and_without_changes_of_events() -> None:
+    events = EventAugmentationSettings(drop_probability=1)
+    with_events = Augmentation({"random": AugmentationSettings(events=events)}, 3)
+    without = Augmentation({"random": AugmentationSettings()}, 3)
+    for part in range(5):
+        wanted = clip(0, 4, "random", (0, part))
+        assert with_events.view(wanted, 48, 64, None) == without.view(wanted, 48, 64, None)
+
+
+def test_events_of_unknown_representations_cannot_be_changed(recording: FramesInMemory) -> None:
+    events = EventAugmentationSettings(jitter_probability=0.5)
+    active = Augmentation({"stream": AugmentationSettings(events=events)})
+    with pytest.raises(StoreError, match="those of train/a are of unknown settings"):
+        ClipDataset({"train/a": recording}, None, active)

@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float32, Int64, Shaped
 from pydantic import Field
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.sequences.event_augmentation import EventAugmentationSettings
 
 Boxes = Float32[np.ndarray, "N 4"]
 
@@ -105,6 +106,7 @@ class AugmentationSettings(Settings):
         zoom_in_share: Share of the zoomed clips that are zoomed in.
         max_zoom_in: Largest magnification, drawn evenly from 1.
         max_zoom_out: Largest reduction, drawn evenly from 1.
+        events: What becomes of the events, before the clip is mirrored and zoomed.
     """
 
     flip_probability: float = Field(default=0.5, ge=0, le=1)
@@ -112,6 +114,7 @@ class AugmentationSettings(Settings):
     zoom_in_share: float = Field(default=0.8, ge=0, le=1)
     max_zoom_in: float = Field(default=1.5, ge=1)
     max_zoom_out: float = Field(default=1.2, ge=1)
+    events: EventAugmentationSettings = EventAugmentationSettings()
 
     def draw(self, rng: np.random.Generator, height: int, width: int, boxes_xyxy: Boxes) -> View:
         """A view drawn by chance.

@@ -14,7 +14,11 @@ from etram_pipeline.core.boxes import xywh_to_xyxy
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.sequences.augmentation import AugmentationSettings, View, is_visible
+from etram_pipeline.sequences.event_augmentation import HistogramLayout
 from etram_pipeline.sequences.schedule import Clip, Sampling, Step
+
+_VIEW, _EVENTS, _EACH_EVENT = 0, 2, 4
+"""What is drawn by chance; to each number, 1 is added for random clips."""
 
 
 @runtime_checkable
@@ -140,10 +144,29 @@ class Augmentation:
         settings = self.settings.get(clip.sampling)
         if settings is None:
             return None
-        rng = np.random.default_rng([self.seed, clip.sampling == "random", *clip.draw])
+        rng = self._rng(clip, _VIEW)
         anchors = last_boxes if clip.sampling == "random" else None
         no_boxes = np.empty((0, 4), np.float32)
         return settings.draw(rng, height, width, anchors.boxes_xyxy if anchors else no_boxes)
+
+    def change_events(
+        self, clip: Clip, frames: Shaped[np.ndarray, "T C H W"], layout: HistogramLayout | None
+    ) -> Shaped[np.ndarray, "T C H W"]:
+        """A clip whose events are changed: all clips of a part alike, each event by itself."""
+        settings = self.settings.get(clip.sampling)
+        if layout is None or settings is None or not settings.events.is_active:
+            return frames
+        changes = settings.events.draw(self._rng(clip, _EVENTS))
+        return changes.of_frames(frames, layout, self._rng(clip, _EACH_EVENT, clip.start))
+
+    @property
+    def changes_events(self) -> bool:
+        """Whether the events of any clip are changed."""
+        return any(settings.events.is_active for settings in self.settings.values())
+
+    def _rng(self, clip: Clip, what: int, *of_part: int) -> np.random.Generator:
+        kind = what + (clip.sampling == "random")
+        return np.random.default_rng([self.seed, kind, *clip.draw, *of_part])
 
 
 class ClipDataset(Dataset["Sample | None"]):
@@ -165,14 +188,19 @@ class ClipDataset(Dataset["Sample | None"]):
             keyframes: Windows to learn from or to detect in.
 
         Raises:
-            StoreError: If the recordings differ in size, or labels and windows do not belong
-                together.
+            StoreError: If the recordings differ in size, labels and windows do not belong together,
+                or events are to be changed in something else than histograms.
         """
         self._frames = dict(frames)
         _check_shapes(self._frames)
         self._truth = None if labels is None else _in_representation_px(self._frames, labels)
         self._augmentation = augmentation or Augmentation()
         self._all_windows = keyframes == "all"
+        self._layouts = {
+            name: HistogramLayout.of(stored.settings, name)
+            for name, stored in self._frames.items()
+            if self._augmentation.changes_events
+        }
 
     @override
     def __getitem__(self, clip: Clip | None) -> Sample | None:
@@ -183,7 +211,9 @@ class ClipDataset(Dataset["Sample | None"]):
         windows = range(clip.start, clip.stop)
         keyframes = windows if self._all_windows else stored.frame_windows[first:last].tolist()
         targets = self._truth[clip.recording][first:last] if self._truth else []
+        layout = self._layouts.get(clip.recording)
         frames = stored.read(clip.start, clip.stop)
+        frames = self._augmentation.change_events(clip, frames, layout)
         last_boxes = targets[-1] if targets else None
         view = self._augmentation.view(clip, stored.height, stored.width, last_boxes)
         if view is not None:
