@@ -1,5 +1,7 @@
 """Changes of events."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from jaxtyping import UInt8
@@ -17,9 +19,9 @@ LAYOUT = HistogramLayout(BINS, max_count=10)
 Histograms = UInt8[np.ndarray, "T C H W"]
 
 
-def changed(frames: Histograms, seed: int = 0, **changes: float) -> Histograms:
+def changed(frames: Histograms, **changes: Any) -> Histograms:  # noqa: ANN401  # of any field
     before = frames.copy()
-    after = EventChanges(**changes).of_frames(frames, LAYOUT, np.random.default_rng(seed))  # type: ignore[arg-type]
+    after = EventChanges(**changes).of_frames(frames, LAYOUT, np.random.default_rng(0))
     np.testing.assert_array_equal(frames, before)
     assert (after.shape, after.dtype) == (frames.shape, frames.dtype)
     return after
@@ -27,7 +29,8 @@ def changed(frames: Histograms, seed: int = 0, **changes: float) -> Histograms:
 
 def by_bin(frames: Histograms) -> np.ndarray:
     """Events of each polarity and part of the window."""
-    return frames.reshape(len(frames), 2, BINS, -1).sum((0, 3), dtype=np.int64)
+    counts: np.ndarray = frames.reshape(len(frames), 2, BINS, -1).sum((0, 3), dtype=np.int64)
+    return counts
 
 
 @pytest.fixture
@@ -121,12 +124,12 @@ def test_noise_leaves_what_is_there(frames: Histograms) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"noise": 1.0}, {"jitter": 1.0}])
-def test_counts_stop_at_their_limit(changes: dict[str, float]) -> None:
+def test_counts_stop_at_their_limit(changes: dict[str, Any]) -> None:
     full = np.full((2, 2 * BINS, HEIGHT, WIDTH), 10, np.uint8)
     after = changed(full, **changes)
     assert after.max() == 10
     layout = HistogramLayout(BINS, max_count=255)
-    brim = EventChanges(**changes).of_frames(  # type: ignore[arg-type]
+    brim = EventChanges(**changes).of_frames(
         np.full_like(full, 255), layout, np.random.default_rng(0)
     )
     assert brim.mean() > 200

@@ -139,7 +139,7 @@ class EventAugmentationSettings(Settings):
 def _drop(counts: Counts, share: float, rng: np.random.Generator) -> None:
     """Leave out each event with the chance of `share`."""
     flat = counts.reshape(-1)
-    filled = np.flatnonzero(flat)
+    filled = _filled(flat)
     flat[filled] = rng.binomial(flat[filled], 1 - share)
 
 
@@ -147,7 +147,7 @@ def _jitter(counts: Counts, share: float, limit: int, rng: np.random.Generator) 
     """Move each event to the part before or after its own with the chance of `share`."""
     bins, pixels = counts.shape[-2:]
     flat = counts.reshape(-1)
-    filled = np.flatnonzero(flat)
+    filled = _filled(flat)
     moved = rng.binomial(flat[filled], share)
     later = rng.binomial(moved, 0.5)
     earlier = moved - later
@@ -169,6 +169,11 @@ def _add_noise(counts: Counts, rate: float, limit: int, rng: np.random.Generator
     thrown = rng.integers(counts.size, size=rng.poisson(rate * counts.size))
     cells, events = np.unique(thrown, return_counts=True)
     _add(counts.reshape(-1), cells, events, limit)
+
+
+def _filled(counts: UInt8[np.ndarray, " N"]) -> Int64[np.ndarray, " M"]:
+    """Cells with events; looking for truth is six times as fast as looking for numbers."""
+    return np.flatnonzero(counts != 0)
 
 
 def _add(
