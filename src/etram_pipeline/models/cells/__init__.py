@@ -1,9 +1,10 @@
 """Recurrent cells, which carry a feature map from window to window; one module per cell."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from jaxtyping import Float
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from etram_pipeline.core.component import Component
@@ -14,7 +15,10 @@ class Cell(nn.Module, ABC):
     """A recurrence over the feature maps of a clip."""
 
     num_memories: ClassVar[int]
-    """Tensors in the cell's state."""
+    """Tensors in the cell's state, each of shape (lanes, channels, height, width)."""
+
+    knows_time: ClassVar[bool] = False
+    """Whether the cell can run at other times between windows than it was trained at."""
 
     @abstractmethod
     def forward(
@@ -29,6 +33,22 @@ class Cell(nn.Module, ABC):
         Returns:
             The cell's output at every window, and its state after the last.
         """
+
+    def rescale_time(self, factor: float) -> None:
+        """Let the time between windows be `factor` times what the cell was trained at.
+
+        Calling again replaces the factor. Cells that do not know of time do nothing.
+        """
+
+
+def _check_odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd to keep the size of maps, not {size}")
+    return size
+
+
+KernelSize = Annotated[int, Field(ge=1), AfterValidator(_check_odd)]
+"""Side of a kernel that keeps the size of maps."""
 
 
 class CellConfig(Component):

@@ -4,13 +4,20 @@ from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 from typing_extensions import override
 
-from etram_pipeline.models.cells import Cell, CellConfig
+from etram_pipeline.models.cells import Cell, CellConfig, KernelSize
 from etram_pipeline.models.detector import State
+from etram_pipeline.models.recurrence import (
+    FORGET_FIRST,
+    open_state,
+    pixel_maps,
+    pixel_rows,
+    update_memory,
+)
 
 
 class ConvLSTM(Cell):
@@ -42,31 +49,49 @@ class ConvLSTM(Cell):
     def forward(
         self, maps: Float[Tensor, "T B D H W"], state: State
     ) -> tuple[Float[Tensor, "T B D H W"], State]:
-        zeros = torch.zeros_like(maps[0], dtype=self.gates.weight.dtype)
-        hidden, memory = state or (zeros, zeros)
-        memory = memory.movedim(1, -1)
+        weight = self.hidden_weight
+        hidden, memory = open_state(state, maps, (self.dim, self.dim), weight.dtype)
         outputs = []
-        for from_input in self._gates_from_input(maps):
-            gates = from_input + self._gates_from_hidden(hidden)
-            forget, admit, emit, cell_input = gates.chunk(4, dim=-1)
-            proposal = self.dropout(cell_input.tanh())
-            memory = forget.sigmoid() * memory + admit.sigmoid() * proposal
-            hidden = (emit.sigmoid() * memory.tanh()).movedim(-1, 1)
+        for from_input in self.gates_from_input(maps):
+            hidden, memory = self.step(from_input, weight, (hidden, memory), maps)
             outputs.append(hidden)
-        return torch.stack(outputs), (hidden, memory.movedim(-1, 1))
+        kept = pixel_maps(hidden, maps), pixel_maps(memory, maps)
+        return pixel_maps(torch.stack(outputs), maps), kept
 
-    def _gates_from_input(self, maps: Float[Tensor, "T B D H W"]) -> Float[Tensor, "T B H W gates"]:
-        # The input's share does not wait for the recurrence, so all windows go through at once.
+    @property
+    def hidden_weight(self) -> Float[Tensor, "G D"]:
+        """What makes gates of the hidden map."""
+        return self.gates.weight.flatten(1)[:, self.dim :]
+
+    def gates_from_input(self, maps: Float[Tensor, "T B D H W"]) -> Float[Tensor, "T pixels G"]:
+        """The input's share of the gates of every window: it does not wait for the recurrence."""
         if self.mixing is not None and self.mixes_input:
             mixed = _convolve_channels(self.mixing, maps.flatten(0, 1), slice(self.dim))
-            maps = mixed.view_as(maps)
+            maps = mixed.unflatten(0, maps.shape[:2])
         weight = self.gates.weight.flatten(1)[:, : self.dim]
-        return linear(maps.movedim(2, -1), weight, self.gates.bias)
+        return linear(pixel_rows(maps), weight, self.gates.bias)
 
-    def _gates_from_hidden(self, hidden: Float[Tensor, "B D H W"]) -> Float[Tensor, "B H W gates"]:
+    def step(
+        self,
+        from_input: Float[Tensor, "pixels G"],
+        weight: Float[Tensor, "G D"],
+        state: tuple[Float[Tensor, "pixels D"], Float[Tensor, "pixels D"]],
+        like: Float[Tensor, "T B D H W"],
+    ) -> tuple[Float[Tensor, "pixels D"], Float[Tensor, "pixels D"]]:
+        """Hidden values and memory of every pixel after one more window.
+
+        Args:
+            from_input: The window's share of the gates.
+            weight: `hidden_weight`, taken once for all windows.
+            state: Hidden values and memory before the window.
+            like: Maps of the clip, for the places of the pixels.
+        """
+        hidden, memory = state
         if self.mixing is not None:
-            hidden = _convolve_channels(self.mixing, hidden, slice(-self.dim, None))
-        return linear(hidden.movedim(1, -1), self.gates.weight.flatten(1)[:, self.dim :])
+            maps = pixel_maps(hidden, like)
+            hidden = pixel_rows(_convolve_channels(self.mixing, maps, slice(-self.dim, None)))
+        gates = torch.addmm(from_input, hidden, weight.t())
+        return update_memory(gates, memory, FORGET_FIRST, self.dropout)
 
 
 def _convolve_channels(
@@ -89,15 +114,8 @@ class Config(CellConfig):
 
     kind: Literal["conv_lstm"] = "conv_lstm"
     depthwise: Literal["none", "hidden", "input_and_hidden"] = "none"
-    kernel_size: int = Field(default=3, ge=1)
+    kernel_size: KernelSize = 3
     cell_input_dropout: float = Field(default=0.0, ge=0, lt=1)
-
-    @field_validator("kernel_size")
-    @classmethod
-    def _check_odd(cls, size: int) -> int:
-        if size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd to keep the size of maps, not {size}")
-        return size
 
     @override
     def build(self, dim: int) -> ConvLSTM:
