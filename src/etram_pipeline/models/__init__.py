@@ -11,15 +11,20 @@ else:  # the command line reads this module long before anything needs torch
 __all__ = ["load_detector"]
 
 
-def load_detector(path: Path | str) -> Detector:
+def load_detector(path: Path | str, *, partition_split: int | None = None) -> Detector:
     """The detector stored in a checkpoint, on the CPU and in evaluation mode.
 
-    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM fork, whose
-    architecture is read off their tensors.
+    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
+    architecture is read off their tensors; the log says what was found and what was assumed.
+
+    Args:
+        path: The file.
+        partition_split: Of a checkpoint of RVT: windows along each side of the coarsest map, which
+            its tensors do not show; None: 1 with two classes, as on Gen1, else 2.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds something else.
     """
     from etram_pipeline.models.checkpoint import read_checkpoint
 
-    return read_checkpoint(Path(path)).detector
+    return read_checkpoint(Path(path), partition_split=partition_split).detector

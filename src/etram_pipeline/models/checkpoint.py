@@ -12,12 +12,7 @@ from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.rvt_architecture import infer_architecture
-from etram_pipeline.models.rvt_checkpoint import (
-    from_rvt_state_dict,
-    is_rvt_state_dict,
-    without_prefix,
-)
+from etram_pipeline.models.rvt_checkpoint import is_rvt_state_dict, read_rvt
 from etram_pipeline.models.unpickling import load_tensors
 
 PAYLOAD_KEY = "etram"
@@ -78,11 +73,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         torch.save(content, partial)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkpoint:
     """The detector of a checkpoint, on the CPU and in evaluation mode, and where it comes from.
 
-    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM fork, whose
+    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
     architecture is read off their tensors.
+
+    Args:
+        path: The file.
+        partition_split: Of a checkpoint of RVT: windows along each side of the coarsest map, which
+            its tensors do not show; None: as `infer_architecture` takes it to be.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds something else.
@@ -93,7 +93,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if PAYLOAD_KEY in content:
             return _read_own(content[PAYLOAD_KEY], weights)
         if isinstance(weights, Mapping) and is_rvt_state_dict(weights):
-            return _read_rvt(weights)
+            return _read_rvt(weights, partition_split)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     found = ", ".join(sorted(map(str, content))[:8]) or "nothing"
@@ -133,11 +133,11 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     )
 
 
-def _read_rvt(weights: Mapping[str, Any]) -> Checkpoint:
+def _read_rvt(weights: Mapping[str, Any], partition_split: int | None) -> Checkpoint:
     tensors = {name: item for name, item in weights.items() if isinstance(item, torch.Tensor)}
-    found = infer_architecture(without_prefix(tensors))
+    detector, found = read_rvt(tensors, partition_split=partition_split)
     return Checkpoint(
-        detector=from_rvt_state_dict(tensors),
+        detector=detector,
         detector_config=found.config,
         in_channels=found.in_channels,
     )

@@ -10,15 +10,20 @@ from torch import Tensor
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
-from etram_pipeline.models.cells import conv_lstm
+from etram_pipeline.models.cells import CellConfig, conv_lstm, plain_lstm
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.heads import yolox
 from etram_pipeline.models.necks import pafpn
 
 Weights = Mapping[str, Tensor]
 
+RVT_PATCH_SIZE = 4
+"""Of all published sizes of RVT, in px."""
+
 _STAGE = "backbone.stages.{}"
 _FIRST_BLOCK = "backbone.stages.0.att_blocks.0.att_window"
+_SIZES = {(32, 1): "RVT-Tiny", (48, 1): "RVT-Small", (64, 2): "RVT-Base"}
+_NUM_CLASSES_OF_GEN1 = 2
 
 
 @dataclass(frozen=True)
@@ -26,45 +31,92 @@ class Architecture:
     """What the tensors of a checkpoint say about the detector they belong to.
 
     Attributes:
-        config: Settings of the detector; attention heads of 32 channels where the widths allow,
-            else 24 as in RVT-Small, and two windows along each side, are assumed.
+        backbone: Settings of its backbone.
+        cell: Settings of its recurrent cell.
+        neck: Settings of its neck.
+        head: Settings of its head.
+        neck_stages: Stages of the backbone that the neck merges.
         in_channels: Channels of the representation.
         num_classes: Classes the detector distinguishes.
+        assumed: What the tensors do not show, and what it was taken for.
     """
 
-    config: rvt.Config
+    backbone: maxvit.Config
+    cell: CellConfig
+    neck: pafpn.Config
+    head: yolox.Config
+    neck_stages: tuple[int, ...]
     in_channels: int
     num_classes: int
+    assumed: tuple[str, ...]
+
+    @property
+    def config(self) -> rvt.Config:
+        """Settings of the detector."""
+        return rvt.Config(
+            backbone=self.backbone,
+            cell=self.cell,
+            neck=self.neck,
+            head=self.head,
+            neck_stages=self.neck_stages,
+        )
+
+    @property
+    def size(self) -> str:
+        """RVT's name of a detector of this size, if it has one, and its channels."""
+        sizes = self.backbone.dim_multipliers, self.backbone.num_blocks
+        name = _SIZES.get((self.backbone.embed_dim, self.neck.num_bottlenecks))
+        known = f"{name} with " if name and sizes == ((1, 2, 4, 8), (1, 1, 1, 1)) else ""
+        return f"{known}{'-'.join(map(str, self.backbone.channels))} channels"
 
     @property
     def summary(self) -> str:
-        """The architecture in one line, with what was assumed."""
-        backbone, cell, neck = self.config.backbone, self.config.cell, self.config.neck
+        """What was found and what was assumed, in one line."""
+        cell = self.cell.model_dump(exclude_defaults=True)
+        options = "".join(f" {name}={value}" for name, value in cell.items() if name != "kind")
+        strides = (str(self.backbone.strides[stage - 1]) for stage in self.neck_stages)
         return (
-            f"{self.in_channels} input channels, {self.num_classes} classes, {backbone}, {cell}, "
-            f"{neck}; assumed: dim_head and partition_split, which weights do not show"
+            f"{self.size}, {self.in_channels} input channels, {self.num_classes} classes, "
+            f"patches of {self.backbone.patch_size} px, cell {self.cell.kind}{options}, "
+            f"{len(self.neck_stages)} scales of strides {' '.join(strides)} px, "
+            f"{self.neck.num_bottlenecks} bottlenecks; assumed: {', '.join(self.assumed)}"
         )
 
 
-def infer_architecture(weights: Weights) -> Architecture:
+def infer_architecture(weights: Weights, partition_split: int | None = None) -> Architecture:
     """Architecture of the detector whose weights carry RVT's names, without prefix.
+
+    Attention heads are taken to have 32 channels where the widths allow, else 24 as in RVT-Small.
+
+    Args:
+        weights: Tensors by RVT's name.
+        partition_split: Windows along each side of the coarsest map, which weights do not show;
+            None: the usual ones.
 
     Raises:
         CheckpointError: If a weight that tells the architecture is missing or makes no sense.
     """
     try:
+        num_classes = weights["yolox_head.cls_preds.0.weight"].shape[0]
+        backbone = _infer_backbone(weights, partition_split, num_classes)
+        num_stages = len(backbone.channels)
+        num_scales = _count(weights, r"yolox_head\.stems\.(\d+)\.")
+        assumed = [f"dim_head {backbone.attention.dim_head}"]
+        if partition_split is None:
+            dataset = "Gen1" if num_classes == _NUM_CLASSES_OF_GEN1 else "1 Mpx and eTraM"
+            assumed.append(f"partition_split {backbone.partition_split} as on {dataset}")
         return Architecture(
-            config=rvt.Config(
-                backbone=_infer_backbone(weights),
-                cell=_infer_cell(weights),
-                neck=pafpn.Config(num_bottlenecks=_count(weights, r"fpn\.C3_p4\.m\.(\d+)\.")),
-                head=yolox.Config(
-                    hidden_channels=weights["yolox_head.stems.0.conv.weight"].shape[0],
-                    num_convolutions=_count(weights, r"yolox_head\.cls_convs\.0\.(\d+)\."),
-                ),
+            backbone=backbone,
+            cell=_infer_cell(weights),
+            neck=pafpn.Config(num_bottlenecks=_count(weights, r"fpn\.C3_p4\.m\.(\d+)\.")),
+            head=yolox.Config(
+                hidden_channels=weights["yolox_head.stems.0.conv.weight"].shape[0],
+                num_convolutions=_count(weights, r"yolox_head\.cls_convs\.0\.(\d+)\."),
             ),
+            neck_stages=tuple(range(num_stages - num_scales + 1, num_stages + 1)),
             in_channels=weights["backbone.stages.0.downsample_cf2cl.conv.weight"].shape[1],
-            num_classes=weights["yolox_head.cls_preds.0.weight"].shape[0],
+            num_classes=num_classes,
+            assumed=tuple(assumed),
         )
     except KeyError as error:
         raise CheckpointError(
@@ -75,13 +127,29 @@ def infer_architecture(weights: Weights) -> Architecture:
         raise CheckpointError(f"the weights describe no detector known here: {error}") from error
 
 
-def _infer_backbone(weights: Weights) -> maxvit.Config:
+def _usual_split(num_classes: int, patch_size: int) -> int:
+    """Windows along each side of the coarsest map in RVT's configuration.
+
+    RVT counts them for a coarsest stride of 32 px, and their size in cells is the same on every
+    map: with smaller patches the maps are larger, so that there are more windows.
+
+    Source: uzh-rpg/RVT config/modifier.py; `partition_split_32` is 1 in
+    config/experiment/gen1/default.yaml and else 2.
+    """
+    split_of_stride_32 = 1 if num_classes == _NUM_CLASSES_OF_GEN1 else 2
+    return max(1, split_of_stride_32 * RVT_PATCH_SIZE // patch_size)
+
+
+def _infer_backbone(
+    weights: Weights, partition_split: int | None, num_classes: int
+) -> maxvit.Config:
     num_stages = max(_count(weights, r"backbone\.stages\.(\d+)\."), 1)
     convolutions = [
         weights[f"{_STAGE.format(stage)}.downsample_cf2cl.conv.weight"]
         for stage in range(num_stages)
     ]
     embed_dim = convolutions[0].shape[0]
+    patch_size = (convolutions[0].shape[-1] + 1) // 2
     return maxvit.Config(
         embed_dim=embed_dim,
         dim_multipliers=tuple(weight.shape[0] // embed_dim for weight in convolutions),
@@ -89,7 +157,8 @@ def _infer_backbone(weights: Weights) -> maxvit.Config:
             _count(weights, rf"backbone\.stages\.{stage}\.att_blocks\.(\d+)\.")
             for stage in range(num_stages)
         ),
-        patch_size=(convolutions[0].shape[-1] + 1) // 2,
+        patch_size=patch_size,
+        partition_split=partition_split or _usual_split(num_classes, patch_size),
         attention=_infer_attention(weights, embed_dim),
     )
 
@@ -106,7 +175,9 @@ def _infer_attention(weights: Weights, embed_dim: int) -> AttentionSettings:
     )
 
 
-def _infer_cell(weights: Weights) -> conv_lstm.Config:
+def _infer_cell(weights: Weights) -> CellConfig:
+    if "backbone.stages.0.lstm.input_transform.weight" in weights:
+        return plain_lstm.Config()
     gates = weights["backbone.stages.0.lstm.conv1x1.weight"]
     mixing = weights.get("backbone.stages.0.lstm.conv3x3_dws.weight")
     if mixing is None:
