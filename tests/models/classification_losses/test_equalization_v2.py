@@ -1,15 +1,18 @@
-import json
 import math
-import os
-import subprocess
-import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
+from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.models.attention import AttentionSettings
+from etram_pipeline.models.auxiliaries import small_objects
+from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.classification_losses.equalization_v2 import Config
+from etram_pipeline.models.detectors import rvt
+from etram_pipeline.models.losses import yolox
 
 Step = tuple[Tensor, Tensor, Tensor]
 
@@ -130,41 +133,71 @@ def test_works_in_double_precision_and_without_anchors() -> None:
     assert loss(logits.double(), class_ids, ious.double()).dtype == torch.float64
 
 
-RANK = """
-import json, sys, torch
-from torch import distributed
-from etram_pipeline.models.classification_losses.equalization_v2 import Config
+def run_rank(rank: int, folder: Path, steps: list[Step]) -> None:
+    """Half of the anchors of each step, then a step of a detector without keyframe in rank 1."""
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
+    )
+    loss = Config().build(4).train()
+    for logits, class_ids, ious in steps:
+        loss(logits[rank::2], class_ids[rank::2], ious[rank::2])
+    settings = yolox.Config(classification=Config())
+    attention = AttentionSettings(dim_head=4)
+    detector = rvt.Config(
+        backbone=maxvit.Config(embed_dim=8, attention=attention),
+        loss=settings,
+        auxiliary=small_objects.Config(loss=settings),
+    ).build(4, 4)
+    found = Targets(torch.tensor([[4.0, 6.0, 30.0, 28.0]]), torch.tensor([1]))
+    batch = SequenceBatch(
+        frames=torch.ones(1, 1, 4, 64, 64),
+        starts=torch.tensor([True]),
+        keyframes=torch.zeros(1 - rank, 2, dtype=torch.int64),
+        targets=(found,) * (1 - rank),
+    )
+    detector.train().losses(batch, ())
+    helped = detector.auxiliary.get_submodule("loss.classification")
+    losses = (loss, detector.get_submodule("loss.classification"), helped)
+    torch.save([part.state_dict() for part in losses], folder / f"{rank}.pt")
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
-distributed.init_process_group(
-    "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
-)
-loss = Config().build(4).train()
-steps = torch.load(f"{folder}/steps.pt")
-for index, (logits, class_ids, ious) in enumerate(steps):
-    if index == 1 and rank == 1:
-        loss.skip()  # no keyframe in this process
-    else:
-        mine = slice(rank, None, 2) if index != 1 else slice(None)
-        loss(logits[mine], class_ids[mine], ious[mine])
-sums = [loss.positive_gradients.tolist(), loss.negative_gradients.tolist()]
-json.dump(sums, open(f"{folder}/{rank}.json", "w"))
-"""
+
+@pytest.fixture(scope="module")
+def steps() -> list[Step]:
+    return make_steps(3)
 
 
-def test_processes_add_up_their_gradients(tmp_path: Path) -> None:
-    steps = make_steps(3)
-    torch.save(steps, tmp_path / "steps.pt")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(tmp_path)], env=environment)
-        for rank in range(2)
-    ]
-    assert [rank.wait(120) for rank in ranks] == [0, 0]
+@pytest.fixture(scope="module")
+def ranks(
+    steps: list[Step], tmp_path_factory: pytest.TempPathFactory
+) -> list[list[dict[str, Tensor]]]:
+    """What three losses hold in each of two processes: one by itself, two of a detector."""
+    folder = tmp_path_factory.mktemp("ranks")
+    fork = get_context("fork")  # so that nothing has to be imported again
+    processes = [fork.Process(target=run_rank, args=(rank, folder, steps)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(100)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+def test_processes_add_up_their_gradients(
+    steps: list[Step], ranks: list[list[dict[str, Tensor]]]
+) -> None:
     alone = Config().build(4).train()
     for step in steps:
         alone(*step)
-    expected = [alone.positive_gradients.tolist(), alone.negative_gradients.tolist()]
-    for rank in range(2):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        torch.testing.assert_close(torch.tensor(found), torch.tensor(expected))
+    for losses in ranks:
+        torch.testing.assert_close(losses[0], dict(alone.state_dict()))
+
+
+def test_a_process_without_keyframe_hears_of_the_gradients_of_others(
+    ranks: list[list[dict[str, Tensor]]],
+) -> None:
+    with_keyframe, without = ranks
+    for index in (1, 2):
+        assert with_keyframe[index]["positive_gradients"][1] > 0
+        torch.testing.assert_close(without[index], with_keyframe[index], rtol=0, atol=0)
