@@ -14,7 +14,9 @@ from etram_pipeline.sequences.settings import Profile
 _CODECS: dict[Profile, tuple[str, int]] = {"archive": ("zstd", 5), "training": ("lz4", 1)}
 """Compressor of each profile, and its number within Blosc."""
 
-_FILTER = 32001
+BLOSC_FILTER = 32001
+"""Number of the filter within HDF5."""
+
 _LEVEL = 1
 _SHUFFLE = 1
 
@@ -46,7 +48,7 @@ def filter_options(profile: Profile) -> dict[str, Any]:
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `_blosc_opts`; read by `hdf5plugin`.
     """
     _, codec = _CODECS[profile]
-    return {"compression": _FILTER, "compression_opts": (0, 0, 0, 0, _LEVEL, _SHUFFLE, codec)}
+    return {"compression": BLOSC_FILTER, "compression_opts": (0, 0, 0, 0, _LEVEL, _SHUFFLE, codec)}
 
 
 def compress(canvases: Iterable[Canvas], profile: Profile) -> Generator[Chunk, None, None]:

@@ -17,6 +17,7 @@ from typing_extensions import override
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import file_identity
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.sequences.images import read_images
 from etram_pipeline.sequences.layout import (
     FRAME_WINDOWS_FILE,
     IMAGES_FILES,
@@ -83,17 +84,8 @@ class StoredFrames:
             raise IndexError(
                 f"windows {start} to {stop} were asked for, but {self.key} has {self.num_windows}"
             )
-        import h5py
-        import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
-
-        try:
-            with h5py.File(self.path) as file:
-                images: Integer[np.ndarray, "T C H W"] = file["data"][start:stop]
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} is damaged at windows {start} to {stop}; delete it and run "
-                f"`preprocess` again: {error}"
-            ) from error
+        images = np.empty((stop - start, self.channels, self.height, self.width), self.dtype)
+        read_images(self.path, start, images)
         return images
 
 
