@@ -63,6 +63,14 @@ def test_soon_all_of_it_learns() -> None:
     assert silent == []
 
 
+def part(attention: SmallObjectAttention, name: str) -> Callable[[Tensor], Tensor]:
+    return attention.get_submodule(name)
+
+
+def weights(attention: SmallObjectAttention, name: str) -> tuple[Tensor, Tensor]:
+    return attention.get_parameter(f"{name}.weight"), attention.get_parameter(f"{name}.bias")
+
+
 def factors(attention: SmallObjectAttention, maps: tuple[Tensor, ...]) -> list[Tensor]:
     refined, _ = attention(maps, ())
     return [after / before for after, before in zip(refined, maps, strict=True)]
@@ -81,20 +89,21 @@ def test_spatial_attention_is_the_formula_written_out() -> None:
     refined, state = attention(maps, ())
     assert state == ()
     torch.testing.assert_close(refined[2], maps[2], rtol=0, atol=0)
-    fine, part = maps[0][0, 0], attention.spatial[0]
+    fine = maps[0][0, 0]
     height, width = fine.shape[1:]
-    logits = part.gate.logits.bias.expand(height, width).clone()
-    weights = part.gate.logits.weight[0, :, 0, 0]
-    for context, dilation, weight in zip(part.contexts, (1, 2, 4), weights, strict=True):
+    gate, offset = weights(attention, "spatial.0.gate.logits")
+    logits = offset.expand(height, width).clone()
+    for index, dilation in enumerate((1, 2, 4)):
+        kernel, bias = weights(attention, f"spatial.0.contexts.{index}")
         for y in range(height):
             for x in range(width):
-                seen = context.bias[0]
+                seen = bias[0]
                 for dy in (-1, 0, 1):
                     for dx in (-1, 0, 1):
                         v, u = y + dilation * dy, x + dilation * dx
                         if 0 <= v < height and 0 <= u < width:
-                            seen = seen + context.weight[0, :, dy + 1, dx + 1] @ fine[:, v, u]
-                logits[y, x] += weight * seen * seen.sigmoid()
+                            seen = seen + kernel[0, :, dy + 1, dx + 1] @ fine[:, v, u]
+                logits[y, x] += gate[0, index, 0, 0] * seen * seen.sigmoid()
     torch.testing.assert_close(refined[0][0, 0], 2 * logits.sigmoid() * fine, atol=1e-5, rtol=1e-4)
 
 
@@ -103,10 +112,13 @@ def test_temporal_attention_compares_with_the_window_before() -> None:
     maps = make_maps()
     refined, state = attention(maps, ())
     torch.testing.assert_close(state, tuple(clip[-1] for clip in maps[:2]), rtol=0, atol=0)
-    part, clip = attention.temporal[1], maps[1]
+    clip = maps[1]
+    compare, decide = (
+        part(attention, f"temporal.1.{name}") for name in ("comparison", "gate.logits")
+    )
     for t, previous in ((0, torch.zeros_like(clip[0])), (2, clip[1])):
-        compared = part.comparison(torch.cat([clip[t], previous], dim=1))
-        logits = part.gate.logits(compared * compared.sigmoid())
+        compared = compare(torch.cat([clip[t], previous], dim=1))
+        logits = decide(compared * compared.sigmoid())
         torch.testing.assert_close(refined[1][t], 2 * logits.sigmoid() * clip[t])
 
 
@@ -114,10 +126,11 @@ def test_channel_attention_weighs_whole_channels_by_their_means() -> None:
     attention, maps = learnt(Config(spatial=False, temporal=False)), make_maps()
     for index, factor in enumerate(factors(attention, maps)):
         means = maps[index].mean(dim=(3, 4))
-        part = attention.channel[index]
-        hidden = means @ part.squeeze.weight[:, :, 0, 0].T + part.squeeze.bias
-        logits = (hidden * hidden.sigmoid()) @ part.gate.logits.weight[:, :, 0, 0].T
-        expected = 2 * (logits + part.gate.logits.bias).sigmoid()
+        squeeze, squeeze_bias = weights(attention, f"channel.{index}.squeeze")
+        gate, gate_bias = weights(attention, f"channel.{index}.gate.logits")
+        hidden = means @ squeeze[:, :, 0, 0].T + squeeze_bias
+        logits = (hidden * hidden.sigmoid()) @ gate[:, :, 0, 0].T + gate_bias
+        expected = 2 * logits.sigmoid()
         torch.testing.assert_close(
             factor, expected[..., None, None].expand_as(factor), atol=1e-4, rtol=1e-3
         )
@@ -125,7 +138,8 @@ def test_channel_attention_weighs_whole_channels_by_their_means() -> None:
 
 def test_fine_maps_have_fewer_channels_to_decide_by() -> None:
     attention = Config().build((64, 64, 64), (8, 16, 32))
-    assert [part.squeeze.out_channels for part in attention.channel] == [4, 8, 8]
+    hidden = [len(weights(attention, f"channel.{index}.squeeze")[0]) for index in range(3)]
+    assert hidden == [4, 8, 8]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])

@@ -25,9 +25,6 @@ class Auxiliary(nn.Module, ABC):
     def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:
         """Losses of at least one image by name, to be summed, and counts (`num_…`)."""
 
-    def skip(self) -> None:
-        """Stand in for `forward` in a process that has no keyframe while others may have some."""
-
 
 class AuxiliaryConfig(Component):
     """Chooses an auxiliary task."""

@@ -48,10 +48,6 @@ class SmallObjects(Auxiliary):
             for name, loss in losses.items()
         }
 
-    @override
-    def skip(self) -> None:
-        self.loss.skip()
-
     def _choose(self, targets: tuple[Targets, ...]) -> tuple[Targets, ...]:
         """The small objects of each image."""
         boxes = torch.cat([target.boxes_xyxy for target in targets])

@@ -34,9 +34,6 @@ class ClassificationLoss(nn.Module, ABC):
             ious: Overlap of each anchor's box with it.
         """
 
-    def skip(self) -> None:
-        """Stand in for `forward` in a process that has no keyframe while others may have some."""
-
 
 class ClassificationLossConfig(Component):
     """Chooses a classification loss."""

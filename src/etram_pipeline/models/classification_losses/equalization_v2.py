@@ -3,12 +3,13 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from pydantic import Field
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 from typing_extensions import override
 
+from etram_pipeline.core.ranks import sum_over_ranks
 from etram_pipeline.models.classification_losses import (
     ClassificationLoss,
     ClassificationLossConfig,
@@ -48,18 +49,10 @@ class EqualizationV2(ClassificationLoss):
         of_positive, of_negative = self._weights()
         weights = torch.where(is_positive, of_positive, of_negative)
         loss = binary_cross_entropy_with_logits(logits, expected, weights, reduction="sum")
-        if self._is_learning():
+        if self.training and torch.is_grad_enabled():
             gradients = weights * (logits.detach().sigmoid() - expected).abs()
-            self._add(
-                gradients.where(is_positive, 0).sum(0), gradients.where(~is_positive, 0).sum(0)
-            )
+            self._add(gradients, is_positive)
         return loss
-
-    @override
-    def skip(self) -> None:
-        if self._is_learning():
-            nothing = torch.zeros_like(self.positive_gradients)
-            self._add(nothing, nothing)
 
     def _weights(self) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
         """Weights of the positive and of the negative gradients of each class."""
@@ -69,16 +62,12 @@ class EqualizationV2(ClassificationLoss):
         of_negative = (self.config.gamma * (ratio - self.config.mu)).sigmoid()
         return 1 + self.config.alpha * (1 - of_negative), of_negative
 
-    def _is_learning(self) -> bool:
-        return self.training and torch.is_grad_enabled()
-
     @torch.no_grad()
-    def _add(self, positive: Float[Tensor, " C"], negative: Float[Tensor, " C"]) -> None:
-        received = torch.stack([positive, negative])
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(received)
-        self.positive_gradients += received[0]
-        self.negative_gradients += received[1]
+    def _add(self, gradients: Float[Tensor, "F C"], is_positive: Bool[Tensor, "F C"]) -> None:
+        received = [gradients.where(chosen, 0).sum(0) for chosen in (is_positive, ~is_positive)]
+        positive, negative = sum_over_ranks(torch.stack(received))
+        self.positive_gradients += positive
+        self.negative_gradients += negative
 
 
 class Config(ClassificationLossConfig):

@@ -22,9 +22,6 @@ class DetectionLoss(nn.Module, ABC):
     def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
         """Losses of at least one image by name, to be summed, and counts (`num_…`)."""
 
-    def skip(self) -> None:
-        """Stand in for `forward` in a process that has no keyframe while others may have some."""
-
 
 class LossConfig(Component):
     """Chooses a loss."""

@@ -51,10 +51,6 @@ class YOLOXLoss(DetectionLoss):
             assignment = self.config.assignment(predictions, padded)
             return self._compare(predictions, padded, assignment)
 
-    @override
-    def skip(self) -> None:
-        self.classification.skip()
-
     def _compare(
         self, predictions: Predictions, targets: PaddedTargets, assignment: Assignment
     ) -> Losses:
