@@ -167,7 +167,8 @@ def test_published_sizes_are_reported(size: str, num_classes: int, found: str) -
 def part_size(detector: rvt.RVT, in_channels: int, height: int, width: int) -> tuple[int, int]:
     """Cells along the sides of the windows that attention looks at."""
     seen: list[tuple[int, int]] = []
-    detector.backbone.stages[-1].register_forward_pre_hook(lambda _, given: seen.append(given[-1]))
+    last_stage = detector.backbone.get_submodule("stages.3")
+    last_stage.register_forward_pre_hook(lambda _, given: seen.append(given[-1]))
     with torch.no_grad():
         detector(torch.zeros(1, 1, in_channels, height, width))
     return seen[0]

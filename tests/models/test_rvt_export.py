@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from etram_pipeline.core.errors import CheckpointError
@@ -148,7 +148,9 @@ def test_lightning_loads_it_as_rvt_s_validation_does(tmp_path: Path, config: rvt
         enable_progress_bar=False,
         default_root_dir=tmp_path,
     )
-    trainer.validate(blank, DataLoader([0]), ckpt_path=str(path), verbose=False)
+    trainer.validate(
+        blank, DataLoader(TensorDataset(torch.zeros(1))), ckpt_path=str(path), verbose=False
+    )
     for name, weight in blank.mdl.state_dict().items():
         assert torch.equal(weight, wanted[name])
 
