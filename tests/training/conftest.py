@@ -8,7 +8,7 @@ import pytest
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import dropout, softplus
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
@@ -31,10 +31,14 @@ Record = Callable[..., LabelledRecordings]
 
 
 class Follower(Detector):
-    """Finds the one bright box of a window; its memory averages what it has seen."""
+    """Finds the one bright box of a window; its memory averages what it has seen.
 
-    def __init__(self, in_channels: int) -> None:
+    The memory of an erratic one suffers from chance of two generators while it learns.
+    """
+
+    def __init__(self, in_channels: int, *, erratic: bool) -> None:
         super().__init__()
+        self.erratic = erratic
         self.stem = nn.Sequential(nn.Conv2d(in_channels, 8, 3, padding=1), nn.BatchNorm2d(8))
         self.head = nn.Linear(8 * 16, 4)
         self.seen_states: list[int] = []
@@ -81,6 +85,9 @@ class Follower(Detector):
             memory = 0.5 * memory + 0.5 * features
             left_top, size = self.head(memory).split(2, dim=1)
             boxes.append(torch.cat([left_top, left_top + softplus(size)], 1) * SIDE)
+        if self.erratic and self.training:
+            noise = np.random.random()  # noqa: NPY002, as libraries do
+            memory = dropout(memory, 0.3) * (0.5 + noise)
         return torch.stack(boxes), (memory,)
 
 
@@ -88,10 +95,11 @@ class FollowerConfig(DetectorConfig):
     """Settings of the follower."""
 
     kind: Literal["follower"] = "follower"
+    erratic: bool = False
 
     @override
     def build(self, in_channels: int, num_classes: int) -> Follower:
-        return Follower(in_channels)
+        return Follower(in_channels, erratic=self.erratic)
 
 
 def _recording(seed: int, num_windows: int) -> tuple[FramesInMemory, LabelledFrames]:

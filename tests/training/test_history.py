@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from etram_pipeline.training.history import HISTORY, History, read_history
@@ -16,12 +17,13 @@ def test_rows_are_step_name_and_value(tmp_path: Path) -> None:
     assert (tmp_path / HISTORY).read_text().splitlines()[0] == "step,name,value"
 
 
-def test_what_comes_again_is_forgotten_and_so_is_a_row_cut_short(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", ["2", "2,train", "2,train/loss,", "2,train/loss,1e-"])
+def test_what_comes_again_is_forgotten_and_so_is_a_row_cut_short(tmp_path: Path, cut: str) -> None:
     history = History(tmp_path)
     history.forget_after(0)
     for step in range(1, 5):
         history.append(step, {"train/loss": 1.0 / step})
     with (tmp_path / HISTORY).open("a") as file:
-        file.write("2,train")
+        file.write(cut)
     history.forget_after(2)
     assert [row[0] for row in read_history(tmp_path / HISTORY)] == [1, 2]

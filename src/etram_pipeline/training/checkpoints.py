@@ -10,6 +10,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
@@ -92,6 +93,14 @@ def share_file(source: Path, target: Path) -> None:
             os.link(source, partial)
         except OSError:
             shutil.copyfile(source, partial)
+
+
+@rank_zero_only
+def forget_partials(folder: Path) -> None:
+    """Remove checkpoints that were being written when a training was killed."""
+    for name in (BEST, LAST):
+        for partial in folder.glob(f".{name}.*.partial"):
+            partial.unlink(missing_ok=True)
 
 
 def find_resumable(folder: Path) -> Path | None:

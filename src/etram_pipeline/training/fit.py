@@ -20,7 +20,13 @@ from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, rea
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.training.checkpoints import BEST, LAST, find_resumable, share_file
+from etram_pipeline.training.checkpoints import (
+    BEST,
+    LAST,
+    find_resumable,
+    forget_partials,
+    share_file,
+)
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
@@ -157,6 +163,7 @@ def _take_weights(detector: Detector, path: Path) -> None:
 
 def _resume(work_dir: Path) -> Path | None:
     """The checkpoint to continue from, if any."""
+    forget_partials(work_dir)
     path = find_resumable(work_dir)
     if path is not None:
         logger.info("continuing the training in %s from %s", work_dir, path.name)

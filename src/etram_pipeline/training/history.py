@@ -85,10 +85,10 @@ class Recorder(Callback):
 
 
 def read_history(path: Path) -> list[tuple[int, str, float]]:
-    """Rows of a history: step, name and value."""
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))[1:]
-    return [(int(row[0]), row[1], float(row[2])) for row in rows if len(row) == len(COLUMNS)]
+    """Rows of a history: step, name and value; without a last one that is cut short."""
+    whole, _, _ = path.read_text().rpartition("\n")
+    rows = list(csv.reader(whole.splitlines()))[1:]
+    return [(int(step), name, float(value)) for step, name, value in rows]
 
 
 def _over_ranks(metrics: Mapping[str, Tensor]) -> dict[str, Tensor | float]:

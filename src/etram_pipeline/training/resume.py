@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64, UInt32
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.ranks import gather_to_first_rank
@@ -38,7 +40,7 @@ class ExactResume(Callback):
         own = {
             # A copy, as a view would be saved with all that it is a view of.
             "lanes": tuple(tensor.to("cpu", copy=True) for tensor in memory),
-            "random": _random_state(pl_module.device),
+            "random": random_state(pl_module.device),
         }
         checkpoint[PROCESSES_KEY] = {"lanes": self._lanes, "each": gather_to_first_rank(own)}
 
@@ -63,7 +65,7 @@ class ExactResume(Callback):
         _module(pl_module).training_state = tuple(
             memory.to(pl_module.device) for memory in own["lanes"]
         )
-        _set_random_state(own["random"], pl_module.device)
+        set_random_state(own["random"], pl_module.device)
 
     def _begin_anew(self, trainer: Trainer, saved: dict[str, Any]) -> None:
         self._draw_apart(trainer)
@@ -98,24 +100,31 @@ def _module(pl_module: LightningModule) -> DetectionModule:
     return pl_module
 
 
-def _random_state(device: torch.device) -> dict[str, Any]:
+def random_state(device: torch.device) -> dict[str, Any]:
     """State of every generator that something may draw from, in tensors and plain data."""
     version, words, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002, of other code
+    of_numpy = np.random.get_state(legacy=False)  # noqa: NPY002, libraries draw from it
+    mersenne = {"key": _as_tensor(of_numpy["state"]["key"]), "pos": of_numpy["state"]["pos"]}
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "python": (version, torch.tensor(words), gauss),
-        "numpy": (torch.tensor(keys.astype(np.int64)), position, has_gauss, cached),
+        "numpy": of_numpy | {"state": mersenne},
     }
 
 
-def _set_random_state(saved: dict[str, Any], device: torch.device) -> None:
+def set_random_state(saved: dict[str, Any], device: torch.device) -> None:
+    """Have every generator go on from what `random_state` gave."""
     torch.set_rng_state(saved["torch"])
     if device.type == "cuda" and saved["cuda"] is not None:
         torch.cuda.set_rng_state(saved["cuda"], device)
     version, words, gauss = saved["python"]
     random.setstate((version, tuple(words.tolist()), gauss))
-    keys, position, has_gauss, cached = saved["numpy"]
-    words = keys.numpy().astype(np.uint32)
-    np.random.set_state(("MT19937", words, position, has_gauss, cached))  # noqa: NPY002, likewise
+    mersenne = saved["numpy"]["state"]
+    key = mersenne["key"].numpy().astype(np.uint32)
+    of_numpy = saved["numpy"] | {"state": {"key": key, "pos": mersenne["pos"]}}
+    np.random.set_state(of_numpy)  # noqa: NPY002, likewise
+
+
+def _as_tensor(words: UInt32[np.ndarray, " N"]) -> Int64[Tensor, " N"]:
+    return torch.from_numpy(words.astype(np.int64))

@@ -1,0 +1,295 @@
+"""Trainings that are killed and continued, compared with the same ones left alone."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning.loggers import Logger
+from torch import Tensor
+from typing_extensions import override
+
+from etram_pipeline.models.checkpoint import read_checkpoint
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.training.checkpoints import BEST, LAST
+from etram_pipeline.training.data import LabelledRecordings
+from etram_pipeline.training.fit import Blueprint, fit
+from etram_pipeline.training.history import HISTORY, read_history
+from etram_pipeline.training.resume import PROCESSES_KEY, random_state, set_random_state
+from etram_pipeline.training.settings import TrainSettings
+
+Record = Callable[..., LabelledRecordings]
+SAMPLINGS = ("stream", "random", "mixed")
+
+
+class When(Logger):
+    """Does something when a metric of a step is logged."""
+
+    def __init__(self, step: int, action: Callable[[], object], metric: str = "train/loss") -> None:
+        super().__init__()
+        self._step, self._action, self._metric = step, action, metric
+
+    @property
+    @override
+    def name(self) -> str:
+        return "when"
+
+    @property
+    @override
+    def version(self) -> str:
+        return ""
+
+    @override
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if step == self._step - 1 and self._metric in metrics:
+            self._action()
+
+    @override
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
+
+
+class PowerCutError(Exception):
+    """An error from anywhere."""
+
+
+def fail() -> None:
+    raise PowerCutError
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def changed(settings: TrainSettings, **changes: object) -> TrainSettings:
+    return TrainSettings.model_validate(settings.model_dump() | changes)
+
+
+@pytest.fixture
+def erratic(blueprint: Blueprint) -> Blueprint:
+    """A detector with memory, to which chance of two generators happens in training."""
+    detector = blueprint.detector.model_copy(update={"erratic": True})
+    return blueprint.model_copy(update={"detector": detector})
+
+
+@pytest.fixture
+def eventful(settings: TrainSettings) -> TrainSettings:
+    """Nine steps of two batches each, with all that a training has to remember.
+
+    Saved after steps 3, 4, 7, 8 and 9; validated after 4, 8 and 9.
+    """
+    return changed(
+        settings,
+        max_steps=9,
+        average_decay=0.9,
+        checkpoint_every_steps=3,
+        optimizer=settings.optimizer.model_dump() | {"accumulate": 2},
+        validation=settings.validation.model_dump() | {"patience": 3},
+    )
+
+
+def differences(found: object, expected: object, where: str = "") -> list[str]:
+    """Where two checkpoints differ in a single bit."""
+    if isinstance(expected, Tensor):
+        same = (
+            isinstance(found, Tensor)
+            and found.dtype == expected.dtype
+            and found.shape == expected.shape
+            and found.numpy().tobytes() == expected.numpy().tobytes()
+        )
+        return [] if same else [where]
+    if isinstance(expected, dict) and isinstance(found, dict) and list(found) == list(expected):
+        pairs = [(key, found[key], expected[key]) for key in expected]
+    elif isinstance(expected, list | tuple) and isinstance(found, list | tuple):
+        if len(found) != len(expected):
+            return [f"{where}: {len(found)}, not {len(expected)}"]
+        pairs = list(zip(range(len(expected)), found, expected, strict=True))
+    else:
+        return [] if found == expected else [f"{where}: {found} != {expected}"]
+    return [text for key, a, b in pairs for text in differences(a, b, f"{where}/{key}")]
+
+
+def assert_same_training(found: Path, expected: Path) -> None:
+    """Weights, average, optimizer, memory, random numbers, callbacks and curves are the same."""
+    assert (found / HISTORY).read_text() == (expected / HISTORY).read_text()
+    for name in (BEST, LAST):
+        contents = [torch.load(folder / name, weights_only=True) for folder in (found, expected)]
+        for content in contents:
+            del content["loops"]  # counts restarts
+            for process in content[PROCESSES_KEY]["each"]:
+                del process["random"]["python"]  # the type checks of tests draw from it
+        assert differences(*contents) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_training_stopped_again_and_again_gives_the_same_to_the_last_bit(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    sampling: str,
+    workers: int,
+) -> None:
+    data = record(3), record(2, first_seed=7), erratic
+    ways = {
+        0: [(2, fail, PowerCutError), (6, interrupt, KeyboardInterrupt), (9, fail, PowerCutError)],
+        2: [(6, terminate, SystemExit)],
+    }
+    settings = changed(eventful, sampling={"kind": sampling})
+    fit(*data, settings, tmp_path / "whole")
+    settings = changed(settings, workers=workers)
+    for step, action, error in ways[workers]:
+        with pytest.raises(error):
+            fit(*data, settings, tmp_path / "parts", [When(step, action)])
+    fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+
+
+def last_step(folder: Path) -> int:
+    path = folder / HISTORY
+    rows = read_history(path) if path.exists() else []
+    return rows[-1][0] if rows else 0
+
+
+def run_killed_at(steps: list[int], folder: Path, train: Callable[[], object]) -> None:
+    """Run a training in processes that are killed some time after each of `steps`, to its end."""
+    chance = random.Random(0)
+    fork = multiprocessing.get_context("fork")
+    for step in [*steps, None]:
+        process = fork.Process(target=train)
+        process.start()
+        while step and process.is_alive() and last_step(folder) < step:
+            time.sleep(0.002)
+        if step:
+            time.sleep(chance.uniform(0, 0.1))
+            process.kill()
+        process.join(100)
+        assert process.exitcode == (-signal.SIGKILL if step else 0)
+
+
+@pytest.mark.parametrize(("workers", "kills"), [(0, [3, 14]), (2, [5])])
+def test_a_training_killed_at_any_time_gives_the_same_to_the_last_bit(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    workers: int,
+    kills: list[int],
+) -> None:
+    settings = changed(eventful, max_steps=kills[-1] + 6, workers=workers, log_every_steps=1)
+    data = record(3), record(2, first_seed=7), erratic
+    fit(*data, settings, tmp_path / "whole")
+    parts = tmp_path / "parts"
+    run_killed_at(kills, parts, lambda: fit(*data, settings, parts))
+    assert_same_training(parts, tmp_path / "whole")
+    assert not list(parts.glob(".*.partial"))
+
+
+def test_a_recurrent_transformer_with_dropout_goes_on_to_the_last_bit(
+    record: Record, settings: TrainSettings, tmp_path: Path
+) -> None:
+    rvt = DetectorConfig.model_validate(
+        {
+            "kind": "rvt",
+            "backbone": {
+                "kind": "maxvit",
+                "embed_dim": 8,
+                "partition_split": 1,
+                "attention": {"dim_head": 8},
+            },
+            "cell": {"kind": "conv_lstm", "cell_input_dropout": 0.5},
+        }
+    )
+    settings = changed(settings, max_steps=5, sampling={"kind": "stream"}, clip_length=2)
+    data = record(2), record(1, first_seed=7), Blueprint(detector=rvt, class_names=("a", "b"))
+    fit(*data, settings, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        fit(*data, settings, tmp_path / "parts", [When(4, fail)])
+    best = fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+    (saved,) = torch.load(tmp_path / "parts" / LAST)[PROCESSES_KEY]["each"]
+    assert len(saved["lanes"]) == 8
+    assert all(memory.any() for memory in saved["lanes"])
+    assert read_checkpoint(best).class_names == ("a", "b")
+
+
+def test_a_training_killed_just_when_it_stops_early_is_not_resumed(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    patient = changed(
+        settings,
+        max_steps=40,
+        optimizer={"learning_rate": 1e-9},
+        validation=settings.validation.model_dump() | {"patience": 2, "every_steps": 2},
+    )
+    data = record(2), record(1), blueprint
+    fit(*data, patient, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        fit(*data, patient, tmp_path / "parts", [When(6, fail, "val/coco/AP")])
+    fit(*data, patient, tmp_path / "parts", [When(7, fail)])
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+
+
+def interrupted(data: tuple[Any, ...], settings: TrainSettings, folder: Path) -> Path:
+    """Checkpoint of a training that was interrupted in its fifth step."""
+    with pytest.raises(PowerCutError):
+        fit(*data, settings, folder, [When(5, fail)])
+    return folder / LAST
+
+
+def test_a_checkpoint_of_a_former_version_goes_on_with_empty_memory(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = record(2), record(1), blueprint
+    last = interrupted(data, settings, tmp_path)
+    content = torch.load(last)
+    del content[PROCESSES_KEY]
+    last.unlink()  # the best checkpoint may be the same file
+    torch.save(content, last)
+    fit(*data, settings, tmp_path)
+    assert [step for step, name, _ in read_history(tmp_path / HISTORY) if name == "train/loss"] == [
+        *range(1, 9)
+    ]
+    assert "a version that did not keep what streams remember" in caplog.text
+
+
+def test_memory_that_does_not_fit_the_lanes_is_said_and_dropped(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = record(2), record(1), blueprint
+    interrupted(data, settings, tmp_path)
+    fit(*data, changed(settings, lanes=3), tmp_path)
+    assert "saved by 1 processes with 2 lanes each, and training goes on in 1 with 3" in caplog.text
+    assert torch.load(tmp_path / LAST)["global_step"] == settings.max_steps
+
+
+def test_every_generator_goes_on_where_it_was(tmp_path: Path) -> None:
+    def draw() -> list[float]:
+        of_numpy = np.random.random(), np.random.normal()  # noqa: NPY002, as libraries do
+        return [random.random(), random.gauss(0, 1), *of_numpy, torch.rand(()).item()]
+
+    draw()  # both normal distributions now have a second number at hand
+    torch.save(random_state(torch.device("cpu")), tmp_path / "state")
+    drawn = draw()
+    draw()
+    set_random_state(torch.load(tmp_path / "state", weights_only=True), torch.device("cpu"))
+    assert draw() == drawn
