@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -16,12 +17,16 @@ from etram_pipeline.training.data import Loader, clip_loader, num_workers, windo
 from etram_pipeline.training.settings import Precision, PredictSettings
 from etram_pipeline.training.tables import DetectionCollector
 from etram_pipeline.training.trainer import resolve_precision, share_cores
+from etram_pipeline.training.window_rate import match_window_rate
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def predict_recordings(
-    detector: Detector, frames: Mapping[str, WindowFrames], settings: PredictSettings
+    detector: Detector,
+    frames: Mapping[str, WindowFrames],
+    settings: PredictSettings,
+    trained_on: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[str, DetectionTable]]:
     """Detect in every recording from its first window to its last, with the state carried on.
 
@@ -29,11 +34,14 @@ def predict_recordings(
         detector: What detects; it is moved to the device that `settings` name.
         frames: Representations by recording, all of one size.
         settings: Where to detect, and how.
+        trained_on: Settings of windows and representation that the detector was trained on, as its
+            checkpoint has them: detectors that know of time allow for another between windows.
 
     Yields:
         Key and table of each recording as it is done, boxes in px of the sensor, times in order.
     """
     frames = dict(frames)
+    match_window_rate(detector, trained_on, (stored.settings for stored in frames.values()))
     device = _device(settings.device)
     share_cores(settings.workers)
     steps = _steps(frames, settings)
@@ -54,10 +62,13 @@ def predict_recordings(
 
 
 def predict_recording(
-    detector: Detector, frames: WindowFrames, settings: PredictSettings
+    detector: Detector,
+    frames: WindowFrames,
+    settings: PredictSettings,
+    trained_on: Mapping[str, Any] | None = None,
 ) -> DetectionTable:
     """Detections of one recording; see `predict_recordings`."""
-    ((_, table),) = predict_recordings(detector, {"recording": frames}, settings)
+    ((_, table),) = predict_recordings(detector, {"recording": frames}, settings, trained_on)
     return table
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
@@ -9,6 +10,11 @@ from etram_pipeline.datasets.detections import Prediction
 from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.sequences.store import FrameStore, StoredFrames
 from etram_pipeline.training.settings import PredictSettings
+
+if TYPE_CHECKING:
+    from etram_pipeline.models.checkpoint import Checkpoint
+else:  # the command line reads this module long before anything needs torch
+    Checkpoint = object
 
 
 def predict_detections(
@@ -26,7 +32,7 @@ def predict_detections(
         )
     _check_representation(frames, trained.in_channels, trained.representation, checkpoint)
     return Prediction(
-        _detect(trained.detector, frames, predict),
+        _detect(trained, frames, predict),
         # Checkpoints of RVT do not name their classes.
         trained.class_names or dataset.detected_classes,
         trained.mlflow_run_id,
@@ -34,7 +40,7 @@ def predict_detections(
 
 
 def _detect(
-    detector: object, frames: Mapping[str, StoredFrames], settings: PredictSettings
+    trained: Checkpoint, frames: Mapping[str, StoredFrames], settings: PredictSettings
 ) -> Iterator[tuple[str, DetectionTable]]:
     """Recordings of one size after another: lanes of a batch must fit together."""
     from etram_pipeline.training.predict import predict_recordings
@@ -42,7 +48,7 @@ def _detect(
     sizes = sorted({(stored.height, stored.width) for stored in frames.values()})
     for size in sizes:
         alike = {key: one for key, one in frames.items() if (one.height, one.width) == size}
-        yield from predict_recordings(detector, alike, settings)  # type: ignore[arg-type]
+        yield from predict_recordings(trained.detector, alike, settings, trained.representation)
 
 
 def _check_representation(
