@@ -45,8 +45,8 @@ class CountedConfig(ClassificationLossConfig):
     """A loss that weighs classes by their frequency, which changes losses and gradients.
 
     The weights of the classes that have boxes add up to the number of these classes. A class
-    without boxes weighs 1, which no anchor notices. Frequent classes weigh less than 1, so the class
-    loss as a whole falls; `class_weight` of the loss can make up for it.
+    without boxes weighs 1, which no anchor notices. Frequent classes weigh less than 1, so the
+    class loss as a whole falls; `class_weight` of the loss can make up for it.
 
     Attributes:
         counts: Boxes of each class in the order of their ids; None: counted in the labels by a
