@@ -1,8 +1,12 @@
 """Samples as batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, Dataset
+from typing_extensions import override
 
 from etram_pipeline.sequences.collate import collate
 from etram_pipeline.sequences.dataset import Boxes, Sample
@@ -57,3 +61,31 @@ def test_samples_without_ground_truth_make_a_batch_without_targets() -> None:
 def test_a_batch_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="every lane of the batch is empty"):
         collate([None, None])
+
+
+class Samples(Dataset["Sample | None"]):
+    """A short clip, an empty lane and a long clip, again and again."""
+
+    @override
+    def __getitem__(self, lane: int) -> Sample | None:
+        return [sample("a", 2, (1,)), None, sample("b", 4, ())][lane]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_of_workers_lie_in_shared_memory_and_are_the_same(workers: int) -> None:
+    loader = DataLoader(
+        Samples(), batch_sampler=[[0, 1, 2]] * 3, collate_fn=collate, num_workers=workers
+    )
+    for batch in loader:
+        assert batch.frames.is_shared() == bool(workers)
+        assert batch.frames[:, :, 0, 0, 0].T.tolist() == [[97, 97, 0, 0], [0] * 4, [98] * 4]
+        assert batch.frames.is_contiguous()
+
+
+def test_mirrored_frames_are_taken_as_they_look() -> None:
+    """A view of an array from right to left, which PyTorch does not know."""
+    frames = np.arange(32, dtype=np.int8).reshape(2, 1, 4, 4)
+    mirrored = replace(sample("a", 2, ()), frames=frames[..., ::-1])
+    batch = collate([mirrored])
+    assert batch.frames.dtype == torch.int8
+    np.testing.assert_array_equal(batch.frames[:, 0].numpy(), frames[..., ::-1])

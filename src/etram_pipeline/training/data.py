@@ -119,7 +119,7 @@ class ClipData(LightningDataModule):
             first_step=self._batches_done,
         )
         workers = self._workers(self._train, settings.lanes)
-        return clip_loader(dataset, sampler, workers)
+        return clip_loader(dataset, sampler, workers, pin_memory=self._is_on_gpu)
 
     @override
     def val_dataloader(self) -> Loader:
@@ -135,7 +135,7 @@ class ClipData(LightningDataModule):
         )
         sampler = ScheduleSampler(partial(iter, steps), len(steps))
         workers = self._workers(self._val, lanes.count)
-        return clip_loader(ClipDataset(frames), sampler, workers)
+        return clip_loader(ClipDataset(frames), sampler, workers, pin_memory=self._is_on_gpu)
 
     @override
     def state_dict(self) -> dict[str, int]:
@@ -158,19 +158,32 @@ class ClipData(LightningDataModule):
         return Lanes(count, self.trainer.global_rank, self.trainer.world_size)
 
     def _workers(self, recordings: LabelledRecordings, lanes: int) -> int:
-        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         batch_bytes = lanes * self._settings.clip_length * window_bytes(recordings.frames)
-        return num_workers(self._settings.workers, batch_bytes, on_gpu=on_gpu)
+        return num_workers(self._settings.workers, batch_bytes, on_gpu=self._is_on_gpu)
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
 
 
-def clip_loader(dataset: ClipDataset, sampler: ScheduleSampler, workers: int) -> Loader:
-    """Loader of batches in the order of the schedule, whatever the number of workers."""
+def clip_loader(
+    dataset: ClipDataset, sampler: ScheduleSampler, workers: int, *, pin_memory: bool = False
+) -> Loader:
+    """Loader of batches in the order of the schedule, whatever the number of workers.
+
+    Args:
+        dataset: What to read from.
+        sampler: What to read.
+        workers: Processes that read; 0: read while the caller waits.
+        pin_memory: Hand batches over in memory from which a GPU copies while it computes.
+    """
     return DataLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
         num_workers=min(workers, len(sampler)),
         prefetch_factor=_PREFETCHED if workers and len(sampler) else None,
+        pin_memory=pin_memory,
     )
 
 
