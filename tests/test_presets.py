@@ -36,13 +36,17 @@ SHRUNK = 4
 
 Parameters = dict[str, Any]
 
+READ: dict[tuple[str, str | None], Parameters] = {}
+"""Parameters of the runs so far, by environment and preset."""
+
 
 def parameters_of(session: OpenSession, env: str, preset: str | None) -> Parameters:
-    """Validated parameters of a run."""
-    chosen = {} if preset is None else {"preset": preset}
-    with session(env, **chosen) as active:
-        parameters: Parameters = active.load_context().params
-    return parameters
+    """Validated parameters of a run, read once."""
+    if (env, preset) not in READ:
+        chosen = {} if preset is None else {"preset": preset}
+        with session(env, **chosen) as active:
+            READ[env, preset] = active.load_context().params
+    return READ[env, preset]
 
 
 def build(parameters: Parameters) -> Detector:
