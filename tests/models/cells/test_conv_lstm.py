@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.nn.functional import conv2d
 
 from etram_pipeline.models.cells.conv_lstm import Config, ConvLSTM
 
@@ -64,3 +65,32 @@ def test_dropout_spares_the_memory_in_evaluation() -> None:
 def test_kernels_of_even_size_are_refused() -> None:
     with pytest.raises(ValidationError, match="kernel_size must be odd"):
         Config(kernel_size=4)
+
+
+@pytest.mark.parametrize("depthwise", ["none", "hidden", "input_and_hidden"])
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_it_is_the_published_equations(depthwise: str, kernel_size: int) -> None:
+    dim, padding = 3, kernel_size // 2
+    cell = make(dim, depthwise=depthwise, kernel_size=kernel_size).double()
+    maps = torch.randn(3, 2, dim, 6, 7, dtype=torch.float64)
+    hidden, memory = torch.randn(2, 2, dim, 6, 7, dtype=torch.float64)
+    gate_bias = cell.get_parameter("gates.bias")[:, None, None]
+    outputs, kept = cell(maps, (hidden, memory))
+    for window, x in enumerate(maps):
+        seen = {"none": None, "hidden": hidden, "input_and_hidden": torch.cat([x, hidden], 1)}
+        both = torch.cat([x, hidden], dim=1)
+        mixed = seen[depthwise]
+        if mixed is not None:
+            weight, bias = (cell.get_parameter(f"mixing.{name}") for name in ("weight", "bias"))
+            channels = [
+                conv2d(mixed[:, [place]], weight[[place]], padding=padding)
+                for place in range(mixed.shape[1])
+            ]
+            mixed = torch.cat(channels, dim=1) + bias[:, None, None]
+            both = mixed if depthwise == "input_and_hidden" else torch.cat([x, mixed], dim=1)
+        gates = torch.einsum("gc,bchw->bghw", cell.gates.weight[:, :, 0, 0], both)
+        forget, admit, emit, proposal = (gates + gate_bias).chunk(4, dim=1)
+        memory = forget.sigmoid() * memory + admit.sigmoid() * proposal.tanh()
+        hidden = emit.sigmoid() * memory.tanh()
+        torch.testing.assert_close(outputs[window], hidden, rtol=0, atol=1e-12)
+    torch.testing.assert_close(kept, (hidden, memory), rtol=0, atol=1e-12)
