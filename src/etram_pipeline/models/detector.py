@@ -6,6 +6,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import Suppression
 
 __all__ = ["Detector", "Losses", "State", "Suppression", "reset_state"]
@@ -49,6 +50,9 @@ class Detector(nn.Module, ABC):
         self, batch: SequenceBatch, state: State, suppression: Suppression
     ) -> tuple[list[Detections], State]:
         """Detections of each keyframe, and the state after the batch."""
+
+    def execute_with(self, execution: Execution) -> None:
+        """Compute like this from now on, as far as there is a choice; no number changes."""
 
 
 def reset_state(state: State, starts: Tensor) -> State:

@@ -120,6 +120,7 @@ def _build_module(
         TrainingClasses(blueprint.class_names, train.count_classes(len(blueprint.class_names)))
     )
     detector = config.build(example.channels, len(blueprint.class_names))
+    detector.execute_with(settings.execution)
     if settings.start_from is not None:
         _take_weights(detector, Path(settings.start_from))
     about = Checkpoint(

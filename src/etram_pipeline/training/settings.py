@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import Suppression
 from etram_pipeline.sequences.augmentation import AugmentationSettings
 from etram_pipeline.sequences.schedule import SamplingSettings
@@ -18,6 +19,7 @@ _EXECUTION = (
     "checkpoint_every_steps",
     "log_every_steps",
     "workers",
+    "execution",
     "deterministic",
     "accelerator",
     "devices",
@@ -109,6 +111,7 @@ class TrainSettings(Settings):
         log_every_steps: Steps between two points of a loss curve.
         precision: Of the arithmetic; `auto`: bfloat16 where the hardware has it, else float32.
         workers: Processes that read clips; 0: read while training waits.
+        execution: How the detector computes.
         deterministic: Refuse faster algorithms whose results differ from run to run.
         accelerator: Kind of device.
         devices: Number of devices.
@@ -136,6 +139,7 @@ class TrainSettings(Settings):
     log_every_steps: int = Field(default=10, ge=1)
     precision: Precision = "auto"
     workers: Workers = "auto"
+    execution: Execution = Execution()
     deterministic: bool = True
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int = Field(default=1, ge=1)

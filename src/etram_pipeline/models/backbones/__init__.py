@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from etram_pipeline.core.component import Component
 from etram_pipeline.models.cells import CellConfig
 from etram_pipeline.models.detector import State
+from etram_pipeline.models.execution import Execution
 
 
 class Backbone(nn.Module, ABC):
@@ -19,12 +20,14 @@ class Backbone(nn.Module, ABC):
         strides: Side in px of each stage's cells.
         size_multiple: What height and width of the input must be multiples of.
         num_memories: Tensors in its state.
+        execution: How it computes, which changes no number.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     size_multiple: int
     num_memories: int
+    execution: Execution = Execution()
 
     @abstractmethod
     def forward(
@@ -36,6 +39,10 @@ class Backbone(nn.Module, ABC):
             frames: Representations, of any number type.
             state: State after the window before the first; empty stands for zeros.
         """
+
+    def execute_with(self, execution: Execution) -> None:
+        """Compute like this from now on."""
+        self.execution = execution
 
 
 class BackboneConfig(Component):

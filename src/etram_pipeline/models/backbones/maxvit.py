@@ -1,17 +1,20 @@
 """RVT's backbone: stages of convolution, window and grid attention, and a recurrent cell."""
 
+from functools import partial
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Shaped
 from pydantic import Field, model_validator
 from torch import Tensor, channels_last, nn
+from torch.utils.checkpoint import checkpoint
 from typing_extensions import override
 
 from etram_pipeline.models.attention import AttentionSettings, PartitionAttention
 from etram_pipeline.models.backbones import Backbone, BackboneConfig
 from etram_pipeline.models.cells import Cell, CellConfig
 from etram_pipeline.models.detector import State
+from etram_pipeline.models.execution import Execution
 
 
 class Downsampling(nn.Module):
@@ -68,7 +71,7 @@ class Stage(nn.Module):
 
 
 class MaxViT(Backbone):
-    """Stages one after the other, each over the whole clip before the next.
+    """Stages one after the other, over the whole clip or over one of its windows after another.
 
     Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
     Cameras", CVPR 2023, section 3; uzh-rpg/RVT models/detection/recurrent_backbone/maxvit_rnn.py.
@@ -105,18 +108,47 @@ class MaxViT(Backbone):
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State
     ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
-        num_windows, num_lanes, _, height, width = frames.shape
+        order = self.execution.order_on(frames.device.type)
+        outputs = []
+        for windows in frames.split(1 if order == "steps" else len(frames)):
+            maps, state = self._run_stages(windows, state)
+            outputs.append(maps)
+        if len(outputs) == 1:
+            return outputs[0], state
+        return tuple(torch.cat(maps) for maps in zip(*outputs, strict=True)), state
+
+    @override
+    def execute_with(self, execution: Execution) -> None:
+        super().execute_with(execution)
+        if execution.compile:
+            for stage in self.stages:
+                stage.compile()  # in place: a wrapper would rename the weights of checkpoints
+
+    def _run_stages(
+        self, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
+        """Each stage over all windows."""
+        height, width = frames.shape[-2:]
         part_size = height // self.size_multiple, width // self.size_multiple
-        maps = frames.flatten(0, 1).contiguous(memory_format=channels_last)
-        maps = maps.to(self._input_dtype(frames)).unflatten(0, (num_windows, num_lanes))
+        maps = (
+            frames.flatten(0, 1)
+            .to(self._input_dtype(frames), memory_format=channels_last)
+            .unflatten(0, frames.shape[:2])
+        )
         features, memories = [], []
         per_stage = len(state) // len(self.stages)
         for index, stage in enumerate(self.stages):
             kept = state[index * per_stage : (index + 1) * per_stage]
-            maps, kept = stage(maps, kept, part_size)
+            maps, kept = self._run(stage, maps, kept, part_size)
             features.append(maps)
             memories.extend(kept)
         return tuple(features), tuple(memories)
+
+    def _run(self, stage: nn.Module, *inputs: object) -> tuple[Float[Tensor, "T B D h w"], State]:
+        if self.execution.checkpoint_activations and torch.is_grad_enabled():
+            stage = partial(checkpoint, stage, use_reentrant=False)
+        output: tuple[Tensor, State] = stage(*inputs)
+        return output
 
     def _input_dtype(self, frames: Tensor) -> torch.dtype:
         # Counts up to 255 are exact in half precision too, and take half the time to move.

@@ -18,6 +18,7 @@ from etram_pipeline.models.cells import CellConfig, conv_lstm
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector, Losses, State, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.heads import Head, HeadConfig, yolox
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
@@ -82,6 +83,13 @@ class RVT(Detector):
             for found in suppress(stacked, suppression)
         ]
         return detections, state
+
+    @override
+    def execute_with(self, execution: Execution) -> None:
+        self.backbone.execute_with(execution)
+        if execution.compile:
+            self.neck.compile()
+            self.head.compile()
 
     def _extract(self, frames: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
