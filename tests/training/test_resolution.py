@@ -1,18 +1,26 @@
 """Training at several resolutions."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from jaxtyping import Float
+from pytorch_lightning.loggers.logger import DummyLogger
 from torch import Tensor
+from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.training.checkpoints import LAST
+from etram_pipeline.training.data import LabelledRecordings
+from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.resolution import MixedResolution
-from etram_pipeline.training.settings import ResolutionSettings
+from etram_pipeline.training.settings import ResolutionSettings, TrainSettings
 
 NANO = {
     "kind": "rvt",
@@ -85,6 +93,37 @@ def test_a_scale_of_one_changes_nothing(scales: tuple[float, ...]) -> None:
     same_batch, same_state = mixed(build(), *scales)(batch, state, 3)
     assert same_batch is batch
     assert same_state[0] is state[0]
+
+
+class PowerCut(DummyLogger):
+    """Fails when a step is logged."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self._step = step
+
+    @override
+    def log_metrics(self, *args: object, **kwargs: object) -> None:
+        metrics, step = args[0] if args else kwargs["metrics"], kwargs.get("step")
+        if step == self._step - 1 and "train/loss" in cast("dict[str, float]", metrics):
+            raise RuntimeError("power cut")
+
+
+def test_an_interrupted_training_at_several_resolutions_continues_bit_by_bit(
+    record: Callable[..., LabelledRecordings], settings: TrainSettings, tmp_path: Path
+) -> None:
+    scales = ResolutionSettings(scales=(0.5, 1.0, 2.0), every_batches=1)
+    varied = settings.model_copy(update={"resolution": scales, "max_steps": 4, "clip_length": 2})
+    drawn = [mixed(build(), *scales.scales).scale(number) for number in range(4)]
+    assert len(set(drawn[1:])) > 1
+    blueprint = Blueprint(detector=DetectorConfig.model_validate(NANO), class_names=("a", "b"))
+    val = record(1, num_windows=4)
+    straight = fit(record(2), val, blueprint, varied, tmp_path / "straight")
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(record(2), val, blueprint, varied, tmp_path / "cut", [PowerCut(4)])
+    continued = fit(record(2), val, blueprint, varied, tmp_path / "cut")
+    last = [torch.load(path.with_name(LAST))["state_dict"] for path in (straight, continued)]
+    assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
 
 
 def test_boxes_stay_on_their_objects() -> None:

@@ -149,7 +149,8 @@ class ClipData(LightningDataModule):
         settings = self._settings
         windows = {name: stored.frame_windows for name, stored in self._train.frames.items()}
         lanes, length = self._lanes(settings.lanes), settings.clip_length
-        classes = self._train.classes_by_frame()
+        repeats = settings.sampling.repeat_threshold is not None
+        classes = self._train.classes_by_frame() if repeats else None
         return training_schedule(windows, settings.sampling, lanes, length, settings.seed, classes)
 
     def _lanes(self, count: int) -> Lanes:
