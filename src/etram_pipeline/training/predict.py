@@ -52,7 +52,7 @@ def predict_recordings(
     sampler = ScheduleSampler(partial(iter, steps), len(steps))
     batch_bytes = settings.lanes * settings.clip_length * window_bytes(frames)
     workers = num_workers(settings.workers, batch_bytes, on_gpu=device.type == "cuda")
-    loader = clip_loader(dataset, sampler, workers)
+    loader = clip_loader(dataset, sampler, workers, pin_memory=device.type == "cuda")
     for batch, found in _detect(detector.to(device).eval(), loader, device, settings):
         collector.add(batch, found)
         for name in filter(None, batch.recordings):
