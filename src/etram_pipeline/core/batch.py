@@ -1,6 +1,6 @@
 """What the data loader hands to a detector, and what a detector hands back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
@@ -67,16 +67,41 @@ class SequenceBatch:
         t, b = self.keyframes.unbind(1)
         return features[t, b]
 
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "SequenceBatch":
-        """The same batch on `device`; names and times stay where they are."""
+    def to(self, device: torch.device | str) -> "SequenceBatch":
+        """The same batch on `device`; names and times stay where they are.
+
+        What goes to a GPU is on its way when this returns: what is computed there waits for it, and
+        nothing else does. Targets travel together, however many images they belong to.
+        """
+        goes_up = torch.device(device).type != "cpu"
         return SequenceBatch(
-            frames=self.frames.to(device, non_blocking=non_blocking),
-            starts=self.starts.to(device, non_blocking=non_blocking),
-            keyframes=self.keyframes.to(device, non_blocking=non_blocking),
-            targets=tuple(
-                Targets(target.boxes_xyxy.to(device), target.class_ids.to(device))
-                for target in self.targets
-            ),
+            frames=self.frames.to(device, non_blocking=goes_up),
+            starts=self.starts.to(device, non_blocking=goes_up),
+            keyframes=self.keyframes.to(device, non_blocking=goes_up),
+            targets=_move_together(self.targets, device, non_blocking=goes_up),
             recordings=self.recordings,
             times_us=self.times_us,
         )
+
+    def pin_memory(self) -> "SequenceBatch":
+        """The same batch in memory that a GPU can copy from while it computes."""
+        return replace(
+            self,
+            frames=self.frames.pin_memory(),
+            starts=self.starts.pin_memory(),
+            keyframes=self.keyframes.pin_memory(),
+        )
+
+
+def _move_together(
+    targets: tuple[Targets, ...], device: torch.device | str, *, non_blocking: bool
+) -> tuple[Targets, ...]:
+    if not targets:
+        return ()
+    boxes = torch.cat([target.boxes_xyxy for target in targets])
+    class_ids = torch.cat([target.class_ids for target in targets])
+    counts = [len(target.class_ids) for target in targets]
+    moved = (
+        packed.to(device, non_blocking=non_blocking).split(counts) for packed in (boxes, class_ids)
+    )
+    return tuple(Targets(*of_image) for of_image in zip(*moved, strict=True))

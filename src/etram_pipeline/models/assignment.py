@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from etram_pipeline.core.batch import Targets
 from etram_pipeline.core.component import Settings
@@ -33,11 +32,26 @@ class PaddedTargets:
     @classmethod
     def pad(cls, targets: tuple[Targets, ...], dtype: torch.dtype) -> "PaddedTargets":
         """Stack the targets of at least one image, with boxes in `dtype`."""
-        boxes = pad_sequence([target.boxes_xyxy.to(dtype) for target in targets], batch_first=True)
-        class_ids = pad_sequence([target.class_ids for target in targets], batch_first=True)
-        counts = torch.tensor([len(target.class_ids) for target in targets], device=boxes.device)
-        is_present = torch.arange(boxes.shape[1], device=boxes.device) < counts[:, None]
+        device = targets[0].boxes_xyxy.device
+        counts = torch.tensor([len(target.class_ids) for target in targets])
+        is_present = torch.arange(int(counts.max())) < counts[:, None]
+        # The numbers of boxes are known here without asking the device, which would have to wait.
+        places = is_present.flatten().nonzero().squeeze(1).to(device, non_blocking=True)
+        boxes = _spread([target.boxes_xyxy.to(dtype) for target in targets], places, is_present)
+        class_ids = _spread([target.class_ids for target in targets], places, is_present)
+        is_present = is_present.to(device, non_blocking=True)
         return cls(xyxy_to_cxcywh(boxes), class_ids, is_present)
+
+
+def _spread(
+    of_images: list[Shaped[Tensor, "..."]],
+    places: Int64[Tensor, " P"],
+    is_present: Bool[Tensor, "K G"],
+) -> Shaped[Tensor, "..."]:
+    """Rows of all images at their places among filling of zeros."""
+    packed = torch.cat(of_images)
+    filled = packed.new_zeros(is_present.numel(), *packed.shape[1:])
+    return filled.index_copy(0, places, packed).unflatten(0, is_present.shape)
 
 
 @dataclass(frozen=True)

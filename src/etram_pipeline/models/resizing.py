@@ -29,12 +29,10 @@ def resize_targets(
     targets: tuple[Targets, ...], size: tuple[int, int], new_size: tuple[int, int]
 ) -> tuple[Targets, ...]:
     """Boxes in px of images of `new_size` instead of `size`, each height and width."""
-    if size == new_size:
+    if size == new_size or not targets:
         return targets
-    return tuple(
-        Targets(target.boxes_xyxy * _ratios(target.boxes_xyxy, size, new_size), target.class_ids)
-        for target in targets
-    )
+    ratios = _ratios(targets[0].boxes_xyxy, size, new_size)
+    return tuple(Targets(target.boxes_xyxy * ratios, target.class_ids) for target in targets)
 
 
 def resize_boxes(
