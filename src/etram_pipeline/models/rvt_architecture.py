@@ -101,10 +101,6 @@ def infer_architecture(weights: Weights, partition_split: int | None = None) -> 
         backbone = _infer_backbone(weights, partition_split, num_classes)
         num_stages = len(backbone.channels)
         num_scales = _count(weights, r"yolox_head\.stems\.(\d+)\.")
-        assumed = [f"dim_head {backbone.attention.dim_head}"]
-        if partition_split is None:
-            dataset = "Gen1" if num_classes == _NUM_CLASSES_OF_GEN1 else "1 Mpx and eTraM"
-            assumed.append(f"partition_split {backbone.partition_split} as on {dataset}")
         return Architecture(
             backbone=backbone,
             cell=_infer_cell(weights),
@@ -116,7 +112,7 @@ def infer_architecture(weights: Weights, partition_split: int | None = None) -> 
             neck_stages=tuple(range(num_stages - num_scales + 1, num_stages + 1)),
             in_channels=weights["backbone.stages.0.downsample_cf2cl.conv.weight"].shape[1],
             num_classes=num_classes,
-            assumed=tuple(assumed),
+            assumed=_assumptions(backbone, num_classes, partition_split),
         )
     except KeyError as error:
         raise CheckpointError(
@@ -125,6 +121,16 @@ def infer_architecture(weights: Weights, partition_split: int | None = None) -> 
         ) from error
     except (ValueError, IndexError, ZeroDivisionError) as error:
         raise CheckpointError(f"the weights describe no detector known here: {error}") from error
+
+
+def _assumptions(
+    backbone: maxvit.Config, num_classes: int, partition_split: int | None
+) -> tuple[str, ...]:
+    heads = f"dim_head {backbone.attention.dim_head}"
+    if partition_split is not None:
+        return (heads,)
+    dataset = "Gen1" if num_classes == _NUM_CLASSES_OF_GEN1 else "1 Mpx and eTraM"
+    return heads, f"partition_split {backbone.partition_split} as on {dataset}"
 
 
 def _usual_split(num_classes: int, patch_size: int) -> int:

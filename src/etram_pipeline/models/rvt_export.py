@@ -67,15 +67,19 @@ def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: Layout = "r
     weights = to_rvt_state_dict(detector)
     if layout == "rvt":
         weights = _with_rvt_cells(weights)
-    content = {
+    with written_whole(path) as partial:
+        torch.save(_lightning_content(weights), partial)
+    return " ".join(_options(config, checkpoint) + _cell_options(config, layout))
+
+
+def _lightning_content(weights: dict[str, Tensor]) -> dict[str, object]:
+    """What Lightning looks for in a checkpoint."""
+    return {
         "pytorch-lightning_version": _LIGHTNING_VERSION,
         "epoch": 0,
         "global_step": 0,
         "state_dict": {LIGHTNING_PREFIX + name: weight for name, weight in weights.items()},
     }
-    with written_whole(path) as partial:
-        torch.save(content, partial)
-    return " ".join(_options(config, checkpoint) + _cell_options(config, layout))
 
 
 def _unknown_to_rvt(config: rvt.Config, layout: Layout) -> list[str]:
