@@ -1,12 +1,9 @@
-"""Two processes that train together, started by the launcher that users start them with.
+"""Two processes that train together, in the environment in which a launcher starts them."""
 
-This file is also the program that each of the processes runs.
-"""
-
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -33,7 +30,7 @@ from etram_pipeline.sequences.schedule import (
 from etram_pipeline.training import trainer as trainer_module
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
-from etram_pipeline.training.fit import fit
+from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
@@ -152,71 +149,50 @@ def slow(settings: TrainSettings, **changes: object) -> TrainSettings:
     return changed(settings, max_steps=4, clip_length=2, optimizer=rate, **changes)
 
 
-def together(settings: TrainSettings) -> TrainSettings:
-    return changed(settings, devices=2, launcher="torchrun", sampling={"kind": "stream"})
-
-
 def uneven(record: Record) -> LabelledRecordings:
     """Recordings to validate on, of which one process has more to read than the other."""
     short, long = record(1, 8, first_seed=7), record(1, 40, first_seed=8)
     return LabelledRecordings({**short.frames, **long.frames}, {**short.labels, **long.labels})
 
 
-def run(folder: Path) -> None:
-    """What each of the two processes does: all of it, or what is left after one was killed."""
-    import conftest
-
-    torch.set_num_threads(1)
-    record, blueprint, settings = (
-        getattr(conftest, name).__wrapped__() for name in ("record", "blueprint", "settings")
-    )
-    erratic = blueprint.detector.model_copy(update={"erratic": True})
-    data = record(4), uneven(record), blueprint.model_copy(update={"detector": erratic})
-    loggers = []
-    if not (folder / "gradients.pt").exists():
-        two = changed(slow(settings), devices=2, launcher="torchrun")
-        bare_lanes = (0, 1) if os.environ["RANK"] == "1" else ()
-        gradients = train_and_look(record(4), two, bare_lanes, folder / "two")
-        fit(*data, together(settings), folder / "whole")
-        if os.environ["RANK"] == "0":
-            torch.save(gradients, folder / "gradients.pt")
-        loggers = [KillAt(7)]
-    fit(*data, together(settings), folder / "parts", loggers)
+def play(rank: int, port: int, train: Callable[[], object]) -> None:
+    """Be one of the processes that `torchrun --nproc-per-node=2` starts."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"}
+    os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    train()
 
 
-def launch(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return subprocess.run(
-        [*command, "--nproc-per-node=2", __file__, str(folder)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+def in_two_processes(train: Callable[[], object]) -> list[int | None]:
+    """Exit codes of two processes that train together."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=play, args=(rank, port, train)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(150)
+    return [process.exitcode for process in processes]
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of trainings in two processes, one of which was killed and continued."""
-    folder = tmp_path_factory.mktemp("ranks")
-    killed = launch(folder)
-    assert killed.returncode == 1, killed.stderr
-    assert "SIGKILL" in killed.stderr
-    assert torch.load(folder / "parts" / LAST)["global_step"] == 6
-    continued = launch(folder)
-    assert continued.returncode == 0, continued.stderr
-    return folder
-
-
-@pytest.mark.slow
-def test_two_processes_have_the_gradients_of_one_with_all_their_lanes(
-    record: Record, settings: TrainSettings, trained: Path, tmp_path: Path
+def test_two_processes_have_the_gradients_and_losses_of_one_with_all_their_lanes(
+    record: Record, settings: TrainSettings, tmp_path: Path
 ) -> None:
     """With states carried on, different numbers of objects, and once no keyframe in one of them."""
-    one = slow(settings, lanes=4)
-    expected = train_and_look(record(4), one, (1, 3), tmp_path)
-    found: Gradients = torch.load(trained / "gradients.pt")
+    train = record(4)
+
+    def train_half() -> None:
+        two = changed(slow(settings), devices=2, launcher="torchrun")
+        bare_lanes = (0, 1) if os.environ["RANK"] == "1" else ()
+        gradients = train_and_look(train, two, bare_lanes, tmp_path / "two")
+        if os.environ["RANK"] == "0":
+            torch.save(gradients, tmp_path / "gradients.pt")
+
+    assert in_two_processes(train_half) == [0, 0]
+    expected = train_and_look(train, slow(settings, lanes=4), (1, 3), tmp_path / "one")
+    found: Gradients = torch.load(tmp_path / "gradients.pt")
     assert len(found) == len(expected) == 4
     for step, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         assert list(ours) == list(theirs)
@@ -226,37 +202,47 @@ def test_two_processes_have_the_gradients_of_one_with_all_their_lanes(
             torch.testing.assert_close(
                 ours[name], gradient, rtol=1e-4, atol=1e-6 * largest, msg=f"{name} at step {step}"
             )
+    rows = [read_history(tmp_path / name / HISTORY) for name in ("two", "one")]
+    assert [row[:2] for row in rows[0]] == [row[:2] for row in rows[1]]
+    assert {"train/loss", "train/num_foreground"} <= {name for _, name, _ in rows[0]}
+    np.testing.assert_allclose(*([row[2] for row in run] for run in rows), rtol=1e-4)
 
 
-@pytest.mark.slow
-def test_losses_of_two_processes_are_those_of_one_and_counts_add_up(
-    record: Record, settings: TrainSettings, trained: Path, tmp_path: Path
+def test_a_training_of_which_one_process_was_killed_goes_on_to_the_last_bit(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
 ) -> None:
-    train_and_look(record(4), slow(settings, lanes=4), (1, 3), tmp_path)
-    found, expected = (read_history(folder / HISTORY) for folder in (trained / "two", tmp_path))
-    assert [row[:2] for row in found] == [row[:2] for row in expected]
-    assert {"train/loss", "train/num_foreground"} <= {name for _, name, _ in found}
-    values = ([value for _, _, value in rows] for rows in (found, expected))
-    np.testing.assert_allclose(*values, rtol=1e-4)
-
-
-@pytest.mark.slow
-def test_a_training_of_which_one_process_was_killed_goes_on_to_the_last_bit(trained: Path) -> None:
-    whole, parts = trained / "whole", trained / "parts"
+    erratic = blueprint.detector.model_copy(update={"erratic": True})
+    data = record(4), uneven(record), blueprint.model_copy(update={"detector": erratic})
+    two = changed(settings, devices=2, launcher="torchrun", sampling={"kind": "stream"})
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert in_two_processes(lambda: fit(*data, two, whole)) == [0, 0]
+    codes = in_two_processes(lambda: fit(*data, two, parts, [KillAt(7)]))
+    assert codes == [1, -signal.SIGKILL]
+    assert torch.load(parts / LAST)["global_step"] == 6
+    assert in_two_processes(lambda: fit(*data, two, parts)) == [0, 0]
     assert (parts / HISTORY).read_text() == (whole / HISTORY).read_text()
     for name in (BEST, LAST):
         found, expected = (torch.load(folder / name) for folder in (parts, whole))
         for key, value in expected["state_dict"].items():
             assert torch.equal(found["state_dict"][key], value), key
-        found_ranks, expected_ranks = (
-            content["processes"]["each"] for content in (found, expected)
-        )
-        assert len(found_ranks) == len(expected_ranks) == 2
-        for ours, theirs in zip(found_ranks, expected_ranks, strict=True):
+        processes = [content["processes"]["each"] for content in (found, expected)]
+        for ours, theirs in zip(*processes, strict=True):
             assert torch.equal(ours["lanes"][0], theirs["lanes"][0])
             assert torch.equal(ours["random"]["torch"], theirs["random"]["torch"])
-    first, second = (rank["random"]["torch"] for rank in expected_ranks)
+    first, second = (process["random"]["torch"] for process in processes[0])
     assert not torch.equal(first, second)
+
+
+def test_two_processes_go_on_from_a_checkpoint_of_one_with_empty_memory(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    data = record(4), record(1, first_seed=7), blueprint
+    fit(*data, settings, tmp_path)
+    two = changed(settings, devices=2, launcher="torchrun", max_steps=10)
+    assert in_two_processes(lambda: fit(*data, two, tmp_path)) == [0, 0]
+    last = torch.load(tmp_path / LAST)
+    assert last["global_step"] == 10
+    assert len(last["processes"]["each"]) == 2
 
 
 def windows(num_recordings: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -316,7 +302,3 @@ def test_batch_statistics_are_those_of_all_gpus(
     on_gpus = changed(settings, accelerator="gpu", devices=devices, launcher="torchrun")
     options: Any = build_trainer.__wrapped__(on_gpus, tmp_path, "val/AP", [], scored=True)
     assert options["sync_batchnorm"] is synchronised
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]))
