@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kedro.utils import find_kedro_project
+
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import file_digest, fingerprint
 from etram_pipeline.models.detectors import DetectorConfig
@@ -31,6 +33,7 @@ def train_detector(
     from etram_pipeline.training.history import HISTORY
     from etram_pipeline.training.launch import Job, run_job
 
+    start = _in_project(train.start_from)
     splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
     data = fingerprint(
         [[histograms.identity(keys), labelled_frames.identity(keys)] for keys in splits.values()]
@@ -47,14 +50,21 @@ def train_detector(
             dataset_fingerprint=data,
             mlflow_run_id=os.environ.get("MLFLOW_RUN_ID", ""),
         ),
-        settings=train,
+        settings=train.model_copy(update={"start_from": start and str(start)}),
     )
-    start = file_digest(Path(train.start_from)) if train.start_from else ""
+    digest = file_digest(start) if start else ""
     work_dir = training_folder / fingerprint(
-        [data, dataset.detected_classes, detector, train.outcome(), start]
+        [data, dataset.detected_classes, detector, train.outcome(), digest]
     )
     checkpoint = run_job(job, work_dir)
     return checkpoint, pd.read_csv(work_dir / HISTORY)
+
+
+def _in_project(path: str | None) -> Path | None:
+    """A path as the catalog reads it: relative to the project, wherever in it a run starts."""
+    if path is None:
+        return None
+    return (find_kedro_project(Path.cwd()) or Path.cwd()) / path
 
 
 def _labelled(frames: FrameStore, labels: LabelStore, split: str) -> tuple[str, ...]:
