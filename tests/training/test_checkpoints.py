@@ -1,11 +1,23 @@
 """Checkpoint files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from etram_pipeline.training.checkpoints import BEST, LAST, WholeFiles, find_resumable
+from etram_pipeline.training.checkpoints import (
+    BEST,
+    LAST,
+    WholeFiles,
+    find_resumable,
+    write_detector,
+)
+from etram_pipeline.training.data import LabelledRecordings
+from etram_pipeline.training.fit import Blueprint, fit
+from etram_pipeline.training.settings import TrainSettings
+
+Record = Callable[..., LabelledRecordings]
 
 
 class Unpicklable:
@@ -30,3 +42,14 @@ def test_training_continues_from_the_last_whole_checkpoint(tmp_path: Path) -> No
     content = (tmp_path / LAST).read_bytes()
     (tmp_path / LAST).write_bytes(content[:-50])
     assert find_resumable(tmp_path) == tmp_path / BEST
+
+
+def test_a_detector_alone_is_what_its_checkpoint_holds_without_the_training(
+    tmp_path: Path, record: Record, blueprint: Blueprint, settings: TrainSettings
+) -> None:
+    best = fit(record(2), record(1), blueprint, settings, tmp_path)
+    whole, alone = torch.load(best), torch.load(write_detector(best))
+    assert list(alone) == ["etram", "state_dict"]
+    assert alone["etram"] == whole["etram"]
+    assert list(alone["state_dict"]) == list(whole["state_dict"])
+    assert all(torch.equal(alone["state_dict"][k], v) for k, v in whole["state_dict"].items())

@@ -14,9 +14,11 @@ from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
+DETECTOR = "detector.ckpt"
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -95,10 +97,19 @@ def share_file(source: Path, target: Path) -> None:
             shutil.copyfile(source, partial)
 
 
+def write_detector(checkpoint: Path) -> Path:
+    """Beside a checkpoint, one of the detector alone, without what training needs to continue."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    detector = checkpoint.with_name(DETECTOR)
+    with written_whole(detector) as partial:
+        torch.save({key: content[key] for key in (PAYLOAD_KEY, "state_dict")}, partial)
+    return detector
+
+
 @rank_zero_only
 def forget_partials(folder: Path) -> None:
     """Remove checkpoints that were being written when a training was killed."""
-    for name in (BEST, LAST):
+    for name in (BEST, LAST, DETECTOR):
         for partial in folder.glob(f".{name}.*.partial"):
             partial.unlink(missing_ok=True)
 

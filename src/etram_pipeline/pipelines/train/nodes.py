@@ -29,6 +29,7 @@ def train_detector(
     """Best checkpoint of a training, and its loss curves; an interrupted training goes on."""
     import pandas as pd
 
+    from etram_pipeline.training.checkpoints import write_detector
     from etram_pipeline.training.fit import Blueprint
     from etram_pipeline.training.history import HISTORY
     from etram_pipeline.training.launch import Job, run_job
@@ -52,11 +53,10 @@ def train_detector(
         ),
         settings=train.model_copy(update={"start_from": start and str(start)}),
     )
-    digest = file_digest(start) if start else ""
-    work_dir = training_folder / fingerprint(
-        [data, dataset.detected_classes, detector, train.outcome(), digest]
-    )
-    checkpoint = run_job(job, work_dir)
+    weights = file_digest(start) if start else ""
+    learnt = [data, dataset.detected_classes, detector, train.outcome(), weights]
+    work_dir = training_folder / fingerprint(learnt)
+    checkpoint = write_detector(run_job(job, work_dir))
     return checkpoint, pd.read_csv(work_dir / HISTORY)
 
 
