@@ -1,5 +1,6 @@
 """The node that trains, without a training."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alon
     for folder in (checkpoint.parent, tmp_path / "notebooks"):
         folder.mkdir()
     checkpoint.write_bytes(b"weights")
-    write_as_rvt(tmp_path / "store", conftest.record.__wrapped__()(1))
+    write_as_rvt(tmp_path / "store", inspect.unwrap(conftest.record)()(1))
     stores = FrameStore(tmp_path / "store", NAME), LabelStore(tmp_path / "store")
     dataset = DatasetSettings(height=96, width=128, class_names=CLASS_NAMES[EIGHT])
     for cwd, path in [

@@ -1,5 +1,6 @@
 """Two processes that train together, in the environment in which a launcher starts them."""
 
+import inspect
 import multiprocessing
 import os
 import signal
@@ -139,7 +140,7 @@ def train_and_look(
     probe = Probe()
     with quiet_lightning():
         trainer = build_trainer(settings, folder, score.monitor, [], scored=False)
-        trainer.callbacks.insert(0, probe)
+        trainer.callbacks.insert(0, probe)  # type: ignore[attr-defined]
         trainer.fit(module, datamodule=ClipData(train, LabelledRecordings({}, {}), settings))
     return probe.gradients
 
@@ -205,7 +206,8 @@ def test_two_processes_have_the_gradients_and_losses_of_one_with_all_their_lanes
     rows = [read_history(tmp_path / name / HISTORY) for name in ("two", "one")]
     assert [row[:2] for row in rows[0]] == [row[:2] for row in rows[1]]
     assert {"train/loss", "train/num_foreground"} <= {name for _, name, _ in rows[0]}
-    np.testing.assert_allclose(*([row[2] for row in run] for run in rows), rtol=1e-4)
+    values = [[row[2] for row in run] for run in rows]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-4)
 
 
 def test_a_training_of_which_one_process_was_killed_goes_on_to_the_last_bit(
@@ -221,6 +223,7 @@ def test_a_training_of_which_one_process_was_killed_goes_on_to_the_last_bit(
     assert torch.load(parts / LAST)["global_step"] == 6
     assert in_two_processes(lambda: fit(*data, two, parts)) == [0, 0]
     assert (parts / HISTORY).read_text() == (whole / HISTORY).read_text()
+    processes: list[list[dict[str, Any]]] = []
     for name in (BEST, LAST):
         found, expected = (torch.load(folder / name) for folder in (parts, whole))
         for key, value in expected["state_dict"].items():
@@ -300,5 +303,5 @@ def test_batch_statistics_are_those_of_all_gpus(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(trainer_module, "Trainer", lambda **options: options)
     on_gpus = changed(settings, accelerator="gpu", devices=devices, launcher="torchrun")
-    options: Any = build_trainer.__wrapped__(on_gpus, tmp_path, "val/AP", [], scored=True)
+    options: Any = inspect.unwrap(build_trainer)(on_gpus, tmp_path, "val/AP", [], scored=True)
     assert options["sync_batchnorm"] is synchronised

@@ -26,6 +26,7 @@ from etram_pipeline.training.resume import PROCESSES_KEY, random_state, set_rand
 from etram_pipeline.training.settings import TrainSettings
 
 Record = Callable[..., LabelledRecordings]
+Data = tuple[LabelledRecordings, LabelledRecordings, Blueprint]
 SAMPLINGS = ("stream", "random", "mixed")
 
 
@@ -108,6 +109,7 @@ def differences(found: object, expected: object, where: str = "") -> list[str]:
             and found.numpy().tobytes() == expected.numpy().tobytes()
         )
         return [] if same else [where]
+    pairs: list[tuple[object, object, object]]
     if isinstance(expected, dict) and isinstance(found, dict) and list(found) == list(expected):
         pairs = [(key, found[key], expected[key]) for key in expected]
     elif isinstance(expected, list | tuple) and isinstance(found, list | tuple):
@@ -116,7 +118,7 @@ def differences(found: object, expected: object, where: str = "") -> list[str]:
         pairs = list(zip(range(len(expected)), found, expected, strict=True))
     else:
         return [] if found == expected else [f"{where}: {found} != {expected}"]
-    return [text for key, a, b in pairs for text in differences(a, b, f"{where}/{key}")]
+    return [text for key, one, other in pairs for text in differences(one, other, f"{where}/{key}")]
 
 
 def assert_same_training(found: Path, expected: Path) -> None:
@@ -241,7 +243,7 @@ def test_a_training_killed_just_when_it_stops_early_is_not_resumed(
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
 
 
-def interrupted(data: tuple[Any, ...], settings: TrainSettings, folder: Path) -> Path:
+def interrupted(data: Data, settings: TrainSettings, folder: Path) -> Path:
     """Checkpoint of a training that was interrupted in its fifth step."""
     with pytest.raises(PowerCutError):
         fit(*data, settings, folder, [When(5, fail)])

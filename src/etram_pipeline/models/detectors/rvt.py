@@ -120,8 +120,8 @@ class RVT(Detector):
         maps = self._merge(batch, features)
         size = _size(batch.frames)
         targets = resize_targets(batch.targets, size, self.input_size or size)
-        losses: Losses = self.loss(self.head(maps), targets)
-        return losses | self.auxiliary(maps, targets)
+        losses: Losses = self.loss(self.head(maps), targets) | self.auxiliary(maps, targets)
+        return losses
 
     def _learn_nothing(self, batch: SequenceBatch, features: ClipMaps) -> Losses:
         """Losses of 0 in which every parameter still takes part."""
