@@ -65,7 +65,7 @@ def scan(
 ) -> tuple[Float[Tensor, "T pixels P"], Float[Tensor, "T pixels P"]]:
     """Real and imaginary part of `state = kept * state + input` after every input.
 
-    One step after the other: on a CPU, a scan of logarithmic depth takes three to eight times as
+    One step after the other: on a CPU, a scan of logarithmic depth takes up to five times as
     long for clips of 5 and 21 windows.
     """
     real, imag = state
