@@ -115,7 +115,7 @@ def differences(found: object, expected: object, where: str = "") -> list[str]:
     elif isinstance(expected, list | tuple) and isinstance(found, list | tuple):
         if len(found) != len(expected):
             return [f"{where}: {len(found)}, not {len(expected)}"]
-        pairs = list(zip(range(len(expected)), found, expected, strict=True))
+        pairs = [(at, found[at], expected[at]) for at in range(len(expected))]
     else:
         return [] if found == expected else [f"{where}: {found} != {expected}"]
     return [text for key, one, other in pairs for text in differences(one, other, f"{where}/{key}")]
@@ -144,7 +144,7 @@ def test_a_training_stopped_again_and_again_gives_the_same_to_the_last_bit(
     workers: int,
 ) -> None:
     data = record(3), record(2, first_seed=7), erratic
-    ways = {
+    ways: dict[int, list[tuple[int, Callable[[], object], type[BaseException]]]] = {
         0: [(2, fail, PowerCutError), (6, interrupt, KeyboardInterrupt), (9, fail, PowerCutError)],
         2: [(6, terminate, SystemExit)],
     }

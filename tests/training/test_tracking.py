@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from pytorch_lightning.utilities import rank_zero_only
 
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -44,3 +45,12 @@ def test_step_metrics_go_into_the_run_of_the_process_which_stays_open(
     assert sorted(point.step for point in losses) == list(range(1, 9))
     scores = client.get_metric_history(run_id, "val/coco/AP")
     assert sorted(point.step for point in scores) == [4, 8]
+
+
+def test_only_the_first_process_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    (logger,) = lightning_loggers()
+    logger.log_metrics({"train/loss": 1.0}, step=0)
+    assert not list(tmp_path.iterdir())
