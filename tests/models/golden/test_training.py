@@ -14,6 +14,7 @@ from etram_pipeline.models.assignment import PaddedTargets, SimOTA
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import rvt
+from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.losses import yolox
 from etram_pipeline.models.predictions import AnchorGrid, Predictions
 from etram_pipeline.models.rvt_checkpoint import rvt_name, to_rvt_state_dict
@@ -37,12 +38,23 @@ def assert_losses(found: Losses, golden: dict[str, float], rel: float) -> None:
     assert per_target.item() == pytest.approx(golden["num_fg"])
 
 
-@pytest.fixture(scope="module")
+EXECUTIONS = (
+    Execution(order="steps"),
+    Execution(order="stages"),
+    Execution(order="steps", checkpoint_activations=True),
+)
+
+
+@pytest.fixture(scope="module", params=EXECUTIONS, ids=str)
 def trained(
-    facts: Facts, frames: Tensor, formula_detector: Callable[[str], rvt.RVT]
+    request: pytest.FixtureRequest,
+    facts: Facts,
+    frames: Tensor,
+    formula_detector: Callable[[str], rvt.RVT],
 ) -> tuple[rvt.RVT, Losses]:
     """The tiny detector in double precision after one backward pass, and its losses."""
     detector = formula_detector("tiny").double().train()
+    detector.execute_with(request.param)
     labelled = facts["train"]["targets"]
     batch = SequenceBatch(
         frames=frames,
