@@ -47,10 +47,7 @@ def test_step_metrics_go_into_the_run_of_the_process_which_stays_open(
     assert sorted(point.step for point in scores) == [4, 8]
 
 
-def test_only_the_first_process_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+def test_only_the_first_process_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     monkeypatch.setattr(rank_zero_only, "rank", 1)
-    (logger,) = lightning_loggers()
-    logger.log_metrics({"train/loss": 1.0}, step=0)
-    assert not list(tmp_path.iterdir())
+    assert lightning_loggers() == []

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
 
 def lightning_loggers() -> list[Logger]:
-    """A logger for the run that `MLFLOW_RUN_ID` names; none where there is no such run.
+    """A logger for the run that `MLFLOW_RUN_ID` names, in the first process; none without a run.
 
     The run goes on after training and has its parameters already, so the logger neither ends it nor
     adds parameters. MLflow is imported only if it is needed.
     """
     run_id = os.environ.get("MLFLOW_RUN_ID")
-    if not run_id:
+    if not run_id or rank_zero_only.rank > 0:
         return []
     from pytorch_lightning.loggers import MLFlowLogger
 
