@@ -31,19 +31,21 @@ def resize_targets(
     """Boxes in px of images of `new_size` instead of `size`, each height and width."""
     if size == new_size or not targets:
         return targets
-    ratios = _ratios(targets[0].boxes_xyxy, size, new_size)
-    return tuple(Targets(target.boxes_xyxy * ratios, target.class_ids) for target in targets)
+    boxes = resize_boxes(torch.cat([target.boxes_xyxy for target in targets]), size, new_size)
+    of_images = boxes.split([len(target.class_ids) for target in targets])
+    return tuple(
+        Targets(of_image, target.class_ids)
+        for of_image, target in zip(of_images, targets, strict=True)
+    )
 
 
 def resize_boxes(
-    boxes_cxcywh: Float[Tensor, "*images A 4"], size: tuple[int, int], new_size: tuple[int, int]
+    boxes: Float[Tensor, "*images A 4"], size: tuple[int, int], new_size: tuple[int, int]
 ) -> Float[Tensor, "*images A 4"]:
-    """Boxes in px of images of `new_size` instead of `size`, each height and width."""
+    """Boxes, of corners or centre and size, in px of images of `new_size` instead of `size`."""
     if size == new_size:
-        return boxes_cxcywh
-    return boxes_cxcywh * _ratios(boxes_cxcywh, size, new_size)
-
-
-def _ratios(like: Tensor, size: tuple[int, int], new_size: tuple[int, int]) -> Float[Tensor, " 4"]:
+        return boxes
     vertical, horizontal = (new / old for new, old in zip(new_size, size, strict=True))
-    return like.new_tensor([horizontal, vertical] * 2)
+    # Ratios that are numbers here need not be sent to a GPU, which would be waited for.
+    x, y = boxes[..., 0::2] * horizontal, boxes[..., 1::2] * vertical
+    return torch.stack([x, y], dim=-1).flatten(-2)
