@@ -155,6 +155,13 @@ def test_window_by_window_is_the_whole_clip_at_once(cut: int) -> None:
     assert not torch.allclose(fresh[0], second[0])
 
 
+def test_the_memory_does_not_keep_the_whole_clip() -> None:
+    for attention in (Config(), Config(spatial=False)):
+        _, state = attention.build(CHANNELS, STRIDES)(make_maps(), ())
+        for memory in state:
+            assert memory.untyped_storage().nbytes() == memory.numel() * memory.element_size()
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_lanes_do_not_see_each_other(training: bool) -> None:  # noqa: FBT001
     attention, maps = learnt(Config()).train(training), make_maps()

@@ -151,9 +151,10 @@ class MaxViT(Backbone):
         return output
 
     def _input_dtype(self, frames: Tensor) -> torch.dtype:
-        # Counts up to 255 are exact in half precision too, and take half the time to move.
+        # What the first convolution would make of them anyway: counts up to 255 are exact in half
+        # precision too, and take half the time and memory.
         device = frames.device.type
-        if torch.is_autocast_enabled(device) and not frames.is_floating_point():
+        if torch.is_autocast_enabled(device):
             return torch.get_autocast_dtype(device)
         return next(self.parameters()).dtype
 

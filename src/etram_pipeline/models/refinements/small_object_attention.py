@@ -118,7 +118,8 @@ class SmallObjectAttention(Refinement):
         refined = list(maps)
         for scale, attention in enumerate(self.spatial):
             refined[scale] = _each(attention, refined[scale])
-        memories = tuple(clip[-1] for clip in refined[: self.num_memories])
+        # Copies, as views would keep the maps of the whole clip until the next one.
+        memories = tuple(clip[-1].clone() for clip in refined[: self.num_memories])
         for scale, attention in enumerate(self.temporal):
             clip = refined[scale]
             before = state[scale] if state else torch.zeros_like(clip[0])
