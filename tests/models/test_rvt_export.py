@@ -31,13 +31,13 @@ def config(config: rvt.Config) -> rvt.Config:
     return config.model_copy(update={"backbone": backbone})
 
 
-def made(config: rvt.Config) -> Checkpoint:
+def made(config: rvt.Config, class_names: tuple[str, ...] = ("a", "b", "c")) -> Checkpoint:
     """A checkpoint of an untrained detector whose every weight is a number of its own."""
-    detector = config.build(4, 3)
+    detector = config.build(4, len(class_names))
     for weight in detector.state_dict().values():
         if weight.is_floating_point():
             weight.copy_(torch.randn(weight.shape).abs())
-    return Checkpoint(detector.eval(), config, in_channels=4, class_names=("a", "b", "c"))
+    return Checkpoint(detector.eval(), config, in_channels=4, class_names=class_names)
 
 
 def same_weights(first: nn.Module, second: nn.Module) -> bool:
@@ -214,7 +214,9 @@ def test_backbones_that_rvt_lacks_are_refused_by_name(
     tmp_path: Path, config: rvt.Config, backbone: dict[str, object], named: str
 ) -> None:
     settings = config.backbone.model_dump() | backbone
-    changes = {"backbone": maxvit.Config.model_validate(settings), "neck_stages": (1, 2, 3)}
+    num_stages = len(settings["dim_multipliers"])
+    stages = tuple(range(num_stages - 2, num_stages + 1))
+    changes = {"backbone": maxvit.Config.model_validate(settings), "neck_stages": stages}
     with pytest.raises(CheckpointError, match=named):
         write_rvt_checkpoint(tmp_path / "rvt.ckpt", made(config.model_copy(update=changes)))
 
@@ -227,3 +229,15 @@ def test_resizing_is_left_to_who_feeds_rvt(
         write_rvt_checkpoint(tmp_path / "rvt.ckpt", checkpoint)
     assert "give it frames of 64 x 96 px" in caplog.text
     assert same_weights(read_checkpoint(tmp_path / "rvt.ckpt").detector, checkpoint.detector)
+
+
+def test_classes_that_rvt_takes_no_option_for_are_told(
+    tmp_path: Path, config: rvt.Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = made(config, class_names=("a", "b", "c", "d"))
+    with caplog.at_level(logging.WARNING):
+        write_rvt_checkpoint(tmp_path / "rvt.ckpt", made(config))
+        write_rvt_checkpoint(tmp_path / "fork.ckpt", many, "fork")
+        assert caplog.text == ""
+        write_rvt_checkpoint(tmp_path / "rvt.ckpt", many)
+    assert "write 4 into its config/modifier.py" in caplog.text

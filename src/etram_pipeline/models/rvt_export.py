@@ -34,6 +34,9 @@ _NUM_STAGES, _NUM_CONVOLUTIONS = 4, 2
 _SCALES = {"rvt": (3,), "fork": (3, 4)}
 _SPLITS = (1, 2, 4)
 
+_NUM_CLASSES = (2, 3)
+"""Of Gen1 and 1 Mpx, to which uzh-rpg/RVT's config/modifier.py sets the head."""
+
 
 def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: Layout = "rvt") -> str:
     """Write the detector of a checkpoint as a Lightning checkpoint of RVT.
@@ -64,12 +67,22 @@ def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: Layout = "r
         )
     if config.input_size is not None:
         logger.warning("RVT does not resize: give it frames of %d x %d px", *config.input_size)
+    _warn_of_classes(len(checkpoint.class_names), layout)
     weights = to_rvt_state_dict(detector)
     if layout == "rvt":
         weights = _with_rvt_cells(weights)
     with written_whole(path) as partial:
         torch.save(_lightning_content(weights), partial)
     return " ".join(_options(config, checkpoint) + _cell_options(config, layout))
+
+
+def _warn_of_classes(num_classes: int, layout: Layout) -> None:
+    if layout == "rvt" and num_classes not in (0, *_NUM_CLASSES):
+        logger.warning(
+            "uzh-rpg/RVT sets the number of classes by the data set, whatever its options say: "
+            "write %d into its config/modifier.py; its eTraM fork heeds the option",
+            num_classes,
+        )
 
 
 def _lightning_content(weights: dict[str, Tensor]) -> dict[str, object]:
