@@ -16,7 +16,7 @@ def lightning_loggers() -> list[Logger]:
     adds parameters. MLflow is imported only if it is needed.
     """
     run_id = os.environ.get("MLFLOW_RUN_ID")
-    if not run_id or rank_zero_only.rank > 0:
+    if not run_id or rank_zero_only.rank > 0:  # type: ignore[attr-defined]
         return []
     from pytorch_lightning.loggers import MLFlowLogger
 
