@@ -1,6 +1,5 @@
 """Two processes that train together, in the environment in which a launcher starts them."""
 
-import inspect
 import multiprocessing
 import os
 import signal
@@ -28,7 +27,6 @@ from etram_pipeline.sequences.schedule import (
     stream_parts,
     training_schedule,
 )
-from etram_pipeline.training import trainer as trainer_module
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -291,18 +289,3 @@ def test_processes_read_together_what_one_with_all_their_lanes_reads(kind: str) 
     ranks = [training_schedule(frame_windows, sampling, Lanes(4, r, 2), 5, seed=3) for r in (0, 1)]
     for _ in range(30):
         assert Counter(next(one)) == Counter(next(ranks[0]) + next(ranks[1]))
-
-
-@pytest.mark.parametrize(("devices", "synchronised"), [(1, False), (2, True)])
-def test_batch_statistics_are_those_of_all_gpus(
-    settings: TrainSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    devices: int,
-    synchronised: bool,  # noqa: FBT001
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(trainer_module, "Trainer", lambda **options: options)
-    on_gpus = changed(settings, accelerator="gpu", devices=devices, launcher="torchrun")
-    options: Any = inspect.unwrap(build_trainer)(on_gpus, tmp_path, "val/AP", [], scored=True)
-    assert options["sync_batchnorm"] is synchronised

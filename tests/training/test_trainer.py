@@ -1,10 +1,15 @@
 """Choices made for a trainer."""
 
+import inspect
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
-from etram_pipeline.training.settings import Precision, Workers
-from etram_pipeline.training.trainer import resolve_precision, share_cores
+from etram_pipeline.training import trainer as trainer_module
+from etram_pipeline.training.settings import Precision, TrainSettings, Workers
+from etram_pipeline.training.trainer import build_trainer, resolve_precision, share_cores
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed", "16-mixed"])
@@ -28,3 +33,20 @@ def test_computing_leaves_a_core_to_each_worker(
     torch.set_num_threads(threads)
     share_cores(workers)
     assert torch.get_num_threads() == expected
+
+
+@pytest.mark.parametrize(("devices", "synchronised"), [(1, False), (2, True)])
+def test_batch_statistics_are_those_of_all_gpus(
+    settings: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    devices: int,
+    synchronised: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(trainer_module, "Trainer", lambda **options: options)
+    on_gpus = settings.model_copy(
+        update={"accelerator": "gpu", "devices": devices, "launcher": "torchrun"}
+    )
+    options: Any = inspect.unwrap(build_trainer)(on_gpus, tmp_path, "val/AP", [], scored=True)
+    assert options["sync_batchnorm"] is synchronised
