@@ -34,14 +34,16 @@ def test_stages_and_their_blocks_are_a_setting() -> None:
     assert not {"stages.0.blocks.2", "stages.1.blocks.0"} & names
 
 
-def test_counts_lose_nothing_on_their_way_into_half_precision() -> None:
+def test_frames_lose_nothing_in_half_precision_that_the_first_convolution_would_keep() -> None:
     config = Config(embed_dim=4, attention=AttentionSettings(dim_head=2))
     backbone = config.build(1, conv_lstm.Config())
     counts = torch.arange(256, dtype=torch.uint8).view(1, 1, 1, 16, 16).tile(4, 4)
-    with torch.autocast("cpu", torch.bfloat16):
-        from_counts, _ = backbone(counts, ())
-        from_numbers, _ = backbone(counts.float(), ())
-    torch.testing.assert_close(from_counts, from_numbers, rtol=0, atol=0)
+    assert torch.equal(counts.bfloat16().byte(), counts)
+    for frames in (counts, counts / 7):
+        with torch.autocast("cpu", torch.bfloat16):
+            found, _ = backbone(frames, ())
+            expected, _ = backbone.stages[0](frames.float(), (), (1, 1))
+        torch.testing.assert_close(found[0], expected, rtol=0, atol=0)
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused() -> None:

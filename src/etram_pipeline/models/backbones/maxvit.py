@@ -1,5 +1,6 @@
 """RVT's backbone: stages of convolution, window and grid attention, and a recurrent cell."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -135,7 +136,8 @@ class MaxViT(Backbone):
             .to(self._input_dtype(frames), memory_format=channels_last)
             .unflatten(0, frames.shape[:2])
         )
-        features, memories = [], []
+        features: list[Tensor] = []
+        memories: list[Tensor] = []
         per_stage = len(state) // len(self.stages)
         for index, stage in enumerate(self.stages):
             kept = state[index * per_stage : (index + 1) * per_stage]
@@ -145,10 +147,10 @@ class MaxViT(Backbone):
         return tuple(features), tuple(memories)
 
     def _run(self, stage: nn.Module, *inputs: object) -> tuple[Float[Tensor, "T B D h w"], State]:
+        run: Callable[..., tuple[Tensor, State]] = stage
         if self.execution.checkpoint_activations and torch.is_grad_enabled():
-            stage = partial(checkpoint, stage, use_reentrant=False)
-        output: tuple[Tensor, State] = stage(*inputs)
-        return output
+            run = partial(checkpoint, stage, use_reentrant=False)
+        return run(*inputs)
 
     def _input_dtype(self, frames: Tensor) -> torch.dtype:
         # What the first convolution would make of them anyway: counts up to 255 are exact in half
