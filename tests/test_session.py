@@ -8,6 +8,7 @@ from tests.conftest import OpenSession
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.session import explain
+from etram_pipeline.training.settings import TrainSettings
 
 
 class Training(Settings):
@@ -70,3 +71,12 @@ def test_asides_of_pydantic_are_left_out() -> None:
     with pytest.raises(ValidationError) as caught:
         Training.model_validate({"step": 1})
     assert explain(caught.value).endswith("unknown key 'step'; did you mean 'steps'? known: steps")
+
+
+def test_a_wrong_value_is_told_with_what_is_wanted() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TrainSettings.model_validate({"lanes": 0, "freeze": "backbone.", "optimizer": 5})
+    told = explain(caught.value)
+    assert "lanes\n  Input should be greater than or equal to 1, not 0" in told
+    assert "freeze\n  Input should be a list, not 'backbone.'" in told
+    assert "optimizer\n  Input should be a mapping, not 5" in told

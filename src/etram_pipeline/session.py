@@ -32,6 +32,11 @@ _EXPECTED = (
 )
 
 _PYDANTIC_ASIDE = re.compile(r" \[type=.*\]$|\n *For further information visit .*$", re.MULTILINE)
+_PYDANTIC_FOUND = re.compile(
+    r" \[type=(?!value_error|missing)\w+, input_value=(.*), input_type=\w+\]$", re.MULTILINE
+)
+_PYDANTIC_LIST = "a valid tuple"
+_PYDANTIC_MAPPING = re.compile(r"a valid dictionary or instance of \w+")
 
 
 class Session(KedroSession):
@@ -85,7 +90,9 @@ def explain(error: BaseException) -> str:
         if isinstance(inner, EtramError):
             return str(inner)
         inner = inner.__cause__
-    return _PYDANTIC_ASIDE.sub("", str(error))
+    told = _PYDANTIC_FOUND.sub(r", not \1", str(error)).replace(_PYDANTIC_LIST, "a list")
+    told = _PYDANTIC_MAPPING.sub("a mapping", told)
+    return _PYDANTIC_ASIDE.sub("", told).replace("Value error, ", "")
 
 
 def _check_pipelines(names: Collection[str]) -> None:

@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from etram_pipeline.core.component import Settings, kinds
 from etram_pipeline.labels.filters import FilterConfig
+from etram_pipeline.training.settings import OptimizerSettings
 
 
 class Optimizer(Settings):
@@ -55,3 +56,8 @@ def test_a_part_inside_other_settings_survives_a_round_trip() -> None:
     holder = Holder.model_validate({"parts": [{"kind": "minimum_size", "side_px": 7}]})
     dumped = holder.model_dump(serialize_as_any=True)
     assert Holder.model_validate(dumped) == holder
+
+
+def test_a_key_of_settings_further_down_is_told_with_its_place() -> None:
+    with pytest.raises(ValidationError, match=r"'warmup'; did you mean 'schedule\.warmup'"):
+        OptimizerSettings.model_validate({"warmup": 0.1})

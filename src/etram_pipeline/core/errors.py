@@ -25,6 +25,10 @@ class ExecutorError(EtramError, RuntimeError):
     """Where jobs are to run cannot be started."""
 
 
+class SettingsError(EtramError, ValueError):
+    """Settings, each possible by itself, contradict each other or the data."""
+
+
 class CheckpointError(EtramError, ValueError):
     """A checkpoint cannot be read, or does not describe a detector known here."""
 

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor
 from typing_extensions import override
 
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.classification_losses import (
     ClassificationLoss,
@@ -64,12 +65,12 @@ class CountedConfig(ClassificationLossConfig):
     @override
     def build(self, num_classes: int) -> ClassWeighted:
         if self.counts is None:
-            raise ValueError(
+            raise SettingsError(
                 f"loss.classification '{self.kind}' weighs classes by their number of boxes, which "
                 "a training counts in its labels; give them as loss.classification.counts here"
             )
         if len(self.counts) != num_classes:
-            raise ValueError(
+            raise SettingsError(
                 f"loss.classification.counts has {len(self.counts)} numbers, but there are "
                 f"{num_classes} classes; leave it out to have a training count them"
             )

@@ -6,6 +6,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.training.settings import OptimizerSettings
 
 
@@ -26,18 +27,20 @@ def freeze(module: nn.Module, prefixes: tuple[str, ...]) -> None:
     """Stop parameters whose names start with one of `prefixes` from learning.
 
     Raises:
-        ValueError: If a prefix fits no parameter, or nothing is left to learn.
+        SettingsError: If a prefix fits no parameter, or nothing is left to learn.
     """
     names = [name for name, _ in module.named_parameters()]
     for prefix in prefixes:
         if not any(name.startswith(prefix) for name in names):
             roots = sorted({name.split(".")[0] for name in names})
-            raise ValueError(f"freeze: no parameter starts with '{prefix}'; there are {roots}")
+            raise SettingsError(
+                f"train.freeze: no parameter starts with '{prefix}'; they start with {roots}"
+            )
     for name, parameter in module.named_parameters():
         if name.startswith(prefixes):
             parameter.requires_grad = False
     if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise ValueError(f"freeze: {list(prefixes)} leave no parameter to learn")
+        raise SettingsError(f"train.freeze: {list(prefixes)} leave no parameter to learn")
 
 
 def hold_statistics(module: nn.Module, prefixes: tuple[str, ...]) -> None:

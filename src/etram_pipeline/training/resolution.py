@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.resizing import resize_frames, resize_targets
 from etram_pipeline.training.settings import ResolutionSettings
@@ -30,10 +31,10 @@ class MixedResolution:
         """Resize for `detector`.
 
         Raises:
-            ValueError: If the detector resizes frames itself, which would undo it.
+            SettingsError: If the detector resizes frames itself, which would undo it.
         """
         if settings.scales and detector.input_size is not None:
-            raise ValueError(
+            raise SettingsError(
                 f"train.resolution.scales {list(settings.scales)} resize frames that "
                 f"detector.input_size {list(detector.input_size)} would resize back; set only one"
             )
@@ -87,12 +88,14 @@ class MixedResolution:
             for new_pad, new, old_pad, old in zip(padded, size, old_padded, old_size, strict=True)
         )
         transform = torch.tensor([[x, 0, x - 1], [0, y, y - 1]], device=memory.device)
-        grid = affine_grid(
-            transform.expand(len(memory), 2, 3),
-            [len(memory), 1, height, width],
-            align_corners=False,
-        )
-        resized = grid_sample(memory.float(), grid, padding_mode="border", align_corners=False)
+        # In half precision places in a wide map would be off by a good part of a cell.
+        with torch.autocast(memory.device.type, enabled=False):
+            grid = affine_grid(
+                transform.expand(len(memory), 2, 3),
+                [len(memory), 1, height, width],
+                align_corners=False,
+            )
+            resized = grid_sample(memory.float(), grid, padding_mode="border", align_corners=False)
         return resized.to(memory.dtype)
 
     def _padded(self, size: Size) -> Size:

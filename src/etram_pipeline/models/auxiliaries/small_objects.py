@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Targets
 from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Losses
@@ -127,7 +128,7 @@ class Config(AuxiliaryConfig):
         names = classes.names
         for name in self.classes:
             if isinstance(name, str) and name not in names:
-                raise ValueError(f"auxiliary.classes: {unknown_name('class', name, names)}")
+                raise SettingsError(f"auxiliary.classes: {unknown_name('class', name, names)}")
         ids = (names.index(c) if isinstance(c, str) else c for c in self.classes)
         known = self.model_copy(update={"classes": tuple(ids)})
         learnt = known._ids(len(names))
@@ -140,7 +141,7 @@ class Config(AuxiliaryConfig):
         """Classes it learns, in the order of their ids."""
         unknown = [class_ for class_ in self.classes if class_ not in range(num_classes)]
         if unknown:
-            raise ValueError(
+            raise SettingsError(
                 f"auxiliary.classes has {unknown[0]!r}, but ids go from 0 to {num_classes - 1}; "
                 "names are looked up by a training alone"
             )

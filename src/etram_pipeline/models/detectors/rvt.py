@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.ranks import num_ranks
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
@@ -219,9 +220,9 @@ class Config(DetectorConfig):
     def build(self, in_channels: int, num_classes: int) -> RVT:
         backbone = self.backbone.build(in_channels, self.cell)
         if self.neck_stages[-1] > len(backbone.channels):
-            raise ValueError(
-                f"neck_stages names stage {self.neck_stages[-1]}, "
-                f"but the backbone has {len(backbone.channels)}"
+            raise SettingsError(
+                f"detector.neck_stages names stage {self.neck_stages[-1]}, "
+                f"but the backbone has {len(backbone.channels)}, counted from 1"
             )
         channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
