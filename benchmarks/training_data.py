@@ -1,0 +1,86 @@
+"""How long training waits for clips that are read from a store."""
+
+import argparse
+import time
+from functools import partial
+
+import torch
+from benchmarks.training_step import NUM_CLASSES, WARM_UP, read_preset, synchronize
+
+from etram_pipeline.models.detector import State
+from etram_pipeline.sequences.dataset import Augmentation, ClipDataset, ScheduleSampler
+from etram_pipeline.sequences.schedule import Lanes, training_schedule
+from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.training.data import (
+    LabelledRecordings,
+    Loader,
+    clip_loader,
+    num_workers,
+    window_bytes,
+)
+from etram_pipeline.training.optimizer import build_optimizer
+from etram_pipeline.training.predict import arithmetic
+from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.trainer import resolve_precision, share_cores
+
+
+def share_of_waiting(arguments: argparse.Namespace) -> float:
+    """Train on the recordings of `arguments.store` as `fit` does; the share of time spent waiting.
+
+    The first size and clip length that the arguments name are measured.
+    """
+    settings = TrainSettings(lanes=arguments.lanes, clip_length=arguments.windows[0])
+    on_gpu = arguments.device != "cpu"
+    stored = FrameStore(arguments.store), LabelStore(arguments.store)
+    recordings = LabelledRecordings.choose(*stored, stored[0])
+    share_cores(settings.workers)
+    torch.manual_seed(0)
+    channels = next(iter(recordings.frames.values())).channels
+    recordings.check_classes(NUM_CLASSES)
+    detector = read_preset(arguments.sizes[0]).build(channels, NUM_CLASSES)
+    detector = detector.to(arguments.device).train()
+    optimizer, _ = build_optimizer(detector, settings.optimizer, max_steps=1000)
+    precision = resolve_precision("auto", on_gpu=on_gpu)
+    clips = iter(make_loader(recordings, settings, WARM_UP + arguments.steps, on_gpu=on_gpu))
+    state: State = ()
+    waited, began = 0.0, time.perf_counter()
+    for step in range(WARM_UP + arguments.steps):
+        if step == WARM_UP:
+            synchronize(arguments.device)
+            waited, began = 0.0, time.perf_counter()
+        asked = time.perf_counter()
+        batch = next(clips)
+        waited += time.perf_counter() - asked
+        with arithmetic(torch.device(arguments.device), precision):
+            before = tuple(memory.detach() for memory in state)
+            losses, state = detector.losses(batch.to(arguments.device), before)
+        torch.stack([v for k, v in losses.items() if not k.startswith("num_")]).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        # On a GPU the host runs ahead: it has waited in vain if the device still computes.
+        synchronize(arguments.device)
+    return waited / (time.perf_counter() - began)
+
+
+def make_loader(
+    recordings: LabelledRecordings, settings: TrainSettings, num_steps: int, *, on_gpu: bool
+) -> Loader:
+    """The loader of a training."""
+    windows = {name: stored.frame_windows for name, stored in recordings.frames.items()}
+    schedule = partial(
+        training_schedule,
+        windows,
+        settings.sampling,
+        Lanes(settings.lanes),
+        settings.clip_length,
+        settings.seed,
+    )
+    augmentation = Augmentation(
+        {"stream": settings.stream_augmentation, "random": settings.random_augmentation},
+        settings.seed,
+    )
+    dataset = ClipDataset(recordings.frames, recordings.labels, augmentation)
+    batch_bytes = settings.lanes * settings.clip_length * window_bytes(recordings.frames)
+    workers = num_workers(settings.workers, batch_bytes, on_gpu=on_gpu)
+    sampler = ScheduleSampler(schedule, num_steps)
+    return clip_loader(dataset, sampler, workers, pin_memory=on_gpu)

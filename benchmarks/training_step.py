@@ -1,0 +1,184 @@
+"""One measurement of `benchmarks/training.py`, in a process of its own.
+
+Alone in its process, a measurement's peak of memory is its own.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from benchmarks.plain import plain_losses
+from benchmarks.time_by_part import TimeByPart
+from omegaconf import OmegaConf
+
+from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.detectors import DetectorConfig, rvt
+from etram_pipeline.models.execution import Execution
+from etram_pipeline.training.optimizer import build_optimizer
+from etram_pipeline.training.predict import arithmetic
+from etram_pipeline.training.settings import OptimizerSettings
+
+PRESETS = Path(__file__).parents[1] / "conf/presets"
+CHANNELS, NUM_CLASSES, BOXES_PER_FRAME = 20, 8, 12
+FILLED = 0.05
+"""Share of the cells of a representation that hold events."""
+
+WARM_UP = 2
+"""Steps not counted: they also choose algorithms and fill caches."""
+
+Way = Literal["plain", "steps", "stages"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to measure; `way` is the plain execution, or the engine's in one of its orders."""
+
+    size: str
+    windows: int
+    lanes: int
+    height: int
+    width: int
+    way: Way
+    precision: Literal["32", "bf16-mixed", "16-mixed"]
+    compiled: bool
+    recomputed: bool
+    device: str
+    threads: int
+    steps: int
+    profiled: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came out: per step, over all steps measured."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    losses: dict[str, float]
+    share_of_part: dict[str, float]
+
+
+Step = Callable[[], dict[str, float]]
+
+
+def main() -> None:
+    """Print the measurement of the case that the first argument describes."""
+    case = Case(**json.loads(sys.argv[1]))
+    torch.set_num_threads(case.threads)
+    torch.set_float32_matmul_precision("high")  # as training does; of importance to GPUs only
+    print(json.dumps(asdict(measure(case))))
+
+
+def measure(case: Case) -> Measurement:
+    """Train on the same batch again and again, with the memory carried on."""
+    torch.manual_seed(0)
+    detector = read_preset(case.size).build(CHANNELS, NUM_CLASSES).to(case.device).train()
+    batch = make_batch(case).to(case.device)
+    step = make_step(case, detector, batch)
+    before = held_megabytes(case.device)
+    losses = step()  # with weights as they were drawn
+    for _ in range(WARM_UP - 1):
+        step()
+    seconds, cpu_seconds = [], []
+    for _ in range(case.steps):
+        synchronize(case.device)
+        elapsed, used = time.perf_counter(), time.process_time()
+        step()
+        synchronize(case.device)
+        seconds.append(time.perf_counter() - elapsed)
+        cpu_seconds.append(time.process_time() - used)
+    peak = peak_megabytes(case.device) - before
+    shares = TimeByPart(detector, case.device).measure(step) if case.profiled else {}
+    return Measurement(
+        statistics.median(seconds), statistics.median(cpu_seconds), peak, losses, shares
+    )
+
+
+def make_step(case: Case, detector: rvt.RVT, batch: SequenceBatch) -> Step:
+    """A function that trains for one step and returns the losses before it."""
+    optimizer, _ = build_optimizer(detector, OptimizerSettings(), max_steps=1000)
+    if case.way != "plain":
+        detector.execute_with(
+            Execution(order=case.way, compile=case.compiled, checkpoint_activations=case.recomputed)
+        )
+    state: State = ()
+
+    def losses_of(before: State) -> tuple[Losses, State]:
+        if case.way == "plain":
+            return plain_losses(detector, batch, before)
+        return detector.losses(batch, before)
+
+    def step() -> dict[str, float]:
+        nonlocal state
+        with arithmetic(torch.device(case.device), case.precision):
+            losses, state = losses_of(tuple(memory.detach() for memory in state))
+        with torch.profiler.record_function("part:loss"):
+            total = torch.stack([v for k, v in losses.items() if not k.startswith("num_")]).sum()
+        total.backward()
+        with torch.profiler.record_function("part:optimizer"):
+            torch.nn.utils.clip_grad_value_(detector.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+        return {name: loss.detach().item() for name, loss in losses.items()}
+
+    return step
+
+
+def read_preset(size: str) -> rvt.Config:
+    """Settings of the detector of one size."""
+    family = OmegaConf.create({"detector": {"kind": "rvt", "backbone": {"kind": "maxvit"}}})
+    merged = OmegaConf.merge(family, OmegaConf.load(PRESETS / f"rvt_{size}.yml"))
+    config = DetectorConfig.model_validate(OmegaConf.to_container(merged.detector))
+    if not isinstance(config, rvt.Config):
+        raise TypeError(f"rvt_{size} is not a preset of RVT")
+    return config
+
+
+def make_batch(case: Case) -> SequenceBatch:
+    """Sparse counts, and boxes of several sizes and classes in every second window."""
+    shape = (case.windows, case.lanes, CHANNELS, case.height, case.width)
+    frames = ((torch.rand(shape) < FILLED) * torch.randint(1, 10, shape)).to(torch.uint8)
+    keyframes = torch.cartesian_prod(
+        torch.arange(1, max(case.windows, 2), 2), torch.arange(case.lanes)
+    )
+    corner = torch.rand(BOXES_PER_FRAME, 2) * torch.tensor([case.width, case.height]) / 2
+    size = torch.rand(BOXES_PER_FRAME, 2) * 60 + 8
+    target = Targets(
+        torch.cat([corner, corner + size], 1), torch.arange(BOXES_PER_FRAME) % NUM_CLASSES
+    )
+    starts = torch.zeros(case.lanes, dtype=torch.bool)
+    return SequenceBatch(frames, starts, keyframes, (target,) * len(keyframes))
+
+
+def synchronize(device: str) -> None:
+    """Wait for what the device still has to do."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def held_megabytes(device: str) -> float:
+    """Memory taken before anything is computed: interpreter and libraries; of a GPU, nothing."""
+    if device != "cpu":
+        return 0
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def peak_megabytes(device: str) -> float:
+    """Most memory taken so far, of the device or of this process."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+if __name__ == "__main__":
+    main()
