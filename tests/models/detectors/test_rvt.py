@@ -127,6 +127,11 @@ def test_stages_the_backbone_lacks_are_refused() -> None:
         rvt.Config(neck_stages=(4, 5)).build(4, 3)
 
 
+def test_stages_that_nothing_would_come_of_are_refused(config: rvt.Config) -> None:
+    with pytest.raises(ValueError, match="ends with stage 3 of the backbone's 4"):
+        config.model_copy(update={"neck_stages": (1, 2, 3)}).build(4, 3)
+
+
 def test_all_stages_may_feed_the_neck(config: rvt.Config) -> None:
     detector = config.model_copy(update={"neck_stages": (1, 2, 3, 4)}).build(4, 3).eval()
     with torch.no_grad():

@@ -194,7 +194,8 @@ class Config(DetectorConfig):
         head: What reads boxes off them.
         loss: What compares boxes with ground truth.
         auxiliary: What is learnt beside it; nothing in RVT.
-        neck_stages: Stages of the backbone that the neck merges, counted from 1.
+        neck_stages: Stages of the backbone that the neck merges, counted from 1, up to its last
+            one; RVT's are 2, 3 and 4.
         input_size: Height and width in px that frames are resized to inside the detector; None:
             seen as they are, as in RVT. Detections are in px of the frames all the same.
     """
@@ -223,6 +224,12 @@ class Config(DetectorConfig):
             raise SettingsError(
                 f"detector.neck_stages names stage {self.neck_stages[-1]}, "
                 f"but the backbone has {len(backbone.channels)}, counted from 1"
+            )
+        if self.neck_stages[-1] < len(backbone.channels):
+            raise SettingsError(
+                f"detector.neck_stages ends with stage {self.neck_stages[-1]} of the backbone's "
+                f"{len(backbone.channels)}: those after it would be computed in vain and never "
+                "learn; leave them out of detector.backbone"
             )
         channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
