@@ -178,6 +178,16 @@ def test_memories_keep_their_type() -> None:
     assert resolution(batch_of(64, 128), (memory,), number)[1][0].dtype == torch.bfloat16
 
 
+def test_mixed_precision_moves_nothing_that_is_remembered() -> None:
+    resolution = mixed(build(), 1.0, 2.0)
+    memory = torch.rand(2, 3, 16, 160)
+    number = number_where(resolution, 1.0, 2.0)
+    _, (expected,) = resolution(batch_of(64, 640), (memory,), number)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, (resized,) = resolution(batch_of(64, 640), (memory,), number)
+    assert torch.equal(resized, expected)
+
+
 def test_scales_are_drawn_evenly_for_several_batches_at_a_time() -> None:
     resolution = mixed(build(), 0.5, 1.0, 2.0, every_batches=5)
     drawn = [resolution.scale(number) for number in range(3000)]
