@@ -51,7 +51,8 @@ def _spread(
     """Rows of all images at their places among filling of zeros."""
     packed = torch.cat(of_images)
     filled = packed.new_zeros(is_present.numel(), *packed.shape[1:])
-    return filled.index_copy(0, places, packed).unflatten(0, is_present.shape)
+    spread: Tensor = filled.index_copy(0, places, packed).unflatten(0, is_present.shape)
+    return spread
 
 
 @dataclass(frozen=True)
