@@ -14,7 +14,8 @@ class Execution(Settings):
         order: Whether a clip goes through the backbone window after window, each through all
             stages (`steps`), or stage after stage, each over all windows (`stages`), which makes
             fewer and larger operations of the same numbers. `auto`: `stages` on a GPU, where small
-            operations leave it idle; `steps` on a CPU, whose cache the larger ones leave.
+            operations leave it idle; `steps` on a CPU, whose cache the larger ones leave. With
+            dropout in a cell it decides which updates chance drops.
         compile: Fuse operations with `torch.compile`. The first steps take minutes; clips of
             another length or frames of another size compile anew.
         checkpoint_activations: Compute the stages of the backbone a second time on the way back
