@@ -130,6 +130,7 @@ def test_other_contents_are_named(tmp_path: Path) -> None:
         ({"detector": {"kind": "yolo_nine"}}, "unknown kind 'yolo_nine'"),
         ({"in_channels": 7}, "the weights do not fit the detector"),
         ({"class_names": None}, "the description of the detector is damaged"),
+        ({"detector": {"kind": "rvt", "neck_stages": [3, 4, 5]}}, "names stage 5"),
     ],
 )
 def test_what_does_not_fit_together_is_named(
@@ -141,6 +142,21 @@ def test_what_does_not_fit_together_is_named(
     content["etram"] |= changes
     torch.save(content, path)
     assert message in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"etram": [1]}, "the description of the detector is damaged"),
+        ({1: torch.zeros(3)}, "neither a checkpoint of this project nor one of RVT"),
+        ({"state_dict": {1: torch.zeros(3)}}, "neither a checkpoint of this project nor one of"),
+    ],
+)
+def test_odd_contents_are_refused(
+    tmp_path: Path, content: dict[object, object], message: str
+) -> None:
+    torch.save(content, tmp_path / "odd.ckpt")
+    assert message in refused(tmp_path / "odd.ckpt")
 
 
 def test_settings_are_known_without_loading_torch() -> None:

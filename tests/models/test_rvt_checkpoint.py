@@ -112,6 +112,14 @@ def test_what_was_found_and_assumed_is_logged(
             "describe no detector known here",
         ),
         (lambda w: w.clear(), "lacks the weight 'yolox_head.cls_preds.0"),
+        (
+            lambda w: w.update({f"yolox_head.stems.{n}.conv.bias": torch.ones(1) for n in (3, 4)}),
+            "5 scales of 4 stages",
+        ),
+        (
+            lambda w: w.update({"yolox_head.cls_preds.0.weight": torch.ones(0, 32, 1, 1)}),
+            "0 classes",
+        ),
     ],
 )
 def test_weights_that_make_no_detector_are_named(
@@ -121,6 +129,19 @@ def test_weights_that_make_no_detector_are_named(
     change(weights)
     with pytest.raises(CheckpointError, match=message):
         from_rvt_state_dict(weights)
+
+
+def test_weights_without_numbers_are_named(detector: rvt.RVT) -> None:
+    weights = {name: tensor.to("meta") for name, tensor in to_rvt_state_dict(detector).items()}
+    with pytest.raises(CheckpointError, match="the weights do not fit the detector"):
+        from_rvt_state_dict(weights)
+
+
+def test_weights_with_and_without_prefix_are_not_mixed(detector: rvt.RVT) -> None:
+    weights = to_rvt_state_dict(detector)
+    name = next(iter(weights))
+    with pytest.raises(CheckpointError, match="1 weights are there twice"):
+        from_rvt_state_dict({**weights, f"mdl.{name}": weights[name] + 1})
 
 
 def test_weights_of_other_models_are_told_apart(detector: rvt.RVT) -> None:

@@ -113,12 +113,12 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
             if name.startswith(WEIGHT_PREFIX)
         }
         detector.load_state_dict(own)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"the description of the detector is damaged: {error!r}") from error
     except ValidationError as error:
         raise CheckpointError(
             f"the detector's settings are not known to this version of the project: {error}"
         ) from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"the description of the detector is damaged: {error!r}") from error
     except RuntimeError as error:
         raise CheckpointError(f"the weights do not fit the detector: {error}") from error
     return Checkpoint(
@@ -133,8 +133,8 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     )
 
 
-def _read_rvt(weights: Mapping[str, Any], partition_split: int | None) -> Checkpoint:
-    tensors = {name: item for name, item in weights.items() if isinstance(item, torch.Tensor)}
+def _read_rvt(weights: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
+    tensors = {str(name): item for name, item in weights.items() if isinstance(item, torch.Tensor)}
     detector, found = read_rvt(tensors, partition_split=partition_split)
     return Checkpoint(
         detector=detector,

@@ -100,7 +100,7 @@ def infer_architecture(weights: Weights, partition_split: int | None = None) -> 
         num_classes = weights["yolox_head.cls_preds.0.weight"].shape[0]
         backbone = _infer_backbone(weights, partition_split, num_classes)
         num_stages = len(backbone.channels)
-        num_scales = _count(weights, r"yolox_head\.stems\.(\d+)\.")
+        num_scales = _count_scales(weights, num_stages, num_classes)
         return Architecture(
             backbone=backbone,
             cell=_infer_cell(weights),
@@ -121,6 +121,13 @@ def infer_architecture(weights: Weights, partition_split: int | None = None) -> 
         ) from error
     except (ValueError, IndexError, ZeroDivisionError) as error:
         raise CheckpointError(f"the weights describe no detector known here: {error}") from error
+
+
+def _count_scales(weights: Weights, num_stages: int, num_classes: int) -> int:
+    num_scales = _count(weights, r"yolox_head\.stems\.(\d+)\.")
+    if num_scales > num_stages or num_classes == 0:
+        raise ValueError(f"{num_scales} scales of {num_stages} stages, {num_classes} classes")
+    return num_scales
 
 
 def _assumptions(

@@ -6,6 +6,7 @@ either direction. What tensors do not show is assumed, and logged.
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -40,9 +41,9 @@ def to_rvt_state_dict(detector: rvt.RVT) -> dict[str, Tensor]:
     return {theirs: detector.state_dict()[ours] for theirs, ours in _names(detector).items()}
 
 
-def is_rvt_state_dict(names: Mapping[str, object]) -> bool:
+def is_rvt_state_dict(names: Mapping[Any, object]) -> bool:
     """Whether the names of weights are those of RVT, with or without the Lightning prefix."""
-    parts = {name.removeprefix(LIGHTNING_PREFIX).split(".")[0] for name in names}
+    parts = {str(name).removeprefix(LIGHTNING_PREFIX).split(".")[0] for name in names}
     return {"backbone", "fpn", "yolox_head"} <= parts
 
 
@@ -75,15 +76,16 @@ def read_rvt(
     Raises:
         CheckpointError: If the tensors do not make up a detector of kind `rvt`.
     """
-    theirs = _without_extras(
-        {name.removeprefix(LIGHTNING_PREFIX): tensor for name, tensor in weights.items()}
-    )
+    theirs = _without_extras(_without_prefix(weights))
     found = infer_architecture(theirs, partition_split)
     detector = (config or found.config).build(found.in_channels, found.num_classes)
     _check_shapes(theirs, to_rvt_state_dict(detector))
     own = detector.state_dict()
     own.update({ours: theirs[name] for name, ours in _names(detector).items()})
-    detector.load_state_dict(own)
+    try:
+        detector.load_state_dict(own)
+    except RuntimeError as error:  # of a layout that holds no numbers, or not one for each place
+        raise CheckpointError(f"the weights do not fit the detector: {error}") from error
     logger.info("read weights of RVT: %s", found.summary)
     return detector.eval(), found
 
@@ -96,6 +98,16 @@ def _names(detector: rvt.RVT) -> dict[str, str]:
         for name in detector.state_dict()
         if name.split(".")[0] in PARTS
     }
+
+
+def _without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    bare = {name.removeprefix(LIGHTNING_PREFIX): tensor for name, tensor in weights.items()}
+    if len(bare) < len(weights):
+        raise CheckpointError(
+            f"{len(weights) - len(bare)} weights are there twice, with the prefix "
+            f"'{LIGHTNING_PREFIX}' and without; keep those that are meant"
+        )
+    return bare
 
 
 def _without_extras(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ _TRUSTED = {
 }
 
 
-def load_tensors(path: Path) -> dict[str, Any]:
+def load_tensors(path: Path) -> dict[Any, Any]:
     """The mapping saved in `path` by `torch.save`, with its tensors on the CPU.
 
     Nothing in the file is executed: objects other than tensors and plain data are replaced by
