@@ -149,6 +149,30 @@ def test_a_file_that_was_cut_off_or_is_gone_is_told(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_file_that_says_it_has_images_without_end_is_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "images.h5", "w") as file:
+        data = file.create_dataset("data", (2**40, *IMAGES.shape[1:]), np.uint8, **BLOSC)
+        data[1] = IMAGES[1]
+    np.testing.assert_array_equal(read(tmp_path / "images.h5", 1, 2), IMAGES[1:2])
+
+
+def test_a_file_whose_structure_makes_no_sense_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "images.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("data")
+    with pytest.raises(StoreError, match="is damaged at windows 0 to 6"):
+        read(path)
+    with h5py.File(store(path)) as file:
+        address = file["data"].id.get_chunk_info(5).byte_offset
+    content = path.read_bytes()
+    # In the index, the number of an image lies a few words before the address of its chunk.
+    at = content.index(struct.pack("<Q", address)) - 5 * 8
+    assert struct.unpack_from("<Q", content, at) == (5,)
+    path.write_bytes(content[:at] + struct.pack("<Q", 2**40) + content[at + 8 :])
+    with pytest.raises(StoreError, match="is damaged at windows 0 to 6"):
+        read(path)
+
+
 def test_threads_and_processes_read_side_by_side(tmp_path: Path) -> None:
     path = store(tmp_path / "images.h5")
     read(path)

@@ -28,6 +28,9 @@ _HEADER = struct.Struct("<4xIII")
 
 _MOST_FILES = 2048
 
+_DAMAGE = (OSError, LookupError, OverflowError, AttributeError, RuntimeError, ValueError)
+"""What h5py raises over a file whose structure makes no sense, beside what is raised here."""
+
 
 def read_images(path: Path, start: int, images: Images) -> None:
     """Fill `images` with those that are stored from number `start` on.
@@ -44,7 +47,7 @@ def read_images(path: Path, start: int, images: Images) -> None:
                 _read_by_hdf5(path, start, images)
             else:
                 _read_chunks(file, table[start : start + len(images)], images)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except _DAMAGE as error:
         raise StoreError(
             f"{path} is damaged at windows {start} to {start + len(images)}; delete it and run "
             f"`preprocess` again: {error}"
@@ -88,6 +91,7 @@ def _blosc_chunks(data: "h5py.Dataset") -> ChunkTable | None:
         and filters.get_nfilters() == 1
         and filters.get_filter(0)[0] == BLOSC_FILTER
         and data.dtype.itemsize == 1
+        and data.id.get_num_chunks() == len(data)  # else some were never written
     )
     if not is_plain:
         return None
