@@ -44,6 +44,19 @@ def test_training_continues_from_the_last_whole_checkpoint(tmp_path: Path) -> No
     assert find_resumable(tmp_path) == tmp_path / BEST
 
 
+def test_a_checkpoint_with_damage_inside_is_passed_over_aloud(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = torch.arange(1000.0)
+    torch.save({"weights": weights}, tmp_path / BEST)
+    content = (tmp_path / BEST).read_bytes()
+    at = content.index(weights.numpy().tobytes()) + 500
+    (tmp_path / LAST).write_bytes(content[:at] + b"damage" + content[at + 6 :])
+    torch.load(tmp_path / LAST)  # sees nothing
+    assert find_resumable(tmp_path) == tmp_path / BEST
+    assert "last.ckpt is damaged: training does not continue from it" in caplog.text
+
+
 def test_a_detector_alone_is_what_its_checkpoint_holds_without_the_training(
     tmp_path: Path, record: Record, blueprint: Blueprint, settings: TrainSettings
 ) -> None:

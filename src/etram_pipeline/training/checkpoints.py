@@ -1,5 +1,6 @@
 """Which states of a training are kept: the best and the last, each file whole or absent."""
 
+import logging
 import os
 import shutil
 import zipfile
@@ -15,6 +16,8 @@ from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
+
+logger = logging.getLogger(__name__)
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -115,9 +118,22 @@ def forget_partials(folder: Path) -> None:
 
 
 def find_resumable(folder: Path) -> Path | None:
-    """The checkpoint to continue from; one that is cut short is passed over."""
-    candidates = [folder / LAST, folder / BEST]
-    return next((path for path in candidates if zipfile.is_zipfile(path)), None)
+    """The checkpoint to continue from; one that is damaged or cut short is passed over aloud."""
+    for path in (folder / LAST, folder / BEST):
+        if path.exists():
+            if _is_whole(path):
+                return path
+            logger.warning("%s is damaged: training does not continue from it", path)
+    return None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all in a checkpoint is what was written, which PyTorch does not look at."""
+    try:
+        with zipfile.ZipFile(path) as content:
+            return content.testzip() is None
+    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile):
+        return False
 
 
 def _is_validated_next(trainer: Trainer) -> bool:
