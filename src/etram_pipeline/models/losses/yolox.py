@@ -55,10 +55,11 @@ class YOLOXLoss(DetectionLoss):
         self, predictions: Predictions, targets: PaddedTargets, assignment: Assignment
     ) -> Losses:
         is_foreground = assignment.is_foreground
-        image = is_foreground.nonzero()[:, 0]
-        target = assignment.target[is_foreground]
+        # Places rather than masks: a GPU is waited for once, to learn how many there are.
+        image, anchor = is_foreground.nonzero().unbind(1)
+        target = assignment.target[image, anchor]
         boxes = targets.boxes_cxcywh[image, target]
-        overlap = iou(predictions.boxes_cxcywh[is_foreground], boxes)
+        overlap = iou(predictions.boxes_cxcywh[image, anchor], boxes)
         size_weight = self.config.size_weight.weigh(boxes[:, 2:].prod(1))
         objectness = binary_cross_entropy(
             predictions.objectness_logits,
@@ -66,9 +67,9 @@ class YOLOXLoss(DetectionLoss):
             reduction="sum",
         )
         classes = self.classification(
-            predictions.class_logits[is_foreground],
+            predictions.class_logits[image, anchor],
             targets.class_ids[image, target],
-            assignment.ious[is_foreground],
+            assignment.ious[image, anchor],
         )
         num_foreground = is_foreground.sum()
         per = foreground_count(num_foreground)

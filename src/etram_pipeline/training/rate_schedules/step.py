@@ -33,5 +33,5 @@ class Config(RateScheduleConfig):
 
     @override
     def after_warmup(self, step: int, peak: float, num_steps: int) -> float:
-        num_drops = sum(step >= drop * num_steps for drop in self.drops)
+        num_drops = sum(step >= round(drop * num_steps) for drop in self.drops)
         return float(self.factor**num_drops)
