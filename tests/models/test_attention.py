@@ -35,11 +35,12 @@ def test_blocks_without_weight_pass_their_input_on() -> None:
     assert torch.equal(attention(maps, (2, 3)), maps)
 
 
-def test_half_precision_on_the_cpu_attends_alike() -> None:
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_on_the_cpu_attends_alike(half: torch.dtype) -> None:
     attention = PartitionAttention(8, "grid", SETTINGS, is_input_normed=False)
     maps = torch.randn(2, 4, 6, 8)
     exact = attention(maps, (2, 3))
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", half):
         rounded = attention(maps, (2, 3))
     torch.testing.assert_close(rounded, exact, atol=0.05, rtol=0.02)
 

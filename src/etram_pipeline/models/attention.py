@@ -105,7 +105,7 @@ def _attend(
     key: Float[Tensor, "P heads cells d"],
     value: Float[Tensor, "P heads cells d"],
 ) -> Float[Tensor, "P heads cells d"]:
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+    if query.device.type == "cpu" and query.dtype in {torch.bfloat16, torch.float16}:
         # PyTorch's fused kernel goes back through short sequences three times as slowly as this.
         similarity = (query @ key.mT) * query.shape[-1] ** -0.5
         attended: Tensor = similarity.softmax(-1) @ value

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from etram_pipeline.models.heads.yolox import Config, decode
@@ -27,14 +28,15 @@ def test_boxes_are_offset_from_the_corner_of_their_cell_in_strides() -> None:
     assert predictions.class_logits[0, 3].tolist() == [1, 2]
 
 
-def test_boxes_are_decoded_in_single_precision_under_mixed_precision() -> None:
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_boxes_are_decoded_in_single_precision_under_mixed_precision(half: torch.dtype) -> None:
     head = Config().build((16, 32), (8, 16), 3).eval()
     # So far to the right that half precision knows only every fourth px.
     maps = torch.randn(2, 16, 2, 160), torch.randn(2, 32, 1, 80)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", half):
         raw = torch.cat([level(m) for level, m in zip(head.levels, maps, strict=True)], dim=1)
         predictions = head(maps)
-    assert raw.dtype == torch.bfloat16
+    assert raw.dtype == half
     grid = AnchorGrid.over([(2, 160), (1, 80)], [8, 16], like=torch.zeros(1))
     expected = decode(raw.float(), grid)
     assert torch.equal(predictions.boxes_cxcywh, expected.boxes_cxcywh)

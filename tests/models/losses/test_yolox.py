@@ -65,10 +65,11 @@ def test_weights_weigh() -> None:
         torch.testing.assert_close(heavy[name], weight * plain[name])
 
 
-def test_half_precision_around_it_changes_nothing() -> None:
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_around_it_changes_nothing(half: torch.dtype) -> None:
     predictions = one_anchor(width=4, objectness_logit=0.3, class_logits=[-1.0, 2.0])
     loss = Config().build(2)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", half):
         mixed = loss(predictions, (OBJECT, NOTHING))
     torch.testing.assert_close(mixed, loss(predictions, (OBJECT, NOTHING)), rtol=0, atol=0)
 
