@@ -122,6 +122,10 @@ class MaxViT(Backbone):
     def execute_with(self, execution: Execution) -> None:
         super().execute_with(execution)
         if execution.compile:
+            from torch._dynamo import config as compiler
+
+            # Stages share their code, of which each needs variants: training, validation, sizes.
+            compiler.cache_size_limit = max(compiler.cache_size_limit, 16 * len(self.stages))
             for stage in self.stages:
                 stage.compile()  # in place: a wrapper would rename the weights of checkpoints
 
