@@ -23,7 +23,11 @@ from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.training.tracking import lightning_loggers
 
+logger = logging.getLogger(__name__)
+
 JOB = "job.json"
+"""File in the folder of every training that says what is trained and how."""
+
 _SECONDS_TO_STOP = 60  # torchrun gives its processes 30
 
 
@@ -62,10 +66,10 @@ def run_job(job: Job, work_dir: Path) -> Path:
     Raises:
         LaunchError: If the launcher reports a failure; its own output says which.
     """
-    if job.settings.launcher is None:
-        return _fit(job, work_dir)
     with written_whole(work_dir / JOB) as partial:
         partial.write_text(job.model_dump_json(serialize_as_any=True, indent=2))
+    if job.settings.launcher is None:
+        return _fit(job, work_dir)
     command = [*shlex.split(job.settings.launcher), "-m", __name__, str(work_dir)]
     _run(command)
     return work_dir / BEST
@@ -101,7 +105,11 @@ def main(work_dir: Path) -> None:
     is_first = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
     level = logging.INFO if is_first else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-    _fit(Job.model_validate_json((work_dir / JOB).read_text()), work_dir)
+    try:
+        _fit(Job.model_validate_json((work_dir / JOB).read_text()), work_dir)
+    except EtramError as error:
+        logger.error("%s", error)  # noqa: TRY400, it is for a person, who needs no traceback
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -213,8 +213,12 @@ class Config(DetectorConfig):
 
     @model_validator(mode="after")
     def _check_stages(self) -> "Config":
-        if list(self.neck_stages) != sorted(set(self.neck_stages)) or self.neck_stages[0] < 1:
-            raise ValueError(f"neck_stages must rise and count from 1, not {self.neck_stages}")
+        first, last = self.neck_stages[0], self.neck_stages[-1]
+        if first < 1 or self.neck_stages != tuple(range(first, last + 1)):
+            raise ValueError(
+                "neck_stages must count from 1 and leave none out in between, as the neck merges "
+                f"maps of neighbouring sizes, not {list(self.neck_stages)}"
+            )
         return self
 
     @override
