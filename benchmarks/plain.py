@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import gelu
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.attention import PartitionAttention
@@ -87,7 +88,8 @@ def attend(
     attended = (similarity.softmax(-1) @ value).transpose(1, 2).reshape(parts.shape)
     merged = block.reverse(attention.projection(attended), size, list(x.shape[1:3]))
     x = x + block.attention_scale(merged)
-    sum_of_both: Tensor = x + block.mlp_scale(block.mlp(block.mlp_norm(x)))
+    learnt = block.mlp.fc2(gelu(block.mlp.fc1(block.mlp_norm(x))))
+    sum_of_both: Tensor = x + block.mlp_scale(learnt)
     return sum_of_both
 
 

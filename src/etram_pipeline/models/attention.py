@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from timm.layers import LayerScale, Mlp  # type: ignore[attr-defined]
+from timm.layers import LayerScale  # type: ignore[attr-defined]
 from timm.models.maxxvit import (
     grid_partition,
     grid_reverse,
@@ -12,11 +12,14 @@ from timm.models.maxxvit import (
     window_reverse,
 )
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from etram_pipeline.core.component import Settings
 
 Maps = Float[Tensor, "N H W D"]
+
+FEW_CELLS = 24
+"""Cells of a part up to which plain products are faster than a fused kernel on a CPU."""
 
 
 class AttentionSettings(Settings):
@@ -49,13 +52,26 @@ class PartAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=bias)
         self.projection = nn.Linear(dim, dim, bias=bias)
 
-    def forward(self, parts: Float[Tensor, "P h w D"]) -> Float[Tensor, "P h w D"]:
-        """Let every cell of a part look at all of them."""
+    def forward(
+        self, parts: Float[Tensor, "P h w D"], scale: nn.Module
+    ) -> Float[Tensor, "P h w D"]:
+        """What every cell of a part sees in all of them, scaled."""
         per_head = self.qkv(parts).flatten(1, 2).unflatten(-1, (-1, 3 * self.dim_head))
         query, key, value = per_head.transpose(1, 2).chunk(3, dim=-1)
         attended = _attend(query, key, value).transpose(1, 2).reshape(parts.shape)
-        projected: Tensor = self.projection(attended)
-        return projected
+        return _scaled(self.projection, attended, scale)
+
+
+class Perceptron(nn.Module):
+    """Two layers with a GELU between them, for every cell by itself."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+
+    def forward(self, cells: Float[Tensor, "*n D"], scale: nn.Module) -> Float[Tensor, "*n D"]:
+        """Transform the cells, and scale what comes out."""
+        return _scaled(self.fc2, gelu(self.fc1(cells)), scale)
 
 
 class PartitionAttention(nn.Module):
@@ -83,17 +99,35 @@ class PartitionAttention(nn.Module):
         self.attention = PartAttention(dim, settings.dim_head, bias=settings.bias)
         self.attention_scale = _layer_scale(dim, settings.layer_scale)
         self.mlp_norm = nn.LayerNorm(dim, eps=settings.norm_eps)
-        self.mlp = Mlp(dim, int(dim * settings.mlp_ratio))
+        self.mlp = Perceptron(dim, int(dim * settings.mlp_ratio))
         self.mlp_scale = _layer_scale(dim, settings.layer_scale)
 
     def forward(self, maps: Maps, part_size: tuple[int, int]) -> Maps:
         """Transform channels-last maps whose sides are multiples of `part_size`."""
         size = list(part_size)
         x = self.partition(maps, size)
-        x = x + self.attention_scale(self.attention(self.attention_norm(x)))
-        x = x + self.mlp_scale(self.mlp(self.mlp_norm(x)))
+        # In half precision what a block adds would be lost in what it adds to.
+        sums = torch.promote_types(x.dtype, torch.float32)
+        x = x.to(sums) + self.attention(self.attention_norm(x), self.attention_scale)
+        x = x + self.mlp(self.mlp_norm(x), self.mlp_scale)
         merged: Tensor = self.reverse(x, size, list(maps.shape[1:3]))
         return merged
+
+
+def _scaled(
+    layer: nn.Linear, inputs: Float[Tensor, "*n D"], scale: nn.Module
+) -> Float[Tensor, "*n E"]:
+    """The output of `layer`, scaled channel by channel."""
+    # Scaling a layer takes less time than scaling all that it puts out, where memory is slow and
+    # launching an operation is not; float16 does not reach down to such small weights.
+    is_float16 = inputs.dtype == torch.float16
+    if inputs.device.type != "cpu" or is_float16 or isinstance(scale, nn.Identity):
+        scaled: Tensor = scale(layer(inputs))
+        return scaled
+    gamma = scale.get_parameter("gamma")
+    weights = dict(layer.named_parameters())
+    bias = weights["bias"] * gamma if "bias" in weights else None
+    return linear(inputs, weights["weight"] * gamma[:, None], bias)
 
 
 def _layer_scale(dim: int, initial: float) -> nn.Module:
@@ -105,9 +139,11 @@ def _attend(
     key: Float[Tensor, "P heads cells d"],
     value: Float[Tensor, "P heads cells d"],
 ) -> Float[Tensor, "P heads cells d"]:
-    if query.device.type == "cpu" and query.dtype in {torch.bfloat16, torch.float16}:
-        # PyTorch's fused kernel goes back through short sequences three times as slowly as this.
-        similarity = (query @ key.mT) * query.shape[-1] ** -0.5
-        attended: Tensor = similarity.softmax(-1) @ value
+    is_half = query.dtype in {torch.bfloat16, torch.float16}
+    if query.device.type == "cpu" and (is_half or query.shape[-2] <= FEW_CELLS):
+        # PyTorch's fused kernel goes back through few cells, or in half precision, more slowly, and
+        # its softmax along short rows takes several times as long as across them.
+        similarity = (key @ query.mT) * query.shape[-1] ** -0.5
+        attended: Tensor = similarity.softmax(-2).mT @ value
         return attended
     return scaled_dot_product_attention(query, key, value)
