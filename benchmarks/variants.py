@@ -24,7 +24,7 @@ from statistics import mean, stdev
 
 PROJECT = Path(__file__).parents[1]
 PREPROCESSED = ("01_raw", "02_intermediate", "03_primary")
-METRICS = ("AP", "AP_50", "AP_S", "AP_M")
+METRICS = ("AP", "AP_50", "AP_S", "AP_M", "AP_L")
 
 
 @dataclass(frozen=True)
