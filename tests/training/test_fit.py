@@ -293,7 +293,7 @@ def test_frozen_weights_and_statistics_stay_as_they_were(
 def test_a_prefix_that_freezes_nothing_is_refused(
     record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="no parameter starts with 'backbone'; there are"):
+    with pytest.raises(ValueError, match="no parameter starts with 'backbone'; they start with"):
         fit(record(1), record(1), blueprint, changed(settings, freeze=("backbone",)), tmp_path)
 
 

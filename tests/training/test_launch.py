@@ -85,7 +85,10 @@ def test_a_launcher_trains_what_would_be_trained_here(job: Job, tmp_path: Path) 
     here = run_job(job, tmp_path / "here")
     there = run_job(launched_by(job, f"env OMP_NUM_THREADS=1 {sys.executable}"), tmp_path / "there")
     assert there == tmp_path / "there" / here.name
-    assert read_history(here.with_name(HISTORY)) == read_history(there.with_name(HISTORY))
+    found, expected = (read_history(best.with_name(HISTORY)) for best in (there, here))
+    assert [row[:2] for row in found] == [row[:2] for row in expected]
+    # The number of threads decides in which order sums are taken.
+    assert [row[2] for row in found] == pytest.approx([row[2] for row in expected], rel=1e-4)
 
 
 @pytest.mark.slow
