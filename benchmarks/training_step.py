@@ -145,8 +145,11 @@ def read_preset(size: str) -> rvt.Config:
 
 def make_batch(case: Case) -> SequenceBatch:
     """Sparse counts, and boxes of several sizes and classes in every second window."""
-    shape = (case.windows, case.lanes, CHANNELS, case.height, case.width)
-    frames = ((torch.rand(shape) < FILLED) * torch.randint(1, 10, shape)).to(torch.uint8)
+    shape = (case.lanes, CHANNELS, case.height, case.width)
+    frames = torch.empty(case.windows, *shape, dtype=torch.uint8)
+    for window in frames:  # one at a time, so that drawing them is not the peak of memory
+        counts = torch.randint(1, 10, shape, dtype=torch.uint8)
+        window.copy_(counts * (torch.rand(shape) < FILLED))
     keyframes = torch.cartesian_prod(
         torch.arange(1, max(case.windows, 2), 2), torch.arange(case.lanes)
     )

@@ -17,7 +17,8 @@ class Execution(Settings):
             operations leave it idle; `steps` on a CPU, whose cache the larger ones leave. With
             dropout in a cell it decides which updates chance drops.
         compile: Fuse operations with `torch.compile`. The first steps take minutes; clips of
-            another length or frames of another size compile anew.
+            another length or frames of another size compile anew. On a CPU, stages of RVT-Tiny then
+            took about a tenth less time in float32 and a fifth less in bfloat16.
         checkpoint_activations: Compute the stages of the backbone a second time on the way back
             instead of keeping what they computed on the way there. Long clips take less memory,
             and a step about a third more time.
