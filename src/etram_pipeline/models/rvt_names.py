@@ -1,8 +1,8 @@
 """What RVT and its eTraM fork call the weights of a detector, and what they add to its own.
 
 Source of the names: uzh-rpg/RVT b80f568 and eventbasedvision/eTraM 8930488, models/; those of a
-neck over four maps and of the plain LSTM: JeongbinOK/eTram-rvt, CLAUDE.md ("Implemented P1
-processing layers") and rvt_eTram/models/layers/rnn.py 1771de3.
+neck over four maps and of the plain LSTM: JeongbinOK/eTram-rvt, its notes on the
+layers for stride 4, and rvt_eTram/models/layers/rnn.py 1771de3.
 """
 
 import re
