@@ -33,7 +33,7 @@ from etram_pipeline.training.trainer import resolve_precision
 
 PROJECT = Path(__file__).parents[1]
 SIZES = ("nano", "tiny", "small", "base")
-TOLERANCE = {"32": 1e-4, "bf16-mixed": 2e-2, "16-mixed": 5e-3}
+TOLERANCE = {"32": 1e-4, "bf16-mixed": 5e-2, "16-mixed": 5e-3}
 """Greatest relative difference of the first losses from those of the plain execution."""
 
 
