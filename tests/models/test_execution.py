@@ -9,7 +9,9 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.component import kinds
-from etram_pipeline.models.cells import CellConfig
+from etram_pipeline.models.attention import AttentionSettings
+from etram_pipeline.models.backbones import maxvit
+from etram_pipeline.models.cells import CellConfig, conv_lstm
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.execution import Execution
@@ -156,10 +158,37 @@ def bytes_kept(detector: rvt.RVT, batch: SequenceBatch) -> int:
     return sum(sizes.values())
 
 
-def test_a_device_has_its_order() -> None:
-    assert Execution().order_on("cpu") == "steps"
-    assert Execution().order_on("cuda") == "stages"
-    assert STAGES.order_on("cpu") == "stages"
+@pytest.mark.parametrize(
+    ("device", "dtype", "megabytes", "order"),
+    [
+        ("cuda", torch.float32, 1000, "stages"),
+        ("cpu", torch.float32, 1, "steps"),
+        ("cpu", torch.bfloat16, 1, "stages"),
+        ("cpu", torch.bfloat16, 1000, "steps"),
+    ],
+)
+def test_a_device_has_its_order(
+    device: str, dtype: torch.dtype, megabytes: int, order: str
+) -> None:
+    is_half, widest_bytes = dtype == torch.bfloat16, megabytes * 2**20
+    expected = {"auto": order, "steps": "steps", "stages": "stages"}
+    for chosen, found in expected.items():
+        execution = Execution.model_validate({"order": chosen})
+        ordered = execution.order_for(device, is_half=is_half, widest_bytes=widest_bytes)
+        assert ordered == found
+
+
+# 3 windows of 16 x 16 cells with 16384 values of two bytes each are 24 MiB.
+@pytest.mark.parametrize(("num_values", "passes"), [(16384, 1), (16388, 3)])
+def test_half_precision_passes_once_while_maps_are_small(num_values: int, passes: int) -> None:
+    attention = AttentionSettings(dim_head=4, mlp_ratio=num_values / 4)
+    config = maxvit.Config(embed_dim=4, dim_multipliers=(1,), num_blocks=(1,), attention=attention)
+    backbone = config.build(2, conv_lstm.Config())
+    seen: list[object] = []
+    backbone.stages[0].register_forward_hook(lambda *_: seen.append(None))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        backbone(torch.zeros(3, 1, 2, 64, 64, dtype=torch.uint8), ())
+    assert len(seen) == passes
 
 
 def test_compiling_keeps_the_names_of_weights(config: rvt.Config) -> None:

@@ -15,7 +15,7 @@ from etram_pipeline.models.attention import AttentionSettings, PartitionAttentio
 from etram_pipeline.models.backbones import Backbone, BackboneConfig
 from etram_pipeline.models.cells import Cell, CellConfig
 from etram_pipeline.models.detector import State
-from etram_pipeline.models.execution import Execution
+from etram_pipeline.models.execution import Execution, Order
 
 
 class Downsampling(nn.Module):
@@ -82,6 +82,7 @@ class MaxViT(Backbone):
         super().__init__()
         self.channels = config.channels
         self.strides = config.strides
+        self.widest = int(self.channels[0] * config.attention.mlp_ratio)
         self.size_multiple = self.strides[-1] * config.partition_split
         inputs = (in_channels, *self.channels[:-1])
         cells = [cell.build(dim) for dim in self.channels]
@@ -109,9 +110,8 @@ class MaxViT(Backbone):
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State
     ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
-        order = self.execution.order_on(frames.device.type)
         outputs = []
-        for windows in frames.split(1 if order == "steps" else len(frames)):
+        for windows in frames.split(1 if self._order(frames) == "steps" else len(frames)):
             maps, state = self._run_stages(windows, state)
             outputs.append(maps)
         if len(outputs) == 1:
@@ -155,6 +155,15 @@ class MaxViT(Backbone):
         if self.execution.checkpoint_activations and torch.is_grad_enabled():
             run = partial(checkpoint, stage, use_reentrant=False)
         return run(*inputs)
+
+    def _order(self, frames: Shaped[Tensor, "T B C H W"]) -> Order:
+        item_bytes = self._input_dtype(frames).itemsize
+        num_cells = frames[:, :, 0].numel() // self.strides[0] ** 2
+        return self.execution.order_for(
+            frames.device.type,
+            is_half=item_bytes == torch.float16.itemsize,
+            widest_bytes=num_cells * self.widest * item_bytes,
+        )
 
     def _input_dtype(self, frames: Tensor) -> torch.dtype:
         # What the first convolution would make of them anyway: counts up to 255 are exact in half
