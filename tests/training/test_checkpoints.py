@@ -62,6 +62,8 @@ def test_a_detector_alone_is_what_its_checkpoint_holds_without_the_training(
 ) -> None:
     best = fit(record(2), record(1), blueprint, settings, tmp_path)
     whole, alone = torch.load(best), torch.load(write_detector(best))
+    written = best.with_name("detector.ckpt").read_bytes()
+    assert write_detector(best).read_bytes() == written
     assert list(alone) == ["etram", "state_dict"]
     assert alone["etram"] == whole["etram"]
     assert list(alone["state_dict"]) == list(whole["state_dict"])

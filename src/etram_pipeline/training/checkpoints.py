@@ -104,8 +104,9 @@ def write_detector(checkpoint: Path) -> Path:
     """Beside a checkpoint, one of the detector alone, without what training needs to continue."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     detector = checkpoint.with_name(DETECTOR)
-    with written_whole(detector) as partial:
-        torch.save({key: content[key] for key in (PAYLOAD_KEY, "state_dict")}, partial)
+    # A path would leave its name in the file, and the same detector is to be the same bytes.
+    with written_whole(detector) as partial, partial.open("wb") as file:
+        torch.save({key: content[key] for key in (PAYLOAD_KEY, "state_dict")}, file)
     return detector
 
 
