@@ -69,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if gpu else "cpu")
     parser.add_argument("--compile", action="store_true", help="measure compiled ways too")
     parser.add_argument("--recompute", action="store_true", help="and activations computed twice")
-    parser.add_argument("--profile", action="store_true", help="share of the time by part")
+    parser.add_argument("--profile", action="store_true", help="share of the engine's time by part")
     parser.add_argument("--store", type=Path, help="folder of representations and labels")
     return parser.parse_args()
 
@@ -94,13 +94,12 @@ def cases(size: str, windows: int, arguments: argparse.Namespace) -> Iterator[Ca
         device=arguments.device,
         threads=arguments.threads,
         steps=arguments.steps,
-        profiled=arguments.profile,
     )
     yield plain
     half = resolve_precision("auto", on_gpu=arguments.device != "cpu")
     for precision in dict.fromkeys(("32", half)):
         for way in ("steps", "stages"):
-            usual = replace(plain, way=way, precision=precision)
+            usual = replace(plain, way=way, precision=precision, profiled=arguments.profile)
             yield usual
             if arguments.compile:
                 yield replace(usual, compiled=True)
