@@ -131,6 +131,7 @@ def test_other_contents_are_named(tmp_path: Path) -> None:
         ({"in_channels": 7}, "the weights do not fit the detector"),
         ({"class_names": None}, "the description of the detector is damaged"),
         ({"detector": {"kind": "rvt", "neck_stages": [3, 4, 5]}}, "names stage 5"),
+        ({"format": 2}, "last.ckpt: its format 2 is newer than this version of the project"),
     ],
 )
 def test_what_does_not_fit_together_is_named(
@@ -142,6 +143,17 @@ def test_what_does_not_fit_together_is_named(
     content["etram"] |= changes
     torch.save(content, path)
     assert message in refused(path)
+
+
+def test_weights_that_are_no_numbers_are_refused(
+    tmp_path: Path, checkpoint: Checkpoint, detector: rvt.RVT
+) -> None:
+    with torch.no_grad():
+        next(detector.head.parameters()).view(-1)[0] = torch.nan
+    write_checkpoint(tmp_path / "own.ckpt", checkpoint)
+    assert "1 weights hold values that are not numbers, head." in refused(tmp_path / "own.ckpt")
+    torch.save(to_rvt_state_dict(detector), tmp_path / "rvt.ckpt")
+    assert "the training diverged" in refused(tmp_path / "rvt.ckpt")
 
 
 @pytest.mark.parametrize(

@@ -88,18 +88,24 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
         CheckpointError: If the file is missing, damaged or holds something else.
     """
     content = load_tensors(path)
-    weights = content.get("state_dict", content)
     try:
-        if PAYLOAD_KEY in content:
-            return _read_own(content[PAYLOAD_KEY], weights)
-        if isinstance(weights, Mapping) and is_rvt_state_dict(weights):
-            return _read_rvt(weights, partition_split)
+        found = _read(content, partition_split)
+        _check_numbers(found.detector)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    return found
+
+
+def _read(content: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
+    weights = content.get("state_dict", content)
+    if PAYLOAD_KEY in content:
+        _check_format(content[PAYLOAD_KEY])
+        return _read_own(content[PAYLOAD_KEY], weights)
+    if isinstance(weights, Mapping) and is_rvt_state_dict(weights):
+        return _read_rvt(weights, partition_split)
     found = ", ".join(sorted(map(str, content))[:8]) or "nothing"
     raise CheckpointError(
-        f"{path} is neither a checkpoint of this project nor one of RVT or its eTraM fork; it "
-        f"holds {found}"
+        f"neither a checkpoint of this project nor one of RVT or its eTraM fork; it holds {found}"
     )
 
 
@@ -133,6 +139,15 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     )
 
 
+def _check_format(payload: Any) -> None:  # noqa: ANN401, read from a file
+    found = payload.get("format") if isinstance(payload, Mapping) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise CheckpointError(
+            f"its format {found} is newer than this version of the project, which reads up to "
+            f"{FORMAT}; update the project"
+        )
+
+
 def _read_rvt(weights: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
     tensors = {str(name): item for name, item in weights.items() if isinstance(item, torch.Tensor)}
     detector, found = read_rvt(tensors, partition_split=partition_split)
@@ -141,3 +156,12 @@ def _read_rvt(weights: Mapping[Any, Any], partition_split: int | None) -> Checkp
         detector_config=found.config,
         in_channels=found.in_channels,
     )
+
+
+def _check_numbers(detector: Detector) -> None:
+    broken = [name for name, weight in detector.state_dict().items() if not weight.isfinite().all()]
+    if broken:
+        raise CheckpointError(
+            f"{len(broken)} weights hold values that are not numbers, {broken[0]} among them: the "
+            "training diverged; train again with a lower learning rate, or take another checkpoint"
+        )
