@@ -125,9 +125,11 @@ class MaxViT(Backbone):
             from torch._dynamo import config as compiler
 
             # Stages share their code, of which each needs variants: training, validation, sizes.
+            # With sizes left open instead, compiling takes many times as long.
             compiler.cache_size_limit = max(compiler.cache_size_limit, 16 * len(self.stages))
             for stage in self.stages:
-                stage.compile(dynamic=False)  # in place: a wrapper would rename the weights of checkpoints
+                # In place, as a wrapper would rename the weights of checkpoints.
+                stage.compile(dynamic=False)
 
     def _run_stages(
         self, frames: Shaped[Tensor, "T B C H W"], state: State
