@@ -12,7 +12,6 @@ from tests.conftest import PROJECT, OpenSession
 ENVIRONMENTS = sorted(
     path.name for path in (PROJECT / "conf").iterdir() if path.is_dir() and path.name != "presets"
 )
-PRESETS = sorted(path.stem for path in (PROJECT / "conf" / "presets").glob("*.yml"))
 
 HEAVY = ("torch", "pytorch_lightning", "mlflow", "numba", "matplotlib", "pandas", "h5py", "av")
 
@@ -41,15 +40,6 @@ def test_the_quality_page_is_there_before_the_encoding_may_fail(name: str) -> No
     names = [node.name for node in pipelines[name].nodes]
 
     assert names.index("preprocess.draw_quality_page") < names.index("preprocess.encode_recordings")
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("env", ["local", "etram"])
-def test_every_preset_composes_with_every_scale(
-    session: OpenSession, env: str, preset: str
-) -> None:
-    with session(env, preset=preset) as active:
-        assert active.load_context().params["detector"].kind
 
 
 @pytest.mark.usefixtures("project")
