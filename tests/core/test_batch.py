@@ -51,6 +51,16 @@ def test_a_batch_without_targets_moves_too() -> None:
     assert replace(batch(1), targets=()).to("meta").targets == ()
 
 
+def test_keyframes_are_picked_from_channels_last_maps_as_they_are() -> None:
+    features = torch.rand(3, 2, 4, 5, 7).movedim(-1, 2).requires_grad_()
+    keyframes = torch.tensor([[2, 1], [0, 0]])
+    picked = replace(batch(1), keyframes=keyframes).select_keyframes(features)
+    assert torch.equal(picked, torch.stack([features[2, 1], features[0, 0]]))
+    assert picked.is_contiguous(memory_format=torch.channels_last)
+    (gradient,) = torch.autograd.grad(picked.sum(), features)
+    assert gradient.stride() == features.stride()
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_pinned_batches_hold_the_same() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,9 +75,38 @@ def test_a_busy_processor_gets_at_most_one_worker() -> None:
     assert num_workers("auto", 1000, on_gpu=True) <= 6
 
 
-def test_without_memory_to_share_training_reads_by_itself(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("free_batches", "num_sharing", "expected"),
+    [(13, 1, 6), (12, 1, 5), (4, 1, 1), (2, 1, 0), (0, 1, 0), (14, 2, 3), (13, 2, 2)],
+)
+def test_there_are_as_many_workers_as_memory_to_share(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    free_batches: int,
+    num_sharing: int,
+    expected: int,
 ) -> None:
+    usage = SimpleNamespace(free=free_batches * 1000)
     monkeypatch.setattr("etram_pipeline.training.data.num_cores", lambda: 8)
-    assert num_workers("auto", 2**60, on_gpu=True) == 0
-    assert "give the container more" in caplog.text
+    monkeypatch.setattr("etram_pipeline.training.data.shutil.disk_usage", lambda _: usage)
+    found = num_workers("auto", 1000, on_gpu=True, num_sharing=num_sharing)
+    assert found == expected
+    is_short = expected < min(6, 8 // num_sharing - 1)
+    assert ("give the container more" in caplog.text) == is_short
+
+
+@pytest.mark.parametrize(("num_recordings", "num_ranks"), [(5, 2), (2, 3)])
+def test_devices_share_validation_and_none_is_left_without(
+    record: Record, settings: TrainSettings, num_recordings: int, num_ranks: int
+) -> None:
+    read: list[set[str]] = []
+    for rank in range(num_ranks):
+        data = ClipData(record(1), record(num_recordings), settings)
+        device = SimpleNamespace(type="cpu")
+        data.trainer = SimpleNamespace(  # type: ignore[assignment]
+            global_rank=rank, world_size=num_ranks, strategy=SimpleNamespace(root_device=device)
+        )
+        read.append({name for batch in data.val_dataloader() for name in batch.recordings if name})
+    assert set.union(*read) == {f"train/r{number}" for number in range(num_recordings)}
+    assert all(read)
+    assert sum(map(len, read)) == max(num_recordings, num_ranks)

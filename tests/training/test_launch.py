@@ -16,7 +16,7 @@ from etram_pipeline.training.checkpoints import LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
 from etram_pipeline.training.history import HISTORY, read_history
-from etram_pipeline.training.launch import Job, LaunchError, run_job
+from etram_pipeline.training.launch import JOB, Job, LaunchError, main, run_job
 from etram_pipeline.training.settings import TrainSettings
 
 Record = Callable[..., LabelledRecordings]
@@ -98,6 +98,22 @@ def test_two_processes_train_one_detector(job: Job, tmp_path: Path) -> None:
     assert torch.load(best.with_name(LAST))["global_step"] == 4
     steps = [row[0] for row in read_history(best.with_name(HISTORY)) if row[1] == "train/loss"]
     assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_a_launcher_that_starts_another_number_of_processes_is_refused(
+    job: Job,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+) -> None:
+    monkeypatch.setenv(variable, "4")
+    (tmp_path / JOB).write_text(job.model_dump_json(serialize_as_any=True))
+    with pytest.raises(SystemExit):
+        main(tmp_path)
+    assert "train.launcher starts 4 processes, but train.devices (1) times" in caplog.text
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [JOB]
 
 
 def test_a_launcher_that_does_not_exist_is_named(job: Job, tmp_path: Path) -> None:

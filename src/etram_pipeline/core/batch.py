@@ -65,7 +65,8 @@ class SequenceBatch:
     def select_keyframes(self, features: Float[Tensor, "T B C H W"]) -> Float[Tensor, "K C H W"]:
         """Rows of `features` that belong to keyframes, in their order."""
         t, b = self.keyframes.unbind(1)
-        return features[t, b]
+        # Picked from channels-last maps as they are, or the way back would turn gradients over.
+        return features.movedim(2, -1)[t, b].movedim(-1, 1)
 
     def to(self, device: torch.device | str) -> "SequenceBatch":
         """The same batch on `device`; names and times stay where they are.

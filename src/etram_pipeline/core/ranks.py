@@ -1,5 +1,8 @@
 """The processes that train together; one of them is all there is to most programs."""
 
+from functools import lru_cache
+from typing import cast
+
 from torch import Tensor, distributed
 
 
@@ -23,8 +26,17 @@ def gather_to_first_rank(value: object) -> list[object]:
         return [value]
     is_first = distributed.get_rank() == 0
     gathered: list[object] = [None] * (num_ranks() if is_first else 0)
-    distributed.gather_object(value, gathered if is_first else None)
+    everyone = distributed.group.WORLD
+    distributed.gather_object(value, gathered if is_first else None, group=_by_cpu(everyone))
     return gathered
+
+
+@lru_cache(1)
+def _by_cpu(everyone: distributed.ProcessGroup | None) -> distributed.ProcessGroup | None:
+    """The same processes, talking from CPU to CPU: what they gather may not fit into a GPU."""
+    if distributed.get_backend(everyone) == "gloo":
+        return everyone
+    return cast(distributed.ProcessGroup, distributed.new_group(backend="gloo"))
 
 
 def _is_one_of_many() -> bool:

@@ -1,5 +1,6 @@
 """From dense predictions to detections."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torchvision.ops import batched_nms
@@ -46,8 +47,9 @@ def keep_visible(
     detections: Detections, height: int, width: int, max_detections: int
 ) -> Detections:
     """The best detections with their boxes cut at the image's border; flat boxes are dropped."""
-    limits = detections.boxes_xyxy.new_tensor([width, height, width, height])
-    boxes_xyxy = detections.boxes_xyxy.clamp(min=0).minimum(limits)
+    # Limits in a tensor would be sent to a GPU, which would be waited for.
+    x, y = detections.boxes_xyxy[:, 0::2], detections.boxes_xyxy[:, 1::2]
+    boxes_xyxy = torch.stack([x.clamp(0, width), y.clamp(0, height)], dim=-1).flatten(1)
     has_area = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
     kept = has_area.nonzero().squeeze(1)[:max_detections]
     return Detections(

@@ -1,6 +1,7 @@
 """What is read at which stage of a training."""
 
 import logging
+import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -124,15 +125,19 @@ class ClipData(LightningDataModule):
     @override
     def val_dataloader(self) -> Loader:
         frames, length = self._val.frames, self._settings.clip_length
-        lanes = self._lanes(min(self._settings.validation.lanes, max(len(frames), 1)))
+        ranks = self.trainer.world_size if self.trainer else 1
+        share = max(math.ceil(len(frames) / ranks), 1)  # so that no device is left without any
+        lanes = self._lanes(min(self._settings.validation.lanes, share))
         spans = {
             name: labelled_span(stored.frame_windows, stored.num_windows, length)
             for name, stored in frames.items()
         }
-        # A device that no recording is left for reads them all: the others wait for its tables.
-        steps = whole_schedule(spans, lanes, length) or whole_schedule(
-            spans, Lanes(lanes.count), length
-        )
+        steps = whole_schedule(spans, lanes, length)
+        if not steps and any(spans.values()):
+            # The others wait for what every device has seen: one without a recording sees the
+            # shortest once more.
+            shortest = min(filter(spans.__getitem__, spans), key=lambda name: len(spans[name]))
+            steps = whole_schedule({shortest: spans[shortest]}, Lanes(1), length)
         sampler = ScheduleSampler(partial(iter, steps), len(steps))
         workers = self._workers(self._val, lanes.count)
         return clip_loader(ClipDataset(frames), sampler, workers, pin_memory=self._is_on_gpu)
@@ -160,7 +165,12 @@ class ClipData(LightningDataModule):
 
     def _workers(self, recordings: LabelledRecordings, lanes: int) -> int:
         batch_bytes = lanes * self._settings.clip_length * window_bytes(recordings.frames)
-        return num_workers(self._settings.workers, batch_bytes, on_gpu=self._is_on_gpu)
+        return num_workers(
+            self._settings.workers,
+            batch_bytes,
+            on_gpu=self._is_on_gpu,
+            num_sharing=self._settings.devices,
+        )
 
     @property
     def _is_on_gpu(self) -> bool:
@@ -194,26 +204,35 @@ def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
     return next(sizes, 0)
 
 
-def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool) -> int:
+def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
     """Processes that read clips: one beside a busy CPU, several to feed a GPU.
 
     They hand batches over in shared memory, of which containers often have little; running out of
     it would end the training without a word.
+
+    Args:
+        workers: How many are asked for; `auto`: as many as make sense and find memory.
+        batch_bytes: Size of a batch.
+        on_gpu: Whether they feed a GPU.
+        num_sharing: Trainings or detections that share this machine's cores and memory.
     """
     if workers != "auto":
         return workers
-    wanted = min(num_cores() - 1, 6 if on_gpu else 1)
-    needed = (_PREFETCHED * wanted + 1) * batch_bytes
+    wanted = max(num_cores() // num_sharing - 1, 0)
+    wanted = min(wanted, 6 if on_gpu else 1)
     if not wanted or not _SHARED_MEMORY.exists():
         return wanted
     free = shutil.disk_usage(_SHARED_MEMORY).free
-    if free >= needed:
+    fitting = max((free // (num_sharing * max(batch_bytes, 1)) - 1) // _PREFETCHED, 0)
+    if fitting >= wanted:
         return wanted
     logger.warning(
-        "%s has %d MB left, but handing clips over takes %d MB: training reads them itself, which "
-        "is slower; give the container more (docker run --shm-size=1g)",
+        "%s has %d MB left, enough for %d of %d workers that read clips, which is slower; give the "
+        "container more (docker run --shm-size=%dm)",
         _SHARED_MEMORY,
         free // 2**20,
-        needed // 2**20,
+        fitting,
+        wanted,
+        math.ceil((_PREFETCHED * wanted + 1) * batch_bytes * num_sharing / 2**20),
     )
-    return 0
+    return fitting

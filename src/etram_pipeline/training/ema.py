@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from typing_extensions import override
 
 _LEARNING = "learning_state_dict"
@@ -38,11 +39,12 @@ class WeightAverage(Callback):
             return
         self._num_updates = trainer.global_step
         keep = min(self._decay, (1 + self._num_updates) / (10 + self._num_updates))
-        for name, value in pl_module.state_dict().items():
-            if value.is_floating_point():
-                self._average[name].lerp_(value, 1 - keep)
-            else:
-                self._average[name].copy_(value)
+        state = pl_module.state_dict()
+        real = [name for name, value in state.items() if value.is_floating_point()]
+        averages, values = ([of[name] for name in real] for of in (self._average, state))
+        get_ema_multi_avg_fn(keep)(averages, values, None)
+        for name in state.keys() - set(real):
+            self._average[name].copy_(state[name])
 
     @override
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -106,10 +106,24 @@ def main(work_dir: Path) -> None:
     level = logging.INFO if is_first else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        _fit(Job.model_validate_json((work_dir / JOB).read_text()), work_dir)
+        job = Job.model_validate_json((work_dir / JOB).read_text())
+        _check_processes(job.settings)
+        _fit(job, work_dir)
     except EtramError as error:
         logger.error("%s", error)  # noqa: TRY400, it is for a person, who needs no traceback
         sys.exit(1)
+
+
+def _check_processes(settings: TrainSettings) -> None:
+    """Processes that do not know of each other would each train alone, into the same files."""
+    started = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
+    wanted = settings.devices * settings.num_nodes
+    if started != wanted:
+        raise LaunchError(
+            f"train.launcher starts {started} processes, but train.devices "
+            f"({settings.devices}) times train.num_nodes ({settings.num_nodes}) is {wanted}; "
+            "change one of them"
+        )
 
 
 if __name__ == "__main__":

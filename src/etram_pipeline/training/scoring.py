@@ -65,4 +65,5 @@ def _gather(tables: dict[str, DetectionTable]) -> dict[str, DetectionTable]:
     everyones: list[dict[str, DetectionTable] | None]
     everyones = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyones, tables)
-    return {name: table for some in everyones if some for name, table in some.items()}
+    # Where two have read the same recording, the first one's table is taken by all.
+    return {name: table for some in reversed(everyones) if some for name, table in some.items()}

@@ -109,7 +109,8 @@ class TrainSettings(Settings):
         validation: How and when the detector is scored.
         checkpoint_every_steps: Steps after which a killed training continues at the latest.
         log_every_steps: Steps between two points of a loss curve.
-        precision: Of the arithmetic; `auto`: bfloat16 where the hardware has it, else float32.
+        precision: Of the arithmetic; `auto`: bfloat16 where the hardware has it, else float16 on a
+            GPU and float32 on a CPU.
         workers: Processes that read clips; 0: read while training waits.
         execution: How the detector computes.
         deterministic: Refuse faster algorithms whose results differ from run to run.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.boxes import xyxy_to_xywh
@@ -40,12 +41,17 @@ class DetectionCollector:
 
 def _rows(found: Detections, time_us: int, downsampled_by: int) -> DetectionTable:
     table = np.zeros(len(found.class_ids), DETECTION_DTYPE)
-    boxes_xywh = xyxy_to_xywh(found.boxes_xyxy.float().cpu().numpy() * downsampled_by)
+    # All in one piece, as each would be waited for where it comes from a GPU.
+    others = (found.class_ids, found.scores, found.objectness, found.class_scores)
+    columns = [values.float()[:, None] for values in others]
+    packed = torch.cat([found.boxes_xyxy.float(), *columns], dim=1).cpu().numpy()
+    boxes_xywh = xyxy_to_xywh(packed[:, :4] * downsampled_by)
     for column, values in zip("xywh", boxes_xywh.T, strict=True):
         table[column] = values
     table["t"] = time_us
-    table["class_id"] = found.class_ids.cpu().numpy()
-    table["score"] = found.scores.float().cpu().numpy()
-    table["objectness"] = found.objectness.float().cpu().numpy()
-    table["class_score"] = table["class_confidence"] = found.class_scores.float().cpu().numpy()
+    for column, values in zip(
+        ("class_id", "score", "objectness", "class_score"), packed[:, 4:].T, strict=True
+    ):
+        table[column] = values
+    table["class_confidence"] = table["class_score"]
     return table

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.errors import EtramError, SettingsError
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
@@ -92,11 +92,21 @@ def build_trainer(
         monitor: Name of the validation score.
         loggers: Further places that step metrics go to.
         scored: Whether there is anything to score.
+
+    Raises:
+        SettingsError: If a GPU is asked for, and there is none.
     """
     on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    if settings.accelerator == "gpu" and not on_gpu:
+        raise SettingsError(
+            "train.accelerator is gpu, but PyTorch finds none it can use; install a driver that "
+            f"fits PyTorch {torch.__version__}, or set train.accelerator=auto"
+        )
     num_processes = settings.devices * settings.num_nodes
     if on_gpu:
         torch.set_float32_matmul_precision("high")  # TF32, as the reference allows
+        # To find reads of memory that nothing was written to; it writes all memory once more.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=settings.devices,
@@ -151,7 +161,8 @@ def resolve_precision(
     if precision != "auto":
         return precision
     if on_gpu:
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16-mixed" if is_native else "16-mixed"
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16-mixed" if fast else "32"
 
