@@ -20,8 +20,8 @@ class Execution(Settings):
             operations leave it idle, and on a CPU in half precision while maps stay in its cache;
             else `steps`.
         compile: Fuse operations with `torch.compile`. The first steps take minutes; clips of
-            another length or frames of another size compile anew. On a CPU, a step of RVT-Tiny then
-            took a fifth less time in bfloat16 and 7 % less in float32; narrower ones gained nothing.
+            another length or frames of another size compile anew. On a CPU, steps of RVT-Tiny then
+            took a fifth less time in bfloat16 and 7 % less in float32.
         checkpoint_activations: Compute the stages of the backbone a second time on the way back
             instead of keeping what they computed on the way there. Long clips take less memory,
             and a step about a third more time.
