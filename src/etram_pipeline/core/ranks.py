@@ -1,9 +1,11 @@
 """The processes that train together; one of them is all there is to most programs."""
 
 from functools import lru_cache
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from torch import Tensor, distributed
+
+Value = TypeVar("Value")
 
 
 def num_ranks() -> int:
@@ -20,14 +22,23 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     return total
 
 
+def gather_over_ranks(value: Value) -> list[Value]:
+    """What each process has, in their order; every one of them has to call this."""
+    if not _is_one_of_many():
+        return [value]
+    gathered: list[Any] = [None] * num_ranks()
+    distributed.all_gather_object(gathered, value, group=_by_cpu(distributed.group.WORLD))
+    return gathered
+
+
 def gather_to_first_rank(value: object) -> list[object]:
     """What each process has, in their order; empty everywhere but in the first process."""
     if not _is_one_of_many():
         return [value]
     is_first = distributed.get_rank() == 0
     gathered: list[object] = [None] * (num_ranks() if is_first else 0)
-    everyone = distributed.group.WORLD
-    distributed.gather_object(value, gathered if is_first else None, group=_by_cpu(everyone))
+    wanted = gathered if is_first else None
+    distributed.gather_object(value, wanted, group=_by_cpu(distributed.group.WORLD))
     return gathered
 
 

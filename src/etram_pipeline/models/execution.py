@@ -18,7 +18,7 @@ class Execution(Settings):
             stages (`steps`), or stage after stage, each over all windows (`stages`), which makes
             fewer and larger operations of the same numbers. `auto`: `stages` on a GPU, where small
             operations leave it idle, and on a CPU in half precision while maps stay in its cache;
-            else `steps`.
+            else `steps`. With dropout in a cell it decides which updates chance drops.
         compile: Fuse operations with `torch.compile`. The first steps take minutes; clips of
             another length or frames of another size compile anew. On a CPU, steps of RVT-Tiny then
             took a fifth less time in bfloat16 and 7 % less in float32.

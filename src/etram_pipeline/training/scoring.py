@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch.distributed
-
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.ranks import gather_over_ranks
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
@@ -59,11 +58,7 @@ class ValidationScore:
 
 
 def _gather(tables: dict[str, DetectionTable]) -> dict[str, DetectionTable]:
-    """Tables of all devices; each recording is read by one of them."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return tables
-    everyones: list[dict[str, DetectionTable] | None]
-    everyones = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyones, tables)
+    """Tables of all devices, which share the recordings."""
+    everyones = gather_over_ranks(tables)
     # Where two have read the same recording, the first one's table is taken by all.
-    return {name: table for some in reversed(everyones) if some for name, table in some.items()}
+    return {name: table for some in reversed(everyones) for name, table in some.items()}
