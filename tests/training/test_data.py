@@ -95,7 +95,7 @@ def test_there_are_as_many_workers_as_memory_to_share(
     assert ("give the container more" in caplog.text) == is_short
 
 
-@pytest.mark.parametrize(("num_recordings", "num_ranks"), [(5, 2), (2, 3)])
+@pytest.mark.parametrize(("num_recordings", "num_ranks"), [(5, 2), (4, 3), (2, 3)])
 def test_devices_share_validation_and_none_is_left_without(
     record: Record, settings: TrainSettings, num_recordings: int, num_ranks: int
 ) -> None:

@@ -4,7 +4,7 @@ import logging
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -124,20 +124,11 @@ class ClipData(LightningDataModule):
 
     @override
     def val_dataloader(self) -> Loader:
-        frames, length = self._val.frames, self._settings.clip_length
-        ranks = self.trainer.world_size if self.trainer else 1
-        share = max(math.ceil(len(frames) / ranks), 1)  # so that no device is left without any
-        lanes = self._lanes(min(self._settings.validation.lanes, share))
-        spans = {
-            name: labelled_span(stored.frame_windows, stored.num_windows, length)
-            for name, stored in frames.items()
-        }
-        steps = whole_schedule(spans, lanes, length)
-        if not steps and any(spans.values()):
-            # The others wait for what every device has seen: one without a recording sees the
-            # shortest once more.
-            shortest = min(filter(spans.__getitem__, spans), key=lambda name: len(spans[name]))
-            steps = whole_schedule({shortest: spans[shortest]}, Lanes(1), length)
+        frames = self._val.frames
+        lanes = self._lanes(self._settings.validation.lanes)
+        share = max(len(frames) // lanes.num_ranks, 1)  # more would leave a device without any
+        lanes = replace(lanes, count=min(lanes.count, share))
+        steps = self._validation_steps(lanes)
         sampler = ScheduleSampler(partial(iter, steps), len(steps))
         workers = self._workers(self._val, lanes.count)
         return clip_loader(ClipDataset(frames), sampler, workers, pin_memory=self._is_on_gpu)
@@ -149,6 +140,20 @@ class ClipData(LightningDataModule):
     @override
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         self._batches_done = state_dict["batches_done"]
+
+    def _validation_steps(self, lanes: Lanes) -> list[Step]:
+        length = self._settings.clip_length
+        spans = {
+            name: labelled_span(stored.frame_windows, stored.num_windows, length)
+            for name, stored in self._val.frames.items()
+        }
+        steps = whole_schedule(spans, lanes, length)
+        if not steps and any(spans.values()):
+            # The others wait for what every device has seen: one without a recording sees the
+            # shortest once more.
+            shortest = min(filter(spans.__getitem__, spans), key=lambda name: len(spans[name]))
+            steps = whole_schedule({shortest: spans[shortest]}, Lanes(1), length)
+        return steps
 
     def _training_steps(self) -> Iterator[Step]:
         settings = self._settings
@@ -218,8 +223,7 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
     """
     if workers != "auto":
         return workers
-    wanted = max(num_cores() // num_sharing - 1, 0)
-    wanted = min(wanted, 6 if on_gpu else 1)
+    wanted = max(min(num_cores() // num_sharing - 1, 6 if on_gpu else 1), 0)
     if not wanted or not _SHARED_MEMORY.exists():
         return wanted
     free = shutil.disk_usage(_SHARED_MEMORY).free
