@@ -29,7 +29,7 @@ import torch
 from benchmarks.training_data import share_of_waiting
 from benchmarks.training_step import PRESETS, Case, Measurement
 
-from etram_pipeline.training.trainer import resolve_precision
+from etram_pipeline.training.hardware import resolve_precision
 
 PROJECT = Path(__file__).parents[1]
 SIZES = ("nano", "tiny", "small", "base")

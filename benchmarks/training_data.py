@@ -11,17 +11,12 @@ from etram_pipeline.models.detector import State
 from etram_pipeline.sequences.dataset import Augmentation, ClipDataset, ScheduleSampler
 from etram_pipeline.sequences.schedule import Lanes, training_schedule
 from etram_pipeline.sequences.store import FrameStore, LabelStore
-from etram_pipeline.training.data import (
-    LabelledRecordings,
-    Loader,
-    clip_loader,
-    num_workers,
-    window_bytes,
-)
+from etram_pipeline.training.data import LabelledRecordings
+from etram_pipeline.training.hardware import resolve_precision, share_cores
+from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.training.optimizer import build_optimizer
 from etram_pipeline.training.predict import arithmetic
 from etram_pipeline.training.settings import TrainSettings
-from etram_pipeline.training.trainer import resolve_precision, share_cores
 
 
 def share_of_waiting(arguments: argparse.Namespace) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.sequences.schedule import SamplingSettings
-from etram_pipeline.training.data import ClipData, LabelledRecordings, num_workers
+from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.settings import TrainSettings
 
 Record = Callable[..., LabelledRecordings]
@@ -63,36 +63,6 @@ def test_frames_that_show_a_rare_class_are_read_more_often(
     assert read["train/r1", rare_time] == 3
     assert sorted(set(read.values())) == [1, 3]
     assert made.classes_by_frame()["train/r1"][7].tolist() == [1]
-
-
-@pytest.mark.parametrize("workers", [0, 3])
-def test_workers_asked_for_are_taken(workers: int) -> None:
-    assert num_workers(workers, 2**60, on_gpu=False) == workers
-
-
-def test_a_busy_processor_gets_at_most_one_worker() -> None:
-    assert num_workers("auto", 1000, on_gpu=False) in {0, 1}
-    assert num_workers("auto", 1000, on_gpu=True) <= 6
-
-
-@pytest.mark.parametrize(
-    ("free_batches", "num_sharing", "expected"),
-    [(13, 1, 6), (12, 1, 5), (4, 1, 1), (2, 1, 0), (0, 1, 0), (14, 2, 3), (13, 2, 2)],
-)
-def test_there_are_as_many_workers_as_memory_to_share(
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    free_batches: int,
-    num_sharing: int,
-    expected: int,
-) -> None:
-    usage = SimpleNamespace(free=free_batches * 1000)
-    monkeypatch.setattr("etram_pipeline.training.data.num_cores", lambda: 8)
-    monkeypatch.setattr("etram_pipeline.training.data.shutil.disk_usage", lambda _: usage)
-    found = num_workers("auto", 1000, on_gpu=True, num_sharing=num_sharing)
-    assert found == expected
-    is_short = expected < min(6, 8 // num_sharing - 1)
-    assert ("give the container more" in caplog.text) == is_short
 
 
 @pytest.mark.parametrize(("num_recordings", "num_ranks"), [(5, 2), (4, 3), (2, 3)])

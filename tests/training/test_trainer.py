@@ -9,31 +9,8 @@ import torch
 
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.training import trainer as trainer_module
-from etram_pipeline.training.settings import Precision, TrainSettings, Workers
-from etram_pipeline.training.trainer import build_trainer, resolve_precision, share_cores
-
-
-@pytest.mark.parametrize("precision", ["32", "bf16-mixed", "16-mixed"])
-def test_a_precision_asked_for_is_taken(precision: Precision) -> None:
-    assert resolve_precision(precision, on_gpu=False) == precision
-
-
-def test_without_a_choice_the_hardware_decides() -> None:
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    assert resolve_precision("auto", on_gpu=False) == ("bf16-mixed" if fast else "32")
-
-
-@pytest.mark.parametrize(("is_native", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
-def test_a_gpu_that_only_emulates_bfloat16_computes_in_float16(
-    monkeypatch: pytest.MonkeyPatch,
-    is_native: bool,  # noqa: FBT001
-    expected: str,
-) -> None:
-    def supports_bfloat16(including_emulation: bool = True) -> bool:  # noqa: FBT001, FBT002
-        return is_native or including_emulation
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supports_bfloat16)
-    assert resolve_precision("auto", on_gpu=True) == expected
+from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.trainer import build_trainer
 
 
 def test_a_gpu_asked_for_must_be_there(
@@ -43,19 +20,6 @@ def test_a_gpu_asked_for_must_be_there(
     on_gpu = settings.model_copy(update={"accelerator": "gpu"})
     with pytest.raises(SettingsError, match=r"train\.accelerator is gpu, but PyTorch finds none"):
         build_trainer(on_gpu, tmp_path, "val/AP", [], scored=True)
-
-
-@pytest.mark.parametrize(
-    ("threads", "cores", "workers", "expected"),
-    [(8, 2, 0, 2), (8, 2, 1, 1), (8, 2, "auto", 1), (8, 2, 6, 1), (8, 16, 1, 8), (1, 2, 0, 1)],
-)
-def test_computing_leaves_a_core_to_each_worker(
-    monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, workers: Workers, expected: int
-) -> None:
-    monkeypatch.setattr("etram_pipeline.training.trainer.num_cores", lambda: cores)
-    torch.set_num_threads(threads)
-    share_cores(workers)
-    assert torch.get_num_threads() == expected
 
 
 @pytest.mark.parametrize(("devices", "synchronised"), [(1, False), (2, True)])

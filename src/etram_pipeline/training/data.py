@@ -1,27 +1,19 @@
 """What is read at which stage of a training."""
 
-import logging
-import math
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Integer
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from etram_pipeline.core.errors import LabelError
-from etram_pipeline.core.machine import num_cores
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.sequences.collate import collate
 from etram_pipeline.sequences.dataset import (
     Augmentation,
     ClipDataset,
-    Sample,
     ScheduleSampler,
     WindowFrames,
 )
@@ -32,14 +24,8 @@ from etram_pipeline.sequences.schedule import (
     training_schedule,
     whole_schedule,
 )
-from etram_pipeline.training.settings import TrainSettings, Workers
-
-logger = logging.getLogger(__name__)
-
-Loader = DataLoader[Sample | None]
-
-_PREFETCHED = 2
-_SHARED_MEMORY = Path("/dev/shm")
+from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -180,63 +166,3 @@ class ClipData(LightningDataModule):
     @property
     def _is_on_gpu(self) -> bool:
         return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-
-
-def clip_loader(
-    dataset: ClipDataset, sampler: ScheduleSampler, workers: int, *, pin_memory: bool = False
-) -> Loader:
-    """Loader of batches in the order of the schedule, whatever the number of workers.
-
-    Args:
-        dataset: What to read from.
-        sampler: What to read.
-        workers: Processes that read; 0: read while the caller waits.
-        pin_memory: Hand batches over in memory from which a GPU copies while it computes.
-    """
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        collate_fn=collate,
-        num_workers=min(workers, len(sampler)),
-        prefetch_factor=_PREFETCHED if workers and len(sampler) else None,
-        pin_memory=pin_memory,
-    )
-
-
-def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
-    """Size of one representation, at one byte a value; 0 if there are none."""
-    sizes = (stored.channels * stored.height * stored.width for stored in frames.values())
-    return next(sizes, 0)
-
-
-def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips: one beside a busy CPU, several to feed a GPU.
-
-    They hand batches over in shared memory, of which containers often have little; running out of
-    it would end the training without a word.
-
-    Args:
-        workers: How many are asked for; `auto`: as many as make sense and find memory.
-        batch_bytes: Size of a batch.
-        on_gpu: Whether they feed a GPU.
-        num_sharing: Trainings or detections that share this machine's cores and memory.
-    """
-    if workers != "auto":
-        return workers
-    wanted = max(min(num_cores() // num_sharing - 1, 6 if on_gpu else 1), 0)
-    if not wanted or not _SHARED_MEMORY.exists():
-        return wanted
-    free = shutil.disk_usage(_SHARED_MEMORY).free
-    fitting = max((free // (num_sharing * max(batch_bytes, 1)) - 1) // _PREFETCHED, 0)
-    if fitting >= wanted:
-        return wanted
-    logger.warning(
-        "%s has %d MB left, enough for %d of %d workers that read clips, which is slower; give the "
-        "container more (docker run --shm-size=%dm)",
-        _SHARED_MEMORY,
-        free // 2**20,
-        fitting,
-        wanted,
-        math.ceil((_PREFETCHED * wanted + 1) * batch_bytes * num_sharing / 2**20),
-    )
-    return fitting

@@ -28,10 +28,11 @@ from etram_pipeline.training.checkpoints import (
     share_file,
 )
 from etram_pipeline.training.data import ClipData, LabelledRecordings
+from etram_pipeline.training.hardware import share_cores
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
-from etram_pipeline.training.trainer import build_trainer, quiet_lightning, share_cores
+from etram_pipeline.training.trainer import build_trainer, quiet_lightning
 
 logger = logging.getLogger(__name__)
 

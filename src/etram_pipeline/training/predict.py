@@ -13,10 +13,10 @@ from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.sequences.dataset import ClipDataset, ScheduleSampler, WindowFrames
 from etram_pipeline.sequences.schedule import Lanes, Step, labelled_span, whole_schedule
-from etram_pipeline.training.data import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.training.hardware import resolve_precision, share_cores
+from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.training.settings import Precision, PredictSettings
 from etram_pipeline.training.tables import DetectionCollector
-from etram_pipeline.training.trainer import resolve_precision, share_cores
 from etram_pipeline.training.window_rate import match_window_rate
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}

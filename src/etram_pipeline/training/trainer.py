@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -14,13 +14,13 @@ from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
 from etram_pipeline.core.errors import EtramError, SettingsError
-from etram_pipeline.core.machine import num_cores
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
+from etram_pipeline.training.hardware import resolve_precision
 from etram_pipeline.training.history import History, Recorder
 from etram_pipeline.training.progress import Progress
 from etram_pipeline.training.resume import ExactResume
-from etram_pipeline.training.settings import Precision, TrainSettings, Workers
+from etram_pipeline.training.settings import TrainSettings
 
 _NOISE = (
     "ignore:.*does not have many workers.*",
@@ -154,19 +154,6 @@ def _callbacks(
     return callbacks
 
 
-def resolve_precision(
-    precision: Precision, *, on_gpu: bool
-) -> Literal["32", "bf16-mixed", "16-mixed"]:
-    """What `auto` stands for: bfloat16 where the hardware computes with it."""
-    if precision != "auto":
-        return precision
-    if on_gpu:
-        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bf16-mixed" if is_native else "16-mixed"
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16-mixed" if fast else "32"
-
-
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keep hints about what is meant here to be as it is from the terminal."""
@@ -182,14 +169,3 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def share_cores(workers: Workers) -> None:
-    """Leave a core to each process that reads clips.
-
-    Threads of one computation wait for each other, so one thread that has to share its core slows
-    all of them: with two threads beside one worker on two cores, a step takes several times as long
-    as with one. Where the environment asks for fewer threads still, it is heeded.
-    """
-    threads = num_cores() - (1 if workers == "auto" else workers)
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), threads)))

@@ -1,0 +1,81 @@
+"""Batches of clips, and the processes that read them."""
+
+import logging
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch.utils.data import DataLoader
+
+from etram_pipeline.core.machine import num_cores
+from etram_pipeline.sequences.collate import collate
+from etram_pipeline.sequences.dataset import ClipDataset, Sample, ScheduleSampler, WindowFrames
+from etram_pipeline.training.settings import Workers
+
+logger = logging.getLogger(__name__)
+
+Loader = DataLoader[Sample | None]
+
+_PREFETCHED = 2
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+def clip_loader(
+    dataset: ClipDataset, sampler: ScheduleSampler, workers: int, *, pin_memory: bool = False
+) -> Loader:
+    """Loader of batches in the order of the schedule, whatever the number of workers.
+
+    Args:
+        dataset: What to read from.
+        sampler: What to read.
+        workers: Processes that read; 0: read while the caller waits.
+        pin_memory: Hand batches over in memory from which a GPU copies while it computes.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=collate,
+        num_workers=min(workers, len(sampler)),
+        prefetch_factor=_PREFETCHED if workers and len(sampler) else None,
+        pin_memory=pin_memory,
+    )
+
+
+def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
+    """Size of one representation, at one byte a value; 0 if there are none."""
+    sizes = (stored.channels * stored.height * stored.width for stored in frames.values())
+    return next(sizes, 0)
+
+
+def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
+    """Processes that read clips: one beside a busy CPU, several to feed a GPU.
+
+    They hand batches over in shared memory, of which containers often have little; running out of
+    it would end the training without a word.
+
+    Args:
+        workers: How many are asked for; `auto`: as many as make sense and find memory.
+        batch_bytes: Size of a batch.
+        on_gpu: Whether they feed a GPU.
+        num_sharing: Trainings or detections that share this machine's cores and memory.
+    """
+    if workers != "auto":
+        return workers
+    wanted = max(min(num_cores() // num_sharing - 1, 6 if on_gpu else 1), 0)
+    if not wanted or not _SHARED_MEMORY.exists():
+        return wanted
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    fitting = max((free // (num_sharing * max(batch_bytes, 1)) - 1) // _PREFETCHED, 0)
+    if fitting >= wanted:
+        return wanted
+    logger.warning(
+        "%s has %d MB left, enough for %d of %d workers that read clips, which is slower; give the "
+        "container more (docker run --shm-size=%dm)",
+        _SHARED_MEMORY,
+        free // 2**20,
+        fitting,
+        wanted,
+        math.ceil((_PREFETCHED * wanted + 1) * batch_bytes * num_sharing / 2**20),
+    )
+    return fitting
