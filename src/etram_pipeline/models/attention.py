@@ -4,19 +4,14 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from timm.layers import LayerScale  # type: ignore[attr-defined]
-from timm.models.maxxvit import (
-    grid_partition,
-    grid_reverse,
-    window_partition,
-    window_reverse,
-)
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from etram_pipeline.core.component import Settings
 
 Maps = Float[Tensor, "N H W D"]
+Parts = Literal["window", "grid"]
+"""Windows of neighbouring cells, or grids of cells spread evenly over the map."""
 
 FEW_CELLS = 24
 """Cells of a part up to which plain products are faster than a fused kernel on a CPU."""
@@ -84,15 +79,13 @@ class PartitionAttention(nn.Module):
     def __init__(
         self,
         dim: int,
-        parts: Literal["window", "grid"],
+        parts: Parts,
         settings: AttentionSettings,
         *,
         is_input_normed: bool,
     ) -> None:
         super().__init__()
-        is_window = parts == "window"
-        self.partition = window_partition if is_window else grid_partition
-        self.reverse = window_reverse if is_window else grid_reverse
+        self.parts: Parts = parts
         self.attention_norm = (
             nn.Identity() if is_input_normed else nn.LayerNorm(dim, eps=settings.norm_eps)
         )
@@ -104,14 +97,47 @@ class PartitionAttention(nn.Module):
 
     def forward(self, maps: Maps, part_size: tuple[int, int]) -> Maps:
         """Transform channels-last maps whose sides are multiples of `part_size`."""
-        size = list(part_size)
-        x = self.partition(maps, size)
+        x = partition(maps, part_size, self.parts)
         # In half precision what a block adds would be lost in what it adds to.
         sums = torch.promote_types(x.dtype, torch.float32)
         x = x.to(sums) + self.attention(self.attention_norm(x), self.attention_scale)
         x = x + self.mlp(self.mlp_norm(x), self.mlp_scale)
-        merged: Tensor = self.reverse(x, size, list(maps.shape[1:3]))
-        return merged
+        height, width = maps.shape[1:3]
+        return merge(x, (height, width), self.parts)
+
+
+class LayerScale(nn.Module):
+    """A learnt weight for each channel.
+
+    Source: Touvron et al., "Going deeper with Image Transformers", ICCV 2021, section 2.
+    """
+
+    def __init__(self, dim: int, initial: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(initial * torch.ones(dim))
+
+    def forward(self, cells: Float[Tensor, "*n D"]) -> Float[Tensor, "*n D"]:
+        """The cells, weighted."""
+        return cells * self.gamma
+
+
+def partition(maps: Maps, part_size: tuple[int, int], parts: Parts) -> Float[Tensor, "P h w D"]:
+    """Cut maps, whose sides are multiples of `part_size`, into parts of that size."""
+    count, height, width, dim = maps.shape
+    rows, columns = part_size
+    if parts == "window":
+        cut = maps.view(count, height // rows, rows, width // columns, columns, dim)
+        return cut.permute(0, 1, 3, 2, 4, 5).reshape(-1, rows, columns, dim)
+    cut = maps.view(count, rows, height // rows, columns, width // columns, dim)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(-1, rows, columns, dim)
+
+
+def merge(parts: Float[Tensor, "P h w D"], size: tuple[int, int], kind: Parts) -> Maps:
+    """Put the parts that `partition` made together again to maps of `size`, height and width."""
+    (height, width), (rows, columns, dim) = size, parts.shape[1:]
+    cut = parts.view(-1, height // rows, width // columns, rows, columns, dim)
+    order = (0, 1, 3, 2, 4, 5) if kind == "window" else (0, 3, 1, 4, 2, 5)
+    return cut.permute(*order).reshape(-1, height, width, dim)
 
 
 def _scaled(

@@ -3,10 +3,10 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from etram_pipeline.core.batch import Detections
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
+from etram_pipeline.models.nms import batched_nms
 from etram_pipeline.models.suppression import Suppression
 
 

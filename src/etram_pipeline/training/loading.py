@@ -32,12 +32,13 @@ def clip_loader(
         workers: Processes that read; 0: read while the caller waits.
         pin_memory: Hand batches over in memory from which a GPU copies while it computes.
     """
+    workers = min(workers, len(sampler) - 1)  # one batch is read faster than a process starts
     return DataLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
-        num_workers=min(workers, len(sampler)),
-        prefetch_factor=_PREFETCHED if workers and len(sampler) else None,
+        num_workers=max(workers, 0),
+        prefetch_factor=_PREFETCHED if workers > 0 else None,
         pin_memory=pin_memory,
     )
 
