@@ -162,19 +162,21 @@ def bytes_kept(detector: rvt.RVT, batch: SequenceBatch) -> int:
     ("device", "dtype", "megabytes", "order"),
     [
         ("cuda", torch.float32, 1000, "stages"),
-        ("cpu", torch.float32, 1, "steps"),
-        ("cpu", torch.bfloat16, 1, "stages"),
+        ("cpu", torch.float32, 1, "stages"),
+        ("cpu", torch.float32, 13, "steps"),
+        ("cpu", torch.float64, 1, "steps"),
+        ("cpu", torch.bfloat16, 13, "stages"),
         ("cpu", torch.bfloat16, 1000, "steps"),
     ],
 )
 def test_a_device_has_its_order(
     device: str, dtype: torch.dtype, megabytes: int, order: str
 ) -> None:
-    is_half, widest_bytes = dtype == torch.bfloat16, megabytes * 2**20
+    widest_bytes = megabytes * 2**20
     expected = {"auto": order, "steps": "steps", "stages": "stages"}
     for chosen, found in expected.items():
         execution = Execution.model_validate({"order": chosen})
-        ordered = execution.order_for(device, is_half=is_half, widest_bytes=widest_bytes)
+        ordered = execution.order_for(device, item_bytes=dtype.itemsize, widest_bytes=widest_bytes)
         assert ordered == found
 
 

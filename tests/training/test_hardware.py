@@ -12,9 +12,20 @@ def test_a_precision_asked_for_is_taken(precision: Precision) -> None:
     assert resolve_precision(precision, on_gpu=False) == precision
 
 
-def test_without_a_choice_the_hardware_decides() -> None:
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    assert resolve_precision("auto", on_gpu=False) == ("bf16-mixed" if fast else "32")
+@pytest.mark.parametrize(
+    ("is_there", "is_allowed", "expected"),
+    [(True, True, "bf16-mixed"), (True, False, "32"), (False, True, "32")],
+)
+def test_without_a_choice_the_hardware_decides_unless_it_is_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+    is_there: bool,  # noqa: FBT001
+    is_allowed: bool,  # noqa: FBT001
+    expected: str,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: is_there)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: is_allowed)
+    assert resolve_precision("auto", on_gpu=False) == expected
 
 
 @pytest.mark.parametrize(("is_native", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
@@ -32,7 +43,7 @@ def test_a_gpu_that_only_emulates_bfloat16_computes_in_float16(
 
 @pytest.mark.parametrize(
     ("threads", "cores", "workers", "expected"),
-    [(8, 2, 0, 2), (8, 2, 1, 1), (8, 2, "auto", 1), (8, 2, 6, 1), (8, 16, 1, 8), (1, 2, 0, 1)],
+    [(8, 2, 0, 2), (8, 2, 1, 1), (8, 2, "auto", 2), (8, 2, 6, 1), (8, 16, 1, 8), (1, 2, 0, 1)],
 )
 def test_computing_leaves_a_core_to_each_worker(
     monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, workers: Workers, expected: int

@@ -1,13 +1,15 @@
-"""Batches of clips, and the processes that read them."""
+"""Batches of clips, and what reads them beside the computing."""
 
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch.utils.data import DataLoader
 
+from etram_pipeline.core.ahead import read_ahead
+from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.sequences.collate import collate
 from etram_pipeline.sequences.dataset import ClipDataset, Sample, ScheduleSampler, WindowFrames
@@ -15,25 +17,39 @@ from etram_pipeline.training.settings import Workers
 
 logger = logging.getLogger(__name__)
 
-Loader = DataLoader[Sample | None]
-
 _PREFETCHED = 2
+_MOST_WORKERS = 6
 _SHARED_MEMORY = Path("/dev/shm")
+
+
+class Loader:
+    """Batches in the order of a schedule, the next ones of which are read while one is used."""
+
+    def __init__(self, loader: "DataLoader[Sample | None]") -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[SequenceBatch]:
+        batches = iter(self._loader)
+        # Worker processes read ahead by themselves.
+        return batches if self._loader.num_workers else read_ahead(batches, _PREFETCHED)
+
+    def __len__(self) -> int:
+        return len(self._loader)
 
 
 def clip_loader(
     dataset: ClipDataset, sampler: ScheduleSampler, workers: int, *, pin_memory: bool = False
 ) -> Loader:
-    """Loader of batches in the order of the schedule, whatever the number of workers.
+    """Batches in the order of the schedule, whatever the number of workers.
 
     Args:
         dataset: What to read from.
         sampler: What to read.
-        workers: Processes that read; 0: read while the caller waits.
+        workers: Processes that read; 0: a thread of this process does.
         pin_memory: Hand batches over in memory from which a GPU copies while it computes.
     """
     workers = min(workers, len(sampler) - 1)  # one batch is read faster than a process starts
-    return DataLoader(
+    loader = DataLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
@@ -41,6 +57,7 @@ def clip_loader(
         prefetch_factor=_PREFETCHED if workers > 0 else None,
         pin_memory=pin_memory,
     )
+    return Loader(loader)
 
 
 def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
@@ -50,10 +67,13 @@ def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
 
 
 def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips: one beside a busy CPU, several to feed a GPU.
+    """Processes that read clips: several to feed a GPU, none beside a busy CPU.
 
-    They hand batches over in shared memory, of which containers often have little; running out of
-    it would end the training without a word.
+    Reading takes a fraction of the time of computing on a CPU, and decompresses without the
+    interpreter's lock, so a thread does; a process would take a core of its own for it.
+
+    Processes hand batches over in shared memory, of which containers often have little; running out
+    of it would end the training without a word.
 
     Args:
         workers: How many are asked for; `auto`: as many as make sense and find memory.
@@ -63,7 +83,9 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
     """
     if workers != "auto":
         return workers
-    wanted = max(min(num_cores() // num_sharing - 1, 6 if on_gpu else 1), 0)
+    if not on_gpu:
+        return 0
+    wanted = max(min(num_cores() // num_sharing - 1, _MOST_WORKERS), 0)
     if not wanted or not _SHARED_MEMORY.exists():
         return wanted
     free = shutil.disk_usage(_SHARED_MEMORY).free

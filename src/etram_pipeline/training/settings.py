@@ -111,7 +111,8 @@ class TrainSettings(Settings):
         log_every_steps: Steps between two points of a loss curve.
         precision: Of the arithmetic; `auto`: bfloat16 where the hardware has it, else float16 on a
             GPU and float32 on a CPU.
-        workers: Processes that read clips; 0: read while training waits.
+        workers: Processes that read clips; 0: a thread of the training reads them. `auto`: several
+            for a GPU, none for a CPU.
         execution: How the detector computes.
         deterministic: Refuse faster algorithms whose results differ from run to run.
         accelerator: Kind of device.
@@ -172,7 +173,7 @@ class PredictSettings(Settings):
         suppression: Which predictions become detections.
         device: Where the detector runs; `auto`: on a GPU where there is one.
         precision: Of the arithmetic; `auto`: as in training.
-        workers: Processes that read clips; 0: read while the detector waits.
+        workers: Processes that read clips; 0: a thread reads them; `auto`: as in training.
     """
 
     splits: tuple[Literal["train", "val", "test"], ...] = Field(default=("test",), min_length=1)

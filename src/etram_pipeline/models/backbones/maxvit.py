@@ -16,6 +16,7 @@ from etram_pipeline.models.backbones import Backbone, BackboneConfig
 from etram_pipeline.models.cells import Cell, CellConfig
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.execution import Execution, Order
+from etram_pipeline.models.lanes import num_groups, run_in_groups
 
 
 class Downsampling(nn.Module):
@@ -110,6 +111,14 @@ class MaxViT(Backbone):
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State
     ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
+        groups = self._num_groups(frames)
+        if groups > 1:
+            return run_in_groups(self._run_clip, frames, state, self, groups)
+        return self._run_clip(frames, state)
+
+    def _run_clip(
+        self, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
         outputs = []
         for windows in frames.split(1 if self._order(frames) == "steps" else len(frames)):
             maps, state = self._run_stages(windows, state)
@@ -155,12 +164,17 @@ class MaxViT(Backbone):
             run = partial(checkpoint, stage, use_reentrant=False)
         return run(*inputs)
 
+    def _num_groups(self, frames: Shaped[Tensor, "T B C H W"]) -> int:
+        if frames.device.type != "cpu" or frames.requires_grad or self.execution.compile:
+            return 1
+        return num_groups(self, frames.shape[1])
+
     def _order(self, frames: Shaped[Tensor, "T B C H W"]) -> Order:
         item_bytes = self._input_dtype(frames).itemsize
         num_cells = frames[:, :, 0].numel() // self.strides[0] ** 2
         return self.execution.order_for(
             frames.device.type,
-            is_half=item_bytes == torch.float16.itemsize,
+            item_bytes=item_bytes,
             widest_bytes=num_cells * self.widest * item_bytes,
         )
 

@@ -1,0 +1,222 @@
+"""The lanes of a batch on several cores of a CPU, each group of them in a thread of its own.
+
+Threads that share one operation wait for each other hundreds of times in a clip, and a core that
+something else uses holds up all of them every time. Lanes have nothing to wait for: they need each
+other only where their maps come together again.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from etram_pipeline.models.detector import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Maps = tuple[Float[Tensor, "T _ _ _ _"], ...]
+"""Of some of the lanes, whose number differs from group to group."""
+
+Run = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Maps, State]]
+Result = TypeVar("Result")
+
+_MOST_GROUPS = 4
+"""Python runs one thread at a time, which more of them would wait for."""
+
+_LANE_OF_MAPS, _LANE_OF_MEMORY, _CHANNEL = 1, 0, -3
+
+
+def num_groups(module: nn.Module, num_lanes: int) -> int:
+    """How many threads are worth while for so many lanes.
+
+    Chance must not depend on which thread comes first, so modules that draw at random run in one.
+    """
+    draws = any(
+        isinstance(part, nn.Dropout) and part.training and part.p > 0 for part in module.modules()
+    )
+    return 1 if draws else min(torch.get_num_threads(), num_lanes, _MOST_GROUPS)
+
+
+def run_in_groups(
+    run: Run, frames: Shaped[Tensor, "T B C H W"], state: State, module: nn.Module, groups: int
+) -> tuple[Maps, State]:
+    """What `run` makes of a clip, computed in groups of lanes side by side.
+
+    Results and gradients are those of `run` on all lanes at once, up to rounding, and the same each
+    time for as many groups.
+
+    Args:
+        run: Computes each lane by itself.
+        frames: Representations on the CPU, without gradient.
+        state: What `run` remembers of every lane; empty stands for nothing yet.
+        module: The weights `run` uses.
+        groups: Number of groups, at most one per lane.
+    """
+    weights = tuple(weight for weight in module.parameters() if weight.requires_grad)
+    call = _Call(run, frames, groups)
+    learns = weights or any(memory.requires_grad for memory in state)
+    if torch.is_grad_enabled() and learns:
+        joined = _Joined.apply(call, len(state), *state, *weights)
+        return joined[: call.num_maps], joined[call.num_maps :]
+    return call.join(call.run_groups(state))
+
+
+class _Call:
+    """One clip, and what is made of it.
+
+    Attributes:
+        num_maps: How many maps of every lane come out, before the memories.
+        inputs: Memories each group started from.
+        outputs: Maps and memories of each group.
+    """
+
+    def __init__(self, run: Run, frames: Tensor, groups: int) -> None:
+        self._run, self._frames, self._groups = run, frames, groups
+        self.num_maps = 0
+        self.inputs: list[State] = []
+        self.outputs: list[tuple[Tensor, ...]] = []
+
+    def run_groups(self, state: State) -> list[tuple[Maps, State]]:
+        """What comes of each group of lanes."""
+        frames = self._frames.tensor_split(self._groups, _LANE_OF_MAPS)
+        states = self.split_state(state)
+        return in_threads(self._run, list(zip(frames, states, strict=True)))
+
+    def split_state(self, state: State) -> list[State]:
+        """The memories of each group of lanes."""
+        parts = [memory.tensor_split(self._groups, _LANE_OF_MEMORY) for memory in state]
+        return [tuple(part[group] for part in parts) for group in range(self._groups)]
+
+    def join(self, found: Sequence[tuple[Maps, State]]) -> tuple[Maps, State]:
+        """Maps and memories of all lanes."""
+        maps = zip(*(maps for maps, _ in found), strict=True)
+        memories = zip(*(memories for _, memories in found), strict=True)
+        return (
+            tuple(_concatenate(parts, _LANE_OF_MAPS) for parts in maps),
+            tuple(_concatenate(parts, _LANE_OF_MEMORY) for parts in memories),
+        )
+
+    def split_gradients(self, gradients: Sequence[Tensor | None]) -> list[list[Tensor | None]]:
+        """Gradients of what comes out of each group."""
+        lanes = [
+            _LANE_OF_MAPS if i < self.num_maps else _LANE_OF_MEMORY for i in range(len(gradients))
+        ]
+        parts = [
+            [None] * self._groups if whole is None else whole.tensor_split(self._groups, lane)
+            for whole, lane in zip(gradients, lanes, strict=True)
+        ]
+        return [[part[group] for part in parts] for group in range(self._groups)]
+
+
+class _Joined(torch.autograd.Function):
+    """Lets every thread go back through what it computed itself."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, num_memories: int, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401  # PyTorch gives it no name
+        state, weights = tensors[:num_memories], tensors[num_memories:]
+        kept = tuple(memory.detach().requires_grad_(memory.requires_grad) for memory in state)
+        with torch.enable_grad():
+            call.inputs = call.split_state(kept)
+            found = call.run_groups(kept)
+        maps, memories = call.join([_detached(each) for each in found])
+        call.num_maps = len(maps)
+        call.outputs = [maps + memories for maps, memories in found]
+        ctx.call, ctx.kept, ctx.weights = call, kept, weights
+        ctx.set_materialize_grads(False)
+        return maps + memories
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        call, wanted = ctx.call, [*ctx.kept, *ctx.weights]
+        learning = [tensor for tensor in wanted if tensor.requires_grad]
+        split = call.split_gradients(gradients)
+        of_groups = in_threads(
+            _go_back,
+            [
+                (outputs, given, learning)
+                for outputs, given in zip(call.outputs, split, strict=True)
+            ],
+        )
+        ctx.call = None  # what the threads computed is not needed any more
+        found = iter([_sum(parts) for parts in zip(*of_groups, strict=True)])
+        return (None, None, *(next(found) if each.requires_grad else None for each in wanted))
+
+
+def _go_back(
+    outputs: Sequence[Tensor], gradients: Sequence[Tensor | None], learning: Sequence[Tensor]
+) -> tuple[Tensor | None, ...]:
+    pairs = [
+        (output, gradient)
+        for output, gradient in zip(outputs, gradients, strict=True)
+        if gradient is not None and output.requires_grad
+    ]
+    if not pairs:
+        return (None,) * len(learning)
+    return torch.autograd.grad(
+        [output for output, _ in pairs], learning, [given for _, given in pairs], allow_unused=True
+    )
+
+
+def _sum(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """In the order of the groups, so that rounding is the same each time."""
+    total: Tensor | None = None
+    for part in parts:
+        if part is not None:
+            total = part if total is None else total + part
+    return total
+
+
+def _detached(found: tuple[Maps, State]) -> tuple[Maps, State]:
+    maps, memories = found
+    return tuple(each.detach() for each in maps), tuple(each.detach() for each in memories)
+
+
+def _concatenate(parts: Sequence[Tensor], lane: int) -> Tensor:
+    """All lanes; maps stay channels-last where they are."""
+    if parts[0].ndim < -_CHANNEL + 1:
+        return torch.cat(list(parts), lane)
+    return torch.cat([part.movedim(_CHANNEL, -1) for part in parts], lane).movedim(-1, _CHANNEL)
+
+
+def in_threads(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> list[Result]:
+    """What a function returns for each set of arguments, each computed in a thread of its own."""
+    threads = _threads(len(calls), max(1, torch.get_num_threads() // len(calls)))
+    mode = _Mode()
+    futures = [threads.submit(mode.call, function, *arguments) for arguments in calls]
+    return [future.result() for future in futures]
+
+
+class _Mode:
+    """How the thread that makes this computes: threads do not share that by themselves."""
+
+    def __init__(self) -> None:
+        self._is_inference = torch.is_inference_mode_enabled()
+        self._with_gradient = torch.is_grad_enabled()
+        self._is_autocast = torch.is_autocast_enabled("cpu")
+        self._dtype = torch.get_autocast_dtype("cpu")
+
+    def call(self, function: Callable[..., Result], *arguments: object) -> Result:
+        with self._entered():
+            return function(*arguments)
+
+    @contextmanager
+    def _entered(self) -> "Iterator[None]":
+        with ExitStack() as modes:
+            modes.enter_context(torch.inference_mode(self._is_inference))
+            modes.enter_context(torch.set_grad_enabled(self._with_gradient))
+            modes.enter_context(torch.autocast("cpu", self._dtype, enabled=self._is_autocast))
+            yield
+
+
+@lru_cache(1)
+def _threads(number: int, cores_of_each: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        number, "lanes", initializer=torch.set_num_threads, initargs=(cores_of_each,)
+    )
