@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge
+from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge, recording_name
 
 
 @pytest.fixture
@@ -126,3 +126,11 @@ def test_the_executor_is_that_of_the_environment_or_the_one_asked_for(
 def test_an_unknown_executor_names_the_nearest(executors: Path) -> None:
     with pytest.raises(ConfigurationError, match="unknown executor 'clutser'; did you mean 'clus"):
         load_globals(executors, executor="clutser")
+
+
+def test_results_of_two_recordings_never_share_a_name() -> None:
+    paths = ["a/street.raw", "b/street.raw", "a/street.dat", "a/street", "/a/street.raw", 7]
+    names = {recording_name(path) for path in paths}
+    assert len(names) == len(paths)
+    assert recording_name("a/street.raw").startswith("street-")
+    assert recording_name("a/street.raw") == recording_name("./a/street.raw")

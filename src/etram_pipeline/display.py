@@ -52,11 +52,11 @@ class Display:
         self._thread.start()
         atexit.register(self.stop)  # a bar that is left behind leaves the terminal without a cursor
 
-    def enter(self, stage: str) -> None:
-        """Show another stage from now on."""
+    def enter(self, stage: str, text: str = "") -> None:
+        """Show another stage from now on, and `text` until the stage says more."""
         if stage != self._stage:
             self._stage, self._since = stage, time.monotonic()
-            tell_progress()
+        tell_progress(text)
 
     def stop(self) -> None:
         """Show nothing any more."""
@@ -78,8 +78,12 @@ class Display:
     def _show_bar(self, console: Console, over: threading.Event) -> None:
         one_line = {"no_wrap": True, "overflow": "ellipsis"}
         columns = (
-            TextColumn("{task.description}", table_column=Column(**one_line)),  # type: ignore[arg-type]
-            BarColumn(bar_width=10),
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(**one_line, max_width=24),  # type: ignore[arg-type]
+            ),
+            BarColumn(bar_width=8),
             TextColumn(
                 "{task.fields[text]}",
                 markup=False,
@@ -88,16 +92,21 @@ class Display:
             TimeElapsedColumn(),
         )
         with Bars(*columns, console=console, transient=True, expand=True) as bars:
-            shown = bars.add_task(self._stage, total=None, text="")
+            shown = bars.add_task(_short(self._stage), total=None, text="")
             stage = self._stage
             while not over.wait(_REFRESH_S):
                 if stage != self._stage:
                     stage = self._stage
-                    bars.reset(shown, description=stage, total=None, text="")
+                    bars.reset(shown, description=_short(stage), total=None, text="")
                 progress = latest_progress()
                 bars.update(
                     shown, completed=progress.done, total=progress.total, text=progress.text
                 )
+
+
+def _short(stage: str) -> str:
+    """Name of a node without its pipeline."""
+    return stage.rpartition(".")[2]
 
 
 class _LastLine(logging.Handler):

@@ -82,7 +82,7 @@ class Announcement:
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
         """Show that the node waits for what it reads."""
         if not dataset_name.startswith("params:"):
-            self._display.enter(f"{node.name}: reading {dataset_name}")
+            self._display.enter(node.name, f"reading {dataset_name}")
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

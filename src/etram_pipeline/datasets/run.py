@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
@@ -19,7 +19,7 @@ _SECRET = re.compile(
 _MASK = "***"
 
 
-class RunFactsDataset(AbstractDataset[NoReturn, dict[str, str]]):
+class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
     """Date, command and code version of the run that loads it; nothing is stored.
 
     Args:
@@ -39,7 +39,7 @@ class RunFactsDataset(AbstractDataset[NoReturn, dict[str, str]]):
         }
 
     @override
-    def save(self, data: NoReturn) -> None:
+    def save(self, data: object) -> None:
         raise DatasetError("facts of a run are read from the run itself; nothing is saved")
 
     @override

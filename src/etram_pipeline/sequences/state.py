@@ -117,6 +117,7 @@ class State:
                 self._fail(key, _KILLED)
                 self._report(key)
         self._failed |= dict.fromkeys(self.to_compute, _NOT_TRIED)
+        self._tell_how_far([])
         self._summarise()
 
     def index(self, *, complete: bool) -> Index:
