@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from tests.conftest import OpenSession
 
+from etram_pipeline import results
 from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge, recording_name
 
 
@@ -134,3 +136,17 @@ def test_results_of_two_recordings_never_share_a_name() -> None:
     assert len(names) == len(paths)
     assert recording_name("a/street.raw").startswith("street-")
     assert recording_name("a/street.raw") == recording_name("./a/street.raw")
+
+
+def test_applying_to_a_second_recording_keeps_what_was_made_of_the_first(
+    session: OpenSession,
+) -> None:
+    names = ("detections", "annotated_video", "quality_page")
+    places: dict[str, set[str]] = {name: set() for name in names}
+    for recording in ("a/street.raw", "b/street.raw"):
+        with session("recording", recording=recording) as active:
+            catalog = active.load_context().catalog
+        for name, found in places.items():
+            found.add(str(results.place_of(catalog.get(name))))
+    assert all(len(found) == 2 for found in places.values())
+    assert all("street-" in path for found in places.values() for path in found)
