@@ -71,9 +71,9 @@ class Display:
     def _log_silence(self, _console: Console, over: threading.Event) -> None:
         while not over.wait(min(1.0, self._silence_s / 2)):
             if time.monotonic() - self._heard.last_s >= self._silence_s:
-                text = latest_progress().text
+                about = f"{text}, " if (text := latest_progress().text) else ""
                 seconds = duration(time.monotonic() - self._since)
-                logger.info("%s: %s, at work for %s", self._stage, text or "not done yet", seconds)
+                logger.info("%s: %sat work for %s", self._stage, about, seconds)
 
     def _show_bar(self, console: Console, over: threading.Event) -> None:
         one_line = {"no_wrap": True, "overflow": "ellipsis"}
