@@ -40,7 +40,9 @@ def _made(name: str) -> Pipeline:
 
 
 def _metrics(labels: int, **overall: float) -> Metrics:
-    return Metrics.model_construct(overall=overall, num_labels=labels, split="test")
+    construct: Any = Metrics.model_construct  # the rest is not looked at
+    made: Metrics = construct(overall=overall, num_labels=labels, split="test")
+    return made
 
 
 def test_a_place_is_one_line_however_narrow_the_console(
