@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import gelu
 
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.models.attention import PartitionAttention
+from etram_pipeline.models.attention import PartitionAttention, merge, partition
 from etram_pipeline.models.backbones.maxvit import MaxViT, Stage
 from etram_pipeline.models.cells.conv_lstm import ConvLSTM
 from etram_pipeline.models.detector import Losses, State, reset_state
@@ -80,13 +80,14 @@ def attend(
     block: PartitionAttention, x: Float[Tensor, "B H W D"], part_size: PartSize
 ) -> Float[Tensor, "B H W D"]:
     """Attention, then a perceptron, each added to its input."""
-    size, attention = list(part_size), block.attention
-    parts = block.partition(block.attention_norm(x), size)
+    attention = block.attention
+    parts = partition(block.attention_norm(x), part_size, block.parts)
     per_head = attention.qkv(parts).flatten(1, 2).unflatten(-1, (-1, 3 * attention.dim_head))
     query, key, value = per_head.transpose(1, 2).chunk(3, dim=-1)
     similarity = (query @ key.mT) * attention.dim_head**-0.5
     attended = (similarity.softmax(-1) @ value).transpose(1, 2).reshape(parts.shape)
-    merged = block.reverse(attention.projection(attended), size, list(x.shape[1:3]))
+    height, width = x.shape[1:3]
+    merged = merge(attention.projection(attended), (height, width), block.parts)
     x = x + block.attention_scale(merged)
     learnt = block.mlp.fc2(gelu(block.mlp.fc1(block.mlp_norm(x))))
     sum_of_both: Tensor = x + block.mlp_scale(learnt)

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from tests.conftest import OpenSession
 
-from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge
+from etram_pipeline import results
+from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge, recording_name
 
 
 @pytest.fixture
@@ -126,3 +128,25 @@ def test_the_executor_is_that_of_the_environment_or_the_one_asked_for(
 def test_an_unknown_executor_names_the_nearest(executors: Path) -> None:
     with pytest.raises(ConfigurationError, match="unknown executor 'clutser'; did you mean 'clus"):
         load_globals(executors, executor="clutser")
+
+
+def test_results_of_two_recordings_never_share_a_name() -> None:
+    paths = ["a/street.raw", "b/street.raw", "a/street.dat", "a/street", "/a/street.raw", 7]
+    names = {recording_name(path) for path in paths}
+    assert len(names) == len(paths)
+    assert recording_name("a/street.raw").startswith("street-")
+    assert recording_name("a/street.raw") == recording_name("./a/street.raw")
+
+
+def test_applying_to_a_second_recording_keeps_what_was_made_of_the_first(
+    session: OpenSession,
+) -> None:
+    names = ("detections", "annotated_video", "quality_page")
+    places: dict[str, set[str]] = {name: set() for name in names}
+    for recording in ("a/street.raw", "b/street.raw"):
+        with session("recording", recording=recording) as active:
+            catalog = active.load_context().catalog
+        for name, found in places.items():
+            found.add(str(results.place_of(catalog.get(name))))
+    assert all(len(found) == 2 for found in places.values())
+    assert all("street-" in path for found in places.values() for path in found)

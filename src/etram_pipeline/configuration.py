@@ -9,6 +9,7 @@ takes the executor of another environment, or one of a kind that needs no more t
 """
 
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,15 @@ class ConfigLoader(OmegaConfigLoader):
         if not isinstance(loaded, DictConfig):
             raise ConfigurationError(f"{folder / name}.yml holds a list, not parameters")
         return folder / f"{name}.yml", loaded
+
+
+def recording_name(path: object) -> str:
+    """Name of what is made of a recording or a folder of them: `street-3f9a1c`.
+
+    Recordings of one name in different folders, or in different formats, have different names.
+    """
+    where = Path(str(path))
+    return f"{where.stem}-{sha256(str(where.absolute()).encode()).hexdigest()[:6]}"
 
 
 def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from kedro.pipeline.node import Node
 
 from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.display import Display
+from etram_pipeline.results import outline, print_results
 from etram_pipeline.sequences.executors import close_kept
 
 logger = logging.getLogger(__name__)
@@ -63,10 +65,39 @@ class Executors:
 
 
 class Announcement:
-    """Says which node is at work."""
+    """Says what a run will do, how far it is, and what came of it."""
+
+    def __init__(self) -> None:
+        self._display = Display()
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Say what is ahead, and begin to show how far it is."""
+        logger.info("%s", outline(run_params, pipeline, catalog))
+        self._display.start("starting")
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
+        """Show that the node waits for what it reads."""
+        if not dataset_name.startswith("params:"):
+            self._display.enter(node.name, f"reading {dataset_name}")
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Log the node's name, and what its inputs become."""
         outputs = ", ".join(node.outputs)
         logger.info("%s → %s", node.name, outputs)
+        self._display.enter(node.name)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Print what the run made, and where it is."""
+        self._display.stop()
+        print_results(pipeline, catalog)
+
+    @hook_impl(tryfirst=True)
+    def on_pipeline_error(self) -> None:
+        """Show nothing any more."""
+        self._display.stop()

@@ -3,7 +3,7 @@
 import os
 import warnings
 
-from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.hooks import Announcement, Contradictions, Executors
 from etram_pipeline.session import Session
 from etram_pipeline.tracking import Tracking
@@ -19,6 +19,7 @@ CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    "custom_resolvers": {"recording_name": recording_name},
     "config_patterns": {"tracking": ["tracking*"]},
     "merge_strategy": {"parameters": "soft", "globals": "soft", "tracking": "soft"},
 }

@@ -1,19 +1,21 @@
 """Datasets that are computed when they are saved."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import rich
 from kedro.io import DatasetError
 from pydantic import ValidationError
-from rich.console import Console
 from tests.sequences.recordings import DATASET, KEYS, write_recordings
 
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.progress import Progress
 from etram_pipeline.datasets import stores
 from etram_pipeline.datasets.stores import LabelledFramesDataset
 from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.sequences import state
+from etram_pipeline.sequences.executors import ExecutorConfig
 from etram_pipeline.sequences.executors.processes import Config as Processes
 from etram_pipeline.sequences.preprocess import LabelJob, label_jobs
 
@@ -63,7 +65,7 @@ def test_in_a_log_progress_is_told_every_few_seconds_only(
     with caplog.at_level(logging.INFO):
         LabelledFramesDataset(path=str(tmp_path / "one"), executor=INLINE).save(jobs)
     assert "1 of 3 recordings" not in caplog.text
-    assert "labels_v2: 3 of 3 recordings in 0 s" in caplog.text
+    assert "labels_v2: 3 of 3 recordings in " in caplog.text
 
     monkeypatch.setattr(stores, "_TELL_EVERY_S", 0.0)
     with caplog.at_level(logging.INFO):
@@ -71,15 +73,41 @@ def test_in_a_log_progress_is_told_every_few_seconds_only(
     assert "labels_v2: 1 of 3 recordings, 0 s to go (train/a)" in caplog.text
 
 
-def test_on_a_terminal_progress_is_a_bar(
+def test_how_far_it_is_is_told_with_the_recording_at_work(
     tmp_path: Path, jobs: dict[str, LabelJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console = Console(force_terminal=True, width=120, record=True)
-    monkeypatch.setattr(rich, "get_console", lambda: console)
+    told: list[Progress] = []
+    monkeypatch.setattr(state, "tell_progress", lambda *told_: told.append(Progress(*told_)))
 
     LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).save(jobs)
 
-    assert "labels_v2" in console.export_text()
+    assert [one.text for one in told][:2] == [
+        "0 of 3 recordings, 0 s to go",
+        "0 of 3 recordings, 0 s to go; now train/a",
+    ]
+    assert told[-1].done == told[-1].total
+
+
+@pytest.mark.parametrize(
+    ("asked", "num_bytes", "expected"),
+    [
+        ("processes", 1000, "inline"),
+        ("processes", 9_000_000, "processes"),
+        ("inline", 9_000_000, "inline"),
+        ("dask", 1000, "dask"),
+    ],
+)
+def test_no_process_is_started_for_less_work_than_that_takes(
+    jobs: dict[str, LabelJob], tmp_path: Path, asked: str, num_bytes: int, expected: str
+) -> None:
+    if asked == "dask":
+        pytest.importorskip("distributed")
+    file = tmp_path / "large"
+    with file.open("wb") as large:
+        large.truncate(num_bytes)
+    job = replace(jobs["train/a"], label_path=file)
+    executor = ExecutorConfig.model_validate({"kind": asked})
+    assert stores.where_to_run(executor, [job]).kind == expected
 
 
 def test_saving_where_nothing_can_be_written_fails(

@@ -17,6 +17,8 @@ from etram_pipeline.reports.video import write_video
 
 EVIL = "test/<script>alert('x')</script>"
 
+PACKAGE = Path(page.__file__).parent
+
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
@@ -113,3 +115,10 @@ def test_figures_keep_their_texts_and_follow_the_theme(full: ReportContent) -> N
 def test_headline_that_was_not_evaluated_is_refused(metrics: Metrics) -> None:
     with pytest.raises(ProtocolError, match="'other' are wanted"):
         write_page(ReportContent(metrics={"mine": metrics}, headline="other"))
+
+
+def test_no_row_of_a_table_is_hidden() -> None:
+    """Neither by a box that scrolls nor by a limit: pages are printed and searched, too."""
+    styles = (PACKAGE / "templates/report.css").read_text()
+    assert "max-height" not in styles
+    assert "overflow-y" not in styles

@@ -188,7 +188,7 @@ def test_only_recordings_whose_settings_changed_are_computed_again(
 
     assert computed() == ["train/b"]
     assert FrameStore(root)["train/b"].read(5, 6).max() == 15
-    assert "3 of 4 recordings are up to date" in caplog.text
+    assert "3 of 4 recordings up to date" in caplog.text
     assert "1 to compute (1 of them again)" in caplog.text
 
 

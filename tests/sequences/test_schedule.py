@@ -164,7 +164,7 @@ def test_without_a_full_clip_mixed_lanes_all_stream(toys: Windows) -> None:
 
 
 def test_nothing_to_train_on_is_an_error() -> None:
-    with pytest.raises(StoreError, match="none of 1 recordings has a labelled window"):
+    with pytest.raises(StoreError, match="no labelled window to train on in 1 recording"):
         take(1, MIXED, Lanes(2), {"empty": np.empty(0, np.int64)})
 
 

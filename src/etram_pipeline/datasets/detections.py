@@ -13,6 +13,7 @@ from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 
 INDEX = "index.json"
@@ -66,7 +67,7 @@ class DetectionStore(Mapping[str, DetectionTable]):
         return len(self._counts)
 
     def __repr__(self) -> str:
-        return f"DetectionStore({self._root}, {len(self)} recordings)"
+        return f"DetectionStore({self._root}, {counted(len(self), 'recording')})"
 
     def __fingerprint__(self) -> object:
         return [self.training_run_id, self._counts]

@@ -6,7 +6,7 @@ from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
-from etram_pipeline.datasets.stores import ComputedDataset, shown_progress, table_preview
+from etram_pipeline.datasets.stores import ComputedDataset, logged_progress, table_preview
 from etram_pipeline.sequences.executors import open_executor
 from etram_pipeline.sequences.export.dataset import Export, write_dataset
 from etram_pipeline.sequences.export.layout import DatasetSummary, read_summary
@@ -29,8 +29,8 @@ class ExportDataset(ComputedDataset[Export, Path]):
 
     @override
     def save(self, data: Export) -> None:
-        with open_executor(self.executor) as executor, shown_progress("export") as progress:
-            write_dataset(self._path, data, executor, progress)
+        with open_executor(self.executor) as executor:
+            write_dataset(self._path, data, executor, logged_progress("export"))
 
     @override
     def _exists(self) -> bool:

@@ -1,8 +1,7 @@
 """What preprocessing makes of recordings, computed on saving where it is missing or stale."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.sequences.build import build
-from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.sequences.executors import ExecutorConfig, inline, open_executor, processes
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS, Product
 from etram_pipeline.sequences.progress import Interval, Progress, Tell
@@ -25,6 +24,7 @@ Loaded = TypeVar("Loaded")
 Store = TypeVar("Store")
 
 _TELL_EVERY_S = 5.0
+_LEAST_BYTES_FOR_PROCESSES = 8_000_000  # about a second of work, as starting a process is
 
 
 class ComputedDataset(AbstractDataset[Computed, Loaded]):
@@ -149,32 +149,34 @@ def build_store(
     raise_failures: bool,
 ) -> None:
     """Bring what is stored under `path` up to date with `jobs`, and show how far that is."""
-    with open_executor(executor) as pool, shown_progress(product) as progress:
-        build(path, product, jobs, pool, progress=progress, raise_failures=raise_failures)
+    with open_executor(where_to_run(executor, jobs.values())) as pool:
+        tell = logged_progress(product)
+        build(path, product, jobs, pool, progress=tell, raise_failures=raise_failures)
 
 
-@contextmanager
-def shown_progress(product: str) -> Iterator[Tell]:
-    """A bar on a terminal, a line in the log every few seconds elsewhere."""
+def logged_progress(product: str) -> Tell:
+    """Logs a line every few seconds where the log is not on a terminal, which has a bar."""
     import rich
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bars
 
-    console = rich.get_console()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(product, total=None, text="")
-        since_told = Interval(_TELL_EVERY_S)
+    is_terminal = rich.get_console().is_terminal
+    since_told = Interval(_TELL_EVERY_S)
 
-        def tell(key: str, progress: Progress) -> None:
-            # Bytes are a better measure than recordings; where nothing is read, there are none.
-            done, total = progress.num_bytes_done, progress.num_bytes_all
-            bars.update(bar, completed=done or progress.num_done, total=total or progress.num_all)
-            bars.update(bar, text=str(progress))
-            if not console.is_terminal and since_told.has_passed():
-                logger.info("%s: %s (%s)", product, progress, key)
+    def tell(key: str, progress: Progress) -> None:
+        if not is_terminal and since_told.has_passed():
+            logger.info("%s: %s (%s)", product, progress, key)
 
-        yield tell
+    return tell
+
+
+def where_to_run(executor: ExecutorConfig, jobs: Iterable[Job]) -> ExecutorConfig:
+    """Where to run the jobs: here, if reading it all takes less time than a process to start."""
+    if not isinstance(executor, processes.Config):
+        return executor
+    files = {path for job in jobs for path in job.inputs}
+    num_bytes = sum(path.stat().st_size for path in files if path.is_file())
+    if num_bytes >= _LEAST_BYTES_FOR_PROCESSES:
+        return executor
+    return inline.Config(kind="inline")
 
 
 def table_preview(columns: list[str], rows: list[list[Any]]) -> TablePreview:

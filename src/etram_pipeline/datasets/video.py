@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from kedro.io import DatasetError
 from typing_extensions import override
 
 from etram_pipeline.datasets.files import SingleFileDataset
+
+_SUFFIXES = (".mp4", ".m4v")
 
 
 class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
@@ -19,6 +22,14 @@ class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
         filepath: The MP4 file, relative to the project.
         metadata: Read by kedro-viz and by the tracking hook.
     """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        if self._filepath.suffix.lower() not in _SUFFIXES:
+            raise DatasetError(
+                f"videos are written as MP4, not as '{self._filepath.suffix}': in {filepath}, "
+                f"change the end to {' or '.join(_SUFFIXES)}"
+            )
 
     @override
     def load(self) -> Path:

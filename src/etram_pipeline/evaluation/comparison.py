@@ -1,6 +1,7 @@
 """Comparing results that may be compared."""
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
 
 
@@ -40,7 +41,7 @@ def _differences(before: Metrics, after: Metrics) -> str:
 
 def _ground_truth(metrics: Metrics) -> str:
     labels = {name: part.num_labels for name, part in metrics.per_class.items()}
-    return f"{metrics.num_recordings} recordings with labels {labels}"
+    return f"{counted(metrics.num_recordings, 'recording')} with labels {labels}"
 
 
 def _unprefixed(metrics: Metrics) -> dict[str, float]:

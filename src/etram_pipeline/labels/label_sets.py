@@ -30,6 +30,7 @@ import numpy as np
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError
+from etram_pipeline.core.wording import counted
 
 LabelSet = Literal["eight classes", "three super-classes"]
 
@@ -96,7 +97,8 @@ class LabelFolder:
             return Evidence(EIGHT, f"class ids up to {largest}")
         num_etram = sum(bool(_ETRAM_FILE.fullmatch(file.name)) for file in self.largest_ids)
         if num_etram >= ENOUGH_RECORDINGS:
-            return Evidence(THREE, f"no class id above {largest} in {num_etram} recordings")
+            recordings = counted(num_etram, "recording")
+            return Evidence(THREE, f"no class id above {largest} in {recordings}")
         for part in reversed(self.path.parts):
             for label_set, pattern in _FOLDER_NAMES.items():
                 if pattern.search(part):

@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.canvas import add_legend, new_figure
@@ -39,7 +40,8 @@ def draw_figures(
             f"metrics of {headline!r} are wanted, but those evaluated are {sorted(metrics)}: "
             "change report.headline or evaluate"
         )
-    about = f"{headline} · {shown.num_labels:,} labels in {shown.num_frames:,} frames"
+    labels, frames = counted(shown.num_labels, "label"), counted(shown.num_frames, "frame")
+    about = f"{headline} · {labels} in {frames}"
     figures: dict[str, Figure | None] = {
         "precision_recall": draw_precision_recall(shown, about),
         "class_precision": draw_class_precision(shown, about),

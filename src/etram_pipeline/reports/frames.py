@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from etram_pipeline.core.wording import counted
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.sequences.store import StoredFrames
 
@@ -38,9 +39,9 @@ def warn_of_missed_frames(
             missed.append(f"{key}: {len(frames.frame_windows)} of {num_frames}")
     if missed:
         logger.warning(
-            "only some of the labelled frames of %d recordings coincide with the end of a window "
+            "only some of the labelled frames of %s coincide with the end of a window "
             "(%s%s); the others count as missed: use windows.kind label_aligned",
-            len(missed),
+            counted(len(missed), "recording"),
             "; ".join(missed[:_LOGGED_NAMES]),
             "; …" if len(missed) > _LOGGED_NAMES else "",
         )

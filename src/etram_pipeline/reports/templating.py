@@ -6,6 +6,7 @@ from itertools import zip_longest
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from etram_pipeline.core.wording import counted
 from etram_pipeline.reports.wording import number_text
 
 
@@ -20,6 +21,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
     )
     environment.filters["number_text"] = number_text
     environment.filters["with_code"] = with_code
+    environment.globals["counted"] = counted
     return environment.get_template(template).render(values)
 
 

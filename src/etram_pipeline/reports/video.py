@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Int64
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.progress import tell_progress
 from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
@@ -135,6 +136,8 @@ def annotate_recording(
             frames.read(first, min(first + _WINDOWS_PER_READ, stop)), start=first
         ):
             time_us = int(frames.stop_us[window])
+            done, total = window - start, stop - start
+            tell_progress(f"picture {done + 1} of {total} of {frames.key}", done, total)
             yield annotator.draw(
                 Scene(
                     frame=frame,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
+from etram_pipeline.core.wording import share
 from etram_pipeline.sequences.exclusive import exclusive, sweep
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import Index, Product, read_index, write_index
@@ -110,8 +111,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {num_hidden} more, see the log"]
         num_all = len(index.failed) + len(index.recordings) + len(index.skipped)
         raise StoreError(
-            f"{len(index.failed)} of {num_all} recordings failed; the others are kept, and the "
-            "next run tries again:\n" + "\n".join(shown)
+            f"{share(len(index.failed), num_all, 'recording')} failed; the others are kept, and "
+            "the next run tries again:\n" + "\n".join(shown)
         )
     if index.skipped and not index.recordings:
         key, skip = next(iter(index.skipped.items()))

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from etram_pipeline.core.wording import share
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
         return self.seconds * (self.num_all / self.num_done - 1) if self.num_done else 0.0
 
     def __str__(self) -> str:
-        text = f"{self.num_done} of {self.num_all} recordings"
+        text = share(self.num_done, self.num_all, "recording")
         if self.num_events:
             rate = self.events_per_s / 1e6
             text += f", {self.num_events / 1e6:.1f} million events, {rate:.1f} million/s"

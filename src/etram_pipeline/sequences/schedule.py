@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.wording import counted
 from etram_pipeline.sequences.repetition import FrameClasses, frame_factors, repeated
 
 Sampling = Literal["stream", "random", "whole"]
@@ -161,7 +162,7 @@ def training_schedule(
     streams = [p for name in names for p in stream_parts(name, frame_windows[name], length)]
     items = [p for name in names for p in random_parts(name, frame_windows[name], length)]
     if not streams:
-        raise StoreError(f"none of {len(names)} recordings has a labelled window to train on")
+        raise StoreError(f"no labelled window to train on in {counted(len(names), 'recording')}")
     num_random = sampling.num_random(lanes.count)
     if num_random and not items:
         if sampling.kind == "random":

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
+from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.core.wording import counted, share
 from etram_pipeline.sequences.exclusive import Claim
 from etram_pipeline.sequences.executors import worker_was_killed
 from etram_pipeline.sequences.job import Job, Outcome, Task
@@ -26,6 +28,7 @@ from etram_pipeline.sequences.staleness import examine, is_still_skipped
 logger = logging.getLogger(__name__)
 
 _MOST_REASONS_SHOWN = 10
+_MOST_AT_WORK_SHOWN = 2
 _SAVE_EVERY_S = 5.0
 
 _KILLED = (
@@ -90,13 +93,16 @@ class State:
                 self._finished[key] = finding.entry
             elif finding.reason:
                 reasons[key] = finding.reason
+        if not self.jobs:
+            logger.info("nothing to compute in %s", self.claim.root)
+            return
+        num_wanted, num_again = len(self.to_compute), len(reasons)
         logger.info(
-            "%d of %d recordings are up to date in %s; %d to compute%s",
-            len(self._finished),
-            len(self.jobs),
+            "%s up to date in %s%s%s",
+            share(len(self._finished), len(self.jobs), "recording"),
             self.claim.root,
-            len(self.to_compute),
-            f" ({len(reasons)} of them again)" if reasons else "",
+            f"; {num_wanted:,} to compute" if num_wanted else "",
+            f" ({num_again:,} of them again)" if num_again else "",
         )
         _say(reasons)
 
@@ -104,12 +110,14 @@ class State:
         """Run the jobs that are to compute; what they come to is noted, not raised."""
         todo = self.to_compute
         self._clock = Clock(len(todo), sum(map(self._num_bytes, todo)))
+        self._tell_how_far([])
         # Those that lost their worker go alone, for several at once may need too much memory.
         for key in self._run(executor, todo):
             for _ in self._run(executor, [key]):
                 self._fail(key, _KILLED)
                 self._report(key)
         self._failed |= dict.fromkeys(self.to_compute, _NOT_TRIED)
+        self._tell_how_far([])
         self._summarise()
 
     def index(self, *, complete: bool) -> Index:
@@ -130,7 +138,8 @@ class State:
     def _identify_inputs(self) -> None:
         num_hashed = sum(len(job.inputs) for job in self.jobs.values() if job.check_content)
         if num_hashed:
-            logger.info("reading %d files to tell by their content what changed", num_hashed)
+            files = counted(num_hashed, "file")
+            logger.info("reading %s to tell by their content what changed", files)
         with ThreadPoolExecutor(num_cores()) as threads:
             origins = {key: threads.submit(job.origin) for key, job in self.jobs.items()}
             for key, origin in origins.items():
@@ -146,6 +155,7 @@ class State:
         try:
             for key in keys:
                 if not self._is_full:
+                    self._tell_how_far([*running.values(), key])
                     running[self._submit(executor, key)] = key
                     self._settle_finished(running, killed, timeout=0.0)
             while running:
@@ -170,6 +180,7 @@ class State:
         killed: list[str],
         timeout: float | None = None,
     ) -> None:
+        self._tell_how_far([key for future, key in running.items() if future.running()])
         done, _ = wait(running, timeout, return_when=FIRST_COMPLETED)
         for future in done:
             key = running.pop(future)
@@ -214,6 +225,18 @@ class State:
                 write_index(self.claim.root, self.claim.product, self.index(complete=False))
         if self.tell is not None:
             self.tell(key, self._clock.read())
+
+    def _tell_how_far(self, at_work: list[str]) -> None:
+        """Tell whoever shows it, with the recordings that are being computed."""
+        progress = self._clock.read()
+        # Bytes are a better measure than recordings; where nothing is read, there are none.
+        done, total = progress.num_bytes_done, progress.num_bytes_all
+        shown = ", ".join(at_work[:_MOST_AT_WORK_SHOWN]) + ("…" if at_work[2:] else "")
+        tell_progress(
+            f"{progress}{f'; now {shown}' if at_work else ''}",
+            done if total else progress.num_done,
+            total or progress.num_all,
+        )
 
     def _summarise(self) -> None:
         progress = self._clock.read()

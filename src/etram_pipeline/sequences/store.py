@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import file_identity
+from etram_pipeline.core.wording import counted
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.sequences.images import read_images
 from etram_pipeline.sequences.layout import (
@@ -134,7 +135,7 @@ class Store(Mapping[str, Stored]):
         return len(self._files)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._root}, {len(self)} recordings)"
+        return f"{type(self).__name__}({self._root}, {counted(len(self), 'recording')})"
 
     def __fingerprint__(self) -> object:
         return self.identity(self)

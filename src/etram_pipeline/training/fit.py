@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
@@ -135,11 +136,11 @@ def _build_module(
         mlflow_run_id=blueprint.mlflow_run_id,
     )
     logger.info(
-        "training %.1f million parameters on %d recordings with %d boxes for %d steps",
+        "training %.1f million parameters on %s with %s for %s",
         sum(parameter.numel() for parameter in detector.parameters()) / 1e6,
-        len(train.frames),
-        sum(len(labelled.labels) for labelled in train.labels.values()),
-        settings.max_steps,
+        counted(len(train.frames), "recording"),
+        counted(sum(len(labelled.labels) for labelled in train.labels.values()), "box", "boxes"),
+        counted(settings.max_steps, "step"),
     )
     score = ValidationScore(
         labels={name: val.labels[name].labels for name in val.frames},

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.core.wording import share
 from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.sequences.dataset import ClipDataset, ScheduleSampler, WindowFrames
@@ -53,8 +55,12 @@ def predict_recordings(
     batch_bytes = settings.lanes * settings.clip_length * window_bytes(frames)
     workers = num_workers(settings.workers, batch_bytes, on_gpu=device.type == "cuda")
     loader = clip_loader(dataset, sampler, workers, pin_memory=device.type == "cuda")
-    for batch, found in _detect(detector.to(device).eval(), loader, device, settings):
+    detected = _detect(detector.to(device).eval(), loader, device, settings)
+    for number, (batch, found) in enumerate(detected, start=1):
         collector.add(batch, found)
+        num_done = sum(not left for left in clips_left.values())
+        text = f"{share(num_done, len(clips_left), 'recording')}, {number} of {len(steps)} batches"
+        tell_progress(text, number, len(steps))
         for name in filter(None, batch.recordings):
             clips_left[name] -= 1
             if not clips_left[name]:

@@ -1,99 +1,103 @@
-"""How far a training is: a bar where someone looks at it, lines in the log elsewhere."""
+"""How far a training is: told to the display of the run, and in lines of the log."""
 
 import logging
 import time
-from datetime import timedelta
+from collections.abc import Mapping
+from typing import Any
 
 import rich
 from pytorch_lightning import Callback, LightningModule, Trainer
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from typing_extensions import override
+
+from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.sequences.progress import Interval, duration
 
 logger = logging.getLogger(__name__)
 
+LOG_EVERY_S = 20.0
+
+_NO_PARTS = {"loss", "num_foreground", "num_targets"}
+
 
 class Progress(Callback):
-    """Shows step, loss, validation score, speed and remaining time."""
+    """Tells step, losses, learning rate, validation score, speed and remaining time."""
 
     def __init__(self, monitor: str, every_steps: int) -> None:
-        """Refresh every `every_steps` steps; `monitor` is the name of the validation score."""
+        """Tell every `every_steps` steps; `monitor` is the name of the validation score."""
         self._monitor = monitor
         self._every_steps = every_steps
-        self._bar: Bar | None = None
         self._started = 0.0
         self._first_step = 0
+        self._outputs: Mapping[str, Any] = {}
+        self._since_logged = Interval(LOG_EVERY_S)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
         self._first_step = trainer.global_step
-        if not (trainer.is_global_zero and rich.get_console().is_terminal):
-            return
-        self._bar = Bar(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=rich.get_console(),
-            transient=True,
-        )
-        self._bar.add_task(
-            "training", total=trainer.max_steps, completed=trainer.global_step, figures=""
-        )
-        self._bar.start()
+        self._since_logged = Interval(LOG_EVERY_S)
+        tell_progress(f"step {trainer.global_step}", trainer.global_step, trainer.max_steps)
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        # Reading the loss waits for the device, so it is not done at every step.
-        if self._bar and trainer.global_step % self._every_steps == 0:
-            self._show(trainer)
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: object
+    ) -> None:
+        self._outputs = outputs
+        is_silent = self._since_logged.has_passed()
+        # Reading the losses waits for the device, so it is not done at every step.
+        if is_silent or trainer.global_step % self._every_steps == 0:
+            self._tell(trainer, self._state(trainer), log=is_silent and _shows_no_bar(trainer))
+
+    @override
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        num_batches = int(sum(map(float, trainer.num_val_batches)))
+        text = f"step {trainer.global_step}: validated {batch_idx + 1} of {num_batches} batches"
+        log = self._since_logged.has_passed() and _shows_no_bar(trainer)
+        self._tell(trainer, text, log=log)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._tell(trainer, self._state(trainer), log=True)
+        self._since_logged = Interval(LOG_EVERY_S)
+
+    def _tell(self, trainer: Trainer, text: str, *, log: bool) -> None:
+        tell_progress(text, trainer.global_step, trainer.max_steps)
+        if log and trainer.is_global_zero:
+            logger.info("%s", text)
+
+    def _state(self, trainer: Trainer) -> str:
         seconds = time.perf_counter() - self._started
-        speed = (trainer.global_step - self._first_step) / seconds
-        left = timedelta(
-            seconds=round((trainer.max_steps - trainer.global_step) / max(speed, 1e-9))
+        speed = (trainer.global_step - self._first_step) / max(seconds, 1e-9)
+        left_s = (trainer.max_steps - trainer.global_step) / max(speed, 1e-9)
+        return (
+            f"step {trainer.global_step} of {trainer.max_steps}: {self._figures(trainer)}, "
+            f"{speed:.2f} steps/s, {duration(left_s)} left"
         )
-        if trainer.is_global_zero:
-            logger.info(
-                "step %d of %d: %s, %.2f steps/s, %s left",
-                trainer.global_step,
-                trainer.max_steps,
-                self._figures(trainer),
-                speed,
-                left,
-            )
-
-    @override
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._close()
-
-    @override
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        self._close()
-
-    def _show(self, trainer: Trainer) -> None:
-        if self._bar:
-            self._bar.update(
-                self._bar.task_ids[0],
-                completed=trainer.global_step,
-                figures=self._figures(trainer),
-            )
 
     def _figures(self, trainer: Trainer) -> str:
-        shown = {"loss": "train/loss", "AP": self._monitor, "AP50": f"{self._monitor}_50"}
-        metrics = trainer.callback_metrics
-        figures = [
-            f"{name} {float(metrics[key]):.3g}" for name, key in shown.items() if key in metrics
+        losses = {name: float(value) for name, value in self._outputs.get("metrics", {}).items()}
+        figures = [f"{name} {value:.3g}" for name, value in losses.items() if name == "loss"]
+        if parts := [f"{name} {losses[name]:.3g}" for name in losses if name not in _NO_PARTS]:
+            figures[-1:] = [f"{' '.join(figures)} ({', '.join(parts)})"]
+        if "learning_rate" in self._outputs:
+            figures.append(f"rate {self._outputs['learning_rate']:.2g}")
+        scores = {"AP": self._monitor, "AP50": f"{self._monitor}_50"}
+        figures += [
+            f"{word} {float(trainer.callback_metrics[name]):.3g}"
+            for word, name in scores.items()
+            if name in trainer.callback_metrics
         ]
-        return ", ".join(figures)
+        return ", ".join(figures) or "no step yet"
 
-    def _close(self) -> None:
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
+
+def _shows_no_bar(trainer: Trainer) -> bool:
+    """Whether the log is where to look: launched processes have no display of their own."""
+    return trainer.world_size > 1 or not rich.get_console().is_terminal

@@ -1,7 +1,6 @@
 """Nodes of the report pipeline: what a person looks at."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +82,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     quality_report: DataFrame,
     frames_report: DataFrame,
     checkpoint: Path,
+    run_facts: Mapping[str, str],
+    train: TrainSettings,
     report: ReportSettings,
 ) -> str:
     """The report page, as HTML."""
@@ -99,7 +101,11 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         video=annotated_video,
         quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
-        run=_what_ran(checkpoint, histograms, labelled_frames),
+        run={
+            **run_facts,
+            **_training(history, train),
+            **_what_ran(checkpoint, histograms, labelled_frames),
+        },
     )
     return page.write_page(content)
 
@@ -123,6 +129,13 @@ def _most_labelled(detections: DetectionStore, labelled_frames: LabelStore) -> s
     return max(detections, key=lambda key: boxes[key].num_boxes if key in boxes else 0)
 
 
+def _training(history: Sequence[Mapping[Any, Any]], train: TrainSettings) -> dict[str, Any]:
+    if not history:  # a detector from elsewhere, of which nobody knows
+        return {}
+    steps = max(int(row["step"]) for row in history)
+    return {"training steps": steps, "seed": f"{train.seed}, as configured for this run"}
+
+
 def _what_ran(
     checkpoint: Path, histograms: FrameStore, labelled_frames: LabelStore
 ) -> dict[str, Any]:
@@ -138,7 +151,6 @@ def _what_ran(
         "dataset fingerprint": fingerprint([histograms, labelled_frames]),
         "trained on": trained.dataset_fingerprint,
         "training run (MLflow)": trained.mlflow_run_id or "not tracked",
-        "this run (MLflow)": os.environ.get("MLFLOW_RUN_ID", "not tracked"),
         "detector settings": trained.detector_config.model_dump(serialize_as_any=True),
         "representation settings": trained.representation,
     }

@@ -19,6 +19,7 @@ SHOWN = (
     "quality_report",
     "frames_report",
     "checkpoint",
+    "run_facts",
 )
 """Datasets the page shows."""
 
@@ -34,7 +35,7 @@ def create_pipeline() -> Pipeline:
         ),
         Node(
             write_report,
-            {name: name for name in SHOWN} | {"report": "params:report"},
+            {name: name for name in SHOWN} | {"train": "params:train", "report": "params:report"},
             "report_page",
             name="write_report",
         ),

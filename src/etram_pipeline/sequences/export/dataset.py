@@ -13,6 +13,7 @@ from pathlib import Path
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
+from etram_pipeline.core.wording import counted, share
 from etram_pipeline.sequences.build import build
 from etram_pipeline.sequences.exclusive import exclusive
 from etram_pipeline.sequences.export import layout
@@ -67,8 +68,8 @@ class Export:
                 f"frames in {self.labels}: change `export.splits`, or run `preprocess` on some"
             )
         if len(of_splits) > len(keys):
-            num_left_out = len(of_splits) - len(keys)
-            logger.warning("%d recordings without labelled frames are left out", num_left_out)
+            left_out = counted(len(of_splits) - len(keys), "recording")
+            logger.warning("%s without labelled frames left out", left_out)
         return {key: self._job(root, key) for key in keys}
 
     def _job(self, root: Path, key: str) -> Job:
@@ -184,8 +185,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {len(shown) - _MOST_FAILURES_SHOWN} more"]
         num_all = len(index.failed) + len(index.skipped) + len(index.recordings)
         raise StoreError(
-            f"{len(index.failed)} of {num_all} recordings could not be exported; the others are, "
-            "and the next run tries again:\n" + "\n".join(shown)
+            f"{share(len(index.failed), num_all, 'recording')} could not be exported; the others "
+            "are, and the next run tries again:\n" + "\n".join(shown)
         )
     if not index.recordings:
         raise NoLabelsError("no window of any recording ends at a labelled frame")

@@ -1,0 +1,32 @@
+"""How far the work at hand is: told by those who do it, read by whoever shows it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one stage of a run is.
+
+    Attributes:
+        text: What is done, in words; empty if nothing is known.
+        done: How much is done, in any unit.
+        total: How much there is to do, in the same unit; None if that is not known.
+    """
+
+    text: str = ""
+    done: float | int = 0
+    total: float | int | None = None
+
+
+class _Latest:
+    progress = Progress()
+
+
+def tell_progress(text: str = "", done: float | int = 0, total: float | int | None = None) -> None:
+    """Say how far this process is with the stage at work; cheap enough for every batch."""
+    _Latest.progress = Progress(text, done, total)
+
+
+def latest_progress() -> Progress:
+    """What was told last."""
+    return _Latest.progress

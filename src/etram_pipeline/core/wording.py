@@ -1,0 +1,25 @@
+"""Counts as people read them."""
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `no recordings`, `1 recording`, `1,200 recordings`.
+
+    Args:
+        number: How many there are.
+        noun: What is counted, in the singular.
+        plural: Its plural; by default the singular with an s.
+    """
+    name = noun if number == 1 else plural or f"{noun}s"
+    return f"{number:,} {name}" if number else f"no {name}"
+
+
+def share(part: int, whole: int, noun: str, plural: str = "") -> str:
+    """Part of what is counted: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
+
+    Args:
+        part: How many of them.
+        whole: How many there are.
+        noun: What is counted, in the singular.
+        plural: Its plural; by default the singular with an s.
+    """
+    return f"{part:,} of {counted(whole, noun, plural)}" if whole else counted(0, noun, plural)

@@ -1,0 +1,123 @@
+"""What a run is about to do, and what came of it, in a few lines for the person who started it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from etram_pipeline.core.wording import counted
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+
+DEFAULT_RUN_MINUTES = 5
+"""Time of a first `kedro run` on two cores; see benchmarks/first_run.py."""
+
+_STEPS = {
+    "preprocess": "check and encode the recordings",
+    "quality": "check the recordings",
+    "train": "train the detector",
+    "predict": "detect",
+    "evaluate": "compare with the labels",
+    "report": "write the report",
+    "export": "export the dataset",
+}
+
+_PLACES = {
+    "report_page": "report",
+    "annotated_video": "video",
+    "detections": "detections",
+    "metrics": "metrics",
+    "checkpoint": "detector",
+    "quality_page": "quality",
+    "exported_dataset": "dataset",
+    "histograms": "histograms",
+}
+"""Datasets that a person looks for, and what each is called where results are listed."""
+
+Catalog = CatalogProtocol[Any, Any]
+
+
+def outline(run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Catalog) -> str:
+    """What a run will do, in order, and how long it takes where that was measured."""
+    parts: dict[str, None] = {}
+    for node in pipeline.nodes:
+        part = (node.namespace or node.name).split(".")[0]
+        parts[_words(part, node.outputs, pipeline, catalog)] = None
+    text = f"{counted(len(pipeline.nodes), 'node')}: {' → '.join(parts)}"
+    if _is_default(run_params, catalog):
+        text += f"; about {DEFAULT_RUN_MINUTES} minutes on two cores, less for what is up to date"
+    return text
+
+
+def print_results(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Print the headline metrics and where the results are, one a line, never broken."""
+    import rich
+
+    console = rich.get_console()
+    for line in result_lines(pipeline, catalog):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def result_lines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
+    """Lines that tell what a run made."""
+    made = pipeline.all_outputs()
+    if "metrics" in made:
+        yield _headline(catalog.load("metrics"))
+    if "quality" in made:
+        yield from _unreadable(catalog)
+    for name, word in _PLACES.items():
+        if name in made and (path := place_of(catalog.get(name))) and path.exists():
+            yield f"{word + ':':<12}{path}"
+
+
+def place_of(dataset: object) -> Path | None:
+    """Where a dataset is kept, relative to the working directory where it lies below."""
+    found = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+    if found is None:
+        return None
+    path = Path(str(found))
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _words(part: str, outputs: list[str], pipeline: Pipeline, catalog: Catalog) -> str:
+    if part == "train":
+        settings = catalog.load("params:train")
+        return f"train the detector for {counted(settings.max_steps, 'step')}"
+    if part == "report" and "report_page" not in pipeline.all_outputs():
+        return "draw the video" if "annotated_video" in outputs else "draw figures"
+    if part == "preprocess" and "histograms" not in pipeline.all_outputs():
+        return _STEPS["quality"]
+    return _STEPS.get(part, part)
+
+
+def _is_default(run_params: Mapping[str, Any], catalog: Catalog) -> bool:
+    """Whether the embedded scene goes through all pipelines as the repository has them."""
+    asked = set(run_params.get("runtime_params") or {}) - {"train.seed", "run_name", "run_id"}
+    is_whole = not (run_params.get("pipeline_names") or run_params.get("node_names"))
+    is_local = run_params.get("env") in {None, "local", "base"}
+    scene = type(catalog.get("recordings")).__name__ == "SceneRecordingsDataset"
+    return is_whole and is_local and scene and not asked
+
+
+def _headline(metrics: Mapping[str, Metrics]) -> str:
+    name, first = next(iter(metrics.items()))
+    names = {"AP": "AP", "AP50": "AP_50"}
+    scores = {word: first.overall[key] for word, key in names.items() if key in first.overall}
+    if all(score == NO_GROUND_TRUTH for score in scores.values()):
+        return f"no labels to compare with ({name}, {first.split})"
+    numbers = ", ".join(f"{word} {score:.3f}" for word, score in scores.items())
+    boxes = counted(first.num_labels, "box", "boxes")
+    return f"{numbers} ({name}, {boxes} of {first.split})"
+
+
+def _unreadable(catalog: Catalog) -> Iterator[str]:
+    quality = catalog.load("quality")
+    if quality.failed and not len(quality):
+        yield f"none of the recordings could be read ({len(quality.failed)}):"
+    elif quality.failed:
+        yield f"{counted(len(quality.failed), 'recording')} could not be read:"
+    for key, reason in list(quality.failed.items())[:3]:
+        yield f"  {key}: {reason}"
+    if len(quality.failed) > 3:  # noqa: PLR2004
+        yield f"  and {len(quality.failed) - 3} more, see the quality page"

@@ -1,0 +1,98 @@
+"""What a run says before it starts and after it ends."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rich
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from rich.console import Console
+from tests.conftest import OpenSession
+
+from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.pipeline_registry import register_pipelines
+from etram_pipeline.results import outline, print_results, result_lines
+
+LONG = "a_recording_of_a_long_name_at_an_intersection_in_a_city_by_night_and_in_rain.mp4"
+WHOLE = {"pipeline_names": None, "node_names": None, "env": None, "runtime_params": None}
+
+
+class Unreadable(dict[str, object]):
+    """What the quality check leaves when nothing could be read."""
+
+    @property
+    def failed(self) -> dict[str, str]:
+        return {"test/street": "RecordingError: no events"}
+
+
+def _catalog(video: Path | None = None, **loaded: object) -> DataCatalog:
+    datasets: dict[str, Any] = {name: MemoryDataset(data) for name, data in loaded.items()}
+    if video:
+        datasets["annotated_video"] = FileDataset(filepath=str(video))
+    return DataCatalog(datasets)
+
+
+def _made(name: str) -> Pipeline:
+    return Pipeline([Node(object, None, name, name="make")])
+
+
+def _metrics(labels: int, **overall: float) -> Metrics:
+    construct: Any = Metrics.model_construct  # the rest is not looked at
+    made: Metrics = construct(overall=overall, num_labels=labels, split="test")
+    return made
+
+
+def test_a_place_is_one_line_however_narrow_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / LONG).touch()
+    shown = io.StringIO()
+    monkeypatch.setattr(rich, "get_console", lambda: Console(file=shown, width=60))
+    print_results(_made("annotated_video"), _catalog(tmp_path / LONG))
+    assert shown.getvalue() == f"video:      {tmp_path / LONG}\n"
+
+
+def test_what_is_not_there_is_not_named(tmp_path: Path) -> None:
+    assert not list(result_lines(_made("annotated_video"), _catalog(tmp_path / "none.mp4")))
+
+
+def test_that_nothing_could_be_read_is_said_at_the_end() -> None:
+    lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable())))
+    assert lines == [
+        "none of the recordings could be read (1):",
+        "  test/street: RecordingError: no events",
+    ]
+
+
+def test_the_headline_is_the_first_protocol() -> None:
+    metrics = {"etram_8class": _metrics(1, AP=0.5612, AP_50=0.831), "coco": _metrics(2, AP=0.1)}
+    (line,) = result_lines(_made("metrics"), _catalog(metrics=metrics))
+    assert line == "AP 0.561, AP50 0.831 (etram_8class, 1 box of test)"
+
+
+def test_metrics_without_labels_are_not_shown_as_numbers() -> None:
+    metrics = {"p": _metrics(0, AP=-1.0, AP_50=-1.0)}
+    (line,) = result_lines(_made("metrics"), _catalog(metrics=metrics))
+    assert line == "no labels to compare with (p, test)"
+
+
+def test_the_first_line_says_what_is_ahead_and_how_long_the_default_run_takes(
+    session: OpenSession,
+) -> None:
+    with session("base") as active:
+        catalog = active.load_context().catalog
+    pipelines: dict[str, Pipeline] = register_pipelines()
+    assert isinstance(catalog, DataCatalog)
+    whole = outline(WHOLE, pipelines["__default__"], catalog)
+    assert "train the detector for 400 steps → detect → compare with the labels" in whole
+    assert "minutes on two cores" in whole
+    changed = outline(
+        WHOLE | {"runtime_params": {"train": {"max_steps": 9}}}, pipelines["__default__"], catalog
+    )
+    assert "minutes" not in changed
+    assert outline(WHOLE | {"pipeline_names": ["quality"]}, pipelines["quality"], catalog).endswith(
+        "check the recordings"
+    )
