@@ -15,6 +15,7 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.counter import TimeColumn
 from etram_pipeline.events.formats.fields import NAMES, match_fields
 from etram_pipeline.events.formats.table import BLOCK_EVENTS, Rows, TableRecording
+from etram_pipeline.events.recording import LARGEST_SIZE
 
 NPY_SIGNATURE = b"\x93NUMPY"
 _READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -23,6 +24,10 @@ _MOST_INFLATION = 1032
 """Bytes that one compressed byte can become. Source: zlib.net/zlib_tech.html."""
 _LARGEST_ROW_BYTES = 2**12
 _REMEDY = "fetch or write the file again"
+
+
+Content = IO[bytes] | zipfile.ZipExtFile
+"""A file or a member of an archive, open for reading."""
 
 
 class _Array(NamedTuple):
@@ -81,12 +86,13 @@ class NumpyRecording(TableRecording):
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)
+        self._layout = _read_layout(path)
+        size = _read_size(path) or size
         if size is None:
             raise RecordingError(
-                f"{path}: NumPy's files do not give the size of the sensor; set the parameters "
-                "dataset.height and dataset.width to that of the camera"
+                f"{path}: does not give the size of the sensor; set the parameters dataset.height "
+                "and dataset.width to that of the camera"
             )
-        self._layout = _read_layout(path)
         times = TimeColumn(path, "t", self._layout.dtype_of("t"), self._layout.unit)
         self._describe(self._layout.num_events, times, size)
 
@@ -143,6 +149,22 @@ def _read_layout(path: Path) -> Layout:
     return layout
 
 
+def _read_size(path: Path) -> tuple[int, int] | None:
+    """Height and width of the sensor in px beside the events; None where they are not said."""
+    with _damage_named(path):
+        sides: dict[str, int] = {}
+        for array in _read_headers(path):
+            if _name(array) in {"height", "width"} and math.prod(array.shape) == 1:
+                with _open(path, array.member) as file:
+                    file.seek(array.start)
+                    sides[_name(array)] = int(_read(file, array.dtype, 1)[0])
+        if not sides:
+            return None
+        if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides.values()):
+            raise ValueError(f"height and width must both be from 1 to {LARGEST_SIZE}: {sides}")
+    return sides["height"], sides["width"]
+
+
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     try:
@@ -155,7 +177,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
+def _open(path: Path, member: str | None) -> Iterator[Content]:
     if member is None:
         with path.open("rb") as file:
             yield file
@@ -164,7 +186,7 @@ def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _read(file: IO[bytes], dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
+def _read(file: Content, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
     content = file.read(count * dtype.itemsize)
     if len(content) < count * dtype.itemsize:
         raise EOFError("it ends within the events")
@@ -192,7 +214,7 @@ def _read_headers(path: Path) -> list[_Array]:
     return arrays
 
 
-def _read_header(file: IO[bytes], member: str | None, num_bytes: int) -> _Array:
+def _read_header(file: Content, member: str | None, num_bytes: int) -> _Array:
     """Header of an array whose values must fill the rest of the file or member."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
