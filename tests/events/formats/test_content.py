@@ -72,7 +72,7 @@ def test_a_foreign_file_is_described_and_the_supported_formats_are_named(
     ],
 )
 def test_files_of_suffixes_that_much_else_has_are_looked_into(
-    content: bytes, holds_events: bool, tmp_path: Path
+    content: bytes, *, holds_events: bool, tmp_path: Path
 ) -> None:
     path = tmp_path / "file.txt"
     path.write_bytes(content)
