@@ -45,7 +45,7 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
     foreign = describe_foreign(beginning)
     if foreign is not None:
         description, remedy = foreign
-        raise RecordingError(f"{path}: this is {description}; {remedy}. Supported are {_SUPPORTED}")
+        raise RecordingError(f"{path}: this is {description}; {remedy}; supported are {_SUPPORTED}")
     text = _open_text(path, size) if _is_text(beginning) else None
     if text is not None:
         return text
