@@ -199,7 +199,7 @@ def test_arrays_and_texts_are_recordings_if_they_hold_events(tmp_path: Path) -> 
     np.save(folder / "a.npy", rows)
     np.save(folder / "a_bbox.npy", np.zeros(3, [("t", "i8"), ("x", "f4"), ("w", "f4")]))
     np.save(folder / "calibration.npy", np.eye(3))
-    np.savez(folder / "b.npz", **{name: rows[name] for name in "txyp"})
+    np.savez(folder / "b.npz", t=rows["t"], x=rows["x"], y=rows["y"], p=rows["p"])
     (folder / "c.csv").write_text("t_us,x,y,p\n1,2,3,0\n")
     (folder / "d.txt").write_text("1 2 3 0\n")  # its reader asks for the unit
     (folder / "yolo.txt").write_text("0 0.5 0.5 0.1 0.1\n")

@@ -84,7 +84,7 @@ def test_minus_one_without_a_sign_is_falling(
     polarity = np.where(events.polarity, 1, falling).astype(dtype)
     if dtype == "u1" and layout == "table":
         events.x[:] %= 100
-    columns = {"t": events.t_us, "x": events.x, "y": events.y}
+    columns: dict[str, Any] = {"t": events.t_us, "x": events.x, "y": events.y}
     path = tmp_path / "recording"
     if layout == "npz":
         with path.open("wb") as file:

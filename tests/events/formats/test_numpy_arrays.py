@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def assert_equal(found: Events, wanted: Events) -> None:
         np.testing.assert_array_equal(getattr(found, column), getattr(wanted, column))
 
 
-def columns_of(events: Events) -> dict[str, np.ndarray]:
+def columns_of(events: Events) -> dict[str, Any]:
     return {"t": events.t_us, "x": events.x, "y": events.y, "p": events.polarity}
 
 
@@ -105,9 +106,9 @@ def test_labels_and_other_arrays_are_no_recordings(tmp_path: Path) -> None:
     ],
 )
 def test_archives_that_contradict_themselves_are_refused(
-    columns: dict[str, object], description: str, tmp_path: Path
+    columns: dict[str, Any], description: str, tmp_path: Path
 ) -> None:
-    whole = {name: np.zeros(3, np.int64) for name in "txyp"}
+    whole: dict[str, Any] = {name: np.zeros(3, np.int64) for name in "txyp"}
     np.savez(tmp_path / "a.npz", **{**whole, **columns})
 
     with pytest.raises(RecordingError, match=description):
