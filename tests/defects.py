@@ -80,6 +80,11 @@ def _few_late(files: Files) -> None:
     files.t[:] = np.maximum(files.t, 0)
 
 
+def _in_milliseconds(files: Files) -> None:
+    files.t //= 1000
+    files.boxes["t"] //= 1000
+
+
 def _early(files: Files) -> None:
     files.t[:] -= 100_000
 
@@ -159,6 +164,10 @@ DEFECTS: Mapping[str, tuple[Callable[[Files], None], str]] = {
     "train/few_outside": (_few_outside, "few events outside the sensor"),
     "train/late": (_late, "events timed before an earlier one"),
     "train/few_late": (_few_late, "few events timed before an earlier one"),
+    "train/in_milliseconds": (
+        _in_milliseconds,
+        "times may be in another unit than microseconds",
+    ),
     "train/early": (_early, "events before time zero"),
     "train/stalled": (_stalled, "stretches without events"),
     "train/hot": (_hot, "hot pixels make many of the events"),

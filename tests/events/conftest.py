@@ -76,7 +76,12 @@ ENCODERS: Mapping[str, Encode] = {
     "evt3": encode_evt3,
     "dat": encode_dat,
 }
-FORMATS = ("hdf5", "prophesee_hdf5", "ecf", "aedat4", *ENCODERS)
+FORMATS = (
+    *("hdf5", "hdf5_rows", "hdf5_table", "prophesee_hdf5", "ecf", "aedat4"),
+    *("npz", "npz_compressed", "text"),
+    *ENCODERS,
+)
+"""Formats that say the size of the sensor."""
 
 
 def write_etram(path: Path, events: Events) -> None:
@@ -85,6 +90,53 @@ def write_etram(path: Path, events: Events) -> None:
         for name, values in zip("xytp", _columns(events), strict=True):
             file.create_dataset(f"events/{name}", data=values, **_COMPRESSION)
         file["events/height"], file["events/width"] = HEIGHT, WIDTH
+
+
+def write_rows(path: Path, events: Events) -> None:
+    """One dataset of whole events, their fields in an order of its own."""
+    rows = np.empty(len(events), [("ts", "<u4"), ("pol", "i1"), ("y", "<u2"), ("x", "<i4")])
+    for name, values in zip(("x", "y", "ts", "pol"), _columns(events), strict=True):
+        rows[name] = values
+    rows["pol"][events.polarity == 0] = -1
+    with h5py.File(path, "w") as file:
+        file.create_dataset("events", data=rows, **_COMPRESSION)
+        file["height"], file["width"] = HEIGHT, WIDTH
+
+
+def write_table(path: Path, events: Events) -> None:
+    """Rows of t, x, y and p, where -1 has lost its sign, as v2e writes them."""
+    x, y, t, p = (column.astype(np.int64) for column in _columns(events))
+    table = np.stack([t, x, y, np.where(p, 1, -1)], axis=1).astype(np.uint32)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("events", data=table, maxshape=(None, 4), compression="gzip")
+        file["height"], file["width"] = HEIGHT, WIDTH
+
+
+def write_npz(path: Path, events: Events, save: Callable[..., None] = np.savez) -> None:
+    """An array for each column, beside the size of the sensor."""
+    x, y, t, p = _columns(events)
+    with path.open("wb") as file:
+        save(file, x=x, y=y, t=t, p=p.astype(bool), height=HEIGHT, width=WIDTH)
+
+
+def write_npy(path: Path, events: Events) -> None:
+    """A structured array, which does not say the size of the sensor."""
+    rows = np.empty(len(events), [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "<i2")])
+    for name, values in zip("xytp", _columns(events), strict=True):
+        rows[name] = values
+    with path.open("wb") as file:
+        np.save(file, rows)
+
+
+def write_text(path: Path, events: Events) -> None:
+    """A line for each event, its time in seconds."""
+    x, y, t, p = (column.tolist() for column in _columns(events))
+    lines = [
+        f"{us // 10**6}.{us % 10**6:06d} {column} {row} {rise}"
+        for column, row, us, rise in zip(x, y, t, p, strict=True)
+    ]
+    header = f"# unit: s\n# geometry {WIDTH}x{HEIGHT}\n"
+    path.write_text(header + "".join(f"{line}\n" for line in lines))
 
 
 def write_prophesee(path: Path, events: Events) -> None:
@@ -99,6 +151,12 @@ def write_prophesee(path: Path, events: Events) -> None:
 
 WRITERS: Mapping[str, Callable[[Path, Events], None]] = {
     "hdf5": write_etram,
+    "hdf5_rows": write_rows,
+    "hdf5_table": write_table,
+    "npy": write_npy,
+    "npz": write_npz,
+    "npz_compressed": lambda path, events: write_npz(path, events, np.savez_compressed),
+    "text": write_text,
     "prophesee_hdf5": write_prophesee,
     "ecf": lambda path, events: write_ecf(path, events, (HEIGHT, WIDTH)),
     "aedat4": lambda path, events: write_aedat4(path, events, (HEIGHT, WIDTH)),

@@ -1,7 +1,10 @@
 """Folders of recordings and of their labels, as they come from a camera or an archive."""
 
+import logging
 import os
+import re
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,9 +14,20 @@ from typing_extensions import override
 
 from etram_pipeline.core.dataset import SPLITS
 
-LABEL_SUFFIX = "_bbox.npy"
-RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4")
+logger = logging.getLogger(__name__)
 
+LABEL_SUFFIX = "_bbox.npy"
+_GENERAL_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
+"""Suffixes of recordings and of much else, so that the content decides."""
+RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4", *_GENERAL_SUFFIXES)
+
+_ENDINGS = re.compile(
+    rf"(_bbox\.npy|(_td(\.dat)?)?({'|'.join(map(re.escape, RECORDING_SUFFIXES))}))\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_MOST_NAME_BYTES = 200
+"""Stored files are named after recordings, with endings, and may have 255 bytes in all."""
+_NUM_SHOWN = 5
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Categories of Unicode: control characters, surrogates, separators of lines and paragraphs."""
 
@@ -50,8 +64,9 @@ class _FolderDataset(AbstractDataset[object, dict[str, Path]]):
 class RecordingsDataset(_FolderDataset):
     """Event files by `<split>/<recording>`, from a folder in eTraM's layout or one single file.
 
-    Files lie in `<path>/train`, `<path>/val` and `<path>/test`, at any depth below; the name of a
-    recording is the file's, without suffix and without `_td`. A single file counts as `test`.
+    Files lie in `<path>/train`, `<path>/val` and `<path>/test`, at any depth below, also behind
+    symbolic links; the name of a recording is the file's, without suffix and without `_td`. Arrays
+    and text files count if they hold events. A single file counts as `test`.
     """
 
     @override
@@ -62,13 +77,14 @@ class RecordingsDataset(_FolderDataset):
             raise DatasetError(
                 f"{self._path} does not exist: relative paths start at the project folder"
             )
-        found = _by_key(self._path, RECORDING_SUFFIXES)
+        found = _by_key(self._path, _recordings_among)
         if not found:
-            loose = sorted(path.name for path in self._path.iterdir() if _is_recording(path))
-            beside = f"; {loose[0]} and the like lie outside these folders" if loose else ""
+            files = [path for path in sorted(self._path.iterdir()) if path.is_file()]
+            loose = [path.name for path in _recordings_among(files)]
+            outside = f"; {loose[0]} and the like lie outside these folders" if loose else ""
             raise DatasetError(
                 f"no recordings in {self._path}: put event files ({', '.join(RECORDING_SUFFIXES)}) "
-                f"into {', '.join(f'{self._path}/{split}' for split in SPLITS)}{beside}. Or name "
+                f"into {', '.join(f'{self._path}/{split}' for split in SPLITS)}{outside}. Or name "
                 "another path: in the environment `recording` by `--params recording=…`, in others "
                 "as path of `recordings` in the catalog"
             )
@@ -85,36 +101,40 @@ class LabelFilesDataset(_FolderDataset):
             return {_key("test", self._path): beside} if beside.exists() else {}
         if not self._path.exists():
             raise DatasetError(f"{self._path}, the folder of label files, does not exist")
-        return _by_key(self._path, (LABEL_SUFFIX,))
+        return _by_key(self._path, lambda paths: filter(_is_label_file, paths))
 
 
 def recording_name(path: Path) -> str:
-    """Name of a recording: the file's, without `_td.h5`, `_td.dat.h5`, `_bbox.npy` and the like."""
-    if path.name.endswith(LABEL_SUFFIX):
-        return path.name.removesuffix(LABEL_SUFFIX)
-    return path.name.split(".")[0].removesuffix("_td")
+    """Name of a recording: the file's, without `_td.h5`, `_td.dat.h5`, `_bbox.npy` and the like.
+
+    Dots before the suffix belong to the name.
+    """
+    return _ENDINGS.sub("", path.name)
 
 
-def _by_key(root: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def _by_key(root: Path, chosen: Callable[[list[Path]], Iterable[Path]]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for split in SPLITS:
-        for path in _files_below(root / split):
-            if not path.name.endswith(suffixes) or path.name.startswith("."):
-                continue
+        for path in chosen(_files_below(root / split)):
             key = _key(split, path)
-            if key in found:
+            if key not in found:
+                found[key] = path
+            elif not found[key].samefile(path):
                 raise DatasetError(
                     f"{found[key]} and {path} would both be recording {key}: rename one of them"
                 )
-            found[key] = path
     return found
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Files at any depth, in order; none if there is no such folder.
+    """Files at any depth, in order, hidden ones left out; none if there is no such folder.
+
+    Links to folders are followed; a folder that several links lead to, or that holds itself, is
+    looked through once.
 
     Raises:
-        DatasetError: If a folder cannot be read, for its recordings would be missing unnoticed.
+        DatasetError: If a folder cannot be read or a link leads nowhere, for recordings would be
+            missing unnoticed.
     """
 
     def refuse(error: OSError) -> NoReturn:
@@ -123,22 +143,69 @@ def _files_below(folder: Path) -> list[Path]:
             "move it elsewhere"
         ) from error
 
+    _check_link(folder)
     if not folder.is_dir():
         return []
-    walk = os.walk(folder, onerror=refuse)
-    return sorted(Path(parent, name) for parent, _, names in walk for name in names)
+    files: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
+    for path in files:
+        _check_link(path)
+    return sorted(files)
 
 
-def _is_recording(path: Path) -> bool:
-    return path.name.endswith(RECORDING_SUFFIXES) and path.is_file()
+def _check_link(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise DatasetError(
+            f"the link {path} leads to {path.readlink()}, where there is nothing: mount the disk "
+            "it lies on, correct the link, or remove it"
+        )
+
+
+def _recordings_among(paths: list[Path]) -> Iterator[Path]:
+    """Recordings, told by suffix, and by content where the suffix is of much else too."""
+    from etram_pipeline.events.formats.content import may_hold_events
+
+    others: list[Path] = []
+    for path in paths:
+        if not _has_suffix(path) or _is_label_file(path):
+            continue
+        if path.name.lower().endswith(_GENERAL_SUFFIXES) and not may_hold_events(path):
+            others.append(path)
+            continue
+        yield path
+    if others:
+        shown = ", ".join(str(path) for path in others[:_NUM_SHOWN])
+        more = " …" if len(others) > _NUM_SHOWN else ""
+        logger.info("%d files hold no events and are no recordings: %s%s", len(others), shown, more)
+
+
+def _has_suffix(path: Path) -> bool:
+    return path.name.lower().endswith(RECORDING_SUFFIXES)
+
+
+def _is_label_file(path: Path) -> bool:
+    return path.name.lower().endswith(LABEL_SUFFIX)
 
 
 def _key(split: str, path: Path) -> str:
-    """Key of a recording, whose name goes into lists with a line for each and into JSON."""
+    """Key of a recording, whose name goes into lists with a line for each, JSON and file names."""
     name = recording_name(path)
-    if not name or any(unicodedata.category(each) in _UNWRITABLE for each in name):
+    if name in {"", ".", ".."} or any(unicodedata.category(each) in _UNWRITABLE for each in name):
         raise DatasetError(
-            f"{str(path)!a} cannot be the name of a recording, for it is empty or holds line "
-            "breaks, control characters, or bytes that are no UTF-8: rename the file"
+            f"{str(path)!a} cannot be the name of a recording, for it is empty, consists of dots, "
+            "or holds line breaks, control characters, or bytes that are no UTF-8: rename the file"
+        )
+    if len(name.encode()) > _MOST_NAME_BYTES:
+        raise DatasetError(
+            f"{path} has a name of {len(name.encode())} bytes, but files that are named after a "
+            f"recording leave it {_MOST_NAME_BYTES}: rename the file"
         )
     return f"{split}/{name}"

@@ -102,7 +102,8 @@ def open_recording(
     With an index it knows all times at once.
 
     Args:
-        path: eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT2.1, EVT3), DAT or HDF5, or AEDAT4.
+        path: eTraM or RVT HDF5, HDF5 with rows of events, Prophesee RAW (EVT2, EVT2.1, EVT3), DAT
+            or HDF5, AEDAT4, NumPy's .npy or .npz, or text that states the unit of its times.
         size: Height and width in px, used when the file does not say them.
         index: File to keep the times in. One that was made of the same recording is used as it is;
             otherwise the recording is read once and the file written, whole or not at all.

@@ -18,6 +18,8 @@ from etram_pipeline.events.recording import Events, Recording, open_recording
 MOST_CHUNK_EVENTS = 2**20
 MOST_MORE_BYTES = 3 * 2**29
 MOST_SECONDS = 20
+SIZE = 120, 160
+"""Height and width of the sensor, for files that do not say them."""
 FOREIGN_BEGINNINGS = (
     b"% evt 2.0\n% geometry 160x120\n% end\n",
     b"% format EVT21;endianness=legacy;height=120;width=160\n% end\n",
@@ -26,6 +28,14 @@ FOREIGN_BEGINNINGS = (
     b"\x89HDF\r\n\x1a\n",
     b"#!AER-DAT4.0\r\n",
     b"#!AER-DAT4.0\r\n\xff\xff\xff\xff",
+    b"\x93NUMPY\x01\x00v\x00{'descr': [('t', '<i8'), ('x', '<u2'), ('y', '<u2'), ('p', '<i2')], ",
+    b"\x93NUMPY\x03\x00\xff\xff\xff\xff",
+    b"\x93NUMPY\x01\x00\xff\x7f" + b"(" * 32_000,
+    b"PK\x03\x04",
+    b"# unit: us\n",
+    b"# unit: s\n1e9999999999 1 1 1\n",
+    b"t_us,x,y,p\n" + b"9" * 5000 + b",",
+    b"# unit: ns\n" + b" " * 70_000,
     b"% evt 3.0\n% geometry 1152921504606846976x1\n",
     b"% evt 3.0\n% geometry " + b"9" * 5000 + b"x1\n",
     b"% evt 3.0\n% system_ID " + b"9" * 5000 + b"\n",
@@ -112,7 +122,7 @@ def damaged_copies(content: bytes, seed: int, number: int) -> Iterator[tuple[str
 def fault(path: Path) -> str | None:
     """What is wrong with how a file is read; None if all promises were kept."""
     try:
-        recording = open_recording(path)
+        recording = open_recording(path, size=SIZE)
         whole = list(checked(recording))
         numbers = (recording.num_events, recording.start_us, recording.stop_us)
         num_found = sum(len(events) + events.num_dropped + events.num_early for events in whole)
@@ -170,7 +180,7 @@ def limit_resources() -> None:
 
 def main() -> None:
     path, copy, seed, number = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
-    list(open_recording(path).read())  # what is imported and compiled does not count
+    list(open_recording(path, size=SIZE).read())  # what is imported and compiled does not count
     limit_resources()
     for name, content in damaged_copies(path.read_bytes(), seed, number):
         copy.write_bytes(content)

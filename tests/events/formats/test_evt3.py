@@ -131,3 +131,20 @@ def test_where_the_stream_is_cut_into_stretches_makes_no_difference() -> None:
     assert len(whole) > 20
     for cut in range(len(words)):
         assert decode(words[:cut], words[cut:]) == whole
+
+
+def test_vectors_begin_where_the_last_word_left_off() -> None:
+    first = [0x8000, 0x6001, 0x0000, 0x2000, 0x300A, 0x4001, 0x4000, 0x80FF, 0x2001]
+    second = [0x8000, 0x6001, 0x0000, 0x2000, 0x300A, 0x4001, 0x6002, 0x4001, 0x5001]
+
+    assert [(x, y, p, t) for t, x, y, p in decode_words(ENCODING, first)] == [
+        (0, 0, 0, 1),
+        (10, 0, 0, 1),
+        (1, 0, 0, 1_044_480),
+    ]
+    assert [(x, t) for t, x, _, _ in decode_words(ENCODING, second)] == [
+        (0, 1),
+        (10, 1),
+        (22, 2),
+        (34, 2),
+    ]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import PROJECT
-from tests.events.conftest import MakeEvents, WriteRecording
+from tests.events.conftest import FORMATS, MakeEvents, WriteRecording
 from tests.events.formats.fuzz import damaged_copies
 
 NUM_COPIES = 200
 SECONDS = 240
+
+
+FUZZED = (*FORMATS, "npy")
 
 
 def fuzz(path: Path, seed: int, num_copies: int) -> list[str]:
@@ -37,6 +40,7 @@ def fuzz(path: Path, seed: int, num_copies: int) -> list[str]:
     return faults
 
 
+@pytest.mark.parametrize("file_format", FUZZED)
 def test_damage_is_an_error_or_leaves_a_recording_that_keeps_its_promises(
     file_format: str, make_events: MakeEvents, write_recording: WriteRecording
 ) -> None:
@@ -47,6 +51,7 @@ def test_damage_is_an_error_or_leaves_a_recording_that_keeps_its_promises(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.parametrize("file_format", FUZZED)
 def test_much_more_damage_does_no_more_harm(
     seed: int, file_format: str, make_events: MakeEvents, write_recording: WriteRecording
 ) -> None:

@@ -39,7 +39,7 @@ def test_numbers_sum_up_each_split_and_count_the_findings(planted: Survey) -> No
     rows = quality_rows(planted, findings)
     numbers = quality_numbers(rows, findings)
     assert numbers["quality/problems"] == sum(one.severity == "problem" for one in findings)
-    assert numbers["quality/train/recordings"] == 14
+    assert numbers["quality/train/recordings"] == 15
     assert numbers["quality/train/failed"] == 1
     assert numbers["quality/train/outside_sensor"] == 3060
     assert numbers["quality/test/boxes"] == 0

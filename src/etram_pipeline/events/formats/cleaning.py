@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int64, Integer, Shaped
+from jaxtyping import Bool, Int64, Integer, Shaped, UInt8
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.recording import Events, Recording
@@ -125,7 +125,7 @@ def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording)
     x, y, polarity = (_native(each) for each in (columns.x, columns.y, columns.polarity))
     copies = np.empty(len(x), np.uint16), np.empty(len(x), np.uint16), np.empty(len(x), np.uint8)
     num_dropped, has_foreign_polarity = copy_checked((x, y, polarity), size, copies)
-    if has_foreign_polarity:
+    if has_foreign_polarity and not _take_largest_for_falling(polarity, copies[2]):
         raise RecordingError(
             f"{recording.path}: an event between {t_us[0]} and {t_us[-1]} us has "
             f"polarity {polarity.max()}, but polarity is 0 or 1, or -1 or 1; write the "
@@ -141,6 +141,23 @@ def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording)
         num_dropped=num_dropped,
         num_late=int(np.count_nonzero(columns.t_us != t_us)) if is_raised else 0,
     )
+
+
+def _take_largest_for_falling(
+    polarity: Shaped[np.ndarray, " N"], copy: UInt8[np.ndarray, " N"]
+) -> bool:
+    """Set to 0 where an unsigned number is -1 written without a sign; False if any is none.
+
+    Beside zeros and without any 1, it may as well stand for rising brightness.
+    """
+    if polarity.dtype.kind != "u":
+        return False
+    is_largest = polarity == np.iinfo(polarity.dtype).max
+    is_rising = polarity == 1
+    if np.any((polarity > 1) & ~is_largest) or (np.any(polarity == 0) and not is_rising.any()):
+        return False
+    copy[is_largest] = 0
+    return True
 
 
 def _native(values: Shaped[np.ndarray, " N"]) -> Shaped[np.ndarray, " N"]:

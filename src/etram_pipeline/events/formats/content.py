@@ -1,25 +1,22 @@
 """Tells the format of a recording by what its file holds."""
 
 from pathlib import Path
+from typing import Literal
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign, is_pointer
 from etram_pipeline.events.formats.indexed import IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import read_header
+from etram_pipeline.events.formats.text import TextRecording, read_text_header
 
 _SUPPORTED = (
-    "eTraM or RVT HDF5, Prophesee RAW (EVT2, EVT2.1, EVT3), Prophesee DAT, Prophesee HDF5, AEDAT4"
+    "eTraM or RVT HDF5, HDF5 with rows of events, Prophesee RAW (EVT2, EVT2.1, EVT3), Prophesee "
+    "DAT, Prophesee HDF5, AEDAT4, NumPy's .npy and .npz, and text"
 )
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _AEDAT4_SIGNATURE = b"#!AER-DAT4.0\r\n"
-_FOREIGN_SIGNATURES = {
-    b"#!AER-DAT": "an AEDAT recording of jAER",
-    b"Event Stream": "an Event Stream (ES) recording",
-    b"\x93NUMPY": "a NumPy array; are these the labels?",
-    b"PK\x03\x04": "a ZIP or NPZ archive",
-    b"\x1f\x8b": "compressed by gzip",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd",
-    b"7z\xbc\xaf": "a 7z archive",
-}
+_NPY_SIGNATURE = b"\x93NUMPY"
+_ZIP_SIGNATURE = b"PK\x03\x04"
 _CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
 
 
@@ -30,8 +27,7 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
         RecordingError: If the format is not known here, or the file is damaged.
         OSError: If the file cannot be read.
     """
-    with path.open("rb") as file:
-        beginning = file.read(64)
+    beginning = _read_beginning(path)
     if not beginning:
         raise RecordingError(f"{path}: the file is empty; fetch or write it again")
     if beginning.startswith(_HDF5_SIGNATURE):
@@ -42,29 +38,96 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
         return Aedat4Recording(path, size)
     if beginning.startswith(b"%"):
         return _open_prophesee(path, size)
+    if beginning.startswith(_NPY_SIGNATURE) or _is_npz(path, beginning):
+        from etram_pipeline.events.formats.numpy_arrays import NumpyRecording
+
+        return NumpyRecording(path, size)
+    foreign = describe_foreign(beginning)
+    if foreign is not None:
+        description, remedy = foreign
+        raise RecordingError(f"{path}: this is {description}; {remedy}; supported are {_SUPPORTED}")
+    text = _open_text(path, size) if _is_text(beginning) else None
+    if text is not None:
+        return text
     raise RecordingError(f"{path}: {_describe(beginning)}; supported are {_SUPPORTED}")
 
 
+def may_hold_events(path: Path) -> bool:
+    """Whether a file may be a recording, for folders in which other files have the same suffix.
+
+    Damaged files and those that were not fetched may be, so that their reader tells of them; arrays
+    and text without events are none, and nothing is.
+    """
+    try:
+        beginning = _read_beginning(path)
+        if beginning.startswith((_HDF5_SIGNATURE, _AEDAT4_SIGNATURE)) or is_pointer(beginning):
+            return True
+        if beginning.startswith((_NPY_SIGNATURE, _ZIP_SIGNATURE)):
+            from etram_pipeline.events.formats.numpy_arrays import find_layout
+
+            return find_layout(path) is not None
+        return _is_text(beginning) and read_text_header(path) is not None
+    except (OSError, RecordingError):
+        return True
+
+
+def _read_beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(NUM_BYTES)
+
+
+def _is_npz(path: Path, beginning: bytes) -> bool:
+    if not beginning.startswith(_ZIP_SIGNATURE):
+        return False
+    from etram_pipeline.events.formats.numpy_arrays import is_archive_of_arrays
+
+    return is_archive_of_arrays(path)
+
+
+def _open_text(path: Path, size: tuple[int, int] | None) -> IndexedRecording | None:
+    header = read_text_header(path)
+    return None if header is None else TextRecording(path, header, size)
+
+
+def _is_text(beginning: bytes) -> bool:
+    """Whether bytes may be text in UTF-8, which may be cut within its last character."""
+    return (
+        bool(beginning)
+        and not set(beginning) & _CONTROL_CODES
+        and ("\ufffd" not in beginning[:-4].decode(errors="replace"))
+    )
+
+
 def _open_hdf5(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
-    if _holds_group(path, "CD"):
+    kind = _kind_of_hdf5(path)
+    if kind == "prophesee":
         from etram_pipeline.events.formats.prophesee_hdf5 import PropheseeRecording
 
         return PropheseeRecording(path, size)
+    if kind == "rows":
+        from etram_pipeline.events.formats.hdf5_rows import RowsRecording
 
+        return RowsRecording(path, size)
     from etram_pipeline.events.formats.etram_hdf5 import EtramRecording
 
     return EtramRecording(path, size)
 
 
-def _holds_group(path: Path, name: str) -> bool:
-    """Whether an HDF5 file has a group; False where it cannot be opened, which its reader tells."""
+def _kind_of_hdf5(path: Path) -> Literal["prophesee", "rows", "columns"]:
+    """What an HDF5 file holds; columns where it cannot be read, of which their reader tells."""
     import h5py
+
+    from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
+    from etram_pipeline.events.formats.hdf5_places import find_events
 
     try:
         with h5py.File(path, "r") as file:
-            return name in file
-    except (OSError, RuntimeError, ValueError, KeyError):
-        return False
+            if "CD" in file:
+                return "prophesee"
+            is_rows = isinstance(find_events(path, file).entry, h5py.Dataset)
+            return "rows" if is_rows else "columns"
+    except (RecordingError, *HDF5_ERRORS):
+        return "columns"
 
 
 def _open_prophesee(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
@@ -78,6 +141,9 @@ def _open_prophesee(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
         from etram_pipeline.events.formats.prophesee_dat import DatRecording
 
         return DatRecording(header, size)
+    text = _open_text(path, size)
+    if text is not None:
+        return text
     raise RecordingError(
         f"{path}: begins like a Prophesee file, but its header of {header.num_bytes} bytes has "
         f"neither `evt` nor `format` (RAW) nor `Data file containing` (DAT); found "
@@ -86,9 +152,10 @@ def _open_prophesee(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
 
 
 def _describe(beginning: bytes) -> str:
-    for signature, description in _FOREIGN_SIGNATURES.items():
-        if beginning.startswith(signature):
-            return f"this is {description}"
-    if beginning.isascii() and not set(beginning) & _CONTROL_CODES:
-        return f"this is text, beginning {beginning[:32].decode()!r}"
+    if _is_text(beginning):
+        shown = beginning[:32].decode(errors="replace")
+        return (
+            f"this is text, beginning {shown!r}, but not with a line `t x y p` for each event and "
+            "a line `# unit: us` (or ns, ms, s) before them"
+        )
     return f"the format is not known: the file begins with the bytes {beginning[:8].hex(' ')}"

@@ -15,16 +15,15 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Int64
 from typing_extensions import override
 
-from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.hdf5_columns import open_columns
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.time_index import Mark, TimeIndex
 from etram_pipeline.events.recording import Events
 
 logger = logging.getLogger(__name__)
@@ -40,7 +39,6 @@ _BLOCKS_AHEAD = 3
 _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
 _GZIP_LEVEL = 4
-_BEYOND_INT64 = ("<u8", ">u8")
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 
 Buffers = Mapping[str, npt.NDArray[Any]]
@@ -63,10 +61,11 @@ class EtramRecording(IndexedRecording):
         with open_columns(path) as columns:
             self._num_events = columns.num_events
             self._types = columns.types
-            self._offset_us = columns.offset_us
+            self._times = columns.times
             self._tail_start = columns.tail_start
             self._cache_bytes = max(2**20, 2 * columns.largest_chunk_bytes)
-            self.height, self.width = self._size(columns.sensor_size, size)
+            self.height, self.width = stated_size(path, columns.sensor_size, size)
+        self._index = TimeIndex(Mark(state=self._times.start))
 
     @property
     @override
@@ -104,26 +103,20 @@ class EtramRecording(IndexedRecording):
                     ahead.append((rows, [pool.submit(fill, n, first, rows[n]) for n in rows]))
                     # One more each time, so that a short stretch does not wait for what follows.
                     if len(ahead) > min(num_yielded, _BLOCKS_AHEAD):
-                        yield self._join(*ahead.popleft())
+                        yield (joined := self._join(*ahead.popleft(), state))
+                        state = joined.state
                         num_yielded += 1
                 while ahead:
-                    yield self._join(*ahead.popleft())
+                    yield (joined := self._join(*ahead.popleft(), state))
+                    state = joined.state
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _join(self, rows: Buffers, futures: list[Future[None]]) -> Block:
+    def _join(self, rows: Buffers, futures: list[Future[None]], state: tuple[int, ...]) -> Block:
         for future in futures:
             future.result()
-        return Block(Columns(rows["x"], rows["y"], self._times(rows["t"]), rows["p"]))
-
-    def _times(self, rows: npt.NDArray[Any]) -> Int64[np.ndarray, " N"]:
-        times_us = rows.astype(np.int64, copy=False)
-        if rows.dtype in _BEYOND_INT64 and (times_us < 0).any():
-            raise RecordingError(
-                f"{self.path}: events/t has the time {rows.max()} us, but the largest that can be "
-                f"is {2**63 - 1}; write the recording again"
-            )
-        return times_us + self._offset_us if self._offset_us else times_us
+        t_us, after = self._times.read(rows["t"], state)
+        return Block(Columns(rows["x"], rows["y"], t_us, rows["p"]), after)
 
     def _buffers(self) -> Buffers:
         return {
@@ -157,35 +150,41 @@ class EtramRecording(IndexedRecording):
         largest = max((each.chunk_rows for each in layouts if each.is_deflated), default=1)
         return largest if largest > _BLOCK_EVENTS else _BLOCK_EVENTS // largest * largest
 
-    def _size(
-        self, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
-    ) -> tuple[int, int]:
-        size = stated or otherwise
-        if size is not None:
-            return size
-        logger.info(
-            "%s: does not give the size of the sensor; taking %d rows and %d columns",
-            self.path,
-            *_DEFAULT_SIZE,
-        )
-        return _DEFAULT_SIZE
-
     @cached_property
     def _span_us(self) -> tuple[int, int]:
+        """Time of the first event, and just after the last; counters that begin anew are followed.
+
+        These are read from beginning to end, others at their ends only.
+        """
+        state, start_us, last_us = self._times.start, -1, -1
+        first = 0
         with self._reader() as fill:
-
-            def times(first: int, last: int) -> Int64[np.ndarray, " N"]:
-                rows = np.empty(last - first, self._types["t"])
+            while first < self._num_events:
+                rows = np.empty(min(_CHUNK_EVENTS, self._num_events - first), self._types["t"])
                 fill("t", first, rows)
-                return self._times(rows)
+                t_us, state = self._times.read(rows, state)
+                last_us = max(last_us, int(t_us.max()))
+                first += len(rows)
+                if start_us < 0 <= last_us:
+                    start_us = int(t_us[t_us >= 0][0])
+                    if not self._times.begins_anew:
+                        first, last_us = self._tail_start, start_us
+        return (start_us, last_us + 1) if last_us >= 0 else (0, 0)
 
-            for first in range(0, self._num_events, _CHUNK_EVENTS):
-                times_us = times(first, min(first + _CHUNK_EVENTS, self._num_events))
-                if (times_us >= 0).any():
-                    start_us = int(times_us[times_us >= 0][0])
-                    tail_us = times(self._tail_start, self._num_events)
-                    return start_us, max(start_us, int(tail_us.max())) + 1
-        return 0, 0
+
+def stated_size(
+    path: Path, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Height and width of the sensor in px: those of the file, else those given, else eTraM's."""
+    size = stated or otherwise
+    if size is not None:
+        return size
+    logger.info(
+        "%s: does not give the size of the sensor; taking %d rows and %d columns",
+        path,
+        *_DEFAULT_SIZE,
+    )
+    return _DEFAULT_SIZE
 
 
 def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, width: int) -> None:

@@ -1,5 +1,6 @@
 """Columns of an HDF5 file read past HDF5, whose lock lets only one thread at a time decompress."""
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -178,6 +179,34 @@ def is_whole(dataset: h5py.Dataset, file: h5py.File) -> bool:
     """
     place, own = h5py.h5o.get_info(dataset.id), h5py.h5o.get_info(file.id)
     return place.fileno == own.fileno and not dataset.is_virtual and dataset.external is None
+
+
+def check_stored(dataset: h5py.Dataset, file: h5py.File, where: str) -> None:
+    """Refuse a dataset that cannot be read, or of which values are missing.
+
+    HDF5 reads what was never written as zeros, which would be taken for events.
+
+    Raises:
+        RecordingError: If it lies in another file, has an unknown filter, or is not whole.
+    """
+    if not is_whole(dataset, file):
+        raise RecordingError(
+            f"{where} lies in another file, of whose change nobody would know; copy it into this "
+            "one"
+        )
+    check_filters(filters_of(dataset), where)
+    if dataset.chunks is not None:
+        sides = zip(dataset.shape, dataset.chunks, strict=True)
+        wanted = math.prod(-(-length // chunk) for length, chunk in sides)
+        found = dataset.id.get_num_chunks()
+    else:
+        wanted = min(1, dataset.size)
+        found = min(1, dataset.id.get_storage_size())
+    if found < wanted:
+        raise RecordingError(
+            f"{where}: only {found} of {wanted} chunks were ever written; fetch or write the file "
+            "again"
+        )
 
 
 def _contiguous(column: h5py.Dataset) -> Int64[np.ndarray, "C 2"] | None:

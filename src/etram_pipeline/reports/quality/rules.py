@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from etram_pipeline.events.quality.units import UNITS_US, likely_unit
 from etram_pipeline.labels.quality import LabelQuality
 from etram_pipeline.reports.quality.survey import Survey
 from etram_pipeline.sequences.quality import RecordingQuality
@@ -133,6 +134,18 @@ def _cut_off(quality: RecordingQuality, _survey: Survey) -> str:
     return f"the last {num_bytes:,} bytes are not a whole part of it" if num_bytes else ""
 
 
+def _other_unit(quality: RecordingQuality, _survey: Survey) -> str:
+    events = quality.events
+    unit = likely_unit(events, quality.height * quality.width)
+    if unit is None:
+        return ""
+    span_s = events.duration_us / 1e6
+    return (
+        f"{events.num_kept:,} events in {span_s:,.6g} s, which no camera has; "
+        f"in {unit} it would be {span_s * UNITS_US[unit]:,.6g} s"
+    )
+
+
 def _not_labelled(quality: RecordingQuality, survey: Survey) -> str:
     missing = quality.labels is None and not quality.label_failure
     return "no label file" if missing and survey.has_labels else ""
@@ -207,6 +220,12 @@ RULES = (
         "they count at the time of that one; so many come of a fault of the camera or of a "
         "conversion",
         _events(lambda quality: quality.events.num_late, least=FEW_LATE),
+    ),
+    Rule(
+        "warning",
+        "times may be in another unit than microseconds",
+        "look up the unit that the recording was written in, and write its times in microseconds",
+        _other_unit,
     ),
     Rule(
         "warning",

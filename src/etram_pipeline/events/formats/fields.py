@@ -1,0 +1,69 @@
+"""Names that the columns of events go by, and the units that they may state for times."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_ALIASES = {
+    "t": ("t", "ts", "time", "times", "timestamp", "timestamps"),
+    "x": ("x", "xs"),
+    "y": ("y", "ys"),
+    "p": ("p", "ps", "pol", "pols", "polarity", "polarities", "on"),
+}
+NAMES = tuple(_ALIASES)
+
+UNITS_NS = {"ns": 1, "us": 1000, "ms": 10**6, "s": 10**9}
+"""Nanoseconds in each unit of time that a file may state."""
+
+_UNIT_NAMES = {
+    **{unit: unit for unit in UNITS_NS},
+    **dict.fromkeys(("µs", "μs", "usec", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("nsec", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("msec", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "second", "seconds"), "s"),
+}
+_WITH_UNIT = re.compile(r"([a-z]+)(?:_|\s*[\[(]\s*|\s+)([a-zµμ]+)\s*[\])]?")
+
+
+class Fields(NamedTuple):
+    """Which columns of a file are those of events.
+
+    Attributes:
+        names: The file's name of `t`, `x`, `y` and `p` each.
+        unit: Unit that the name of the times states; None if it states none.
+    """
+
+    names: dict[str, str]
+    unit: str | None
+
+
+def find_unit(text: str) -> str | None:
+    """`us` for `µs`, `usec`, `microseconds` and the like; None for what is no unit of time."""
+    return _UNIT_NAMES.get(text.strip().lower())
+
+
+def match_fields(names: Iterable[str]) -> Fields | None:
+    """The columns of events among those of a file; None if one is missing.
+
+    Of several that may be the same column, that with the shorter name is it.
+    """
+    found: dict[str, tuple[str, str | None]] = {}
+    for name in sorted(names, key=lambda name: (len(name), name)):
+        column, unit = _recognise(name)
+        if column is not None:
+            found.setdefault(column, (name, unit))
+    if len(found) < len(NAMES):
+        return None
+    return Fields({column: found[column][0] for column in NAMES}, found["t"][1])
+
+
+def _recognise(name: str) -> tuple[str | None, str | None]:
+    word = name.strip().lower()
+    unit: str | None = None
+    stated = _WITH_UNIT.fullmatch(word)
+    if stated is not None and (unit := find_unit(stated[2])) is not None:
+        word = stated[1]
+    for column, aliases in _ALIASES.items():
+        if word in aliases and (unit is None or column == "t"):
+            return column, unit
+    return None, None

@@ -1,0 +1,148 @@
+"""Where in an HDF5 file the events are, and what is said beside them."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.fields import NAMES, Fields, match_fields
+from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
+from etram_pipeline.events.recording import LARGEST_SIZE
+
+_LARGEST_OFFSET_US = 2**62
+_MOST_ENTRIES = 10_000
+_WITHOUT_NAMES = Fields({name: name for name in NAMES}, None)
+
+
+class Place(NamedTuple):
+    """Events in an open HDF5 file.
+
+    Attributes:
+        entry: A group with a dataset for each column, or one dataset of whole events.
+        fields: Which columns are which; of a dataset without names, the order is t, x, y, p.
+    """
+
+    entry: h5py.Group | h5py.Dataset
+    fields: Fields
+
+    @property
+    def group(self) -> h5py.Group:
+        """The group that holds what is said of the events."""
+        return self.entry if isinstance(self.entry, h5py.Group) else self.entry.parent
+
+
+def find_events(path: Path, file: h5py.File) -> Place:
+    """The one place where a file holds events: `events` or another.
+
+    Raises:
+        RecordingError: If there is none or more than one.
+    """
+    place = _place(file.get("events"), "events")
+    if place is not None:
+        return place
+    found: list[Place] = []
+    num_visited = 0
+
+    def note(name: str, entry: h5py.Group | h5py.Dataset) -> bool | None:
+        nonlocal num_visited
+        num_visited += 1
+        place = _place(entry, name.rpartition("/")[2])
+        if place is not None:
+            found.append(place)
+        return True if num_visited > _MOST_ENTRIES else None
+
+    root = _place(file, "")
+    if root is not None:
+        found.append(root)
+    file.visititems(note)
+    if len(found) != 1:
+        raise RecordingError(f"{path}: {_describe(file, found)}")
+    return found[0]
+
+
+def read_size(path: Path, group: h5py.Group) -> tuple[int, int] | None:
+    """Height and width of the sensor in px beside the events; None where they are not said.
+
+    Raises:
+        RecordingError: If no sensor has them.
+    """
+    found = [name for name in ("height", "width") if name in group]
+    if not found:
+        return None
+    sides = [_scalar(path, group[name]) for name in found]
+    if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides):
+        raise RecordingError(
+            f"{path}: {group.name.lstrip('/')} holds {dict(zip(found, sides, strict=True))}; height"
+            f" and width must both be there and from 1 to {LARGEST_SIZE}: correct them or remove "
+            "both and set the parameters dataset.height and dataset.width"
+        )
+    return sides[0], sides[1]
+
+
+def read_offset(path: Path, file: h5py.File) -> int:
+    """What to add to all times, in microseconds; DSEC's files keep it beside the events.
+
+    Raises:
+        RecordingError: If it is no number, or too large.
+    """
+    if "t_offset" not in file:
+        return 0
+    offset_us = _scalar(path, file["t_offset"])
+    if abs(offset_us) > _LARGEST_OFFSET_US:
+        raise RecordingError(
+            f"{path}: t_offset is {offset_us}, but no clock is older than {_LARGEST_OFFSET_US} us; "
+            "correct or remove it"
+        )
+    return offset_us
+
+
+def _place(entry: object, name: str) -> Place | None:
+    """What an entry is of events; None if nothing."""
+    if isinstance(entry, h5py.Group):
+        fields = match_fields(entry)
+        return Place(entry, fields) if fields else None
+    if not isinstance(entry, h5py.Dataset) or entry.shape is None:
+        return None
+    if entry.dtype.names is not None:
+        fields = match_fields(entry.dtype.names)
+        return Place(entry, fields) if fields else None
+    is_table = "event" in name.lower() and entry.ndim == 2 and entry.shape[1] == len(NAMES)  # noqa: PLR2004  a table
+    return Place(entry, _WITHOUT_NAMES) if is_table else None
+
+
+def _describe(file: h5py.File, found: list[Place]) -> str:
+    if found:
+        places = ", ".join(place.entry.name for place in found[:8])
+        return (
+            f"holds events in {len(found)} places ({places}), but a recording has them in one; "
+            "write a file for each"
+        )
+    wanted = "a group `events` with columns ['x', 'y', 'p', 't']"
+    entry = file.get("events")
+    if isinstance(entry, h5py.Group):
+        return f"`events` holds {sorted(entry)}, but a recording has {wanted}"
+    if isinstance(entry, h5py.Dataset):
+        shape = "no shape" if entry.shape is None else f"shape {entry.shape}"
+        return (
+            f"`events` holds {entry.dtype} of {shape}, but a recording has {wanted}, or a dataset "
+            "`events` with these fields, or one of N x 4 whole numbers t, x, y, p"
+        )
+    return f"holds {sorted(file)}, but a recording has {wanted}"
+
+
+def _scalar(path: Path, entry: h5py.Dataset | h5py.Group) -> int:
+    try:
+        if math.prod(entry.shape) != 1:
+            raise ValueError(f"its shape is {entry.shape}")
+        value = np.asarray(entry[()]).item()
+        if int(value) != value:
+            raise ValueError(f"it is {value!r}")
+        return int(value)
+    except (*HDF5_ERRORS, AttributeError) as error:
+        raise RecordingError(
+            f"{path}: {entry.name.lstrip('/')} is not a whole number ({error}); correct or remove "
+            "it"
+        ) from error

@@ -1,0 +1,122 @@
+"""HDF5 recordings with one dataset of whole events, such as v2e writes."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the filters that recordings are compressed with
+import numpy as np
+from typing_extensions import override
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.counter import TimeColumn
+from etram_pipeline.events.formats.etram_hdf5 import stated_size
+from etram_pipeline.events.formats.fields import NAMES
+from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS, check_stored
+from etram_pipeline.events.formats.hdf5_places import (
+    Place,
+    find_events,
+    read_offset,
+    read_size,
+)
+from etram_pipeline.events.formats.table import BLOCK_EVENTS, Rows, TableRecording
+
+_LARGEST_CHUNK_BYTES = 2**28
+_LEAST_CACHE_BYTES = 2**20
+_REMEDY = "fetch or write the file again"
+
+
+class RowsRecording(TableRecording):
+    """An HDF5 file with events as rows: of named fields, or of the four numbers t, x, y and p.
+
+    Source of the latter: SensorsINI/v2e, v2ecore/output/ae_hdf5_output.py.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
+        super().__init__(path)
+        with _open(path) as (file, place):
+            dataset = place.entry
+            self._cache_bytes = max(_LEAST_CACHE_BYTES, 2 * _bytes_of_chunks_abreast(dataset))
+            name = dataset.name.lstrip("/")
+            dtype = dataset.dtype if dataset.dtype.names is None else _field(place, "t")
+            unit, offset_us = place.fields.unit or "us", read_offset(path, file)
+            times = TimeColumn(path, f"t of {name}", dtype, unit, offset_us)
+            size = stated_size(path, read_size(path, place.group), size)
+            self._describe(len(dataset), times, size)
+
+    @override
+    def _rows(self, first: int) -> Iterator[Rows]:
+        with _open(self.path, self._cache_bytes) as (_, place):
+            for start in range(first, self._num_events, BLOCK_EVENTS):
+                yield _read(place, start, min(start + BLOCK_EVENTS, self._num_events))
+
+
+def _read(place: Place, first: int, last: int) -> Rows:
+    if place.entry.dtype.names is None:
+        table = place.entry[first:last]
+        return {name: table[:, column] for column, name in enumerate(NAMES)}
+    names = place.fields.names
+    table = place.entry.fields(list(names.values()))[first:last]
+    return {name: table[field] for name, field in names.items()}
+
+
+@contextmanager
+def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[tuple[h5py.File, Place]]:
+    """The open file and its dataset, checked; errors of HDF5 become one that names the file."""
+    try:
+        with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
+            place = find_events(path, file)
+            _check(path, file, place)
+            yield file, place
+    except RecordingError:
+        raise
+    except HDF5_ERRORS as error:
+        raise RecordingError(f"{path}: the events cannot be read ({error}); {_REMEDY}") from error
+
+
+def _check(path: Path, file: h5py.File, place: Place) -> None:
+    dataset = place.entry
+    if not isinstance(dataset, h5py.Dataset):
+        raise RecordingError(f"{path}: has changed since it was opened; open it again")
+    where = f"{path}: {dataset.name.lstrip('/')}"
+    if dataset.dtype.names is not None and dataset.ndim != 1:
+        raise RecordingError(f"{where} is not a one-dimensional dataset")
+    kinds = (
+        [("p", dataset.dtype)]
+        if dataset.dtype.names is None
+        else [(name, _field(place, name)) for name in NAMES]
+    )
+    for name, dtype in kinds:
+        if dtype.kind not in ("iub" if name == "p" else "iu") or dtype.shape:
+            raise RecordingError(
+                f"{where} holds {dataset.dtype}, but must hold integers; write the recording "
+                "again, times in whole microseconds"
+            )
+    check_stored(dataset, file, where)
+    if dataset.chunks is None and dataset.id.get_storage_size() < dataset.nbytes:
+        raise RecordingError(
+            f"{where} claims {dataset.nbytes} bytes, but {dataset.id.get_storage_size()} are "
+            f"stored; {_REMEDY}"
+        )
+    chunk_bytes = _bytes_of_chunks_abreast(dataset)
+    if chunk_bytes > _LARGEST_CHUNK_BYTES:
+        raise RecordingError(
+            f"{where} has chunks of {chunk_bytes} bytes, which is more than the "
+            f"{_LARGEST_CHUNK_BYTES} that are read at once; write smaller ones"
+        )
+
+
+def _field(place: Place, name: str) -> np.dtype[np.generic]:
+    dtype: np.dtype[np.generic] = place.entry.dtype[place.fields.names[name]]
+    return dtype
+
+
+def _bytes_of_chunks_abreast(dataset: h5py.Dataset) -> int:
+    """Bytes of the chunks that hold the same rows."""
+    if dataset.chunks is None:
+        return 0
+    rest = zip(dataset.shape[1:], dataset.chunks[1:], strict=True)
+    num_abreast = math.prod(-(-length // chunk) for length, chunk in rest)
+    return int(math.prod(dataset.chunks) * num_abreast * dataset.dtype.itemsize)

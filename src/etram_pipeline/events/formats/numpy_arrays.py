@@ -1,0 +1,295 @@
+"""Recordings that NumPy wrote: an array of events in `.npy`, or arrays in `.npz`."""
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import override
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.counter import TimeColumn
+from etram_pipeline.events.formats.fields import NAMES, match_fields
+from etram_pipeline.events.formats.table import BLOCK_EVENTS, Rows, TableRecording
+from etram_pipeline.events.recording import LARGEST_SIZE
+
+NPY_SIGNATURE = b"\x93NUMPY"
+_READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_MOST_MEMBERS = 1000
+_MOST_INFLATION = 1032
+"""Bytes that one compressed byte can become. Source: zlib.net/zlib_tech.html."""
+_LARGEST_ROW_BYTES = 2**12
+_REMEDY = "fetch or write the file again"
+
+
+Content = IO[bytes] | zipfile.ZipExtFile
+"""A file or a member of an archive, open for reading."""
+
+
+class _Array(NamedTuple):
+    """An array in a file.
+
+    Attributes:
+        member: Name in an archive; None for a file of its own.
+        dtype: Type of its values.
+        shape: Its shape.
+        is_transposed: Whether values of a column follow each other.
+        start: Byte of the file or member at which the values begin.
+    """
+
+    member: str | None
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    is_transposed: bool
+    start: int
+
+
+class _Stream(NamedTuple):
+    """Values that follow each other in a file or in a member of an archive."""
+
+    member: str | None
+    start: int
+    dtype: np.dtype[Any]
+
+
+class Layout(NamedTuple):
+    """Where the columns of events are.
+
+    Attributes:
+        num_events: Their length.
+        streams: What is read side by side.
+        columns: Stream of each column, and its field there; None where the stream has none.
+        unit: Unit of the times, as the file states it.
+    """
+
+    num_events: int
+    streams: tuple[_Stream, ...]
+    columns: Mapping[str, tuple[int, str | None]]
+    unit: str
+
+    def dtype_of(self, name: str) -> np.dtype[Any]:
+        """Type of a column."""
+        stream, field = self.columns[name]
+        dtype = self.streams[stream].dtype
+        return dtype if field is None else dtype[field]
+
+
+class NumpyRecording(TableRecording):
+    """Events in a structured array with fields, in an array of N rows t, x, y, p, or in four.
+
+    Nothing is read but the rows that are asked for; of a compressed archive, also all before them.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
+        super().__init__(path)
+        self._layout = _read_layout(path)
+        size = _read_size(path) or size
+        if size is None:
+            raise RecordingError(
+                f"{path}: does not give the size of the sensor; set the parameters dataset.height "
+                "and dataset.width to that of the camera"
+            )
+        times = TimeColumn(path, "t", self._layout.dtype_of("t"), self._layout.unit)
+        self._describe(self._layout.num_events, times, size)
+
+    @override
+    def _rows(self, first: int) -> Iterator[Rows]:
+        layout = self._layout
+        with _damage_named(self.path), ExitStack() as stack:
+            files = [
+                stack.enter_context(_open(self.path, stream.member)) for stream in layout.streams
+            ]
+            for file, stream in zip(files, layout.streams, strict=True):
+                file.seek(stream.start + first * stream.dtype.itemsize)
+            for start in range(first, layout.num_events, BLOCK_EVENTS):
+                count = min(BLOCK_EVENTS, layout.num_events - start)
+                parts = [
+                    _read(file, stream.dtype, count)
+                    for file, stream in zip(files, layout.streams, strict=True)
+                ]
+                yield {
+                    name: parts[stream] if field is None else parts[stream][field]
+                    for name, (stream, field) in layout.columns.items()
+                }
+
+
+def is_archive_of_arrays(path: Path) -> bool:
+    """Whether a ZIP archive holds arrays, or is damaged, of which its reader tells."""
+    try:
+        return bool(_read_headers(path))
+    except Exception:  # noqa: BLE001  damage makes what reads for NumPy raise anything
+        return True
+
+
+def find_layout(path: Path) -> Layout | None:
+    """Where in a file of NumPy the events are; None where there are none.
+
+    Raises:
+        RecordingError: If it is damaged.
+    """
+    with _damage_named(path):
+        return _find_layout(_read_headers(path))
+
+
+def _read_layout(path: Path) -> Layout:
+    layout = find_layout(path)
+    if layout is None:
+        raise RecordingError(f"{path}: {_describe(_read_headers(path))}")
+    for name in NAMES:
+        dtype = layout.dtype_of(name)
+        if dtype.kind not in ("iub" if name == "p" else "iu") or dtype.shape:
+            raise RecordingError(
+                f"{path}: the column of {name} holds {dtype}, but must hold integers; write "
+                "the recording again, times in whole microseconds"
+            )
+    return layout
+
+
+def _read_size(path: Path) -> tuple[int, int] | None:
+    """Height and width of the sensor in px beside the events; None where they are not said."""
+    with _damage_named(path):
+        sides: dict[str, int] = {}
+        for array in _read_headers(path):
+            if _name(array) in {"height", "width"} and math.prod(array.shape) == 1:
+                with _open(path, array.member) as file:
+                    file.seek(array.start)
+                    sides[_name(array)] = int(_read(file, array.dtype, 1)[0])
+        if not sides:
+            return None
+        if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides.values()):
+            raise ValueError(f"height and width must both be from 1 to {LARGEST_SIZE}: {sides}")
+    return sides["height"], sides["width"]
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RecordingError:
+        raise
+    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise RecordingError(f"{path}: NumPy's file is damaged ({reason}); {_REMEDY}") from error
+
+
+@contextmanager
+def _open(path: Path, member: str | None) -> Iterator[Content]:
+    if member is None:
+        with path.open("rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        yield file
+
+
+def _read(file: Content, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
+    content = file.read(count * dtype.itemsize)
+    if len(content) < count * dtype.itemsize:
+        raise EOFError("it ends within the events")
+    return np.frombuffer(content, dtype)
+
+
+def _read_headers(path: Path) -> list[_Array]:
+    num_file_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(len(NPY_SIGNATURE)) == NPY_SIGNATURE:
+            file.seek(0)
+            return [_read_header(file, None, num_file_bytes)]
+    with zipfile.ZipFile(path) as archive:
+        members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        if len(members) > _MOST_MEMBERS:
+            return []
+        arrays: list[_Array] = []
+        for info in members:
+            if info.compress_type not in _READABLE_ZIP or info.flag_bits & 1:
+                raise ValueError(f"{info.filename} is neither stored nor deflated")
+            if info.file_size > _MOST_INFLATION * min(info.compress_size, num_file_bytes):
+                raise ValueError(f"{info.filename} claims {info.file_size} bytes")
+            with archive.open(info) as file:
+                arrays.append(_read_header(file, info.filename, info.file_size))
+    return arrays
+
+
+def _read_header(file: Content, member: str | None, num_bytes: int) -> _Array:
+    """Header of an array whose values must fill the rest of the file or member."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"version {version} of its format is not known")
+    shape, is_transposed, dtype = readers[version](file)
+    start = file.tell()
+    if min(shape, default=0) < 0:
+        raise ValueError(f"it claims {dtype} of shape {shape}")
+    num_values_bytes = 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
+    if start + num_values_bytes > num_bytes:
+        name = "the file" if member is None else member
+        raise ValueError(
+            f"an array of {num_values_bytes} bytes is claimed, but {name} has {num_bytes - start}"
+        )
+    return _Array(member, dtype, shape, is_transposed and len(shape) > 1, start)
+
+
+def _find_layout(arrays: list[_Array]) -> Layout | None:
+    """The events among some arrays; None if there are none, or in more than one place."""
+    tables = [layout for array in arrays if (layout := _table_layout(array)) is not None]
+    by_name = {_name(array): array for array in arrays if len(array.shape) == 1}
+    fields = match_fields(by_name)
+    if fields is None:
+        return tables[0] if len(tables) == 1 else None
+    columns = [by_name[fields.names[name]] for name in NAMES]
+    if len({array.shape for array in columns}) > 1 or any(each.dtype.names for each in columns):
+        return None
+    streams = tuple(_Stream(array.member, array.start, array.dtype) for array in columns)
+    places = {name: (index, None) for index, name in enumerate(NAMES)}
+    return Layout(columns[0].shape[0], streams, places, fields.unit or "us")
+
+
+def _table_layout(array: _Array) -> Layout | None:
+    """Events in one array; None if it holds none."""
+    dtype = array.dtype
+    if dtype.names is not None and not dtype.hasobject and dtype.itemsize <= _LARGEST_ROW_BYTES:
+        fields = match_fields(dtype.names)
+        if fields is None or len(array.shape) != 1 or {"w", "h"} <= set(dtype.names):
+            return None
+        stream = _Stream(array.member, array.start, dtype)
+        places = {name: (0, fields.names[name]) for name in NAMES}
+        return Layout(array.shape[0], (stream,), places, fields.unit or "us")
+    if len(array.shape) != 2 or array.shape[1] != len(NAMES) or dtype.kind not in "iuf":  # noqa: PLR2004  a table
+        return None
+    num_events = array.shape[0]
+    if array.is_transposed:
+        column_bytes = num_events * dtype.itemsize
+        streams = tuple(
+            _Stream(array.member, array.start + index * column_bytes, dtype)
+            for index in range(len(NAMES))
+        )
+        return Layout(
+            num_events, streams, {name: (index, None) for index, name in enumerate(NAMES)}, "us"
+        )
+    row = np.dtype([(name, dtype) for name in NAMES])
+    stream = _Stream(array.member, array.start, row)
+    return Layout(num_events, (stream,), {name: (0, name) for name in NAMES}, "us")
+
+
+def _name(array: _Array) -> str:
+    return (array.member or "").removesuffix(".npy")
+
+
+def _describe(arrays: list[_Array]) -> str:
+    shown = ", ".join(
+        f"{_name(array) or 'array'} {array.dtype} {array.shape}" for array in arrays[:8]
+    )
+    wanted = (
+        "a recording is a structured array with fields t, x, y, p, an array of N x 4 whole numbers "
+        "t, x, y, p, or four arrays of one length with these names"
+    )
+    if any({"w", "h"} <= set(array.dtype.names or ()) for array in arrays):
+        return f"these are labels ({shown}): name the recording that they belong to; {wanted}"
+    return f"holds no events ({shown}); {wanted}"

@@ -1,0 +1,64 @@
+"""Recordings that are a table of whole numbers, one event a row."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import override
+
+from etram_pipeline.events.formats.cleaning import Columns
+from etram_pipeline.events.formats.counter import TimeColumn
+from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.time_index import Mark, TimeIndex
+
+BLOCK_EVENTS = 2**16
+
+Rows = Mapping[str, npt.NDArray[Any]]
+"""Columns `t`, `x`, `y` and `p` of some rows, of any integer type."""
+
+
+class TableRecording(IndexedRecording):
+    """A table of known length, read in blocks of equally many rows."""
+
+    _num_events: int
+    _times: TimeColumn
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    @property
+    @override
+    def num_events(self) -> int:
+        return self._num_events
+
+    @property
+    @override
+    def _blocks_recipe(self) -> list[object]:
+        return [*super()._blocks_recipe, BLOCK_EVENTS]
+
+    def _describe(self, num_events: int, times: TimeColumn, size: tuple[int, int]) -> None:
+        """Say what the file holds, which is known once it was opened.
+
+        Args:
+            num_events: Rows.
+            times: How times are counted.
+            size: Height and width of the sensor, in px.
+        """
+        self._num_events = num_events
+        self._times = times
+        self.height, self.width = size
+        self._index = TimeIndex(Mark(state=times.start))
+
+    @override
+    def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
+        for rows in self._rows(block * BLOCK_EVENTS):
+            x, y, polarity = (np.ascontiguousarray(rows[name]) for name in "xyp")
+            t_us, state = self._times.read(np.ascontiguousarray(rows["t"]), state)
+            yield Block(Columns(x, y, t_us, polarity), state)
+
+    @abstractmethod
+    def _rows(self, first: int) -> Iterator[Rows]:
+        """Rows from `first` on, in blocks of `BLOCK_EVENTS` and a shorter last one."""

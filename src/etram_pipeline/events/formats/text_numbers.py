@@ -1,0 +1,196 @@
+"""Numbers in lines of text, read exactly: fractions and exponents lose nothing on the way."""
+
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from numba import njit
+
+FAULTS = {
+    1: "holds something that is no number",
+    2: "holds fewer values than there are columns",
+    3: "holds more values than there are columns",
+    4: "has a fraction where a whole number is wanted",
+    5: "has a number that is too large",
+}
+
+_NEWLINE, _RETURN, _MINUS, _PLUS, _DOT = 10, 13, 45, 43, 46
+_HASH, _PERCENT, _LARGE_E, _SMALL_E = 35, 37, 69, 101
+_ZERO, _NINE = 48, 57
+_MOST_MANTISSA = 10**17
+_LARGEST = 9 * 10**18
+_MOST_EXPONENT = 400
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _is_separator(byte: int) -> bool:
+    return byte in (32, 9, 44, 59, _RETURN)  # space, tab, comma, semicolon
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _is_digit(byte: int) -> bool:
+    return _ZERO <= byte <= _NINE
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _scaled(mantissa: int, exponent: int, must_be_whole: bool) -> tuple[int, int]:  # noqa: FBT001  keywords are not compiled
+    """`mantissa * 10**exponent`, rounded half up, and a fault or 0."""
+    value, is_negative = abs(mantissa), mantissa < 0
+    while exponent > 0 and value:
+        if value > _LARGEST // 10:
+            return 0, 5
+        value *= 10
+        exponent -= 1
+    rest = 0
+    while exponent < 0 and (value or rest):
+        if must_be_whole and value % 10:
+            return 0, 4
+        rest = value % 10
+        value //= 10
+        exponent += 1
+    if not must_be_whole and rest >= 5:  # noqa: PLR2004  half
+        value += 1
+    return -value if is_negative else value, 0
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _is_one_of(text: UInt8[np.ndarray, " B"], place: int, stop: int, first: int, last: int) -> bool:
+    return place < stop and (text[place] == first or text[place] == last)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _mantissa(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, int, int, int]:
+    """Digits with or without a point as mantissa and exponent, their number, the place after."""
+    mantissa, exponent, num_digits, is_fraction = 0, 0, 0, False
+    while place < stop:
+        byte = np.int64(text[place])
+        if byte == _DOT and not is_fraction:
+            is_fraction = True
+        elif not _is_digit(byte):
+            break
+        else:
+            num_digits += 1
+            if mantissa < _MOST_MANTISSA:
+                mantissa = 10 * mantissa + byte - _ZERO
+                exponent -= is_fraction
+            else:
+                exponent += not is_fraction
+        place += 1
+    return mantissa, exponent, num_digits, place
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _power(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, int, int]:
+    """The number behind an `e`, how many digits it has, the place after."""
+    is_negative = _is_one_of(text, place, stop, _MINUS, _MINUS)
+    place += _is_one_of(text, place, stop, _MINUS, _PLUS)
+    power, num_digits = 0, 0
+    while place < stop and _is_digit(text[place]):
+        power = min(10 * power + np.int64(text[place]) - _ZERO, _MOST_EXPONENT)
+        num_digits += 1
+        place += 1
+    return -power if is_negative else power, num_digits, place
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _number(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, int, int, int]:
+    """Mantissa, exponent, fault and place after the number that begins at `place`."""
+    is_negative = text[place] == _MINUS
+    place += _is_one_of(text, place, stop, _MINUS, _PLUS)
+    mantissa, exponent, num_digits, place = _mantissa(text, place, stop)
+    if num_digits and _is_one_of(text, place, stop, _LARGE_E, _SMALL_E):
+        power, num_digits, place = _power(text, place + 1, stop)
+        exponent += power
+    fault = 1 if num_digits == 0 or (place < stop and not _is_separator(text[place])) else 0
+    return -mantissa if is_negative else mantissa, exponent, fault, place
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _skip_separators(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> int:
+    while place < stop and _is_separator(text[place]):
+        place += 1
+    return place
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _skip_value(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> int:
+    while place < stop and not _is_separator(text[place]):
+        place += 1
+    return place
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _parse_line(
+    line: UInt8[np.ndarray, " B"],
+    columns: Int64[np.ndarray, " C"],
+    exponents: Int64[np.ndarray, " C"],
+    are_whole: UInt8[np.ndarray, " C"],
+    values: Int64[np.ndarray, " F"],
+) -> tuple[int, int]:
+    """Fill `values` with those of a line; gives how many there are, and a fault or 0."""
+    index, place = 0, _skip_separators(line, 0, len(line))
+    if _is_one_of(line, place, len(line), _HASH, _PERCENT):
+        return 0, 0
+    while place < len(line):
+        if index == len(columns):
+            return index, 3
+        if columns[index] < 0:
+            place = _skip_value(line, place, len(line))
+        else:
+            mantissa, exponent, fault, place = _number(line, place, len(line))
+            if not fault:
+                exponent += exponents[index]
+                value, fault = _scaled(mantissa, exponent, are_whole[index] > 0)
+                values[columns[index]] = value
+            if fault:
+                return index, fault
+        index += 1
+        place = _skip_separators(line, place, len(line))
+    return index, 2 if 0 < index < len(columns) else 0
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def parse_lines(
+    text: UInt8[np.ndarray, " B"],
+    columns: Int64[np.ndarray, " C"],
+    exponents: Int64[np.ndarray, " C"],
+    are_whole: UInt8[np.ndarray, " C"],
+    values: Int64[np.ndarray, "N F"],
+) -> tuple[int, int, int]:
+    """Read whole lines, of which those are left out that are empty or begin with `#` or `%`.
+
+    Values are separated by spaces, tabs, commas or semicolons.
+
+    Args:
+        text: Lines, each but the last one ended.
+        columns: Column of `values` for each value of a line; -1 for one to leave out.
+        exponents: Power of ten that each value is multiplied by.
+        are_whole: 1 for values that must be whole numbers; others are rounded.
+        values: Filled with a row for each line.
+
+    Returns:
+        Lines read; a key of `FAULTS`, or 0; first byte of the line that has it.
+    """
+    place, count = 0, 0
+    while place < len(text):
+        stop = place
+        while stop < len(text) and text[stop] != _NEWLINE:
+            stop += 1
+        line = text[place:stop]
+        num_values, fault = _parse_line(line, columns, exponents, are_whole, values[count])
+        if fault:
+            return count, fault, place
+        count += num_values > 0
+        place = stop + 1
+    return count, 0, 0
