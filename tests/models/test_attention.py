@@ -3,7 +3,13 @@ from typing import Literal
 import pytest
 import torch
 
-from etram_pipeline.models.attention import AttentionSettings, PartitionAttention
+from etram_pipeline.models.attention import (
+    AttentionSettings,
+    PartitionAttention,
+    Parts,
+    merge,
+    partition,
+)
 
 SETTINGS = AttentionSettings(dim_head=4, layer_scale=1)
 
@@ -50,3 +56,13 @@ def test_zero_layer_scale_adds_branches_unweighted() -> None:
         8, "window", AttentionSettings(dim_head=4, layer_scale=0), is_input_normed=True
     )
     assert not [name for name, _ in attention.named_parameters() if "scale" in name]
+
+
+@pytest.mark.parametrize("kind", ["window", "grid"])
+def test_parts_are_those_of_timm(kind: Parts) -> None:
+    from timm.models import maxxvit
+
+    maps, size = torch.randn(2, 4, 9, 5), (2, 3)
+    parts = partition(maps, size, kind)
+    assert torch.equal(parts, getattr(maxxvit, f"{kind}_partition")(maps, list(size)))
+    assert torch.equal(merge(parts, (4, 9), kind), maps)
