@@ -1,0 +1,191 @@
+"""What a new user waits for: the default run from nothing, node by node.
+
+    python -m benchmarks.first_run                         # three seeds, a fresh folder for each
+    python -m benchmarks.first_run --seeds 0 --plain-cpu   # without AVX-512 and bfloat16
+    python -m benchmarks.first_run --seeds 0 --against v0.1.0   # the ratio to another commit
+
+Every run is a `kedro run` in a copy of the project without data. Wall time counts from the command
+to its end; CPU time is that of all processes; memory is that of all processes, what they share
+counted once (PSS), looked at twice a second. With `--against`, the runs of both versions take turns.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.training import hardware
+
+PROJECT = Path(__file__).parents[1]
+
+PLAIN_CPU = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+"""Makes oneDNN, PyTorch and MKL compute as on a processor of before 2017."""
+
+HEADLINE = "etram_8class"
+PAUSE_S = 0.5
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What one run took, in seconds and gigabytes, and what it reached."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gb: float
+    seconds_of_node: dict[str, float]
+    ap50: float
+    ap: float
+
+    @property
+    def between_s(self) -> float:
+        """Wall time in no node: starting, opening MLflow, ending."""
+        return self.wall_s - sum(self.seconds_of_node.values())
+
+    @property
+    def cores(self) -> float:
+        """Cores in use, on average."""
+        return self.cpu_s / self.wall_s
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = parse_arguments()
+    print(f"{hardware('cpu')}{', as one without AVX-512' if arguments.plain_cpu else ''}")
+    versions = [None, arguments.against] if arguments.against else [None]
+    found: dict[str, FirstRun] = {}
+    for seed in arguments.seeds:
+        for version in versions:
+            name = f"seed {seed}" + (f" of {version}" if version else "")
+            found[name] = run_once(seed, version, plain_cpu=arguments.plain_cpu)
+    report(found)
+    if arguments.against:
+        for seed in arguments.seeds:
+            now, then = found[f"seed {seed}"], found[f"seed {seed} of {arguments.against}"]
+            print(
+                f"seed {seed}: {then.wall_s / now.wall_s:.2f} times as fast as "
+                f"{arguments.against}, with {now.cpu_s / then.cpu_s:.0%} of the CPU time"
+            )
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What to run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--plain-cpu", action="store_true", help="neither AVX-512 nor bfloat16")
+    parser.add_argument("--against", help="commit to compare with, such as a tag")
+    return parser.parse_args()
+
+
+def run_once(seed: int, version: str | None, *, plain_cpu: bool) -> FirstRun:
+    """The default run of this version, or of a commit, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        copy_project(project, version)
+        environment = os.environ | {"PYTHONPATH": str(project / "src")}
+        if plain_cpu:
+            environment |= PLAIN_CPU
+        command = [sys.executable, "-m", "kedro", "run", "--params", f"train.seed={seed}"]
+        used, began = cpu_seconds(), time.perf_counter()
+        with (Path(folder) / "output.txt").open("w") as output:
+            process = subprocess.Popen(
+                command, cwd=project, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+            peak = watch_memory(process)
+        wall_s, cpu_s = time.perf_counter() - began, cpu_seconds() - used
+        if process.returncode:
+            raise RuntimeError((Path(folder) / "output.txt").read_text()[-5000:])
+        overall = read_json(project / "data/08_reporting/metrics.json")[HEADLINE]["overall"]
+        (seconds,) = project.glob("mlruns/**/seconds_by_node.json")
+        return FirstRun(wall_s, cpu_s, peak, read_json(seconds), overall["AP_50"], overall["AP"])
+
+
+def copy_project(folder: Path, version: str | None) -> None:
+    """What `git clone` would give of a commit, or this folder without what runs have left."""
+    if version is None:
+        ignored = shutil.ignore_patterns(
+            "data", "mlruns", "*.db", "*.log", ".*", "__pycache__", "*.egg-info"
+        )
+        shutil.copytree(PROJECT, folder, ignore=ignored)
+    else:
+        folder.mkdir()
+        archive = subprocess.run(
+            ["git", "archive", version], cwd=PROJECT, stdout=subprocess.PIPE, check=True
+        )
+        subprocess.run(["tar", "-x"], cwd=folder, input=archive.stdout, check=True)
+    (folder / ".telemetry").write_text("consent: false\n")
+
+
+def watch_memory(process: "subprocess.Popen[bytes]") -> float:
+    """Wait for a process; the most memory that it and its descendants had together, in GB."""
+    most = 0.0
+    while process.poll() is None:
+        most = max(most, sum(map(memory_gb, family(process.pid))))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PAUSE_S)
+    return most
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and its descendants."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                yield from family(int(child))
+
+
+def memory_gb(pid: int) -> float:
+    """Memory of a process, that which it shares counted in proportion; 0 once it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1e6
+    return 0.0
+
+
+def cpu_seconds() -> float:
+    """CPU time of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401  # whatever it holds
+    """Content of a JSON file."""
+    return json.loads(path.read_text())
+
+
+def report(found: dict[str, FirstRun]) -> None:
+    """Print a row per node and a column per run."""
+    print(f"{'seconds':42}" + "".join(f"{name:>16}" for name in found))
+    for node in dict.fromkeys(node for run in found.values() for node in run.seconds_of_node):
+        times = [run.seconds_of_node.get(node, 0.0) for run in found.values()]
+        print(f"{node:42}" + "".join(f"{seconds:16.1f}" for seconds in times))
+    rows = {
+        "start, end and everything between": "{0.between_s:16.1f}",
+        "whole run": "{0.wall_s:16.1f}",
+        "CPU time": "{0.cpu_s:16.1f}",
+        "cores in use": "{0.cores:16.2f}",
+        "peak memory, GB": "{0.peak_gb:16.2f}",
+        f"test AP ({HEADLINE})": "{0.ap:16.3f}",
+        f"test AP50 ({HEADLINE})": "{0.ap50:16.3f}",
+    }
+    for name, form in rows.items():
+        print(f"{name:42}" + "".join(form.format(run) for run in found.values()))
+
+
+if __name__ == "__main__":
+    main()
