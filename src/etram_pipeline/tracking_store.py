@@ -105,7 +105,7 @@ class TrackingSettings(Settings):
 
 @contextmanager
 def told_in_a_line(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow and what is below it raise into a `StoreUnavailableError` with the remedy."""
+    """Turn what MLflow and what is below it raise into a `StoreUnavailableError`."""
     try:
         yield
     except EtramError:
