@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
 """How long to wait for other runs that open the database; the first one makes it, which is slow."""
+
+_NEWS_S = 5.0
 
 _LOCKED_S = 10.0
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -136,6 +138,8 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
         if path is None:
             yield open_client(uri)
             return
+        import mlflow.tracking  # noqa: F401  # takes seconds, for which others would wait
+
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
             if path.exists() and path.stat().st_size:
@@ -227,25 +231,29 @@ def _check_database(path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    """Be the only one to open a database; the system takes the lock from a process that ends."""
     with path.with_name(f".{path.name}.lock").open("a") as file:
-        _lock(file, time.monotonic() + _PATIENCE_S)
-        yield
-
-
-def _lock(file: IO[str], deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
+        started, has_told = time.monotonic(), False
+        while not _try_to_lock(file):
+            waited = time.monotonic() - started
+            if waited > _PATIENCE_S:
                 raise StoreUnavailableError(
                     f"another run has been opening the MLflow database for {_PATIENCE_S:.0f} s "
                     f"({file.name} is locked): end it, {_WITHOUT}"
-                ) from error
+                )
+            if waited > _NEWS_S and not has_told:
+                has_told = True
+                logger.info("waiting for another run that opens the MLflow database %s", path)
             time.sleep(0.05)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return
-        else:
-            return
+        yield
+
+
+def _try_to_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    return True
