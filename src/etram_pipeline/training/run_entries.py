@@ -63,7 +63,7 @@ class Unsent(Settings):
     entries: tuple[Entry, ...]
 
 
-def metrics_entry(values: Mapping[str, float], step: int = 0) -> Entry:
+def metrics_entry(values: Mapping[str, float | int], step: int = 0) -> Entry:
     """Metrics of now, without those that are no numbers."""
     now = now_ms()
     return Entry(

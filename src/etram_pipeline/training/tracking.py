@@ -37,7 +37,7 @@ class RunLogger(Logger):
         """Leave the parameters as they are."""
 
     @override
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    def log_metrics(self, metrics: Mapping[str, float | int], step: int | None = None) -> None:
         wanted = {name: value for name, value in metrics.items() if name != "epoch"}
         # Lightning counts the steps before the one that made the metrics.
         self._log.write_later(metrics_entry(wanted, 1 + (step or 0)))
