@@ -24,6 +24,7 @@ from etram_pipeline.tracking_store import (
     find_experiment,
     find_run,
     opened,
+    read_settings,
 )
 
 START = """
@@ -214,6 +215,21 @@ def test_text_stays_text() -> None:
     assert (settings.run_name, settings.run_id) == ("001", digits)
     assert TrackingSettings.model_validate({"run_name": "1e5"}).run_name == "1e5"
     assert TrackingSettings.model_validate({"experiment": 2024}).experiment == "2024"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
+        ({"experimnt": "x"}, "experiment"),
+        ({"enabled": "perhaps"}, "enabled: "),
+    ],
+)
+def test_a_wrong_setting_is_told_in_a_line(config: dict[str, object], message: str) -> None:
+    with pytest.raises(TrackingError, match=message) as caught:
+        read_settings(config)
+    assert str(caught.value).startswith("tracking.yml: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_only_files_are_locked() -> None:

@@ -33,6 +33,7 @@ from etram_pipeline.tracking_store import (
     find_experiment,
     find_run,
     opened,
+    read_settings,
 )
 from etram_pipeline.tracking_tags import run_tags
 from etram_pipeline.tracking_view import flatten, headline, run_name, view_link, view_tag
@@ -79,10 +80,11 @@ class Tracking:
                 or if the run to continue does not exist.
         """
         first_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
-        settings = TrackingSettings.model_validate(self._config)
+        settings = read_settings(self._config)
         if not (settings.enabled and first_rank):
             return
         self._catalog = catalog
+        self._seconds = {}
         parameters = self._parameters(pipeline.inputs())
         self._secrets = secrets_in("", run_params.get("runtime_params") or {})
         self._secrets |= secrets_in("", parameters) | _login()
@@ -123,7 +125,7 @@ class Tracking:
             self._log.write(metrics_entry(dataset.numbers(data)))
         if names := wanted.get("tags"):
             numbers = dataset.numbers(data)
-            self._tag({name: f"{numbers[name]:g}" for name in names if name in numbers})
+            self._tag({name: f"{numbers[name]:.12g}" for name in names if name in numbers})
         if "artifact_path" in wanted:
             self._log.write(Entry(path=_path(dataset), place=wanted["artifact_path"]))
         self._seconds[node.name] = round(time.perf_counter() - self._started[node.name], 2)
@@ -159,14 +161,15 @@ class Tracking:
         tags = self._masked(run_tags(run_params, self._project, num_nodes))
         name = mask_text(settings.run_name or run_name(run_params, parameters))
         with opened(uri) as client:
-            experiment = find_experiment(client, settings.experiment, artifacts)
-            if metrics and view_tag(metrics)[0] not in experiment.tags:
-                client.set_experiment_tag(experiment.experiment_id, *view_tag(metrics))
             if settings.run_id:
                 run = find_run(client, settings.run_id, uri)
                 client.update_run(run.info.run_id, status="RUNNING")
+                experiment = client.get_experiment(run.info.experiment_id)
             else:
+                experiment = find_experiment(client, settings.experiment, artifacts)
                 run = client.create_run(experiment.experiment_id, tags=tags, run_name=name)
+            if metrics and view_tag(metrics)[0] not in experiment.tags:
+                client.set_experiment_tag(experiment.experiment_id, *view_tag(metrics))
         log = self._begin(client, uri, run)
         if settings.run_id:
             self._tag(tags)

@@ -8,12 +8,12 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
@@ -36,7 +36,26 @@ _LOCKED_S = 10.0
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _WITHOUT = "or run without tracking: `--params track=false`"
 
-_REMEDIES = (
+_NO_ANSWER = "no server answers: start it, or check `uri` in tracking.yml"
+_OF_SERVERS = (
+    (
+        r"\b401\b|Unauthorized|UNAUTHENTICATED",
+        "it refuses the login: check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    (r"\b403\b|Forbidden|PERMISSION_DENIED", "this user may not write there: ask for the right"),
+    (
+        r"\b404\b|valid JSON|Expecting value",
+        "what answers there is no MLflow server: check `uri` in tracking.yml",
+    ),
+    (r"certificate", "its certificate is not trusted: set MLFLOW_TRACKING_SERVER_CERT_PATH"),
+    (
+        r"\b5\d\d\b|INTERNAL_SERVER_ERROR|ResponseError",
+        "the server answers with an error: look into its log, or try again later",
+    ),
+    (r"Max retries|timed? ?out|refused|resolve|unreachable|not known|aborted", _NO_ANSWER),
+)
+_OF_DATABASES = (
     (
         r"out-of-date database schema|Can't locate revision",
         "another version of MLflow made it: `mlflow db upgrade {uri}` brings an older one up to "
@@ -53,25 +72,8 @@ _REMEDIES = (
         "tracking.yml",
     ),
     (r"disk is full|No space left", "its disk is full: make room"),
-    (
-        r"\b401\b|Unauthorized|UNAUTHENTICATED|authentication failed|Access denied",
-        "it refuses the login: check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-        "MLFLOW_TRACKING_TOKEN",
-    ),
-    (r"\b403\b|Forbidden|PERMISSION_DENIED", "this user may not write there: ask for the right"),
-    (r"certificate|SSL", "its certificate is not trusted: set MLFLOW_TRACKING_SERVER_CERT_PATH"),
-    (
-        r"\b404\b|not a valid JSON|Expecting value",
-        "what answers there is no MLflow server: check `uri` in tracking.yml",
-    ),
-    (
-        r"\b50[0-9]\b|INTERNAL_SERVER_ERROR",
-        "the server answers with an error: look into its log, or try again later",
-    ),
-    (
-        r"Max retries|timed? ?out|refused|resolve|unreachable|not known|could not connect",
-        "no server answers: start it, or check `uri` in tracking.yml",
-    ),
+    (r"authentication failed|Access denied", "it refuses the login: check `uri` in tracking.yml"),
+    (r"timed? ?out|refused|resolve|translate host|could not connect|Can't connect", _NO_ANSWER),
 )
 
 
@@ -105,6 +107,22 @@ class TrackingSettings(Settings):
     when_unreachable: Literal["stop", "continue"] = "stop"
 
 
+def read_settings(config: Mapping[str, object]) -> TrackingSettings:
+    """Settings from `conf/*/tracking.yml`.
+
+    Raises:
+        TrackingError: If a key or a value is none that exists.
+    """
+    try:
+        return TrackingSettings.model_validate(dict(config))
+    except ValidationError as error:
+        faults = [
+            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
+            for fault in error.errors()
+        ]
+        raise TrackingError(f"tracking.yml: {'; '.join(faults)}") from error
+
+
 @contextmanager
 def told_in_a_line(uri: str) -> Iterator[None]:
     """Turn what MLflow and what is below it raise into a `StoreUnavailableError`."""
@@ -120,7 +138,7 @@ def explain(error: BaseException, uri: str) -> str:
     """What is wrong with the store at `uri`, and what to do."""
     shown = mask_text(uri)
     text = re.sub(r"port=\d+|:\d+\b", "", str(error).replace(uri, ""))  # 401 may be a port
-    for pattern, remedy in _REMEDIES:
+    for pattern, remedy in _OF_SERVERS if uri.startswith("http") else _OF_DATABASES:
         if re.search(pattern, text, re.IGNORECASE):
             return f"MLflow store {shown}: {remedy.format(uri=shown)}; {_WITHOUT}"
     return f"MLflow store {shown}: {short(error)}; {_WITHOUT}"
