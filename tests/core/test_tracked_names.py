@@ -29,8 +29,8 @@ def test_no_names_differ_in_case_only(names: list[tuple[str, ...]]) -> None:
 @given(st.text(max_size=300))
 def test_mlflow_accepts_every_name(text: str) -> None:
     for name in (tracked_name("test", text), tracked_name("test", text, lower_only=True)):
-        _validate_metric_name(name)
-        _validate_param_name(name)
+        _validate_metric_name(name)  # type: ignore[no-untyped-call]
+        _validate_param_name(name)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,9 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
     no ground truth is left out, for a curve through -1 says nothing.
     """
     root = prefix or metrics.split, metrics.protocol.name
-    values = {(*root, name): value for name, value in metrics.overall.items()}
+    values: dict[tuple[str, ...], float] = {
+        (*root, name): value for name, value in metrics.overall.items()
+    }
     values |= {(*root, *part): value for part, value in _parts(metrics)}
     names = tracked_names(values)
     return {

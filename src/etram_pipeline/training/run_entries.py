@@ -1,6 +1,7 @@
 """What is added to an MLflow run, as plain data that can be kept and sent later."""
 
 import logging
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _METRICS_PER_CALL = 1000
 _PAIRS_PER_CALL = 100
+_SHORT = 200
+_CAUSE = re.compile(r"(?<=Errno )-?\d+\] [\w ,]+|timed out")
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE"}
 
 
@@ -81,8 +84,12 @@ def now_ms() -> int:
 
 
 def short(error: BaseException) -> str:
-    """First line of an error's message without secrets, or its name if it has none."""
-    return next(iter(mask_text(str(error)).strip().splitlines()), "") or type(error).__name__
+    """The point of an error's message in one short line, without secrets."""
+    text = mask_text(str(error)).strip()
+    if "HTTP" in text and (found := _CAUSE.search(text)):  # the rest is of the library
+        return found[0].partition("] ")[2] or found[0]
+    line = next(iter(text.splitlines()), "") or type(error).__name__
+    return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
 
 
 def send(client: "MlflowClient", run_id: str, entry: Entry) -> None:

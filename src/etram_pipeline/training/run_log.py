@@ -185,6 +185,6 @@ def open_client(uri: str) -> "MlflowClient":
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(uri or None)
