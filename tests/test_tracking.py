@@ -1,5 +1,6 @@
 """The tracking hook, on small pipelines and a real MLflow store."""
 
+import math
 import os
 import shutil
 import signal
@@ -19,7 +20,8 @@ from mlflow.tracking import MlflowClient
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
-from etram_pipeline.tracking import Tracking, flatten
+from etram_pipeline.tracking import Tracking
+from etram_pipeline.tracking_store import TrackingError
 
 EXPERIMENT = "etram_pipeline"
 
@@ -112,7 +114,7 @@ def test_a_run_records_parameters_files_data_and_outcome(
     run_tracked(project, *small_pipeline(project))
     run = the_run(client)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "a+b 01-02 03.04"
+    assert run.info.run_name == "a+b lab 01-02 03:04"
     assert run.data.params == {"train.steps": "3", "train.optimizer.rate": "0.1"}
     assert run.data.tags["kedro.pipelines"] == "a+b"
     assert files(client, run, "checkpoint") == {"checkpoint/detector.ckpt"}
@@ -126,7 +128,7 @@ def test_a_later_run_is_linked_to_the_training_it_uses(project: Path, client: Ml
     run_tracked(project, *small_pipeline(project))
     tags = the_run(client).data.tags
     assert tags["training_run_id"] == "the-training"
-    assert tags["mlflow.parentRunId"] == "the-training"
+    assert "mlflow.parentRunId" not in tags  # MLflow's table folds children away
 
 
 def test_an_error_marks_the_run_as_failed_and_keeps_the_traceback(
@@ -183,9 +185,94 @@ def test_a_killed_run_is_marked_as_killed(project: Path, number: signal.Signals)
     assert the_run(client).info.status == "KILLED"
 
 
-def test_nested_settings_become_one_level() -> None:
-    assert flatten({"a": {"b": Training(), "c": []}}) == {
-        "a.b.steps": 3,
-        "a.b.optimizer.rate": 0.1,
-        "a.c": [],
-    }
+def test_no_secret_reaches_the_store(
+    project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kedro", "run", "--params", "db.password=hunter22,a=1"])
+    subprocess.run(["git", "init", "-q"], check=True)
+    remote = "https://me:hunter22@host/repo.git"
+    subprocess.run(["git", "remote", "add", "origin", remote], check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=b"]
+    subprocess.run(["git", *author, "commit", "-q", "--allow-empty", "-m", "c"], check=True)
+
+    def fail(settings: dict[str, str]) -> int:
+        raise ValueError(f"no login with {settings['password']} at {settings['server']}")
+
+    found = {"password": "hunter22", "server": remote, "users": [{"token": "hunter22"}]}
+    catalog = DataCatalog({"params:db": MemoryDataset(found)})
+    with pytest.raises(ValueError, match="hunter22"):
+        run_tracked(project, Pipeline([Node(fail, "params:db", "x", name="log_in")]), catalog)
+    run = the_run(client)
+    assert run.data.tags["mlflow.source.git.repoURL"] == "https://***@host/repo.git"
+    assert run.data.tags["kedro.command"].endswith("db.password=***,a=1'")
+    assert run.data.params["db.password"] == "***"
+    assert b"hunter22" not in (project / "mlflow.db").read_bytes()
+    artifacts = [path for path in (project / "mlruns").rglob("*") if path.is_file()]
+    assert {path.name for path in artifacts} >= {"traceback.txt", "parameters.json"}
+    for path in artifacts:
+        assert "hunter22" not in path.read_text()
+
+
+class Numbers(FileDataset):
+    """A dataset with numbers that are none."""
+
+    def numbers(self, _data: object) -> dict[str, float]:
+        return {
+            "test/AP": 0.5,
+            "test/nan": math.nan,
+            "test/inf": -math.inf,
+            "quality/problems": 2.0,
+        }
+
+
+def test_only_numbers_become_metrics_and_those_named_become_tags(
+    project: Path, client: MlflowClient
+) -> None:
+    pipeline, catalog = small_pipeline(project)
+    catalog["checkpoint"] = Numbers(
+        filepath=str(project / "detector.ckpt"),
+        metadata={"mlflow": {"metrics": True, "tags": ["quality/problems", "none"]}},
+    )
+    run_tracked(project, pipeline, catalog)
+    run = the_run(client)
+    assert run.data.metrics == {"test/AP": 0.5, "quality/problems": 2.0}
+    assert run.data.tags["quality/problems"] == "2"
+    assert "none" not in run.data.tags
+
+
+def test_a_run_that_does_not_exist_is_refused_before_the_first_node(
+    project: Path, client: MlflowClient
+) -> None:
+    with pytest.raises(TrackingError, match=r"run_id=abc: .* has no such run"):
+        run_tracked(project, *small_pipeline(project), run_id="abc")
+    assert not (project / "made.ckpt").exists()
+    assert client.search_experiments()
+
+
+def test_a_store_that_cannot_be_used_stops_the_run_or_is_done_without(project: Path) -> None:
+    (project / "mlflow.db").write_text("no database" * 1000)
+    with pytest.raises(TrackingError, match="damaged"):
+        run_tracked(project, *small_pipeline(project))
+    assert not (project / "made.ckpt").exists()
+    run_tracked(project, *small_pipeline(project), when_unreachable="continue")
+    assert (project / "detector.ckpt").exists()
+    assert "MLFLOW_RUN_ID" not in os.environ
+
+
+def test_a_run_leaves_the_environment_as_it_was(project: Path, client: MlflowClient) -> None:
+    run_tracked(project, *small_pipeline(project))
+    assert client.search_experiments()
+    assert not {"MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"} & set(os.environ)
+
+
+def test_the_link_is_on_one_line(
+    project: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline, catalog = small_pipeline(project)
+    catalog["params:evaluate"] = MemoryDataset({"split": "test", "protocols": ["coco"]})
+    run_tracked(project, pipeline, catalog)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "http" in line]
+    assert line.endswith("&viewStateShareKey=test-coco-AP")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    assert "mlflow.sharedViewState.test-coco-AP" in experiment.tags

@@ -84,4 +84,4 @@ def test_each_run_is_one_finished_mlflow_run(project: Path) -> None:
     assert first.params["representation.kind"] == "stacked_histogram"
     assert {"test/etram_8class/AP", "test/etram_8class/AP_50"} <= first.metrics.keys()
     assert any(name.startswith("train/") for name in first.metrics)
-    assert first.metrics["quality/problems"] == 0
+    assert first.tags["quality/problems"] == "0"

@@ -42,7 +42,7 @@ def test_names_carry_the_protocol(evaluate_random: Evaluate) -> None:
     assert flat["val/coco/AP"] == metrics.overall["AP"]
     assert flat["val/coco/car/AP_50"] == metrics.per_class["car"].metrics["AP_50"]
     assert flat["val/coco/night/AP"] == metrics.groups["night"]["AP"]
-    assert "val/coco/big dog_/AP" in flat
+    assert "val/coco/big dog:21:/AP" in flat
 
 
 def test_what_has_no_ground_truth_is_not_tracked(evaluate_random: Evaluate) -> None:

@@ -37,7 +37,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
         return read_summary(self._path) is not None
 
     def numbers(self, data: Export) -> dict[str, float]:  # noqa: ARG002  # what the hook gives
-        """What the tracking hook logs: `{"export/train/pictures": 700, …}`."""
+        """What the tracking hook may log: `{"export/train/pictures": 700, …}`."""
         return {
             f"export/{split}/{name}": float(getattr(summary, name))
             for split, summary in self._summary().splits.items()

@@ -43,7 +43,7 @@ class QualityDataset(StoreDataset[QualityStore]):
 
 
 class NumbersDataset(SingleFileDataset[Mapping[str, float], dict[str, float]]):
-    """Numbers by name as a JSON file, which a tracked run logs as metrics.
+    """Numbers by name as a JSON file.
 
     Args:
         filepath: The JSON file, relative to the project.
@@ -61,7 +61,7 @@ class NumbersDataset(SingleFileDataset[Mapping[str, float], dict[str, float]]):
             partial.write_text(json.dumps(dict(data), indent=1))
 
     def numbers(self, data: Mapping[str, float]) -> dict[str, float]:
-        """What the tracking hook logs."""
+        """What the tracking hook may log."""
         return dict(data)
 
     def preview(self) -> JSONPreview:

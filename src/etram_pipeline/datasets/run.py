@@ -1,23 +1,16 @@
 """How the run at hand was started: what results are told apart by later."""
 
 import os
-import re
 import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_SECRET = re.compile(
-    r"(?i)([\w.]*(?:password|passwd|secret|token|api_?key|credential)\w*[=:])[^,\s]+"
-)
-_MASK = "***"
-
+from etram_pipeline.core.masking import mask_arguments
 
 class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
     """Date, command and code version of the run that loads it; nothing is stored.
@@ -33,7 +26,7 @@ class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
     def load(self) -> dict[str, str]:
         return {
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "command": masked(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+            "command": shlex.join(["kedro", *mask_arguments(sys.argv[1:])]),
             "commit": _commit(),
             "this run (MLflow)": os.environ.get("MLFLOW_RUN_ID", "not tracked"),
         }
@@ -45,11 +38,6 @@ class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
     @override
     def _describe(self) -> dict[str, Any]:
         return {}
-
-
-def masked(command: str) -> str:
-    """A command without passwords in URLs, and without values of parameters named like secrets."""
-    return _SECRET.sub(rf"\1{_MASK}", _PASSWORD_IN_URL.sub(_MASK, command))
 
 
 def _commit() -> str:

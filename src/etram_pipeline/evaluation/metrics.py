@@ -1,9 +1,10 @@
 """The result of an evaluation, and how it is written down."""
 
-import re
+import math
 from collections.abc import Iterator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.tracked_names import tracked_names
 from etram_pipeline.evaluation.protocol import Protocol
 
 BACKGROUND = "background"
@@ -75,21 +76,26 @@ class Metrics(Settings):
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
     """Metrics under the names a tracking server shows: `test/etram_8class/car/AP_50`.
 
-    All overall metrics, AP and AP_50 of each class and group. What has no ground truth is left
-    out, for a curve through -1 says nothing.
+    All overall metrics, AP and AP_50 of each class and group; no two classes share a name. What has
+    no ground truth is left out, for a curve through -1 says nothing.
     """
-    root = f"{prefix or metrics.split}/{metrics.protocol.name}"
-    named = {_trackable(f"{root}/{name}"): value for name, value in metrics.overall.items()}
-    named |= {_trackable(f"{root}/{name}"): value for name, value in _parts(metrics)}
-    return {name: value for name, value in named.items() if value != NO_GROUND_TRUTH}
+    root = prefix or metrics.split, metrics.protocol.name
+    values: dict[tuple[str, ...], float] = {
+        (*root, name): value for name, value in metrics.overall.items()
+    }
+    values |= {(*root, *part): value for part, value in _parts(metrics)}
+    names = tracked_names(values)
+    return {
+        names[parts]: value
+        for parts, value in values.items()
+        if value != NO_GROUND_TRUTH and math.isfinite(value)
+    }
 
 
-def _parts(metrics: Metrics) -> Iterator[tuple[str, float]]:
-    parts = metrics.groups | {name: part.metrics for name, part in metrics.per_class.items()}
-    for part, values in parts.items():
-        for name in _TRACKED_BY_PART:
-            yield f"{part}/{name}", values[name]
-
-
-def _trackable(name: str) -> str:
-    return re.sub(r"[^/\w.\- :]", "_", name)
+def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
+    for group, of_group in metrics.groups.items():
+        yield from (((group, name), of_group[name]) for name in _TRACKED_BY_PART)
+    for class_name, of_class in metrics.per_class.items():
+        # A class may be called as a group of recordings is.
+        where = ("class", class_name) if class_name in metrics.groups else (class_name,)
+        yield from (((*where, name), of_class.metrics[name]) for name in _TRACKED_BY_PART)

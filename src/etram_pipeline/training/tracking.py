@@ -1,6 +1,5 @@
 """Step metrics into the MLflow run that this process belongs to."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,33 +7,50 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
+from etram_pipeline.training.run_entries import metrics_entry
+from etram_pipeline.training.run_log import RunLog, current_log
+
+
+class RunLogger(Logger):
+    """Hands Lightning's metrics to a run, which goes on after training.
+
+    The run has its parameters already, so none are added. Waiting for the database at every point
+    would cost more than a small training step, so points are sent in the background.
+    """
+
+    def __init__(self, log: RunLog) -> None:
+        super().__init__()
+        self._log = log
+
+    @property
+    @override
+    def name(self) -> str:
+        return "mlflow"
+
+    @property
+    @override
+    def version(self) -> str:
+        return self._log.run_id
+
+    @override
+    def log_hyperparams(self, params: Any, *args: Any, **options: Any) -> None:
+        """Leave the parameters as they are."""
+
+    @override
+    def log_metrics(self, metrics: Mapping[str, float | int], step: int | None = None) -> None:
+        wanted = {name: value for name, value in metrics.items() if name != "epoch"}
+        # Lightning counts the steps before the one that made the metrics.
+        self._log.write_later(metrics_entry(wanted, 1 + (step or 0)))
+
+    @override
+    def finalize(self, status: str) -> None:
+        """Send what is left, and leave the run open."""
+        self._log.flush()
+
 
 def lightning_loggers() -> list[Logger]:
-    """A logger for the run that `MLFLOW_RUN_ID` names, in the first process; none without a run.
-
-    The run goes on after training and has its parameters already, so the logger neither ends it nor
-    adds parameters. MLflow is imported only if it is needed.
-    """
-    run_id = os.environ.get("MLFLOW_RUN_ID")
-    if not run_id or rank_zero_only.rank > 0:  # type: ignore[attr-defined]
+    """A logger for the run that `MLFLOW_RUN_ID` names, in the first process; none without a run."""
+    if rank_zero_only.rank > 0:  # type: ignore[attr-defined]
         return []
-    from pytorch_lightning.loggers import MLFlowLogger
-
-    class RunLogger(MLFlowLogger):
-        @override
-        def finalize(self, status: str = "success") -> None:
-            """Leave the run open."""
-
-        @override
-        def log_hyperparams(self, params: Any) -> None:
-            """Leave the parameters as they are."""
-
-        @override
-        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-            wanted = {name: value for name, value in metrics.items() if name != "epoch"}
-            # Lightning counts the steps before the one that made the metrics.
-            super().log_metrics(wanted, 1 + (step or 0))
-
-    # Waiting for the database at every point would cost more than a small training step.
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return [RunLogger(run_id=run_id, tracking_uri=uri, synchronous=False)]
+    log = current_log()
+    return [] if log is None else [RunLogger(log)]
