@@ -36,8 +36,8 @@ def parse(words: str) -> dict[str, Any]:
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals:
             raise ConfigurationError(
-                f"`{pair}` in --params is not `key=value`; a comma separates parameters, so quote a "
-                "value that holds one: --params 'recording=\"a,b.raw\"'"
+                f"`{pair}` in --params is not `key=value`; a comma separates parameters, so quote "
+                "a value that holds one: --params 'recording=\"a,b.raw\"'"
             )
         if not key:
             raise ConfigurationError(f"`{pair}` in --params has no key before `=`")

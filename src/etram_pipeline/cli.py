@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from etram_pipeline import arguments
 from etram_pipeline.configuration import ConfigurationError, read_yaml
-from etram_pipeline.core.component import nearest, unknown_name
+from etram_pipeline.core.component import unknown_name
 
 logger = logging.getLogger(__name__)
 to_file = logging.getLogger("etram_pipeline.ended")

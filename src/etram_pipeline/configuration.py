@@ -51,7 +51,7 @@ class ConfigLoader(OmegaConfigLoader):
         conf_source: str,
         env: str | None = None,
         runtime_params: dict[str, Any] | None = None,
-        **options: Any,
+        **options: Any,  # noqa: ANN401  # Kedro's own
     ) -> None:
         _check_environment(Path(conf_source), env or options.get("default_run_env"))
         super().__init__(conf_source, env, runtime_params, **options)
@@ -64,7 +64,7 @@ class ConfigLoader(OmegaConfigLoader):
             where = getattr(error, "full_key", None)
             told = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {told}") from error
-        return found
+        return _from_home(found) if key == "catalog" else found
 
     @override
     def _read_dir_configs(self, conf_path: str, *args: Any, **options: Any) -> dict[Path, Any]:
@@ -215,6 +215,16 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def _from_home(entry: dict[str, Any]) -> dict[str, Any]:
+    """A catalog whose paths may begin with `~`, which Kedro would look for in the project."""
+    found: dict[str, Any] = {}
+    for key, value in entry.items():
+        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
+        inner = _from_home(value) if isinstance(value, dict) else value
+        found[key] = str(Path(value).expanduser()) if is_path else inner
+    return found
 
 
 def _refuse_unknown(layer: Mapping[str, Any], known: Collection[str], where: str) -> None:
