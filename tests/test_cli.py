@@ -118,7 +118,7 @@ def test_an_interruption_that_a_library_answers_by_its_own_exit_is_one(
 ) -> None:
     def exited(_session: object, **_options: object) -> None:
         try:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise SystemExit(1)  # noqa: B904  # as Lightning does
 

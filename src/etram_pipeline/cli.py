@@ -159,7 +159,13 @@ _KEDRO = project.run
 def _option(kedro: click.Parameter) -> click.Parameter:
     if kedro.name == "params":
         told = "Parameters key=value, separated by commas; text stays as it is typed."
-        return _Params(["--params"], multiple=True, type=click.UNPROCESSED, help=told)
+        return _Params(
+            ["--params"],
+            multiple=True,
+            type=click.UNPROCESSED,
+            help=told,
+            callback=lambda _context, _option, value: value or {},
+        )
     if kedro.name == "config":
         return click.Option(
             ["--config", "-c"],
