@@ -176,7 +176,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
-        hint = ": indent with spaces" if "\\t" in str(error.problem) else ""
+        lines = path.read_text().splitlines()
+        is_tab = mark is not None and "\t" in "".join(lines[mark.line : mark.line + 1])
+        hint = ": indent with spaces, not with a tab" if is_tab else ""
         raise ConfigurationError(f"{path}{line}: {error.problem}{hint}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
