@@ -131,9 +131,12 @@ def test_deprecated_options_are_answered_with_the_new_ones(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, object] = {}
-    monkeypatch.setattr(
-        KedroSession, "run", lambda _session, **options: given.update(options) or {}
-    )
+
+    def keep(_session: object, **options: object) -> dict[str, object]:
+        given.update(options)
+        return {}
+
+    monkeypatch.setattr(KedroSession, "run", keep)
     ended = run("-p", "report", "--async")
 
     log = (folder.parent / "etram.log").read_text()
@@ -147,11 +150,12 @@ def test_params_may_be_given_several_times_or_in_a_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[object] = []
-    monkeypatch.setattr(
-        KedroSession,
-        "run",
-        lambda session, **_: given.append(session.store["runtime_params"]) or {},
-    )
+
+    def keep(session: KedroSession, **_options: object) -> dict[str, object]:
+        given.append(session.store["runtime_params"])
+        return {}
+
+    monkeypatch.setattr(KedroSession, "run", keep)
     (folder / "run.yml").write_text("run: {params: {run_name: 001}}")
     run("--params", "run_name=001", "--params", "track=false")
     run("--config", "run.yml")

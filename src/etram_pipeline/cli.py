@@ -37,7 +37,7 @@ class Ended(click.ClickException):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads the instance's
 
 
 class RunCommand(click.Command):

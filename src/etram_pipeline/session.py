@@ -63,11 +63,10 @@ class Context(KedroContext):
         return params
 
     @override
-    def _get_catalog(
-        self, *args: Any, load_versions: dict[str, str] | None = None, **options: Any
-    ) -> CatalogProtocol[Any, Any]:
+    def _get_catalog(self, *args: Any, **options: Any) -> CatalogProtocol[Any, Any]:
+        load_versions = options.get("load_versions") or {}
         entries = self.config_loader["catalog"] if load_versions else {}
-        for name in load_versions or {}:
+        for name in load_versions:
             if name not in entries:
                 raise ConfigurationError(
                     f"--load-versions: {unknown_name('dataset', name, entries)}"
@@ -77,7 +76,7 @@ class Context(KedroContext):
                     f"--load-versions: the catalog keeps no versions of {name}; with `versioned: "
                     "true` there, it would"
                 )
-        return super()._get_catalog(*args, load_versions=load_versions, **options)
+        return super()._get_catalog(*args, **options)
 
 
 class Session(KedroSession):
@@ -89,11 +88,9 @@ class Session(KedroSession):
 
     @classmethod
     @override
-    def create(
-        cls, *args: Any, runtime_params: dict[str, Any] | None = None, **options: Any
-    ) -> KedroSession:
-        located = located_from(Path.cwd(), runtime_params or {})
-        return super().create(*args, runtime_params=located or None, **options)
+    def create(cls, *args: Any, **options: Any) -> KedroSession:
+        located = located_from(Path.cwd(), options.get("runtime_params") or {})
+        return super().create(*args, **{**options, "runtime_params": located or None})
 
     @override
     def __enter__(self) -> "Session":

@@ -78,7 +78,8 @@ def settings_classes() -> list[type[Settings]]:
     for module in walk_packages(etram_pipeline.__path__, "etram_pipeline."):
         if "__main__" not in module.name and ".pipelines" not in module.name:
             import_module(module.name)
-    found, left = [], [Settings]
+    found: list[type[Settings]] = []
+    left: list[type[Settings]] = [Settings]
     while left:
         left.extend(below := left.pop().__subclasses__())
         found.extend(each for each in below if each.__module__.startswith("etram_pipeline."))

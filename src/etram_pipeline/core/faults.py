@@ -74,7 +74,7 @@ def _is_consequence(error: ErrorDetails) -> bool:
     """Whether a list is only too short because of items that are told themselves."""
     if error["type"] != "too_short":
         return False
-    return len(error["input"]) >= error["ctx"]["min_length"]
+    return bool(len(error["input"]) >= error["ctx"]["min_length"])
 
 
 def _path(where: str, error: ErrorDetails) -> str:
