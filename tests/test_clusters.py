@@ -128,7 +128,7 @@ def test_an_executor_that_does_not_exist_is_told_before_anything_runs(conf: Path
 
 
 def test_a_misspelt_key_of_an_executor_is_told_before_anything_runs(conf: Path) -> None:
-    with pytest.raises(click.ClickException, match="unknown key 'workes'; did you mean 'workers'"):
+    with pytest.raises(click.ClickException, match="workes: unknown key; did you mean 'workers'"):
         preprocess(conf, executor={"workes": 3})
     assert not (conf.parent / "data").exists()
 

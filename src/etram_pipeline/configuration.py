@@ -13,8 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+import click
+import yaml
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from typing_extensions import override
 
 from etram_pipeline.core.component import kinds, unknown_name
@@ -23,15 +26,68 @@ from etram_pipeline.core.errors import EtramError
 RUN_OPTIONS = ("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint")
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
 
+TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "track")
+"""Those that are text, even where it looks like a number."""
+
+_PRESETS = "presets"
 _EXECUTORS = "etram_pipeline.sequences.executors"
 
 
-class ConfigurationError(EtramError):
-    """The configuration names something that does not exist."""
+class ConfigurationError(EtramError, click.ClickException):
+    """The configuration or the command line names something that does not exist.
+
+    Every command of Kedro prints it as one line, since it is an exception of click, too.
+    """
+
+    @override
+    def __str__(self) -> str:
+        return self.message
 
 
 class ConfigLoader(OmegaConfigLoader):
     """Kedro's loader with presets, and with a merge that knows `kind`."""
+
+    def __init__(
+        self,
+        conf_source: str,
+        env: str | None = None,
+        runtime_params: dict[str, Any] | None = None,
+        **options: Any,  # noqa: ANN401  # Kedro's own
+    ) -> None:
+        _check_environment(Path(conf_source), env or options.get("default_run_env"))
+        super().__init__(conf_source, env, runtime_params, **options)
+
+    @override
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = super().__getitem__(key)
+        except OmegaConfBaseException as error:
+            where = getattr(error, "full_key", None)
+            told = str(error).splitlines()[0]
+            raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {told}") from error
+        return _from_home(found) if key == "catalog" else found
+
+    @override
+    def _read_dir_configs(self, conf_path: str, *args: Any, **options: Any) -> dict[Path, Any]:
+        try:
+            found: dict[Path, Any] = super()._read_dir_configs(conf_path, *args, **options)
+        except MissingConfigException:
+            raise
+        except (yaml.YAMLError, ValueError, AttributeError, OSError) as error:
+            # Kedro counts lines from 0, and names no file for most faults.
+            for path in sorted(Path(conf_path).rglob("*.y*ml")):
+                read_yaml(path)
+            if isinstance(error, AttributeError):
+                raise
+            raise ConfigurationError(str(error).replace("\n", "; ")) from error
+        return found
+
+    @override
+    def _get_runtime_value(self, variable: str, *default: Any) -> Any:
+        if variable in TEXT_OPTIONS and variable in (self.runtime_params or {}):
+            value = self.runtime_params[variable]
+            return value if isinstance(value, Mapping) else str(value)
+        return super()._get_runtime_value(variable, *default)
 
     @override
     def _resolve_from_raw_config(
@@ -79,9 +135,9 @@ class ConfigLoader(OmegaConfigLoader):
     def _executor(self, name: str) -> dict[str, Any]:
         executors: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in kinds(_EXECUTORS)}
         for path in sorted(Path(self.conf_source).glob("*/globals*.yml")):
-            loaded = OmegaConf.load(path)
-            if isinstance(loaded, DictConfig) and "executor" in loaded:
-                executors[path.parent.name] = _plain(loaded)["executor"]
+            loaded = read_yaml(path)
+            if "executor" in loaded:
+                executors[path.parent.name] = loaded["executor"]
         if name not in executors:
             raise ConfigurationError(unknown_name("executor", name, list(executors)))
         return executors[name]
@@ -101,14 +157,54 @@ class ConfigLoader(OmegaConfigLoader):
         name = runtime.get("preset")
         if name is None:
             return Path(), OmegaConf.create({})
-        folder = Path(self.conf_source) / "presets"
+        name = str(name)
+        folder = Path(self.conf_source) / _PRESETS
         presets = sorted(path.stem for path in folder.glob("*.yml"))
         if name not in presets:
             raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets)}")
-        loaded = OmegaConf.load(folder / f"{name}.yml")
-        if not isinstance(loaded, DictConfig):
-            raise ConfigurationError(f"{folder / name}.yml holds a list, not parameters")
-        return folder / f"{name}.yml", loaded
+        path = folder / f"{name}.yml"
+        return path, OmegaConf.create(read_yaml(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a file holds, interpolations left as they are.
+
+    Raises:
+        ConfigurationError: With file and line, if it is no YAML or no mapping.
+    """
+    try:
+        loaded = OmegaConf.load(path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        lines = path.read_text().splitlines()
+        is_tab = mark is not None and "\t" in "".join(lines[mark.line : mark.line + 1])
+        hint = ": indent with spaces, not with a tab" if is_tab else ""
+        raise ConfigurationError(f"{path}{line}: {error.problem}{hint}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        told = " ".join(str(error).split())
+        raise ConfigurationError(f"{path} is no YAML in UTF-8: {told}") from error
+    except OSError as error:
+        if error.errno is None:  # OmegaConf found a value of another type
+            raise ConfigurationError(f"{path} holds no mapping of keys to values") from error
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    if not isinstance(loaded, DictConfig):
+        raise ConfigurationError(f"{path} holds a list, not a mapping of keys to values")
+    return _plain(loaded)
+
+
+def _check_environment(conf: Path, env: str | None) -> None:
+    if "://" in str(conf) or conf.is_file():
+        return  # an archive or a remote folder, whose environments Kedro looks up
+    if not conf.is_dir():
+        raise ConfigurationError(
+            f"the folder {conf} with the configuration does not exist: run inside the project, or "
+            "name it by `--conf-source`"
+        )
+    folders = [each.name for each in conf.iterdir() if each.is_dir() and each.name[0] not in "._"]
+    known = [name for name in folders if name != _PRESETS]
+    if env is not None and env not in known:
+        raise ConfigurationError(f"{conf}: {unknown_name('environment', env, known)}")
 
 
 def recording_name(path: object) -> str:
@@ -131,6 +227,16 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def _from_home(entry: dict[str, Any]) -> dict[str, Any]:
+    """A catalog whose paths may begin with `~`, which Kedro would look for in the project."""
+    found: dict[str, Any] = {}
+    for key, value in entry.items():
+        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
+        inner = _from_home(value) if isinstance(value, dict) else value
+        found[key] = str(Path(value).expanduser()) if is_path else inner
+    return found
 
 
 def _refuse_unknown(layer: Mapping[str, Any], known: Collection[str], where: str) -> None:

@@ -1,25 +1,33 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
-import re
 import signal
 import sys
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import chdir, contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.config import MissingConfigException
+from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import DatasetError
+from kedro.io import CatalogProtocol, DatasetError
 from kedro.validation import ModelInstantiationError, ParameterValidationError
-from pydantic import ValidationError
+from kedro.validation.type_extractor import TypeExtractor
+from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
+from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.faults import faults
+from etram_pipeline.selection import check_selection
 from etram_pipeline.sequences.executors import kept_open
+
+PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")
+"""Runtime parameters that are paths: relative to the working directory, `~` the home folder."""
 
 _EXPECTED = (
     EtramError,
@@ -31,19 +39,58 @@ _EXPECTED = (
     ModelInstantiationError,
 )
 
-_PYDANTIC_ASIDE = re.compile(r" \[type=.*\]$|\n *For further information visit .*$", re.MULTILINE)
-_PYDANTIC_FOUND = re.compile(
-    r" \[type=(?!value_error|missing)\w+, input_value=(.*), input_type=\w+\]$", re.MULTILINE
-)
-_PYDANTIC_LIST = "a valid tuple"
-_PYDANTIC_MAPPING = re.compile(r"a valid dictionary or instance of \w+")
+
+class Context(KedroContext):
+    """Kedro's context, which tells faults of parameters in plain words."""
+
+    @property
+    @override
+    def params(self) -> dict[str, Any]:
+        """Parameters as typed settings.
+
+        Raises:
+            ConfigurationError: With a line for each wrong value, also of parameters that were named
+                at run time, but which no chosen pipeline reads.
+        """
+        unread = set(self._runtime_params or {}) - set(_types(self._pipelines_to_validate))
+        if found := _faults(self.config_loader["parameters"], None, unread):
+            raise ConfigurationError("\n".join(found))
+        try:
+            params: dict[str, Any] = super().params
+        except ParameterValidationError as error:
+            found = _faults(self.config_loader["parameters"], self._pipelines_to_validate)
+            raise ConfigurationError("\n".join(found) or str(error)) from error
+        return params
+
+    @override
+    def _get_catalog(self, *args: Any, **options: Any) -> CatalogProtocol[Any, Any]:
+        load_versions = options.get("load_versions") or {}
+        entries = self.config_loader["catalog"] if load_versions else {}
+        for name in load_versions:
+            if name not in entries:
+                raise ConfigurationError(
+                    f"--load-versions: {unknown_name('dataset', name, entries)}"
+                )
+            if not entries[name].get("versioned"):
+                raise ConfigurationError(
+                    f"--load-versions: the catalog keeps no versions of {name}; with `versioned: "
+                    "true` there, it would"
+                )
+        return super()._get_catalog(*args, **options)
 
 
 class Session(KedroSession):
     """A session whose `run` turns expected errors into messages without a traceback.
 
-    The traceback of a failed run is kept with its MLflow run.
+    It runs in the project folder, from whatever folder it is started. The traceback of a failed run
+    is kept with its MLflow run.
     """
+
+    @classmethod
+    @override
+    def create(cls, *args: Any, **options: Any) -> KedroSession:
+        located = located_from(Path.cwd(), options.get("runtime_params") or {})
+        return super().create(*args, **{**options, "runtime_params": located or None})
 
     @override
     def __enter__(self) -> "Session":
@@ -52,15 +99,36 @@ class Session(KedroSession):
     @override
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
         names = options.get("pipeline_names") or ["__default__"]
-        _check_pipelines(names)
+        check_selection(names, options)
         try:
-            with ended_in_order(), kept_open():
+            with chdir(self._project_path), ended_in_order(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
         except _EXPECTED as error:
             if not isinstance(_first_cause(error), _EXPECTED):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         return outputs
+
+
+def located_from(folder: Path, runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """Runtime parameters whose paths are absolute, seen from a folder."""
+    found = dict(runtime)
+    for name in PATH_PARAMETERS:
+        *above, last = name.split(".")
+        if not above:
+            if found.get(last) is not None:
+                found[last] = _located(folder, last, str(found[last]))
+        elif isinstance(inner := found.get(above[0]), Mapping) and inner.get(last) is not None:
+            found[above[0]] = {**inner, last: _located(folder, name, str(inner[last]))}
+    return found
+
+
+def _located(folder: Path, name: str, text: str) -> str:
+    if not text.strip():
+        raise ConfigurationError(f"`{name}` is empty: name a file or a folder")
+    path = folder / Path(text).expanduser()
+    # The last part stays as it is: a link is called otherwise than what it leads to.
+    return str(path.resolve() if path.name == ".." else path.parent.resolve() / path.name)
 
 
 @contextmanager
@@ -89,13 +157,29 @@ def explain(error: BaseException) -> str:
     while inner is not None:
         if isinstance(inner, EtramError):
             return str(inner)
+        if isinstance(inner, ValidationError):
+            return "\n".join(faults(inner))
         inner = inner.__cause__
-    told = _PYDANTIC_FOUND.sub(r", not \1", str(error)).replace(_PYDANTIC_LIST, "a list")
-    told = _PYDANTIC_MAPPING.sub("a mapping", told)
-    return _PYDANTIC_ASIDE.sub("", told).replace("Value error, ", "")
+    return str(error)
 
 
-def _check_pipelines(names: Collection[str]) -> None:
-    for name in names:
-        if name not in pipelines:
-            raise click.ClickException(unknown_name("pipeline", name, list(pipelines)))
+def _types(names: Collection[str] | None) -> dict[str, Any]:
+    """Classes of the parameters that pipelines read, by parameter; all pipelines by default."""
+    chosen = {name: pipelines[name] for name in (pipelines if names is None else names)}
+    found: dict[str, Any] = TypeExtractor(chosen).extract_types_from_pipelines()
+    return found
+
+
+def _faults(
+    raw: Mapping[str, Any], names: Collection[str] | None, only: Collection[str] | None = None
+) -> list[str]:
+    found: list[str] = []
+    for name, settings in _types(names).items():
+        if name not in raw or (only is not None and name not in only):
+            continue
+        if isinstance(settings, type) and issubclass(settings, BaseModel):
+            try:
+                settings.model_validate(raw[name])
+            except ValidationError as error:
+                found += faults(error, name)
+    return found

@@ -5,7 +5,7 @@ import warnings
 
 from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.hooks import Announcement, Contradictions, Executors
-from etram_pipeline.session import Session
+from etram_pipeline.session import Context, Session
 from etram_pipeline.tracking import Tracking
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
@@ -13,6 +13,7 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 HOOKS = (Contradictions(), Announcement(), Executors(), Tracking())
+CONTEXT_CLASS = Context
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 CONFIG_LOADER_CLASS = ConfigLoader

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from etram_pipeline.datasets.run import RunFactsDataset, masked
+from etram_pipeline.datasets.run import RunFactsDataset
 
 
 def test_a_run_says_when_by_what_command_and_from_which_commit(
@@ -17,20 +17,6 @@ def test_a_run_says_when_by_what_command_and_from_which_commit(
     assert facts["commit"]
 
 
-@pytest.mark.parametrize(
-    ("command", "shown"),
-    [
-        (
-            "kedro run --params uri=https://me:word@host/x",
-            "kedro run --params uri=https://***@host/x",
-        ),
-        (
-            "kedro run --params db.password=abc,lanes=2",
-            "kedro run --params db.password=***,lanes=2",
-        ),
-        ("kedro run --params API_TOKEN=abc", "kedro run --params API_TOKEN=***"),
-        ("kedro run --params train.seed=3", "kedro run --params train.seed=3"),
-    ],
-)
-def test_secrets_are_masked(command: str, shown: str) -> None:
-    assert masked(command) == shown
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["kedro", "run", "--params", "db.password=abc,lanes=2"])
+    assert RunFactsDataset().load()["command"].endswith("db.password=***,lanes=2")

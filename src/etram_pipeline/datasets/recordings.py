@@ -75,7 +75,8 @@ class RecordingsDataset(_FolderDataset):
             return {_key("test", self._path): self._path}
         if not self._path.exists():
             raise DatasetError(
-                f"{self._path} does not exist: relative paths start at the project folder"
+                f"{self._path} does not exist: relative paths start at the working directory on "
+                "the command line, and at the project folder in files of the configuration"
             )
         found = _by_key(self._path, _recordings_among)
         if not found:

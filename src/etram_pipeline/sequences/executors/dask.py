@@ -64,7 +64,7 @@ class Config(ExecutorConfig):
         except ModuleNotFoundError as error:
             raise ExecutorError(
                 f"the executor `dask` with `cluster: {self.cluster}` needs the module "
-                f"{error.name}: pip install 'etram-pipeline[dask]'"
+                f"{error.name}: pip install -e '.[dask]'"
             ) from error
         _check_batch_system(cluster_class)
         num_workers = self.workers or num_cores()

@@ -1,0 +1,185 @@
+"""The project's own `kedro run`: Kedro's, with errors and interruptions told in one line.
+
+Kedro takes the commands of the group `cli` before its own, and `python -m etram_pipeline` runs
+`run` without a project folder.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro import runner as runners
+from kedro.framework.cli import project
+from kedro.framework.project import LOGGING
+from kedro.runner import AbstractRunner
+from kedro.utils import find_kedro_project, load_obj
+from typing_extensions import override
+
+from etram_pipeline import arguments
+from etram_pipeline.configuration import ConfigurationError, read_yaml
+from etram_pipeline.core.component import unknown_name
+
+logger = logging.getLogger(__name__)
+to_file = logging.getLogger("etram_pipeline.ended")
+"""What ends a run, which the terminal is told otherwise; see `conf/logging.yml`."""
+
+_RUNNERS = ("SequentialRunner", "ThreadRunner")
+_GO_ON = "run the same command again to go on; what is finished is kept"
+
+
+class Ended(click.ClickException):
+    """A run that did not come to its end, with the exit code that says why."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads the instance's
+
+
+class RunCommand(click.Command):
+    """Kedro's command with texts that stay text, a log in the project, and errors of one line."""
+
+    @override
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _told():
+            context = super().make_context(*args, **options)
+            _configure_logging(context.params["conf_source"])
+            _renew(context.params)
+            _check_runner(context.params["runner"], context.params["runner_params"])
+        return context
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told():
+            return super().invoke(ctx)
+
+
+class _Params(click.Option):
+    """`--params`, which may be given several times, or as a mapping in the file of `--config`."""
+
+    @override
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
+        return arguments.parse(value if isinstance(value, str) else ",".join(value or ()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one line what ends a run, and keep it in the log with all that led to it."""
+    try:
+        yield
+    except click.ClickException as error:
+        # Usage errors would add two lines, and Kedro's own errors a wrong advice.
+        ended = Ended(error.format_message(), error.exit_code)
+        to_file.error("%s", ended.message, exc_info=error.__cause__)
+        raise ended from error
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise _interrupted(error) from error
+    except Exception:
+        to_file.exception("a fault of the program")
+        raise
+
+
+def _interrupted(error: BaseException) -> BaseException:
+    """What to say of Ctrl-C or SIGTERM; other exits stay as they are."""
+    if isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM:
+        name, code = "ended by SIGTERM", error.code
+    elif isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        name, code = "interrupted", 128 + signal.SIGINT
+    else:
+        return error
+    to_file.warning("%s", name, exc_info=error)
+    return Ended(f"{name}: {_GO_ON}", code)
+
+
+def _configure_logging(conf_source: str | None) -> None:
+    """Log as `logging.yml` of the project says, into files of the project, wherever a run starts.
+
+    Kedro looks for it in the working directory only.
+    """
+    root = find_kedro_project(Path.cwd()) or Path.cwd()
+    path = Path(conf_source or root / "conf") / "logging.yml"
+    if os.environ.get("KEDRO_LOGGING_CONFIG") or not path.is_file():
+        return
+    settings = read_yaml(path)
+    for handler in settings.get("handlers", {}).values():
+        if "filename" in handler:
+            handler["filename"] = str(root / Path(handler["filename"]).expanduser())
+    LOGGING.configure(settings)
+
+
+def _renew(params: dict[str, Any]) -> None:
+    """Put what deprecated options say into those that replaced them."""
+    if old := params["pipeline"]:
+        logger.warning("`-p` and `--pipeline` are deprecated: use `--pipelines %s`", old)
+        params["pipelines"] = [*params["pipelines"], *(name.strip() for name in old.split(","))]
+        params["pipeline"] = None
+    if params["is_async"]:
+        logger.warning("`--async` is deprecated: use `--runner-params=is_async=True`")
+        params["runner_params"] = {"is_async": True} | params["runner_params"]
+        params["is_async"] = False
+
+
+def _check_runner(name: str | None, options: dict[str, Any]) -> None:
+    name = name or _RUNNERS[0]
+    if "." not in name and not hasattr(runners, name):
+        raise ConfigurationError(unknown_name("runner", name, _RUNNERS))
+    try:
+        runner = load_obj(name, "kedro.runner")
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"the runner {name} is not there: {error}") from error
+    if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
+        raise ConfigurationError(f"{name} is no runner; known: {', '.join(_RUNNERS)}")
+    try:
+        runner(**options)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"--runner-params: {error}") from error
+
+
+def _read_config(context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Take options from a file, unless the command line gives them."""
+    if value:
+        options = arguments.read_file(Path(value))
+        known = [str(each.name) for each in _KEDRO.params if each.name != "config"]
+        for key in options:
+            if key not in known:
+                raise ConfigurationError(f"{value}: {unknown_name('option', key, known)}")
+        context.default_map = {**(context.default_map or {}), **options}
+    return value
+
+
+_KEDRO = project.run
+
+
+def _option(kedro: click.Parameter) -> click.Parameter:
+    if kedro.name == "params":
+        told = "Parameters key=value, separated by commas; text stays as it is typed."
+        return _Params(
+            ["--params"],
+            multiple=True,
+            type=click.UNPROCESSED,
+            help=told,
+            callback=lambda _context, _option, value: value or {},
+        )
+    if kedro.name == "config":
+        return click.Option(
+            ["--config", "-c"],
+            type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+            help=kedro.help,
+            callback=_read_config,
+        )
+    return kedro
+
+
+run = RunCommand(
+    "run",
+    params=[_option(each) for each in _KEDRO.params],
+    callback=_KEDRO.callback,
+    help=_KEDRO.help,
+)
+cli = click.Group("kedro", commands={"run": run})

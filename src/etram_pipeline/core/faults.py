@@ -1,0 +1,143 @@
+"""Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from etram_pipeline.core import component
+
+_UNION_MEMBER = re.compile(
+    r"(int|float|str|bool|none|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+"
+    r"|function-\w+)\[.*\])$"
+)
+"""What pydantic adds to a path for each type of a union, beside names and numbers of items."""
+
+_KEY = "[key]"
+_LONGEST_VALUE = 60
+
+_MUST_BE = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "none_required": "null",
+    "literal_error": "{expected}",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "multiple_of": "a multiple of {multiple_of:g}",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "mapping_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "path_type": "a path",
+    "string_pattern_mismatch": "text like {pattern}",
+}
+_MUST_HAVE = {
+    "too_short": "at least {min_length} item(s)",
+    "too_long": "at most {max_length} item(s)",
+    "string_too_short": "at least {min_length} character(s)",
+    "string_too_long": "at most {max_length} character(s)",
+}
+_NUMBERS = (int, float)
+
+
+def faults(error: ValidationError, where: str = "") -> list[str]:
+    """What is wrong, one line for each value: its dotted path, what it must be, and what it is.
+
+    Args:
+        error: The error of pydantic, for settings of any depth.
+        where: Path of the settings themselves, such as the name of the parameter.
+    """
+    by_path: dict[str, list[ErrorDetails]] = {}
+    for each in error.errors(include_url=False):
+        if _is_consequence(each):
+            continue
+        by_path.setdefault(_path(where, each), []).append(each)
+    return [f"{path}: {_told(found)}" if path else _told(found) for path, found in by_path.items()]
+
+
+def _is_consequence(error: ErrorDetails) -> bool:
+    """Whether a list is only too short because of items that are told themselves."""
+    if error["type"] != "too_short":
+        return False
+    return bool(len(error["input"]) >= error["ctx"]["min_length"])
+
+
+def _path(where: str, error: ErrorDetails) -> str:
+    is_member = [isinstance(part, str) and bool(_UNION_MEMBER.match(part)) for part in error["loc"]]
+    parts = [str(part) for part, skip in zip(error["loc"], is_member, strict=True) if not skip]
+    return ".".join(part for part in (where, *parts) if part not in {"", _KEY})
+
+
+def _told(errors: list[ErrorDetails]) -> str:
+    """One sentence about one value, of which each member of a union found its own fault."""
+    first = errors[0]
+    wanted = list(dict.fromkeys(told for each in errors if (told := _must_be(each))))
+    if not wanted:
+        return _other(first)
+    value = first["input"]
+    subject = "the key must be" if first["loc"][-1:] == (_KEY,) else "must be"
+    return f"{subject} {' or '.join(wanted)}, not {shown(value)}{_advice(errors, value)}"
+
+
+def _must_be(error: ErrorDetails) -> str | None:
+    template = _MUST_BE.get(error["type"])
+    return None if template is None else template.format(**error.get("ctx", {}))
+
+
+def _other(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case component.UNKNOWN_KEY:
+            return str(context["told"])
+        case "missing":
+            is_item = isinstance(error["loc"][-1], int)
+            return "is missing: the list is too short" if is_item else "is missing"
+        case "value_error" | "assertion_error":
+            return str(context["error"])
+        case kind if kind in _MUST_HAVE:
+            return f"must have {_MUST_HAVE[kind].format(**context)}, not {shown(error['input'])}"
+    told = error["msg"].replace("Input should be", "must be")
+    return f"{told[:1].lower()}{told[1:]}, not {shown(error['input'])}"
+
+
+def _advice(errors: list[ErrorDetails], value: object) -> str:
+    types = {error["type"] for error in errors}
+    if types == {"string_type"} and isinstance(value, _NUMBERS):
+        return ": put it in quotes"
+    if "literal_error" in types and isinstance(value, str):
+        choices = re.findall(r"'([^']*)'", " ".join(str(_context(error)) for error in errors))
+        close = difflib.get_close_matches(value, choices, n=1)
+        return f"; did you mean '{close[0]}'?" if close else ""
+    return ""
+
+
+def _context(error: ErrorDetails) -> object:
+    context: Mapping[str, Any] = error.get("ctx", {})
+    return context.get("expected", "")
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: short, and as YAML rather than as Python writes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        value = list(value)
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -1,0 +1,204 @@
+"""The command line in this process: a start of Kedro for each case would take seconds."""
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.session import KedroSession
+from tests.conftest import PROJECT
+
+from etram_pipeline import cli
+
+
+@pytest.fixture
+def folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A sub-folder of a project without data, in which commands are given."""
+    (project / "conf").symlink_to(PROJECT / "conf")
+    (project / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
+    (project / "sub").mkdir()
+    monkeypatch.chdir(project / "sub")
+    monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield project / "sub"
+    root.handlers[:], root.level = before
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli.run, list(words))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--runner ParallelRunner", "the runner ParallelRunner does not fit"),
+        ("--runner SequentialRuner", "unknown runner 'SequentialRuner'; did you mean 'Sequential"),
+        ("--runner no.such.Runner", "the runner no.such.Runner is not there"),
+        ("--runner pathlib.Path", "pathlib.Path is no runner; known: SequentialRunner"),
+        ("--runner-params max_workers=2", "--runner-params: "),
+        ("--tags cpu", "--tags: unknown tag 'cpu'; did you mean 'gpu'? known: gpu"),
+        ("--pipelines report --tags gpu", "--tags: unknown tag 'gpu'; these pipelines have none"),
+        ("--from-nodes write_report", "unknown node 'write_report'; did you mean 'report.write_re"),
+        ("--to-nodes train", "--to-nodes: unknown node 'train'"),
+        ("--nodes report.write_reprot", "--nodes: unknown node 'report.write_reprot'; did you"),
+        (
+            "--from-inputs recording",
+            "--from-inputs: unknown dataset 'recording'; did you mean 'rec",
+        ),
+        ("--to-outputs params:tran", "unknown dataset 'params:tran'; did you mean 'params:train'?"),
+        ("--namespaces trian", "--namespaces: unknown namespace 'trian'; did you mean 'train'?"),
+        ("--tags gpu --nodes report.write_report", "--tags, --nodes leave no node of __default__"),
+        ("--pipelines repot", "unknown pipeline 'repot'; did you mean 'report'?"),
+        ("--load-versions metric:2020", "unknown dataset 'metric'; did you mean 'metrics'?"),
+        ("--load-versions metrics:2020", "the catalog keeps no versions of metrics"),
+        ("--load-versions metrics", "'load_versions' to be 'dataset_name:"),
+        ("--conf-source missing", "Path 'missing' does not exist"),
+        ("--config missing.yml", "File 'missing.yml' does not exist"),
+        ("--env etrm", "unknown environment 'etrm'; did you mean 'etram'? known: base, dask"),
+        ("--params lanes", "`lanes` in --params is not `key=value`"),
+        ("--params =3", "has no key before `=`"),
+        ("--params recordng=x", "unknown parameter 'recordng'; did you mean 'recording'?"),
+        ("--params train.lanes=two", "train.lanes: must be a whole number, not 'two'"),
+        ("--pipelines predict,evaluate --params train.lanse=1", "train.lanse: unknown key; did yo"),
+        ("--pipelines predict --params a.b=1", "unknown parameter 'a'"),
+        ("--env recording --pipelines apply --params recording=x,checkpoint=../y", "/y does not"),
+        ("--node x", "No such option '--node'"),
+        ("-p report --params preset=rvt_smal", "did you mean 'rvt_small'?"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_what_is_wrong_is_told_in_one_line(words: str, message: str) -> None:
+    ended = run(*words.split())
+
+    errors = [line for line in ended.output.splitlines() if line.startswith("Error: ")]
+    assert ended.exit_code in {1, 2}
+    assert message in ended.output
+    assert ended.output.endswith(f"{errors[0]}\n")
+
+
+def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
+    run("--params", "recordng=x")
+    run("--pipelines", "report", "--params", "track=false")
+
+    log = (folder.parent / "etram.log").read_text()
+    assert "ERROR etram_pipeline.ended: unknown parameter 'recordng'" in log
+    assert "detector.ckpt does not exist: run `kedro run --pipelines train`" in log
+    assert "Traceback" in log
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "told", "exit_code"),
+    [
+        (signal.SIGINT, "interrupted: run the same command again", 130),
+        (signal.SIGTERM, "ended by SIGTERM: run the same command again", 143),
+    ],
+)
+def test_an_interrupted_run_says_how_to_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, interrupt: int, told: str, exit_code: int
+) -> None:
+    def interrupted(_session: object, **_options: object) -> None:
+        assert Path.cwd() == folder.parent
+        os.kill(os.getpid(), interrupt)
+        signal.sigtimedwait([], 5)  # a signal is answered between two instructions
+
+    monkeypatch.setattr(KedroSession, "run", interrupted)
+    ended = run()
+
+    assert (ended.exit_code, told in ended.output) == (exit_code, True)
+    assert " WARNING etram_pipeline.ended: " in (folder.parent / "etram.log").read_text()
+
+
+def test_an_interruption_that_a_library_answers_by_its_own_exit_is_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exited(_session: object, **_options: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise SystemExit(1)  # noqa: B904  # as Lightning does
+
+    monkeypatch.setattr(KedroSession, "run", exited)
+    assert folder.exists()
+    assert run().exit_code == 130
+
+
+def test_deprecated_options_are_answered_with_the_new_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {}
+
+    def keep(_session: object, **options: object) -> dict[str, object]:
+        given.update(options)
+        return {}
+
+    monkeypatch.setattr(KedroSession, "run", keep)
+    ended = run("-p", "report", "--async")
+
+    log = (folder.parent / "etram.log").read_text()
+    assert ended.exit_code == 0
+    assert given["pipeline_names"] == ["report"]
+    assert "deprecated: use `--pipelines report`" in log
+    assert "deprecated: use `--runner-params=is_async=True`" in log
+
+
+def test_params_may_be_given_several_times_or_in_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def keep(session: KedroSession, **_options: object) -> dict[str, object]:
+        given.append(session.store["runtime_params"])
+        return {}
+
+    monkeypatch.setattr(KedroSession, "run", keep)
+    (folder / "run.yml").write_text("run: {params: {run_name: 001}}")
+    run("--params", "run_name=001", "--params", "track=false")
+    run("--config", "run.yml")
+    (folder / "run.yml").write_text("run: {parms: {}}")
+
+    assert given == [{"run_name": "001", "track": False}, {"run_name": "001"}]
+    assert "unknown option 'parms'; did you mean 'params'?" in run("--config", "run.yml").output
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train:\n\tlanes: 2\n", "indent with spaces, not with a tab"),
+        ("train: {}\ntrain: {}\n", "parameters.yml, line 2: found duplicate key train"),
+        ("train: {lanes: 2\n", "parameters.yml, line 2: "),
+        ("train: *lanes\n", "parameters.yml, line 1: found undefined alias"),
+        ("- train\n", "parameters.yml holds a list, not a mapping"),
+        ("train\n", "train: must be a mapping of keys to values, not null"),
+        ("train: \xff\n", "parameters.yml is no YAML in UTF-8"),
+        ("train: {lanes: '${globals:lanes}'}\n", "Globals key 'lanes' not found"),
+    ],
+)
+def test_a_broken_file_of_the_configuration_is_named_with_its_line(
+    folder: Path, text: str, message: str
+) -> None:
+    conf = folder.parent / "mine"
+    for env in ("base", "local"):
+        (conf / env).mkdir(parents=True)
+    for file in (PROJECT / "conf" / "base").iterdir():
+        (conf / "base" / file.name).symlink_to(file)
+    (conf / "local" / "parameters.yml").write_bytes(text.encode("latin1"))
+
+    ended = run("--conf-source", str(conf), "--params", "track=false")
+
+    assert (ended.exit_code, ended.output.count("\n")) == (1, 1)
+    assert message in ended.output
+
+
+def test_outside_a_project_the_missing_configuration_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    assert run().output == (
+        f"Error: the folder {project / 'conf'} with the configuration does not exist: run inside "
+        "the project, or name it by `--conf-source`\n"
+    )
