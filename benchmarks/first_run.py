@@ -5,8 +5,8 @@
     python -m benchmarks.first_run --seeds 0 --against v0.1.0   # the ratio to another commit
 
 Every run is a `kedro run` in a copy of the project without data. Wall time counts from the command
-to its end; CPU time is that of all processes; memory is that of all processes, what they share
-counted once (PSS), looked at twice a second. With `--against`, the runs of both versions take turns.
+to its end; CPU time and memory are those of all processes, and memory that they share counts once
+(PSS); it is looked at twice a second. With `--against`, the runs of both versions take turns.
 """
 
 import argparse

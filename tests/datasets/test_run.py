@@ -19,4 +19,4 @@ def test_a_run_says_when_by_what_command_and_from_which_commit(
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["kedro", "run", "--params", "db.password=abc,lanes=2"])
-    assert RunFactsDataset().load()["command"].endswith("db.password=***,lanes=2")
+    assert "db.password=***,lanes=2" in RunFactsDataset().load()["command"]

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.masking import mask_arguments
 
+
 class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
     """Date, command and code version of the run that loads it; nothing is stored.
 
