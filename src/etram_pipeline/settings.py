@@ -4,7 +4,8 @@ import os
 import warnings
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.hooks import Announcement, Contradictions, Executors
+from etram_pipeline.hooks import Announcement, Executors
+from etram_pipeline.preflight import Preflight
 from etram_pipeline.session import Session
 from etram_pipeline.tracking import Tracking
 
@@ -12,7 +13,7 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 # MLflow asks this variable before it sends usage data.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-HOOKS = (Contradictions(), Announcement(), Executors(), Tracking())
+HOOKS = (Preflight(), Announcement(), Executors(), Tracking())
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 CONFIG_LOADER_CLASS = ConfigLoader
