@@ -1,7 +1,6 @@
 """Whether classes, protocols, filters and the detector belong together."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from etram_pipeline.core.dataset import DatasetSettings
@@ -96,13 +95,12 @@ def _stored_labels(run: Run) -> Iterator[Finding]:
 def _detector(run: Run) -> Iterator[Finding]:
     """Whether a detector of an earlier training fits what it is to detect in and is scored by."""
     if run.detections is not None and "metrics" in run.makes:
-        if fault := find_other_classes(run.detections.class_names, _dataset(run)):
-            yield Finding(fault)
-    trained = run.checkpoint
+        fault = find_other_classes(run.detections.class_names, _dataset(run))
+        yield from [Finding(fault)] if fault else []
+    trained = run.trained
     if trained is None:
         return
-    path = run.stored("checkpoint", Path) or Path()
-    names = trained.class_names
+    path, names = trained.path, trained.class_names
     if "metrics" in run.makes and names and names != _dataset(run).detected_classes:
         yield Finding(
             f"{path} detects the classes {', '.join(names)}, but labels are of "
@@ -111,7 +109,7 @@ def _detector(run: Run) -> Iterator[Finding]:
         )
     where, made = _representation(run)
     channels = made.get("channels", trained.in_channels)
-    known = (trained.representation or {}).get("representation")
+    known = trained.made.get("representation")
     if fault := find_other_channels(trained.in_channels, known, path, where, channels):
         yield Finding(fault)
     elif changes := _changes(known or {}, made.get("settings", {})):

@@ -1,23 +1,28 @@
 """Whether everything the run reads is there, and everything it writes can be written."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kedro.framework.project import pipelines
 
 from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
-from etram_pipeline.events.recording import LARGEST_SIZE
+from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
 from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
 from etram_pipeline.session import explain
 from etram_pipeline.training.settings import TrainSettings
 
 _MADE_WHEN_LOADED = (SceneRecordingsDataset, SceneLabelsDataset, FolderDataset, HistoryDataset)
 _OURS = "etram_pipeline.datasets"
+
+_MOST_SECONDS = 1.0
+"""For opening recordings, which on a disk far away takes long."""
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -79,18 +84,31 @@ def _raw_files(run: Run) -> Iterator[Finding]:
             f"dataset.height and dataset.width are {dataset.height} and {dataset.width}, but a "
             f"sensor has at most {LARGEST_SIZE} rows and columns: give those of the camera"
         )
-    for name, what in (("recordings", "recordings"), ("label_files", "label files")):
-        if not isinstance(run.dataset(name), _MADE_WHEN_LOADED):
-            yield from _bad_files(what, getattr(run, name) or {})
+        return
+    if not isinstance(run.dataset("recordings"), _MADE_WHEN_LOADED):
+        files = run.recordings or {}
+        yield from _bad_files("recordings", files)
+        yield from _bad_recordings(files, (dataset.height, dataset.width))
+    if not isinstance(run.dataset("label_files"), _MADE_WHEN_LOADED):
+        yield from _bad_files("label files", run.label_files or {})
+
+
+def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterator[Finding]:
+    """Recordings whose header cannot be read, of as many as can be opened in a moment."""
+    begun = time.monotonic()
+    for path in files.values():
+        if time.monotonic() - begun > _MOST_SECONDS:
+            return
+        if path.stat().st_size:
+            try:
+                open_recording(path, size=size)
+            except RecordingError as error:
+                yield Finding(str(error))
 
 
 def _bad_files(what: str, files: Mapping[str, Path]) -> Iterator[Finding]:
-    empty, closed = [], []
-    for path in files.values():
-        if not os.access(path, os.R_OK):
-            closed.append(str(path))
-        elif path.is_file() and path.stat().st_size == 0:
-            empty.append(str(path))
+    empty = [str(path) for path in files.values() if path.stat().st_size == 0]
+    closed = [str(path) for path in files.values() if not os.access(path, os.R_OK)]
     if empty:
         yield Finding(
             f"{len(empty)} of {len(files)} {what} are empty files: {some(empty)}; fetch them "

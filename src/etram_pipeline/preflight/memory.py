@@ -115,8 +115,7 @@ def _training(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
 def _detection(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
     predict = run.parameter("predict", PredictSettings.model_validate)
     on_gpu = predict.device.startswith("cuda") or (predict.device == "auto" and _has_gpu())
-    trained = run.checkpoint
-    config = trained.detector_config if trained else None
+    config = run.trained.config if run.trained else None
     if "checkpoint" in run.makes:
         config = run.parameter("detector", DetectorConfig.model_validate)
     channel_px = 0.0 if on_gpu or config is None else _channel_px(config, frame)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
@@ -15,13 +15,9 @@ from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.windows import WindowConfig, label_aligned
+from etram_pipeline.preflight.detector import Trained, describe
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 from etram_pipeline.training.settings import PredictSettings
-
-if TYPE_CHECKING:
-    from etram_pipeline.models.checkpoint import Checkpoint
-else:  # every run reads this module, few need torch
-    Checkpoint = object
 
 Kind = TypeVar("Kind", bound=Settings)
 Loaded = TypeVar("Loaded")
@@ -127,14 +123,14 @@ class Run:
         return self.stored("detections", DetectionStore)
 
     @cached_property
-    def checkpoint(self) -> Checkpoint | None:
-        """The detector of an earlier training that this run detects with; None without any."""
-        path = self.stored("checkpoint", Path) if "detections" in self.makes else None
-        if path is None:
-            return None
-        from etram_pipeline.models.checkpoint import read_checkpoint
+    def trained(self) -> Trained | None:
+        """The detector of an earlier training that this run detects with; None without any.
 
-        return read_checkpoint(path)
+        Raises:
+            CheckpointError: If its checkpoint is damaged.
+        """
+        path = self.stored("checkpoint", Path) if "detections" in self.makes else None
+        return None if path is None else describe(path)
 
     @cached_property
     def recordings(self) -> Mapping[str, Path] | None:

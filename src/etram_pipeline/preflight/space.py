@@ -43,8 +43,8 @@ def check(run: Run) -> Iterator[Finding]:
         yield Finding(
             f"the histograms will take about {wanted / 1e9:.1f} GB (an estimate from the size of "
             f"the recordings), of which {stored / 1e9:.1f} GB are there, but the disk of {root} "
-            f"has {free / 1e9:.1f} GB free: make room, give the environment a `data` folder on another "
-            "disk, or set storage.profile=archive and representation.downsample=nearest",
+            f"has {free / 1e9:.1f} GB free: make room, give the environment a `data` folder on "
+            "another disk, or set storage.profile=archive and representation.downsample=nearest",
             is_fault=free < _HOPELESS * (wanted - stored),
         )
 

@@ -1,7 +1,6 @@
 """Whether parameters contradict what lies there already, or nothing reads them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from etram_pipeline.configuration import RUN_OPTIONS
@@ -81,16 +80,15 @@ def _contradictions(run: Run, name: str) -> Iterator[Finding]:
 
 def _detector(run: Run) -> Iterator[Finding]:
     """Parameters of a detector that a run with a trained one does not build."""
-    trained = run.checkpoint
+    trained = run.trained
     given = flatten({"detector": run.given["detector"]}) if "detector" in run.given else {}
     if trained is None or not given:
         return
-    config = plain({"detector": trained.detector_config})
-    made = flatten(config)
+    made = flatten(plain({"detector": trained.config}))
     for key, value in given.items():
         if key in made and made[key] != value:
             yield Finding(
-                f"{key} is {_yaml(value)}, but {run.stored('checkpoint', Path)} has a detector "
+                f"{key} is {_yaml(value)}, but {trained.path} has a detector "
                 f"with {_yaml(made[key])}: add `train` to --pipelines, or drop the parameter"
             )
 
@@ -98,7 +96,7 @@ def _detector(run: Run) -> Iterator[Finding]:
 def _unread(run: Run) -> Iterator[Finding]:
     """What the command line names and no node reads."""
     compared = {block for name, blocks in _BLOCKS.items() if name in run.needs for block in blocks}
-    compared |= {"detector"} if run.checkpoint is not None else set()
+    compared |= {"detector"} if run.trained is not None else set()
     blocks = {
         key
         for key in run.given
