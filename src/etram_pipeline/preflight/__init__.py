@@ -5,7 +5,7 @@ them would end the run, often hours later.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -54,7 +54,7 @@ class Preflight:
         """
         asked = self._loader.asked() if isinstance(self._loader, ConfigLoader) else {}
         run = Run(pipeline, catalog, asked, run_params.get("runtime_params") or {})
-        findings = list(dict.fromkeys(find(run)))
+        findings = find(run)
         for finding in findings:
             if not finding.is_fault:
                 logger.warning("%s", finding.message)
@@ -68,10 +68,12 @@ class Preflight:
             raise ConfigurationError(faults[0])
 
 
-def find(run: Run) -> Iterator[Finding]:
-    """Everything there is to tell of a run; what cannot be read is a fault as well."""
+def find(run: Run) -> list[Finding]:
+    """Everything there is to tell of a run, once; what cannot be read is a fault as well."""
+    found: list[Finding] = []
     for check in CHECKS:
         try:
-            yield from check(run)
+            found += check(run)
         except UNREADABLE as error:
-            yield Finding(explain(error))
+            found.append(Finding(explain(error)))
+    return list(dict.fromkeys(found))
