@@ -27,8 +27,8 @@ _WORKER_BYTES = 300 * 2**20
 """Peak of a process that encodes a recording, see docs/etram.md."""
 
 _BATCHES_AHEAD = 2
-_SURELY_TOO_MUCH = 1.5
-"""Times the available memory, for the estimate may be wrong by as much."""
+_SURELY_TOO_MUCH = 2.0
+"""Times the available memory: in bfloat16 half of the estimate may do."""
 
 _GPUS = (Path("/dev/nvidia0"), Path("/dev/kfd"))
 
@@ -213,5 +213,5 @@ def _has_gpu() -> bool:
     return any(path.exists() for path in _GPUS)
 
 
-def _gigabytes(num_bytes: float) -> str:
+def _gigabytes(num_bytes: float | int) -> str:
     return f"{num_bytes / 1e9:.1f} GB"

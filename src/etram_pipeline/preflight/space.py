@@ -7,7 +7,7 @@ profile `training` 2.4 times.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
@@ -32,26 +32,25 @@ def check(run: Run) -> Iterator[Finding]:
     root = path_of(run.dataset("histograms"))
     if "histograms" not in run.makes or root is None:
         return
-    wanted = _estimate(run)
+    index = read_index(root, REPRESENTATIONS)
+    wanted = _estimate(run, index.recordings if index else {})
     there = next((each for each in (root, *root.absolute().parents) if each.is_dir()), None)
     if not wanted or there is None:
         return
-    index = read_index(root, REPRESENTATIONS)
-    stored = sum(entry.summary.num_bytes for entry in index.recordings.values()) if index else 0
     free = shutil.disk_usage(there).free
-    if free < _CLOSE * (wanted - stored):
+    if free < _CLOSE * wanted:
         yield Finding(
-            f"the histograms will take about {wanted / 1e9:.1f} GB (an estimate from the size of "
-            f"the recordings), of which {stored / 1e9:.1f} GB are there, but the disk of {root} "
-            f"has {free / 1e9:.1f} GB free: make room, give the environment a `data` folder on "
-            "another disk, or set storage.profile=archive and representation.downsample=nearest",
-            is_fault=free < _HOPELESS * (wanted - stored),
+            f"the histograms to be made will take about {wanted / 1e9:.1f} GB (an estimate from "
+            f"the size of the recordings), but the disk of {root} has {free / 1e9:.1f} GB free: "
+            "make room, give the environment a `data` folder on another disk, or set "
+            "storage.profile=archive and representation.downsample=nearest",
+            is_fault=free < _HOPELESS * wanted,
         )
 
 
-def _estimate(run: Run) -> float:
-    """Bytes of the histograms; 0 where recordings are yet to be simulated."""
-    files = (run.recordings or {}).values()
+def _estimate(run: Run, stored: Collection[str]) -> float:
+    """Bytes of histograms of recordings that have none; 0 where these are yet to be simulated."""
+    files = [path for key, path in (run.recordings or {}).items() if key not in stored]
     raw = sum(path.stat().st_size for path in files if path.is_file())
     representation = run.parameter("representation", RepresentationConfig.model_validate)
     windows = run.parameter("windows", WindowConfig.model_validate)
