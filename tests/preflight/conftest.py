@@ -84,16 +84,20 @@ def stores(project: Path, raw: Path) -> Path:
 def save_checkpoint(project: Path) -> Save:
     """Saves an untrained detector; by default one that fits."""
 
-    def save(name: str = "detector.ckpt", channels: int = 8, **about: object) -> Path:
+    def save(
+        name: str = "detector.ckpt",
+        channels: int = 8,
+        class_names: tuple[str, ...] = ("car",),
+        representation: dict[str, Any] | None = None,
+    ) -> Path:
         config = DetectorConfig.model_validate(
             {
                 "kind": "rvt",
                 "backbone": {"kind": "maxvit", "embed_dim": 8, "attention": {"dim_head": 8}},
             }
         )
-        names = about.pop("class_names", ("car",))
-        detector = config.build(channels, len(names))
-        saved = Checkpoint(detector, config, channels, names, **about)
+        detector = config.build(channels, len(class_names))
+        saved = Checkpoint(detector, config, channels, class_names, representation)
         write_checkpoint(project / name, saved)
         return project / name
 

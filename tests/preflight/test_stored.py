@@ -68,7 +68,7 @@ def test_a_trained_detector_is_not_changed_by_parameters(
         ({"recording": "x.raw", "env": "recording"}, "recording is read by no node"),
         ({"checkpoint": "x.ckpt"}, "checkpoint is read by no node of this run"),
         ({"executor": "inline"}, "executor is read by no node of this run"),
-        ({"predict": {"lanes": 3}}, "predict.lanes is read by no node"),
+        ({"predict": {"lanes": 3}}, "predict.splits, predict.lanes are read by no node"),
         ({"preset": "rvt_tiny"}, None),
     ],
 )
