@@ -120,6 +120,15 @@ class ConfigLoader(OmegaConfigLoader):
         OmegaConf.resolve(final := OmegaConf.create(merge(merged, asked)))
         return _plain(final)
 
+    def asked(self) -> dict[str, Any]:
+        """Parameters that environment, preset and command line name, without all defaults."""
+        _, layers, *_ = self._read_raw_config("parameters")
+        runtime = dict(self.runtime_params or {})
+        asked: dict[str, Any] = {}
+        for layer in [*layers.values(), self._preset(runtime)[1], OmegaConf.create(runtime)]:
+            asked = merge(asked, _plain(layer))
+        return {key: value for key, value in asked.items() if key not in RUN_OPTIONS}
+
     def _merge_globals(self, layers: Collection[DictConfig]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for layer in layers:

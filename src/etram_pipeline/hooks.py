@@ -1,4 +1,4 @@
-"""Kedro hooks that make a run pleasant to follow, and refuse one that contradicts itself."""
+"""Kedro hooks that make a run pleasant to follow."""
 
 import logging
 from typing import Any
@@ -8,37 +8,11 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from etram_pipeline.configuration import ConfigurationError
-from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.display import Display
 from etram_pipeline.results import outline, print_results
 from etram_pipeline.sequences.executors import close_kept
 
 logger = logging.getLogger(__name__)
-
-
-class Contradictions:
-    """Refuses runs that could not come to their end, before they begin."""
-
-    @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Look at what is made, and at what must be there.
-
-        Raises:
-            ConfigurationError: If a detector would be trained, and another one be used.
-            DatasetError: If a detector is wanted that is not there.
-        """
-        for name in sorted(pipeline.inputs()):
-            dataset = catalog.get(name)
-            if isinstance(dataset, FileDataset):
-                dataset.load()
-        for name in sorted(pipeline.all_outputs()):
-            if getattr(catalog.get(name), "reads_another", False):
-                raise ConfigurationError(
-                    f"this run would make a new {name}, but the catalog or `--params {name}=…` "
-                    "says to use another one: name the pipelines to run, such as `--pipelines "
-                    "predict,evaluate,report` or `apply`, or drop the parameter"
-                )
 
 
 class Executors:

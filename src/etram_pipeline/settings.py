@@ -4,15 +4,20 @@ import os
 import warnings
 
 from etram_pipeline.configuration import ConfigLoader, recording_name
-from etram_pipeline.hooks import Announcement, Contradictions, Executors
+from etram_pipeline.hooks import Announcement, Executors
+from etram_pipeline.preflight import Preflight
 from etram_pipeline.session import Context, Session
 from etram_pipeline.tracking import Tracking
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 # MLflow asks this variable before it sends usage data.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Threads that wait for each other spin, by default for milliseconds: beside another busy process
+# a training takes many times as long. PyTorch's libraries read these when they are loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ.setdefault("KMP_BLOCKTIME", "1")
 
-HOOKS = (Contradictions(), Announcement(), Executors(), Tracking())
+HOOKS = (Preflight(), Announcement(), Executors(), Tracking())
 CONTEXT_CLASS = Context
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etram_pipeline.core.machine import available_cores
+from etram_pipeline.core.machine import available_cores, available_memory
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -32,3 +32,54 @@ def test_a_limited_container_has_as_many_cores_as_its_time_amounts_to(
         (tmp_path / name).write_text(text)
 
     assert available_cores(tmp_path) == cores
+
+
+MEMINFO = "MemTotal:       16000 kB\nMemAvailable:    8000 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "kilobytes"),
+    [
+        ("0::/\n", {}, 8000),
+        ("0::/\n", {"memory.max": "max", "memory.current": "9"}, 8000),
+        ("0::/\n", {"memory.max": "4096000", "memory.current": "1024000"}, 3000),
+        ("0::/job/step\n", {"job/memory.max": "2048000", "job/memory.current": "1024000"}, 1000),
+        ("0::/job\n", {"other/memory.max": "2048000", "other/memory.current": "1024000"}, 8000),
+        (
+            "9:memory:/job\n",
+            {
+                "memory/job/memory.limit_in_bytes": "2048000",
+                "memory/job/memory.usage_in_bytes": "1024000",
+            },
+            1000,
+        ),
+    ],
+)
+def test_a_limited_process_has_what_is_left_of_its_limit(
+    tmp_path: Path, groups: str, files: Mapping[str, str], kilobytes: int
+) -> None:
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    (tmp_path / "own").write_text(groups)
+    for name, text in files.items():
+        path = tmp_path / "groups" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.with_name("memory.stat").write_text("anon 7\ninactive_file 0\n")
+
+    found = available_memory(tmp_path / "meminfo", tmp_path / "own", tmp_path / "groups")
+
+    assert found == 1024 * kilobytes
+
+
+def test_files_kept_in_memory_do_not_count_as_used(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    (tmp_path / "own").write_text("0::/\n")
+    limits = {"memory.max": "4096000", "memory.current": "3072000"}
+    for name, text in (limits | {"memory.stat": "inactive_file 1024000\n"}).items():
+        (tmp_path / name).write_text(text)
+
+    assert available_memory(tmp_path / "meminfo", tmp_path / "own", tmp_path) == 2048000
+
+
+def test_a_system_that_does_not_tell_its_memory_limits_nothing(tmp_path: Path) -> None:
+    assert available_memory(tmp_path / "meminfo") is None

@@ -38,6 +38,49 @@ def _quota(control_groups: Path) -> int:
     return 0
 
 
+def available_memory(
+    meminfo: Path = Path("/proc/meminfo"),
+    own_groups: Path = Path("/proc/self/cgroup"),
+    control_groups: Path = Path("/sys/fs/cgroup"),
+) -> int | None:
+    """Bytes that this process may still use, which a scheduler or a container may have made fewer.
+
+    Args:
+        meminfo: Where Linux tells what the machine has left.
+        own_groups: Where it tells which groups the process belongs to.
+        control_groups: Where it tells what they may use.
+
+    Returns:
+        None where the system does not tell.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        left = [1024 * int(lines["MemAvailable"].split()[0])]
+        paths = [line.split(":", 2)[2].strip("/") for line in own_groups.read_text().splitlines()]
+    except (OSError, ValueError, LookupError):
+        return None
+    for path in {*paths, ""}:
+        for group in (Path(path), *Path(path).parents):
+            left += _left_of_group(control_groups / group, "memory.max", "memory.current")
+            left += _left_of_group(
+                control_groups / "memory" / group,
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+            )
+    return min(left)
+
+
+def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
+    """Bytes a group may still use, files kept in memory not counted; nothing without a limit."""
+    try:
+        most, used = (int((folder / name).read_text()) for name in (limit, usage))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such group, or the word `max`
+        return []
+    cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
+    return [max(most - used + cached, 0)]
+
+
 def share_cores(cores: int) -> None:
     """Make do with so many from now on, because other processes work beside this one."""
     _Share.cores = cores

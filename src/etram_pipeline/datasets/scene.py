@@ -1,11 +1,14 @@
 """The embedded scene: recordings and labels that are simulated when they are first loaded."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
+from etram_pipeline.events.scene.manifest import recording_files
+from etram_pipeline.events.scene.plan import plan_recordings
 from etram_pipeline.events.scene.settings import SceneRecordingsSettings
 
 
@@ -33,6 +36,10 @@ class SceneRecordingsDataset(RecordingsDataset):
         _simulate(self._path, self._settings)
         return super().load()
 
+    def planned(self) -> dict[str, Path]:
+        """What loading gives, without simulating anything."""
+        return {key: events for key, (events, _) in _planned(self._path, self._settings)}
+
 
 class SceneLabelsDataset(LabelFilesDataset):
     """Labels of simulated recordings by `<split>/<recording>`.
@@ -57,6 +64,17 @@ class SceneLabelsDataset(LabelFilesDataset):
     def load(self) -> dict[str, Path]:
         _simulate(self._path, self._settings)
         return super().load()
+
+    def planned(self) -> dict[str, Path]:
+        """What loading gives, without simulating anything."""
+        return {key: boxes for key, (_, boxes) in _planned(self._path, self._settings)}
+
+
+def _planned(
+    path: Path, settings: SceneRecordingsSettings
+) -> Iterator[tuple[str, tuple[Path, Path]]]:
+    """Key of each recording, and the files of its events and of its boxes."""
+    return ((each.key, recording_files(path, each.key)) for each in plan_recordings(settings))
 
 
 def _simulate(path: Path, settings: SceneRecordingsSettings) -> None:

@@ -126,6 +126,13 @@ class Store(Mapping[str, Stored]):
         entries = self._index.recordings if self._index else {}
         return {key: entry.summary for key, entry in entries.items()}
 
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """Parameters of the last build, as plain data; empty where they are not known."""
+        entries = self._index.recordings.values() if self._index else ()
+        origins = (entry.origin for entry in entries)
+        return next((origin.parameters for origin in origins if origin is not None), {})
+
     @override
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)

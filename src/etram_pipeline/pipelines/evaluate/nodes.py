@@ -1,5 +1,7 @@
 """Node of the evaluate pipeline."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from etram_pipeline.core.dataset import DatasetSettings
@@ -20,19 +22,10 @@ def score_detections(
     from etram_pipeline.evaluation import evaluate as score
 
     split = [key for key in labelled_frames if key.startswith(f"{evaluate.split}/")]
-    missing = [key for key in split if key not in detections]
-    if missing or not split:
-        raise StoreError(
-            f"{len(missing)} of {len(split)} labelled recordings of '{evaluate.split}' have no "
-            f"detections ({', '.join(missing[:5])}): add the split to predict.splits and run "
-            "`kedro run --pipelines predict`"
-        )
-    if detections.class_names != dataset.detected_classes:
-        raise StoreError(
-            f"the detections are of the classes {detections.class_names}, but `dataset` has "
-            f"{dataset.detected_classes}: run `kedro run --pipelines predict` with a detector "
-            "trained on these"
-        )
+    if fault := find_missing(split, frozenset(detections), evaluate.split):
+        raise StoreError(fault)
+    if fault := find_other_classes(detections.class_names, dataset):
+        raise StoreError(fault)
     labels = {key: labelled_frames[key].labels for key in split}
     found = {key: detections[key] for key in split}
     at_frames = {key: found[key][np.isin(found[key]["t"], labels[key]["t"])] for key in split}
@@ -47,3 +40,32 @@ def score_detections(
         ).model_copy(update={"split": evaluate.split})
         for protocol in evaluate.protocols
     }
+
+
+def find_missing(labelled: Collection[str], detected: Collection[str], split: str) -> str:
+    """What to say of a split of which labelled recordings have no detections; empty if all have.
+
+    Args:
+        labelled: Its recordings with labels.
+        detected: Recordings with detections, of any split.
+        split: The split to be scored.
+    """
+    missing = sorted(key for key in labelled if key not in detected)
+    if labelled and not missing:
+        return ""
+    return (
+        f"{len(missing)} of {len(labelled)} labelled recordings of '{split}' have no "
+        f"detections ({', '.join(missing[:5])}): add the split to predict.splits and run "
+        "`kedro run --pipelines predict`"
+    )
+
+
+def find_other_classes(class_names: tuple[str, ...], dataset: DatasetSettings) -> str:
+    """What to say of detections of other classes than the labels'; empty if they are the same."""
+    if class_names == dataset.detected_classes:
+        return ""
+    return (
+        f"the detections are of the classes {', '.join(class_names)}, but `dataset` has "
+        f"{', '.join(dataset.detected_classes)}: run `kedro run --pipelines predict` with a "
+        "detector trained on these, or use the preset it was trained with"
+    )

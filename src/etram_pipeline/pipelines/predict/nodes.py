@@ -55,8 +55,25 @@ def _check_representation(
     frames: Mapping[str, StoredFrames], in_channels: int, trained: object, checkpoint: Path
 ) -> None:
     for key, stored in frames.items():
-        if stored.channels != in_channels:
-            raise StoreError(
-                f"{checkpoint} was trained on {in_channels} channels, but {key} has "
-                f"{stored.channels}: preprocess it with the representation {trained}"
-            )
+        if fault := find_other_channels(in_channels, trained, checkpoint, key, stored.channels):
+            raise StoreError(fault)
+
+
+def find_other_channels(
+    in_channels: int, trained: object, checkpoint: Path, where: str, channels: int
+) -> str:
+    """What to say of representations that a detector cannot read; empty if it can.
+
+    Args:
+        in_channels: Channels that the detector reads.
+        trained: Settings of the representation it was trained on.
+        checkpoint: The detector's file.
+        where: Whose representations they are.
+        channels: Their channels.
+    """
+    if channels == in_channels:
+        return ""
+    return (
+        f"{checkpoint} was trained on {in_channels} channels, but {where} has {channels}: "
+        f"preprocess it with the representation {trained}"
+    )

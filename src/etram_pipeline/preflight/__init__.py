@@ -1,0 +1,79 @@
+"""What configuration and data already say is checked before the first node runs.
+
+Each module has a function `check` for one concern. All faults are told at once, because each of
+them would end the run, often hours later.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from etram_pipeline.configuration import ConfigLoader, ConfigurationError
+from etram_pipeline.preflight import classes, files, memory, space, splits, stored
+from etram_pipeline.preflight.run import UNREADABLE, Finding, Run
+from etram_pipeline.session import explain
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+
+logger = logging.getLogger(__name__)
+
+CHECKS: tuple[Callable[[Run], Iterable[Finding]], ...] = (
+    files.check,
+    splits.check,
+    classes.check,
+    stored.check,
+    memory.check,
+    space.check,
+)
+
+
+class Preflight:
+    """Refuses runs that could not come to their end, or to what was asked for."""
+
+    def __init__(self) -> None:
+        self._loader: object = None
+
+    @hook_impl
+    def after_context_created(self, context: "KedroContext") -> None:
+        """Remember what knows where parameters come from."""
+        self._loader = context.config_loader
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Check all that can be known; warnings are logged.
+
+        Raises:
+            ConfigurationError: If there are faults; has a line for each.
+        """
+        asked = self._loader.asked() if isinstance(self._loader, ConfigLoader) else {}
+        run = Run(pipeline, catalog, asked, run_params.get("runtime_params") or {})
+        findings = find(run)
+        for finding in findings:
+            if not finding.is_fault:
+                logger.warning("%s", finding.message)
+        faults = [finding.message for finding in findings if finding.is_fault]
+        if len(faults) > 1:
+            lines = "".join(f"\n  {fault}" for fault in faults)
+            raise ConfigurationError(
+                f"{len(faults)} faults were found before the run began:{lines}"
+            )
+        if faults:
+            raise ConfigurationError(faults[0])
+
+
+def find(run: Run) -> list[Finding]:
+    """Everything there is to tell of a run, once; what cannot be read is a fault as well."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        try:
+            found += check(run)
+        except UNREADABLE as error:
+            found.append(Finding(explain(error)))
+    return list(dict.fromkeys(found))

@@ -1,0 +1,54 @@
+"""What a checkpoint says about its detector, without the second that building it takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etram_pipeline.models.detectors import DetectorConfig
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A detector of an earlier training.
+
+    Attributes:
+        path: Its file.
+        config: Settings it was built from.
+        in_channels: Channels of the representation it reads.
+        class_names: Classes it distinguishes; empty if not known.
+        made: Settings of windows and representation it was trained on; empty if not known.
+    """
+
+    path: Path
+    config: DetectorConfig
+    in_channels: int
+    class_names: tuple[str, ...]
+    made: Mapping[str, Any]
+
+
+def describe(path: Path) -> Trained:
+    """What a checkpoint says about its detector.
+
+    Raises:
+        CheckpointError: If it is damaged or holds something else.
+    """
+    from etram_pipeline.models.checkpoint import FORMAT, PAYLOAD_KEY, read_checkpoint
+    from etram_pipeline.models.unpickling import load_tensors
+
+    payload = load_tensors(path).get(PAYLOAD_KEY)
+    if isinstance(payload, Mapping) and payload.get("format") == FORMAT:
+        try:
+            return Trained(
+                path,
+                DetectorConfig.model_validate(payload["detector"]),
+                payload["in_channels"],
+                tuple(payload["class_names"]),
+                payload.get("representation") or {},
+            )
+        except (LookupError, TypeError, ValueError):
+            pass  # reading it whole tells what is wrong
+    read = read_checkpoint(path)
+    return Trained(
+        path, read.detector_config, read.in_channels, read.class_names, read.representation or {}
+    )

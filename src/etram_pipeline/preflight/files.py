@@ -1,0 +1,165 @@
+"""Whether everything the run reads is there, and everything it writes can be written."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from kedro.framework.project import pipelines
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.datasets.folders import FolderDataset
+from etram_pipeline.datasets.history import HistoryDataset
+from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
+from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
+from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
+from etram_pipeline.session import explain
+from etram_pipeline.training.settings import TrainSettings
+
+_MADE_WHEN_LOADED = (SceneRecordingsDataset, SceneLabelsDataset, FolderDataset, HistoryDataset)
+_OURS = "etram_pipeline.datasets"
+
+_MOST_SECONDS = 1.0
+"""For opening recordings, which on a disk far away takes long."""
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """What is missing, unreadable, or cannot be written."""
+    yield from _missing(run)
+    yield from _contradicted(run)
+    yield from _start_from(run)
+    yield from _raw_files(run)
+    yield from _unwritable(run)
+
+
+def _missing(run: Run) -> Iterator[Finding]:
+    for name in sorted(run.needs):
+        dataset = run.dataset(name)
+        if isinstance(dataset, _MADE_WHEN_LOADED):
+            continue
+        if type(dataset).__module__.startswith(_OURS):
+            try:
+                run.load(name)
+            except UNREADABLE as error:
+                yield Finding(explain(error))
+        elif not dataset.exists():
+            makers = [key for key, part in pipelines.items() if name in part.all_outputs()]
+            remedy = f": run `kedro run --pipelines {makers[0]}`" if makers else ""
+            yield Finding(f"{path_of(dataset) or name} does not exist{remedy}")
+
+
+def _contradicted(run: Run) -> Iterator[Finding]:
+    for name in sorted(run.makes):
+        dataset = run.dataset(name)
+        if isinstance(dataset, FileDataset) and dataset.reads_another:
+            yield Finding(
+                f"this run would make a new {name}, but the catalog or `--params {name}=…` "
+                "says to use another one: name the pipelines to run, such as `--pipelines "
+                "predict,evaluate,report` or `apply`, or drop the parameter"
+            )
+
+
+def _start_from(run: Run) -> Iterator[Finding]:
+    start = (
+        run.parameter("train", TrainSettings.model_validate).start_from
+        if "checkpoint" in run.makes
+        else None
+    )
+    if start is not None and not Path(start).expanduser().is_file():
+        yield Finding(
+            f"train.start_from is {start}, but there is no such file: check the path, which is "
+            "relative to the project folder"
+        )
+
+
+def _raw_files(run: Run) -> Iterator[Finding]:
+    """Files that the system does not let read, or that hold nothing."""
+    if "histograms" not in run.makes:
+        return  # looking at what is wrong with recordings is what the quality report is for
+    dataset = run.parameter("dataset", DatasetSettings.model_validate)
+    if max(dataset.height, dataset.width) > LARGEST_SIZE:
+        yield Finding(
+            f"dataset.height and dataset.width are {dataset.height} and {dataset.width}, but a "
+            f"sensor has at most {LARGEST_SIZE} rows and columns: give those of the camera"
+        )
+        return
+    if not isinstance(run.dataset("recordings"), _MADE_WHEN_LOADED):
+        files = run.recordings or {}
+        yield from _bad_files("recordings", files)
+        yield from _bad_recordings(files, (dataset.height, dataset.width))
+    if not isinstance(run.dataset("label_files"), _MADE_WHEN_LOADED):
+        yield from _bad_files("label files", run.label_files or {})
+
+
+def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterator[Finding]:
+    """Recordings whose header cannot be read, of as many as can be opened in a moment."""
+    begun = time.monotonic()
+    for path in files.values():
+        if time.monotonic() - begun > _MOST_SECONDS:
+            return
+        if path.stat().st_size:
+            try:
+                open_recording(path, size=size)
+            except RecordingError as error:
+                yield Finding(str(error))
+
+
+def _bad_files(what: str, files: Mapping[str, Path]) -> Iterator[Finding]:
+    empty = [str(path) for path in files.values() if path.stat().st_size == 0]
+    closed = [str(path) for path in files.values() if not os.access(path, os.R_OK)]
+    if empty:
+        yield Finding(
+            f"{len(empty)} of {len(files)} {what} are empty files: {some(empty)}; fetch them "
+            "again, or move them elsewhere"
+        )
+    if closed:
+        yield Finding(
+            f"{len(closed)} of {len(files)} {what} cannot be read: {some(closed)}; make them "
+            "readable, or move them elsewhere"
+        )
+
+
+def _unwritable(run: Run) -> Iterator[Finding]:
+    for name in sorted(run.makes | {each for each in run.needs if _is_written(run, each)}):
+        dataset = run.dataset(name)
+        path = path_of(dataset)
+        if path is None:
+            continue
+        is_file = hasattr(dataset, "_filepath")
+        if is_file and path.is_dir():
+            yield Finding(
+                f"{path} is a folder, but {name} is a file: move the folder, or choose another "
+                "path in the catalog"
+            )
+            continue
+        folder = path.parent if is_file else path
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not there.is_dir():
+            yield Finding(
+                f"{there} is a file, but {name} needs a folder there: move the file, or choose "
+                "another folder in the catalog"
+            )
+        elif not os.access(there, os.W_OK | os.X_OK):
+            yield Finding(
+                f"{there} cannot be written to: make it writable, choose another folder in the "
+                "catalog, or, if it is complete, run only the pipelines that read it"
+            )
+
+
+def _is_written(run: Run, name: str) -> bool:
+    """Whether a dataset that the run reads is made when it is loaded, in a folder yet to come."""
+    dataset = run.dataset(name)
+    if isinstance(dataset, FolderDataset):
+        return True
+    path = path_of(dataset)
+    return isinstance(dataset, _MADE_WHEN_LOADED) and path is not None and not path.exists()
+
+
+def path_of(dataset: object) -> Path | None:
+    """File or folder of a dataset on a disk of this machine; None where it has none."""
+    if getattr(dataset, "_protocol", "file") != "file":
+        return None
+    path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
+    return None if path is None else Path(path)

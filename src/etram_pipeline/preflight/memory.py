@@ -1,0 +1,217 @@
+"""Whether the memory will do, by an estimate: a process that runs out of it is killed unheard.
+
+Measured with RVT of 16, 32 and 64 channels on 20 x 192 x 320 px in float32, on a CPU: a training
+step takes 30 to 33 bytes per window, px and channel of the first stage, detection 3 to 6.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.machine import available_memory, num_cores
+from etram_pipeline.events.recording import open_recording
+from etram_pipeline.events.representations import RepresentationConfig
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.preflight.run import Finding, Run, of_splits
+from etram_pipeline.sequences.executors.processes import Config as Processes
+from etram_pipeline.training.settings import PredictSettings, TrainSettings, Workers
+
+_TRAINING_BYTES = 30
+_DETECTION_BYTES = 6
+_USUAL_CHANNELS = 16
+_USUAL_PATCH_PX = 4
+_READER_BYTES = 100 * 2**20
+_WORKER_BYTES = 300 * 2**20
+"""Peak of a process that encodes a recording, see docs/etram.md."""
+
+_BATCHES_AHEAD = 2
+_SURELY_TOO_MUCH = 2.0
+"""Times the available memory: in bfloat16 half of the estimate may do."""
+
+_GPUS = (Path("/dev/nvidia0"), Path("/dev/kfd"))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One representation.
+
+    Attributes:
+        channels: Its channels.
+        height: Its rows.
+        width: Its columns.
+    """
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Its size, at one byte a value."""
+        return self.channels * self.height * self.width
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a part of the run needs at once.
+
+    Attributes:
+        lanes: Recordings read side by side.
+        length: Windows read of each at once.
+        workers: Processes that read.
+        window_bytes: What computing on one window takes, beside the window itself.
+    """
+
+    lanes: int
+    length: int
+    workers: int
+    window_bytes: float
+
+    def num_bytes(self, frame: Frame, lanes: int | None = None) -> float:
+        """Bytes for frames of a size, in all lanes or in so many."""
+        num_windows = (lanes or self.lanes) * self.length
+        ahead = _BATCHES_AHEAD * self.workers + 2
+        computing = num_windows * (frame.num_bytes * ahead + self.window_bytes)
+        return computing + self.workers * _READER_BYTES
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """Batches and processes that the memory cannot hold."""
+    available = available_memory()
+    if available is None:
+        return
+    yield from _encoding(run, available)
+    if not run.makes & {"checkpoint", "detections"}:
+        return
+    frame = _frame(run)
+    if frame is None:
+        return
+    if "checkpoint" in run.makes:
+        yield from _training(run, frame, available)
+    if "detections" in run.makes:
+        yield from _detection(run, frame, available)
+
+
+def _training(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
+    train = run.parameter("train", TrainSettings.model_validate)
+    on_gpu = train.accelerator == "gpu" or (train.accelerator == "auto" and _has_gpu())
+    channel_px = (
+        0.0
+        if on_gpu
+        else _channel_px(run.parameter("detector", DetectorConfig.model_validate), frame)
+    )
+    workers = _num_workers(train.workers, on_gpu=on_gpu)
+    learning = Need(train.lanes, train.clip_length, workers, _TRAINING_BYTES * channel_px)
+    yield from _compare(learning, frame, available // train.devices, "train")
+    num_val = len(of_splits(run.encoded or frozenset(), ("val",)))
+    lanes = min(train.validation.lanes, num_val)
+    if lanes:
+        scoring = Need(lanes, train.clip_length, workers, _DETECTION_BYTES * channel_px)
+        yield from _compare(scoring, frame, available // train.devices, "train.validation")
+
+
+def _detection(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
+    predict = run.parameter("predict", PredictSettings.model_validate)
+    on_gpu = predict.device.startswith("cuda") or (predict.device == "auto" and _has_gpu())
+    config = run.trained.config if run.trained else None
+    if "checkpoint" in run.makes:
+        config = run.parameter("detector", DetectorConfig.model_validate)
+    channel_px = 0.0 if on_gpu or config is None else _channel_px(config, frame)
+    lanes = min(predict.lanes, len(run.detected or ()))
+    if lanes:
+        length = min(predict.clip_length, _longest(run))
+        workers = _num_workers(predict.workers, on_gpu=on_gpu)
+        need = Need(lanes, length, workers, _DETECTION_BYTES * channel_px)
+        yield from _compare(need, frame, available, "predict")
+
+
+def _compare(need: Need, frame: Frame, available: int, where: str) -> Iterator[Finding]:
+    wanted = need.num_bytes(frame)
+    if wanted <= available:
+        return
+    per_lane = need.num_bytes(frame, lanes=1)
+    fixed = need.workers * _READER_BYTES
+    fitting = int((available - fixed) // (per_lane - fixed))
+    remedy = f"lower {where}.lanes to about {fitting}" if fitting > 0 else "read fewer windows"
+    clips = "train.clip_length" if where.startswith("train") else f"{where}.clip_length"
+    processes = f" by {need.workers} processes" if need.workers > 1 else ""
+    yield Finding(
+        f"{where}.lanes={need.lanes} of {need.length} windows of {frame.channels} x {frame.height} "
+        f"x {frame.width} px, read ahead{processes}, need about {_gigabytes(wanted)} of memory, "
+        f"of which {_gigabytes(available)} are free: {remedy}, or lower {clips}, the number of "
+        "workers or the resolution",
+        is_fault=wanted > _SURELY_TOO_MUCH * available,
+    )
+
+
+def _encoding(run: Run, available: int) -> Iterator[Finding]:
+    executor = getattr(run.dataset("histograms"), "executor", None)
+    if "histograms" not in run.makes or not isinstance(executor, Processes) or not run.recordings:
+        return
+    workers = min(executor.workers or num_cores(), len(run.recordings))
+    wanted = workers * _WORKER_BYTES
+    if executor.workers and wanted > available:
+        yield Finding(
+            f"executor.workers={executor.workers} need about {_gigabytes(wanted)} of memory, of "
+            f"which {_gigabytes(available)} are free: lower them to about "
+            f"{max(available // _WORKER_BYTES, 1)}",
+            is_fault=wanted > _SURELY_TOO_MUCH * available,
+        )
+
+
+def _frame(run: Run) -> Frame | None:
+    """Representations of the first recording, for others are seldom larger."""
+    if run.histograms:
+        stored = run.histograms[next(iter(run.histograms))]
+        return Frame(stored.channels, stored.height, stored.width)
+    if "histograms" not in run.makes:
+        return None
+    dataset = run.parameter("dataset", DatasetSettings.model_validate)
+    sensor = dataset.height, dataset.width
+    first = next(iter((run.recordings or {}).values()), None)
+    if first is not None and first.is_file():
+        try:
+            recording = open_recording(first, size=sensor)
+        except (RecordingError, ValueError):  # the check of files tells
+            return None
+        sensor = recording.height, recording.width
+    representation = run.parameter("representation", RepresentationConfig.model_validate)
+    return Frame(representation.channels, *representation.image_size(*sensor))
+
+
+def _longest(run: Run) -> int:
+    """Windows of the longest recording, as far as is known."""
+    summaries = run.histograms.summaries if run.histograms else {}
+    known = [summaries[key].num_windows for key in run.detected or () if key in summaries]
+    return max(known, default=_most_windows(run))
+
+
+def _most_windows(run: Run) -> int:
+    """Windows in the largest file, were it to hold ten million events a second at two bytes."""
+    files = [path for path in (run.recordings or {}).values() if path.is_file()]
+    seconds = max((path.stat().st_size for path in files), default=10**9) / 20e6
+    return max(int(20 * seconds), 1)
+
+
+def _channel_px(config: DetectorConfig, frame: Frame) -> float:
+    """Px of a frame inside the detector times channels of its first stage."""
+    height, width = getattr(config, "input_size", None) or (frame.height, frame.width)
+    backbone = getattr(config, "backbone", None)
+    channels: int = getattr(backbone, "embed_dim", _USUAL_CHANNELS)
+    patch_px: int = getattr(backbone, "patch_size", _USUAL_PATCH_PX)
+    return height * width * channels * (_USUAL_PATCH_PX / patch_px) ** 2
+
+
+def _num_workers(workers: Workers, *, on_gpu: bool) -> int:
+    most = 6 if on_gpu else 1
+    return workers if workers != "auto" else min(most, num_cores() - 1)
+
+
+def _has_gpu() -> bool:
+    return any(path.exists() for path in _GPUS)
+
+
+def _gigabytes(num_bytes: float | int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB"

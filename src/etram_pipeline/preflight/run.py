@@ -1,0 +1,196 @@
+"""A run that is about to begin, and what lies there for it; each thing is read once at most."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import EtramError
+from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
+from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
+from etram_pipeline.events.windows import WindowConfig, label_aligned
+from etram_pipeline.preflight.detector import Trained, describe
+from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.training.settings import PredictSettings
+
+Kind = TypeVar("Kind", bound=Settings)
+Loaded = TypeVar("Loaded")
+Keys = frozenset[str]
+
+UNREADABLE = (EtramError, DatasetError, OSError)
+"""What reading something that is missing or damaged raises."""
+
+_RAW = RecordingsDataset | LabelFilesDataset
+_SIMULATED = SceneRecordingsDataset | SceneLabelsDataset
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to tell before a run begins.
+
+    Attributes:
+        message: What was found, what was wanted, where, and what to do.
+        is_fault: Whether the run could not come to its end, or to what was asked for.
+    """
+
+    message: str
+    is_fault: bool = True
+
+
+class Run:
+    """A run that is about to begin.
+
+    Attributes:
+        catalog: Its datasets.
+        makes: Datasets that its nodes make.
+        reads: Datasets and parameters that its nodes read.
+        needs: Datasets that must be there before it begins.
+        asked: Parameters that environment, preset and command line name.
+        given: What the command line alone names.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol[Any, Any],
+        asked: Mapping[str, Any],
+        given: Mapping[str, Any],
+    ) -> None:
+        self.catalog = catalog
+        self.makes: set[str] = pipeline.all_outputs()
+        self.reads: set[str] = pipeline.all_inputs()
+        self.needs = {name for name in pipeline.inputs() if not name.startswith("params:")}
+        self.asked = asked
+        self.given = given
+        self._loaded: dict[str, object] = {}
+
+    def parameter(self, name: str, validate: Callable[[Any], Kind]) -> Kind:
+        """Parameters of the run, which Kedro validates only where a node reads them.
+
+        Args:
+            name: Their key.
+            validate: `model_validate` of their class.
+
+        Raises:
+            ValidationError: If they are not valid.
+        """
+        return validate(self.dataset(f"params:{name}").load())
+
+    def dataset(self, name: str) -> Any:  # noqa: ANN401  # any dataset class of any package
+        """A dataset of the catalog; those of parameters are not told in the log when loaded."""
+        return self.catalog.get(name)
+
+    def load(self, name: str) -> object:
+        """What a dataset holds.
+
+        Raises:
+            EtramError: If it is damaged.
+            DatasetError: If it is missing.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = self.dataset(name).load()
+        return self._loaded[name]
+
+    def stored(self, name: str, kind: type[Loaded]) -> Loaded | None:
+        """What lies there of a dataset that the run needs; None where nothing of this kind does."""
+        if name not in self.needs:
+            return None
+        try:
+            found = self.load(name)
+        except UNREADABLE:  # the check of what is missing tells
+            return None
+        return found if isinstance(found, kind) else None
+
+    @property
+    def histograms(self) -> FrameStore | None:
+        """Stored representations, if the run reads those of an earlier one."""
+        return self.stored("histograms", FrameStore)
+
+    @property
+    def labelled_frames(self) -> LabelStore | None:
+        """Stored labelled frames, likewise."""
+        return self.stored("labelled_frames", LabelStore)
+
+    @property
+    def detections(self) -> DetectionStore | None:
+        """Stored detections, likewise."""
+        return self.stored("detections", DetectionStore)
+
+    @cached_property
+    def trained(self) -> Trained | None:
+        """The detector of an earlier training that this run detects with; None without any.
+
+        Raises:
+            CheckpointError: If its checkpoint is damaged.
+        """
+        path = self.stored("checkpoint", Path) if "detections" in self.makes else None
+        return None if path is None else describe(path)
+
+    @cached_property
+    def recordings(self) -> Mapping[str, Path] | None:
+        """Recordings by key; None where the run reads none, or they cannot be known."""
+        return self._raw("recordings")
+
+    @cached_property
+    def label_files(self) -> Mapping[str, Path] | None:
+        """Label files by key of the recording, likewise."""
+        return self._raw("label_files")
+
+    @cached_property
+    def labelled(self) -> Keys | None:
+        """Recordings that will have labels when these are read, as far as is known by now."""
+        if "labelled_frames" not in self.makes:
+            return None if self.labelled_frames is None else frozenset(self.labelled_frames)
+        if self.recordings is None or self.label_files is None:
+            return None
+        return frozenset(self.recordings) & frozenset(self.label_files)
+
+    @cached_property
+    def encoded(self) -> Keys | None:
+        """Recordings that will have representations when these are read, likewise."""
+        if "histograms" not in self.makes:
+            return None if self.histograms is None else frozenset(self.histograms)
+        if self.recordings is None:
+            return None
+        return self.labelled if self.windows_need_labels else frozenset(self.recordings)
+
+    @cached_property
+    def detected(self) -> Keys | None:
+        """Recordings that will have detections when these are read, likewise."""
+        if "detections" not in self.makes:
+            return None if self.detections is None else frozenset(self.detections)
+        splits = self.parameter("predict", PredictSettings.model_validate).splits
+        return None if self.encoded is None else of_splits(self.encoded, splits)
+
+    @property
+    def windows_need_labels(self) -> bool:
+        """Whether only recordings with labels are encoded."""
+        return isinstance(
+            self.parameter("windows", WindowConfig.model_validate), label_aligned.Config
+        )
+
+    def _raw(self, name: str) -> Mapping[str, Path] | None:
+        if name not in self.needs:
+            return None
+        dataset = self.dataset(name)
+        if isinstance(dataset, _SIMULATED):
+            return dataset.planned()
+        return self.stored(name, dict) if isinstance(dataset, _RAW) else None
+
+
+def of_splits(keys: Keys, splits: tuple[str, ...]) -> Keys:
+    """The recordings of some splits."""
+    return frozenset(key for key in keys if key.split("/")[0] in splits)
+
+
+def some(names: Mapping[str, object] | Keys | list[str], limit: int = 3) -> str:
+    """The first names of many, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more

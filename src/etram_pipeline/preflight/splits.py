@@ -1,0 +1,148 @@
+"""Whether there are recordings for every node that will want some."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.pipelines.evaluate.nodes import find_missing
+from etram_pipeline.preflight.files import path_of
+from etram_pipeline.preflight.run import Finding, Run, of_splits, some
+from etram_pipeline.reports.settings import ReportSettings
+from etram_pipeline.sequences.export.settings import ExportSettings
+from etram_pipeline.training.settings import PredictSettings
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """Splits and recordings that settings name and that are not there."""
+    yield from _train(run)
+    yield from _predict(run)
+    yield from _evaluate(run)
+    yield from _export(run)
+    yield from _report(run)
+
+
+def _train(run: Run) -> Iterator[Finding]:
+    if "checkpoint" not in run.makes or run.encoded is None or run.labelled is None:
+        return
+    learnt = run.encoded & run.labelled
+    if not of_splits(learnt, ("train",)):
+        yield Finding(
+            f"there is nothing to train on: {_found(run, ('train',), labelled=True)}; put "
+            "recordings and their label files into `train`, or name pipelines without `train`"
+        )
+        return
+    everything = run.encoded if run.recordings is None else frozenset(run.recordings)
+    unlabelled = of_splits(everything, ("train",)) - learnt
+    if unlabelled:
+        yield _warning(
+            f"{len(unlabelled)} of {len(of_splits(everything, ('train',)))} recordings of `train` "
+            f"have no label file ({some(unlabelled)}) and are not learnt from"
+        )
+    if not of_splits(learnt, ("val",)):
+        yield _warning(
+            "there are no labelled recordings of `val`: the detector is not scored while it "
+            "trains, and its last weights are taken for the best"
+        )
+
+
+def _predict(run: Run) -> Iterator[Finding]:
+    if "detections" not in run.makes or run.encoded is None:
+        return
+    splits = run.parameter("predict", PredictSettings.model_validate).splits
+    lacking = [split for split in splits if not of_splits(run.encoded, (split,))]
+    if len(lacking) == len(splits):
+        yield Finding(
+            f"there is nothing to detect in: predict.splits is {', '.join(splits)}, but "
+            f"{_found(run, splits)}; put recordings into {' or '.join(splits)}, change "
+            "predict.splits, or name pipelines without `predict`"
+        )
+    elif lacking:
+        yield _warning(
+            f"predict.splits names {', '.join(lacking)}, but {_found(run, tuple(lacking))}"
+        )
+
+
+def _evaluate(run: Run) -> Iterator[Finding]:
+    if "metrics" not in run.makes or run.labelled is None:
+        return
+    split = run.parameter("evaluate", EvaluateSettings.model_validate).split
+    scored = of_splits(run.labelled, (split,))
+    if not scored:
+        yield Finding(
+            f"there is nothing to evaluate on: evaluate.split is {split}, but "
+            f"{_found(run, (split,), labelled=True)}; add labels, change evaluate.split, or name "
+            "pipelines without `evaluate`"
+        )
+    elif run.detected is not None and (run.detected or "detections" not in run.makes):
+        missing = find_missing(scored, run.detected, split)
+        if missing:
+            yield Finding(missing)
+
+
+def _export(run: Run) -> Iterator[Finding]:
+    if "exported_dataset" not in run.makes or run.encoded is None or run.labelled is None:
+        return
+    splits = run.parameter("export", ExportSettings.model_validate).splits
+    if not of_splits(run.encoded & run.labelled, splits):
+        yield Finding(
+            f"there is nothing to export: export.splits is {', '.join(splits)}, but "
+            f"{_found(run, splits, labelled=True)}; add some, or change export.splits"
+        )
+
+
+def _report(run: Run) -> Iterator[Finding]:
+    if "annotated_video" in run.makes and run.detected:
+        wanted = run.parameter("report", ReportSettings.model_validate).video_recording
+        if wanted is not None and wanted not in run.detected:
+            yield Finding(
+                f"report.video_recording is {wanted!r}, but detections are of "
+                f"{some(run.detected)}: name one of these, or null for the one with most labels"
+            )
+    if "params:report" in run.reads and "metrics" in run.reads:
+        yield from _headline(run)
+
+
+def _headline(run: Run) -> Iterator[Finding]:
+    headline = run.parameter("report", ReportSettings.model_validate).headline
+    if "metrics" in run.makes:
+        names = [
+            each.name
+            for each in run.parameter("evaluate", EvaluateSettings.model_validate).protocols
+        ]
+    else:
+        names = list(run.stored("metrics", dict) or {})
+    if headline is not None and names and headline not in names:
+        yield Finding(
+            f"report.headline is {headline!r}, but metrics are of {', '.join(names)}: name one of "
+            "these, or null for the first"
+        )
+
+
+def _found(run: Run, splits: tuple[str, ...], *, labelled: bool = False) -> str:
+    """What there is instead of labelled or encoded recordings of some splits."""
+    raw = run.recordings or {}
+    of_wanted = of_splits(frozenset(raw), splits)
+    if of_wanted and (labelled or run.windows_need_labels):
+        cause = (
+            ""
+            if labelled
+            else ", and windows.kind=label_aligned cuts windows at labels: set windows.kind=regular"
+        )
+        num = len(of_wanted)
+        have = "recording there has" if num == 1 else f"{num} recordings there have"
+        return f"the {have} no label file{cause}"
+    what = "labelled recordings" if labelled else "recordings"
+    known = run.labelled if labelled else run.encoded
+    others = Counter(key.split("/")[0] for key in (known or ()))
+    where = path_of(run.dataset("recordings" if raw else "histograms"))
+    return f"{where} has {_counted(others, what)}"
+
+
+def _counted(num_of_split: Mapping[str, int], what: str) -> str:
+    found = [f"{num_of_split[split]} of `{split}`" for split in SPLITS if num_of_split.get(split)]
+    return f"{what}: {', '.join(found)}" if found else f"no {what}"
+
+
+def _warning(message: str) -> Finding:
+    return Finding(message, is_fault=False)

@@ -1,0 +1,168 @@
+"""Whether parameters contradict what lies there already, or nothing reads them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from etram_pipeline.configuration import RUN_OPTIONS
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.fingerprint import plain
+from etram_pipeline.datasets.detections import INDEX
+from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.events.representations import RepresentationConfig
+from etram_pipeline.events.windows import WindowConfig
+from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.preflight.files import path_of
+from etram_pipeline.preflight.run import Finding, Run
+from etram_pipeline.sequences.settings import StorageSettings
+
+_BLOCKS: Mapping[str, Mapping[str, Callable[[Any], Settings]]] = {
+    "labelled_frames": {
+        "dataset": DatasetSettings.model_validate,
+        "labels": LabelSettings.model_validate,
+    },
+    "histograms": {
+        "windows": WindowConfig.model_validate,
+        "representation": RepresentationConfig.model_validate,
+        "storage": StorageSettings.model_validate,
+    },
+}
+"""Parameters that decide what is stored."""
+
+_READERS = {
+    "checkpoint": ("checkpoint", "training_history"),
+    "recording": ("recordings", "label_files"),
+}
+"""Datasets that read an option of a run."""
+
+_WITHOUT_EFFECT = ("storage", "dataset.label_set", "dataset.height", "dataset.width")
+"""Parameters that change no result, or only where a recording lacks what they say."""
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """Parameters that this run cannot heed, and results of something else than lies there now."""
+    for name in _BLOCKS:
+        if name in run.needs:
+            yield from _contradictions(run, name)
+    yield from _detector(run)
+    yield from _unread(run)
+    yield from _outdated(run)
+
+
+def _contradictions(run: Run, name: str) -> Iterator[Finding]:
+    """Settings of this run that differ from those that a store was made with."""
+    store = run.histograms if name == "histograms" else run.labelled_frames
+    made = store.made_with if store else {}
+    asked, given = flatten(run.asked), flatten(run.given)
+    others = []
+    for block, validate in _BLOCKS[name].items():
+        then = flatten({block: made[block]}) if block in made else {}
+        now = (
+            flatten({block: plain({block: run.parameter(block, validate)})[block]}) if then else {}
+        )
+        for key in then.keys() & now.keys():
+            if then[key] == now[key] or key.startswith("dataset.class_"):  # these are told apart
+                continue
+            if _names(given, key) or (_names(asked, key) and not key.startswith(_WITHOUT_EFFECT)):
+                yield Finding(
+                    f"{key} is {_yaml(now[key])}, but the stored {_words(name)} were made with "
+                    f"{_yaml(then[key])}: add `preprocess` to --pipelines, or drop the parameter"
+                )
+            elif not key.startswith(_WITHOUT_EFFECT):
+                others.append(f"{key} {_yaml(then[key])} -> {_yaml(now[key])}")
+    if others:
+        yield _warning(
+            f"the stored {_words(name)} were made with other parameters than `conf` has now "
+            f"({', '.join(sorted(others)[:3])}), and are used as they are: add `preprocess` to "
+            "--pipelines to make them anew"
+        )
+
+
+def _detector(run: Run) -> Iterator[Finding]:
+    """Parameters of a detector that a run with a trained one does not build."""
+    trained = run.trained
+    given = flatten({"detector": run.given["detector"]}) if "detector" in run.given else {}
+    if trained is None or not given:
+        return
+    made = flatten(plain({"detector": trained.config}))
+    for key, value in given.items():
+        if key in made and made[key] != value:
+            yield Finding(
+                f"{key} is {_yaml(value)}, but {trained.path} has a detector "
+                f"with {_yaml(made[key])}: add `train` to --pipelines, or drop the parameter"
+            )
+
+
+def _unread(run: Run) -> Iterator[Finding]:
+    """What the command line names and no node reads."""
+    compared = {block for name, blocks in _BLOCKS.items() if name in run.needs for block in blocks}
+    compared |= {"detector"} if run.trained is not None else set()
+    blocks = {
+        key
+        for key in run.given
+        if key not in RUN_OPTIONS and f"params:{key}" not in run.reads and key not in compared
+    }
+    names = [key for key in flatten(run.given) if key.split(".")[0] in blocks]
+    for option, datasets in _READERS.items():
+        if option in run.given and not run.reads.intersection(datasets):
+            names.append(option)
+    if "executor" in run.given and not any(
+        hasattr(run.dataset(name), "executor") for name in run.makes
+    ):
+        names.append("executor")
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        yield _warning(f"{', '.join(names)} {verb} read by no node of this run, and without effect")
+
+
+def _outdated(run: Run) -> Iterator[Finding]:
+    """Results that are older than what they would be made of now."""
+    for name, source, remedy in (
+        ("detections", "checkpoint", "predict"),
+        ("metrics", "detections", "evaluate"),
+    ):
+        made, of = (_time(run, each) for each in (name, source))
+        if name in run.needs and source not in run.makes and made is not None and of and made < of:
+            yield _warning(
+                f"the {name} are older than the {source} that is there now, and say nothing about "
+                f"it: add `{remedy}` to --pipelines to make them anew"
+            )
+
+
+def _time(run: Run, name: str) -> float | None:
+    """When a dataset was last made; None if it is not there, or is not of this project."""
+    dataset = run.dataset(name)
+    if isinstance(dataset, FileDataset) and dataset.reads_another:
+        return None
+    path = path_of(dataset)
+    file = path / INDEX if path is not None and name == "detections" else path
+    return file.stat().st_mtime if file is not None and file.is_file() else None
+
+
+def flatten(tree: object, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one level, lists as they are: `{"windows.step_ms": 50}`."""
+    if not isinstance(tree, Mapping) or not tree:
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _names(flat: Mapping[str, Any], key: str) -> bool:
+    """Whether parameters name a key, one above it, or one below it."""
+    return any(
+        key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in flat
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _yaml(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def _warning(message: str) -> Finding:
+    return Finding(message, is_fault=False)

@@ -1,0 +1,80 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import OpenSession
+from tests.preflight.conftest import Find, faults, look
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("predict", "run `kedro run --pipelines train`"),
+        ("train", "run `kedro run --pipelines preprocess`"),
+        ("evaluate", "detections is not complete: run `kedro run --pipelines predict`"),
+        ("report", "quality.csv does not exist: run `kedro run --pipelines preprocess`"),
+        ("report", "metrics.json does not exist: run `kedro run --pipelines evaluate`"),
+        ("annotate", "histograms does not exist: run `kedro run --pipelines preprocess`"),
+    ],
+)
+def test_everything_missing_is_told_with_what_makes_it(
+    session: OpenSession, name: str, message: str
+) -> None:
+    assert any(message in each for each in faults(look(session, (name,), None, {})))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "1 of 3 recordings are empty files: "),
+        (b"no recording at all", "val/c_td.h5"),
+    ],
+)
+def test_a_bad_recording_is_told_before_anything_is_encoded(
+    found: Find, raw: Path, content: bytes, message: str
+) -> None:
+    (raw / "val" / "c_td.h5").write_bytes(content)
+    (told,) = faults(found("preprocess", train=None, predict=None, evaluate=None))
+    assert message in told
+    # To tell what is wrong with recordings is what the quality report is for.
+    assert faults(found("quality")) == []
+
+
+def test_an_empty_label_file_is_told(found: Find, raw: Path) -> None:
+    (raw / "val" / "c_bbox.npy").write_bytes(b"")
+    assert "1 of 3 label files are empty files" in faults(found("__default__"))[0]
+
+
+def test_a_folder_without_recordings_is_told_once(found: Find, raw: Path) -> None:
+    for split in ("train", "val"):
+        shutil.rmtree(raw / split)
+    (told,) = faults(found("__default__"))
+    assert "01_raw/etram: put event files" in told
+
+
+@pytest.mark.parametrize("name", ["data/etram", "data/etram/06_models", "data/etram/08_reporting"])
+def test_a_file_in_the_place_of_a_folder_is_told(found: Find, project: Path, name: str) -> None:
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text("in the way")
+    told = faults(found("__default__"))
+    assert told
+    assert all("is a file, but " in each and "needs a folder there" in each for each in told)
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(found: Find, project: Path) -> None:
+    (project / "data/etram/08_reporting/metrics.json").mkdir(parents=True)
+    assert "metrics.json is a folder, but metrics is a file" in faults(found("__default__"))[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": {"start_from": "nowhere.ckpt"}}, "train.start_from is nowhere.ckpt, but there"),
+        ({"dataset": {"height": 1_000_000}}, "dataset.height and dataset.width are 1000000 and"),
+    ],
+)
+def test_settings_that_cannot_be_met_are_told(
+    found: Find, changes: dict[str, Any], message: str
+) -> None:
+    assert any(each.startswith(message) for each in faults(found("__default__", **changes)))

@@ -1,0 +1,94 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.preflight.conftest import Find, Save, faults, warnings
+
+UNREAD = dict.fromkeys(("train", "predict", "windows", "representation"))
+"""Parameters that `evaluate` does not read."""
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"representation": {"bins": 5}}, "representation.bins is 5, but the stored histograms"),
+        ({"representation": {"downsample": None}}, "representation.downsample is null, but the"),
+        ({"representation": {"kind": "mixed_density"}}, "representation.kind is mixed_density"),
+        ({"windows": {"step_ms": 25}}, "windows.step_ms is 25, but the stored histograms"),
+        ({"storage": {"profile": "training"}}, "storage.profile is training, but the stored"),
+        ({"labels": {"first_frame_ms": 700}}, "labels.first_frame_ms is 700, but the stored label"),
+        ({"labels": {"filters": []}}, "labels.filters is [], but the stored labelled frames"),
+        ({"preset": "plain_lstm_4scale_sizeaware_960x540"}, "representation.downsample is null"),
+    ],
+)
+def test_parameters_that_stored_data_contradict_are_refused(
+    found: Find, changes: dict[str, Any], message: str
+) -> None:
+    told = [each for each in faults(found("train", **changes)) if each.startswith(message)]
+    assert told
+    assert all("add `preprocess` to --pipelines, or drop the parameter" in each for each in told)
+    assert not any(message in each for each in faults(found("preprocess", "train", **changes)))
+
+
+@pytest.mark.usefixtures("stores")
+def test_data_made_with_other_parameters_than_the_configuration_has_are_told(found: Find) -> None:
+    findings = found("train", representation=None)
+    assert faults(findings) == []
+    assert "(representation.bins 4 -> 10), and are used as they are" in warnings(findings)[0]
+
+
+@pytest.mark.usefixtures("stores")
+def test_what_is_stored_by_the_reference_says_nothing_to_contradict(
+    found: Find, stores: Path
+) -> None:
+    for index in stores.rglob("*.index.json"):
+        index.unlink()
+    assert faults(found("train", representation={"bins": 7})) == []
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("dim", [8, 16])
+def test_a_trained_detector_is_not_changed_by_parameters(
+    found: Find, save_checkpoint: Save, dim: int
+) -> None:
+    path = save_checkpoint()
+    detector = {"backbone": {"embed_dim": dim, "attention": {"dim_head": 8}}}
+    told = faults(found("predict", checkpoint=str(path), detector=detector))
+    fault = "detector.backbone.embed_dim is 16, but "
+    assert told == [] if dim == 8 else told[0].startswith(fault)
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quality": {"gap_ms": 9}}, "quality.gap_ms is read by no node of this run"),
+        ({"recording": "x.raw", "env": "recording"}, "recording is read by no node"),
+        ({"checkpoint": "x.ckpt"}, "checkpoint is read by no node of this run"),
+        ({"executor": "inline"}, "executor is read by no node of this run"),
+        ({"predict": {"lanes": 3}}, "predict.splits, predict.lanes are read by no node"),
+        ({"preset": "rvt_tiny"}, None),
+    ],
+)
+def test_parameters_without_effect_are_told(
+    found: Find, save_detections: Save, changes: dict[str, Any], message: str | None
+) -> None:
+    save_detections()
+    told = warnings(found("evaluate", **(UNREAD | changes)))
+    assert told == [] if message is None else any(each.startswith(message) for each in told)
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(("seconds", "is_older"), [(-60, True), (60, False)])
+def test_detections_of_an_earlier_detector_are_told(
+    found: Find, save_detections: Save, save_checkpoint: Save, seconds: int, *, is_older: bool
+) -> None:
+    index = save_detections()
+    path = save_checkpoint("data/etram/06_models/detector.ckpt")
+    now = path.stat().st_mtime
+    os.utime(index, (now + seconds, now + seconds))
+    told = warnings(found("evaluate", **UNREAD))
+    assert bool(told) == is_older
+    assert all("the detections are older than the checkpoint" in each for each in told)
