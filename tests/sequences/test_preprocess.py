@@ -240,6 +240,38 @@ def test_a_recording_without_any_frame_says_why(
     assert not (tmp_path / "out").exists()
 
 
+def test_labels_in_the_columns_of_gen1_give_the_same_frames(
+    make_case: MakeCase, tmp_path: Path
+) -> None:
+    recording, path = make_case("e05_10hz")
+    job = LabelJob(recording, path, "train", DATASET, NO_FILTERS)
+    job(tmp_path / "etram", "mark")
+    labels = np.load(path)
+    theirs = np.zeros(
+        len(labels), [("ts", "<u8"), *((n, "<f4") for n in "xywh"), ("class_id", "u1")]
+    )
+    for name in theirs.dtype.names or ():
+        theirs[name] = labels["t" if name == "ts" else name]
+    np.save(path, theirs[:, None])
+
+    job(tmp_path / "gen1", "mark")
+
+    wanted, found = (read_labelled_frames(tmp_path / name / LABELS) for name in ("etram", "gen1"))
+    np.testing.assert_array_equal(found.times_us, wanted.times_us)
+    for name in ("t", "x", "y", "w", "h", "class_id"):
+        np.testing.assert_array_equal(found.labels[name], wanted.labels[name])
+
+
+def test_a_label_file_without_boxes_is_told_from_one_whose_boxes_are_filtered(
+    make_case: MakeCase, tmp_path: Path
+) -> None:
+    recording, path = make_case("e05_10hz")
+    np.save(path, np.array([]))
+
+    with pytest.raises(NoLabelsError, match=r"e05_10hz_bbox\.npy holds no boxes"):
+        LabelJob(recording, path, "train", DATASET, NO_FILTERS)(tmp_path / "out", "mark")
+
+
 def test_a_recording_of_45_ms_has_a_window(tmp_path: Path) -> None:
     recording = tmp_path / "short.h5"
     with h5py.File(recording, "w") as file:

@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import LabelError, RecordingError
+from etram_pipeline.core.errors import LabelError, NoLabelsError, RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.events.canvas import Canvases
 from etram_pipeline.events.encode import Tally, draw_windows
@@ -71,9 +71,13 @@ class LabelJob(Job):
     def __call__(self, folder: Path, fingerprint: str) -> Record:
         height, width = self._sensor_size()
         context = FilterContext(self.dataset, self.split, height, width)
-        labels = filter_labels(read_labels(self.label_path), self.settings, context)
+        where = str(self.label_path)
+        boxes = read_labels(self.label_path)
+        if not len(boxes):
+            raise NoLabelsError(f"{where} holds no boxes")
+        labels = filter_labels(boxes, self.settings, context, where)
         _check_classes(labels, self.dataset, self.label_path)
-        frames = select_frames(labels, self.settings, str(self.label_path))
+        frames = select_frames(labels, self.settings, where)
         record = Record(
             fingerprint=fingerprint,
             settings=self._settings(),
