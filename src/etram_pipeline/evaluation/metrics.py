@@ -45,13 +45,14 @@ class Metrics(Settings):
     Attributes:
         protocol: How the numbers came about.
         split: Recordings they are of, the first part of every tracked name.
-        overall: `AP`, `AP_50`, `AP_75`, AP by size (`AP_S` …), recall by number of detections
-            (`AR_1` …) and by size; -1 where there is no ground truth.
+        overall: `AP`, `AP_50` and `AP_75` if the protocol has these overlaps, AP by size
+            (`AP_S` …), recall by number of detections (`AR_1` …) and by size; -1 where there is no
+            ground truth.
         per_class: By class name; class-aware under every protocol.
         groups: Overall metrics of the recordings by day, by night, in twilight, as told by their
             names; only those that exist.
-        precision_recall: Precision at recall 0, 0.01 … 1 and IoU 0.5 by class; -1 where there is
-            no ground truth.
+        precision_recall: Precision at recall 0, 0.01 … 1 and the protocol's `curve_iou` by class;
+            -1 where there is no ground truth.
         confusion: At IoU 0.5, of detections with at least the protocol's `confusion_score`.
         num_recordings: Recordings compared.
         num_frames: Moments compared.
@@ -75,8 +76,8 @@ class Metrics(Settings):
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
     """Metrics under the names a tracking server shows: `test/etram_8class/car/AP_50`.
 
-    All overall metrics, AP and AP_50 of each class and group. What has no ground truth is left
-    out, for a curve through -1 says nothing.
+    All overall metrics, AP and, if there is any, AP_50 of each class and group. What has no ground
+    truth is left out, for a curve through -1 says nothing.
     """
     root = f"{prefix or metrics.split}/{metrics.protocol.name}"
     named = {_trackable(f"{root}/{name}"): value for name, value in metrics.overall.items()}
@@ -87,7 +88,7 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 def _parts(metrics: Metrics) -> Iterator[tuple[str, float]]:
     parts = metrics.groups | {name: part.metrics for name, part in metrics.per_class.items()}
     for part, values in parts.items():
-        for name in _TRACKED_BY_PART:
+        for name in (name for name in _TRACKED_BY_PART if name in values):
             yield f"{part}/{name}", values[name]
 
 
