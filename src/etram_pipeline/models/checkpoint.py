@@ -14,6 +14,7 @@ from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.rvt_checkpoint import is_rvt_state_dict, read_rvt
 from etram_pipeline.models.unpickling import load_tensors
+from etram_pipeline.models.wrappers import unwrapped, weights_in
 
 PAYLOAD_KEY = "etram"
 """Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""
@@ -77,7 +78,8 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     """The detector of a checkpoint, on the CPU and in evaluation mode, and where it comes from.
 
     Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
-    architecture is read off their tensors.
+    architecture is read off their tensors. What programs wrap around a detector, such as
+    `DataParallel` and `torch.compile`, may have left its mark on the names of weights.
 
     Args:
         path: The file.
@@ -97,12 +99,12 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
 
 
 def _read(content: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
-    weights = content.get("state_dict", content)
+    weights = weights_in(content)
     if PAYLOAD_KEY in content:
         _check_format(content[PAYLOAD_KEY])
         return _read_own(content[PAYLOAD_KEY], weights)
-    if isinstance(weights, Mapping) and is_rvt_state_dict(weights):
-        return _read_rvt(weights, partition_split)
+    if is_rvt_state_dict(weights):
+        return _read_rvt(unwrapped(weights), partition_split)
     found = ", ".join(sorted(map(str, content))[:8]) or "nothing"
     raise CheckpointError(
         f"neither a checkpoint of this project nor one of RVT or its eTraM fork; it holds {found}"
@@ -113,16 +115,13 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     try:
         config = DetectorConfig.model_validate(payload["detector"])
         detector = config.build(payload["in_channels"], len(payload["class_names"]))
-        own = {
-            name.removeprefix(WEIGHT_PREFIX): tensor
-            for name, tensor in weights.items()
-            if name.startswith(WEIGHT_PREFIX)
-        }
-        detector.load_state_dict(own)
+        detector.load_state_dict(unwrapped(weights, WEIGHT_PREFIX.removesuffix(".")))
     except ValidationError as error:
         raise CheckpointError(
             f"the detector's settings are not known to this version of the project: {error}"
         ) from error
+    except CheckpointError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the description of the detector is damaged: {error!r}") from error
     except RuntimeError as error:
@@ -149,8 +148,7 @@ def _check_format(payload: Any) -> None:  # noqa: ANN401, read from a file
 
 
 def _read_rvt(weights: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
-    tensors = {str(name): item for name, item in weights.items() if isinstance(item, torch.Tensor)}
-    detector, found = read_rvt(tensors, partition_split=partition_split)
+    detector, found = read_rvt(unwrapped(weights), partition_split=partition_split)
     return Checkpoint(
         detector=detector,
         detector_config=found.config,
