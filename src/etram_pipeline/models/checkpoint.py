@@ -34,6 +34,7 @@ class Checkpoint:
         detector_config: Settings it was built from.
         in_channels: Channels of the representation it reads.
         class_names: Classes it distinguishes, in the order of their ids; empty if not known.
+        num_classes: Number of these, known even without names.
         representation: Settings of the representation it was trained on; none if not known.
         downsampled_by: How much smaller than the sensor that representation is; none likewise.
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
@@ -44,10 +45,19 @@ class Checkpoint:
     detector_config: DetectorConfig
     in_channels: int
     class_names: tuple[str, ...] = ()
+    num_classes: int = 0
     representation: dict[str, Any] | None = None
     downsampled_by: int | None = None
     dataset_fingerprint: str = ""
     mlflow_run_id: str = ""
+
+    def names_of_class_weights(self) -> set[str]:
+        """Names of the weights whose shape depends on the number of classes."""
+        with torch.random.fork_rng(devices=[]):
+            other = self.detector_config.build(self.in_channels, self.num_classes + 1)
+        shapes = {name: tensor.shape for name, tensor in other.state_dict().items()}
+        own = self.detector.state_dict()
+        return {name for name, tensor in own.items() if shapes.get(name) != tensor.shape}
 
 
 def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -131,6 +141,7 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         detector_config=config,
         in_channels=payload["in_channels"],
         class_names=tuple(payload["class_names"]),
+        num_classes=len(payload["class_names"]),
         representation=payload.get("representation"),
         downsampled_by=payload.get("downsampled_by"),
         dataset_fingerprint=payload.get("dataset_fingerprint", ""),
@@ -153,6 +164,7 @@ def _read_rvt(weights: Mapping[Any, Any], partition_split: int | None) -> Checkp
         detector=detector,
         detector_config=found.config,
         in_channels=found.in_channels,
+        num_classes=found.num_classes,
     )
 
 
