@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import LightningEnvironment
 from typing_extensions import override
 
 from etram_pipeline.core.errors import EtramError, SettingsError
