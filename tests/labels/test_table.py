@@ -179,7 +179,9 @@ def test_tracks_and_confidences_may_be_missing(
 
 
 @pytest.mark.parametrize("nothing", [np.array([]), np.zeros((0, 8)), np.zeros((0, 1), GEN1)])
-def test_a_file_without_an_element_is_a_table_without_boxes(path: Path, nothing: LabelTable) -> None:
+def test_a_file_without_an_element_is_a_table_without_boxes(
+    path: Path, nothing: LabelTable
+) -> None:
     np.save(path, nothing)
 
     assert len(read_labels(path)) == 0
