@@ -114,6 +114,15 @@ def _other_clock(files: Files) -> None:
     files.boxes["t"] *= 1000
 
 
+def _milliseconds(files: Files) -> None:
+    files.boxes["t"] //= 1000
+
+
+def _fractions(files: Files) -> None:
+    for name, side in (("x", WIDTH), ("w", WIDTH), ("y", HEIGHT), ("h", HEIGHT)):
+        files.boxes[name] /= side
+
+
 def _twice(files: Files) -> None:
     files.labels = np.repeat(files.boxes, np.where(np.arange(len(files.boxes)) < 7, 2, 1))
 
@@ -178,6 +187,8 @@ DEFECTS: Mapping[str, tuple[Callable[[Files], None], str]] = {
     "train/cut_raw": (_cut_raw, "cut off at its end"),
     "val/overrun": (_overrun, "labels outside the time of the recording"),
     "val/other_clock": (_other_clock, "no label belongs to the time of the recording"),
+    "val/milliseconds": (_milliseconds, "labels in another unit"),
+    "val/fractions": (_fractions, "labels in another unit"),
     "val/twice": (_twice, "two boxes of one track at one time"),
     "val/unnamed_class": (_unnamed_class, "boxes of classes that have no name"),
     "val/flat": (_flat, "boxes without a size"),

@@ -2,10 +2,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
-from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
+from etram_pipeline.core.errors import LabelError
+from etram_pipeline.datasets.detections import DetectionsDataset, DetectionStore, Prediction
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 
 
@@ -60,3 +62,15 @@ def test_recordings_of_an_earlier_prediction_are_not_listed(tmp_path: Path) -> N
     dataset.save(predicted([("test/a", table(5)), ("test/b", table(1))]))
     dataset.save(predicted([("test/b", table(2))]))
     assert list(dataset.load()) == ["test/b"]
+
+
+def test_a_file_that_lacks_a_column_is_told_from_a_missing_one(tmp_path: Path) -> None:
+    path = tmp_path / "detections"
+    dataset = DetectionsDataset(path=str(path))
+    dataset.save(predicted([("test/a", table(5))]))
+    columns = pq.read_table(path / "test/a.parquet")
+    pq.write_table(columns.drop_columns(["track_id"]), path / "test/a.parquet")
+    store = DetectionStore(path)
+    assert "test/a" in store
+    with pytest.raises(LabelError, match=r"a\.parquet has columns .* but lacks \['track_id'\]"):
+        store["test/a"]

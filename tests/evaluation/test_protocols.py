@@ -50,7 +50,8 @@ def test_a_difference_needs_a_name() -> None:
     ("fields", "complaint"),
     [
         ({"tolerence_us": 3}, "did you mean 'tolerance_us'"),
-        ({"iou_thresholds": (0.75,)}, "lack 0.5"),
+        ({"iou_thresholds": ()}, "at least 1 item"),
+        ({"iou_thresholds": (0.0, 0.2)}, "do not ascend within 0 and 1"),
         ({"iou_thresholds": (0.75, 0.5)}, "do not ascend"),
         ({"iou_thresholds": (0.5, 1.5)}, "do not ascend"),
         ({"max_detections": (10, 1)}, "do not ascend"),

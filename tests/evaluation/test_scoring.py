@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import LabelError, ProtocolError
-from etram_pipeline.evaluation import evaluate
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation import compare, evaluate
+from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.scoring import Engine
 
@@ -49,6 +49,33 @@ def test_an_overlap_that_is_not_asked_for_is_not_reported(evaluate_one: Make) ->
     metrics = evaluate_one(*rows, iou_thresholds=(0.5, 0.6, 0.65))
     assert metrics.overall["AP"] == pytest.approx(2 / 3)
     assert "AP_75" not in metrics.overall
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("thresholds", "expected"),
+    [((0.2,), 51 / 101), ((0.75,), 0), ((0.1, 0.3, 0.9), (1 + 51 / 101) / 3)],
+)
+def test_overlaps_need_not_include_a_half(
+    label_table: Make,
+    detection_table: Make,
+    two_classes: Protocol,
+    thresholds: tuple[float, ...],
+    expected: float,
+    engine: Engine,
+) -> None:
+    # The boxes share 100 of 160 px², IoU 0.625, and 30 of 170 px², IoU 0.176.
+    labels = {"a_day": label_table((7, 0, 0, 10, 13, 0), (8, 0, 0, 10, 10, 0))}
+    rows = (7, 0, 3, 10, 13, 0, 0.9), (8, 7, 0, 10, 10, 0, 0.8)
+    protocol = two_classes.model_copy(update={"iou_thresholds": thresholds})
+    metrics = evaluate(labels, {"a_day": detection_table(*rows)}, protocol, engine=engine)
+    assert metrics.overall["AP"] == pytest.approx(expected)
+    assert "AP_50" not in metrics.overall
+    assert ("AP_75" in metrics.overall) == (0.75 in thresholds)
+    assert set(flatten_metrics(metrics)) >= {"test/two/AP", "test/two/car/AP", "test/two/day/AP"}
+    assert not any(name.endswith("AP_50") for name in flatten_metrics(metrics))
+    assert compare(metrics, metrics)["car/AP"] == 0
+    assert len(metrics.precision_recall["car"]) == 101
 
 
 def test_a_better_scored_false_detection_halves_precision(evaluate_one: Make) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.recfunctions import rename_fields
 
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.evaluation.protocol import Protocol
@@ -60,7 +61,7 @@ def test_a_value_that_cannot_be_is_refused(
 def test_times_that_are_not_whole_are_refused(label_table: Make, two_classes: Protocol) -> None:
     table = label_table((7, 0, 0, 5, 5, 0))
     wrong = table.astype([(name, "f8") for name in table.dtype.names])
-    with pytest.raises(LabelError, match="column 't' that does not hold whole numbers"):
+    with pytest.raises(LabelError, match="has float64 in column 't', but whole numbers are wanted"):
         read_labels(wrong, "a", two_classes)
 
 
@@ -78,3 +79,30 @@ def test_a_table_without_the_ranking_score_is_refused(
         read_detections(labels, "a", two_classes)
     by_class = two_classes.model_copy(update={"ranking": "class"})
     assert read_detections(labels, "a", by_class).scores.tolist() == [1]
+
+
+def test_tracks_and_confidences_are_not_needed(
+    label_table: Make, detection_table: Make, two_classes: Protocol
+) -> None:
+    names = ["t", "x", "y", "w", "h", "class_id"]
+    labels = label_table((7, 0, 0, 5, 5, 0))[names]
+    detections = detection_table((7, 0, 0, 5, 5, 0, 0.5))[[*names, "score"]]
+    assert read_labels(labels, "a", two_classes).times_us.tolist() == [7]
+    assert read_detections(detections, "a", two_classes).scores.tolist() == [0.5]
+
+
+def test_a_score_that_is_missing_is_never_made_up(
+    detection_table: Make, two_classes: Protocol
+) -> None:
+    by_class = two_classes.model_copy(update={"ranking": "class"})
+    detections = detection_table((7, 0, 0, 5, 5, 0, 0.5))
+    theirs = rename_fields(detections, {"class_confidence": "confidence"})
+    assert read_detections(theirs, "a", by_class).scores.tolist() == [0.5]
+    none = detections[["t", "x", "y", "w", "h", "class_id", "score"]]
+    with pytest.raises(LabelError, match="lacks the column 'class_confidence', by which protocol"):
+        read_detections(none, "a", by_class)
+
+
+def test_an_array_without_an_element_is_a_table_without_boxes(two_classes: Protocol) -> None:
+    assert len(read_labels(np.array([]), "a", two_classes).scores) == 0
+    assert len(read_detections(np.array([]), "a", two_classes).scores) == 0

@@ -209,3 +209,22 @@ def test_labelled_frames_are_indexed_from_the_front() -> None:
 
     assert len(frames) == 2
     assert frames[1]["t"].tolist() == [200_000]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("x", np.nan), ("y", -np.inf), ("w", np.inf), ("h", -1)]
+)
+def test_what_is_no_box_is_left_out_whatever_the_filters(
+    name: str,
+    value: float,
+    make_labels: MakeLabels,
+    context: FilterContext,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    labels = make_labels(t=[1, 2, 3])
+    labels[name][1] = value
+
+    found = filter_labels(labels, LabelSettings(), context, "a_bbox.npy")
+
+    assert found["t"].tolist() == [1, 3]
+    assert "a_bbox.npy: 1 of 3 boxes have a place or size that is no finite number" in caplog.text

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.models import load_detector
@@ -176,3 +178,62 @@ def test_settings_are_known_without_loading_torch() -> None:
     light += ", etram_pipeline.models.suppression"
     code = f"import sys, {light}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+WRAPPERS = ["module", "_orig_mod", "model", "_fsdp_wrapped_module", "_forward_module"]
+around = st.lists(st.sampled_from([*WRAPPERS, "mdl", "detector"]), max_size=4)
+inside = st.lists(
+    st.sampled_from(["_orig_mod", "module", "_checkpoint_wrapped_module"]), max_size=2
+)
+
+
+def wrap(name: str, outer: list[str], inner: list[str]) -> str:
+    part, _, rest = name.partition(".")
+    return ".".join([*outer, part, *inner, rest])
+
+
+@given(outer=around, inner=inside, bare=st.booleans())
+@settings(
+    deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_weights_are_read_whatever_wraps_their_detector(
+    tmp_path: Path,
+    checkpoint: Checkpoint,
+    outer: list[str],
+    inner: list[str],
+    bare: bool,  # noqa: FBT001
+) -> None:
+    path = tmp_path / "wrapped.ckpt"
+    assert isinstance(checkpoint.detector, rvt.RVT)
+    theirs = {
+        wrap(name, outer, inner): weight
+        for name, weight in to_rvt_state_dict(checkpoint.detector).items()
+    }
+    torch.save(theirs if bare else {"state_dict": theirs, "epoch": 3}, path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+    own = {
+        wrap(name, outer, inner): weight
+        for name, weight in checkpoint.detector.state_dict().items()
+    }
+    content = {"etram": checkpoint_payload(checkpoint)}
+    torch.save(content | (own if bare else {"state_dict": own}), path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+
+
+@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", "model", "module"])
+def test_weights_may_be_kept_under_any_usual_key(
+    tmp_path: Path, checkpoint: Checkpoint, container: str
+) -> None:
+    path = tmp_path / "model.pth"
+    assert isinstance(checkpoint.detector, rvt.RVT)
+    torch.save({container: to_rvt_state_dict(checkpoint.detector), "step": 7}, path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+
+
+def test_weights_that_are_there_twice_are_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    path = tmp_path / "twice.ckpt"
+    own = checkpoint.detector.state_dict()
+    twice = {f"detector.{prefix}{k}": v for k, v in own.items() for prefix in ("", "_orig_mod.")}
+    torch.save({"etram": checkpoint_payload(checkpoint), "state_dict": twice}, path)
+    with pytest.raises(CheckpointError, match=rf"twice\.ckpt: {len(own)} weights are there twice"):
+        read_checkpoint(path)

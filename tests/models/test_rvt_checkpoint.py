@@ -140,7 +140,9 @@ def test_weights_without_numbers_are_named(detector: rvt.RVT) -> None:
 def test_weights_with_and_without_prefix_are_not_mixed(detector: rvt.RVT) -> None:
     weights = to_rvt_state_dict(detector)
     name = next(iter(weights))
-    with pytest.raises(CheckpointError, match="1 weights are there twice"):
+    with pytest.raises(
+        CheckpointError, match=f"1 weights are there twice, such as {name} and mdl.{name}"
+    ):
         from_rvt_state_dict({**weights, f"mdl.{name}": weights[name] + 1})
 
 

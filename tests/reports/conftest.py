@@ -56,6 +56,26 @@ def metrics(make_metrics: Callable[..., Metrics]) -> Metrics:
 
 
 @pytest.fixture
+def without_half(metrics: Metrics) -> Metrics:
+    """The same metrics, of a protocol with the single overlap 0.2."""
+
+    def left(values: dict[str, float]) -> dict[str, float]:
+        return {name: value for name, value in values.items() if name not in {"AP_50", "AP_75"}}
+
+    return metrics.model_copy(
+        update={
+            "protocol": metrics.protocol.model_copy(update={"iou_thresholds": (0.2,)}),
+            "overall": left(metrics.overall),
+            "per_class": {
+                name: part.model_copy(update={"metrics": left(part.metrics)})
+                for name, part in metrics.per_class.items()
+            },
+            "groups": {name: left(values) for name, values in metrics.groups.items()},
+        }
+    )
+
+
+@pytest.fixture
 def make_detections() -> Callable[..., DetectionTable]:
     """Makes detections of rows `t, x, y, w, h, class_id, score`."""
 

@@ -77,10 +77,21 @@ def test_precision_is_drawn_up_to_the_largest_recall_reached(figures: dict[str, 
     assert len(np.asarray(tram.get_xdata())) == 0
 
 
-def test_legend_of_precision_gives_ap50(figures: dict[str, Figure]) -> None:
+def test_legend_of_precision_gives_ap_at_its_overlap(figures: dict[str, Figure]) -> None:
     legend = figures["precision_recall"].axes[0].get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["car  0.20", "tram  no labels"]
+    assert [text.get_text() for text in legend.get_texts()] == ["car  0.50", "tram  no labels"]
+
+
+def test_overlaps_without_a_half_are_drawn_without_ap50(without_half: Metrics) -> None:
+    figures = draw_figures({"mine": without_half}, None, "mine")
+    curve = figures["precision_recall"]
+    assert curve.get_suptitle().strip() == "Precision and recall of each class at IoU 0.2"
+    scores, _ = figures["class_precision"].axes
+    assert _texts(scores) == ["0.10", "no labels"]
+    assert scores.get_xlabel() == "AP"
+    light = figures["condition_precision"].axes[0]
+    assert [label.get_text() for label in light.get_xticklabels()] == ["AP"]
 
 
 def test_bars_of_a_class_are_as_long_as_its_scores_and_its_labels(

@@ -148,10 +148,25 @@ def test_a_frame_whose_boxes_all_left_remains_a_keyframe(
     assert all(s.keyframes == (1, 3) and len(s.targets) == 2 for s in samples)
 
 
-def test_recordings_of_different_sizes_are_refused(recording: FramesInMemory) -> None:
-    other = FramesInMemory(np.zeros((3, 4, 24, 32), np.uint8), np.arange(3), np.array([1]))
-    with pytest.raises(StoreError, match=r"train/a is 4x48x64 .* train/b is 4x24x32"):
+@pytest.mark.parametrize(
+    ("channels", "downsampled_by", "found"),
+    [(6, 2, "train/b has 6 channels at 1/2"), (4, 1, "train/b has 4 channels at 1/1")],
+)
+def test_recordings_of_different_representations_are_refused(
+    recording: FramesInMemory, channels: int, downsampled_by: int, found: str
+) -> None:
+    images = np.zeros((3, channels, 48, 64), np.uint8)
+    other = FramesInMemory(images, np.arange(3), np.array([1]), downsampled_by)
+    with pytest.raises(StoreError, match=f"train/a has 4 channels at .*{found}"):
         ClipDataset({"train/a": recording, "train/b": other})
+
+
+def test_recordings_of_different_sizes_are_read_each_in_its_own(recording: FramesInMemory) -> None:
+    other = FramesInMemory(np.zeros((3, 4, 24, 32), np.uint8), np.arange(3), np.array([1]), 2)
+    dataset = ClipDataset({"train/a": recording, "train/b": other})
+    assert sample(dataset, clip(0, 3)).frames.shape[1:] == (4, 48, 64)
+    found = sample(dataset, Clip("train/b", 0, 3, starts=True, sampling="whole"))
+    assert found.frames.shape == (3, 4, 24, 32)
 
 
 def test_labels_made_for_other_windows_are_refused(

@@ -240,6 +240,83 @@ def test_a_recording_without_any_frame_says_why(
     assert not (tmp_path / "out").exists()
 
 
+def test_labels_in_the_columns_of_gen1_give_the_same_frames(
+    make_case: MakeCase, tmp_path: Path
+) -> None:
+    recording, path = make_case("e05_10hz")
+    job = LabelJob(recording, path, "train", DATASET, NO_FILTERS)
+    job(tmp_path / "etram", "mark")
+    labels = np.load(path)
+    theirs = np.zeros(
+        len(labels), [("ts", "<u8"), *((n, "<f4") for n in "xywh"), ("class_id", "u1")]
+    )
+    for name in theirs.dtype.names or ():
+        theirs[name] = labels["t" if name == "ts" else name]
+    np.save(path, theirs[:, None])
+
+    job(tmp_path / "gen1", "mark")
+
+    wanted, found = (read_labelled_frames(tmp_path / name / LABELS) for name in ("etram", "gen1"))
+    np.testing.assert_array_equal(found.times_us, wanted.times_us)
+    for name in ("t", "x", "y", "w", "h", "class_id"):
+        np.testing.assert_array_equal(found.labels[name], wanted.labels[name])
+
+
+def test_a_label_file_without_boxes_is_told_from_one_whose_boxes_are_filtered(
+    make_case: MakeCase, tmp_path: Path
+) -> None:
+    recording, path = make_case("e05_10hz")
+    np.save(path, np.array([]))
+
+    with pytest.raises(NoLabelsError, match=r"e05_10hz_bbox\.npy holds no boxes"):
+        LabelJob(recording, path, "train", DATASET, NO_FILTERS)(tmp_path / "out", "mark")
+
+
+@pytest.mark.parametrize(
+    ("scale", "names", "complaint"),
+    [
+        (1e-3, "t", r"times seem to be milliseconds.*multiply `t` by 1000$"),
+        (1e-6, "t", r"times seem to be seconds.*multiply `t` by 1000000$"),
+        (1e3, "t", r"times seem to be nanoseconds.*divide `t` by 1000$"),
+        (1 / 1280, "xywh", "fractions of the sensor's size.*multiply `x` and `w` by 1280"),
+    ],
+)
+def test_labels_in_another_unit_are_refused_and_the_unit_named(
+    scale: float, names: str, complaint: str, tmp_path: Path
+) -> None:
+    recording, path = tmp_path / "a_td.h5", tmp_path / "a_bbox.npy"
+    with h5py.File(recording, "w") as file:
+        for name in "xyp":
+            file[f"events/{name}"] = np.ones(2, np.uint16)
+        file["events/t"] = [0, 60_000_000]
+    labels = np.zeros(1800, LABEL_DTYPE)
+    labels["t"] = np.arange(1800) * 33_333
+    labels["x"], labels["y"], labels["w"], labels["h"] = 100, 200, 30, 40
+    for name in names:
+        labels[name] = labels[name] * scale
+    np.save(path, labels)
+
+    with pytest.raises(LabelError, match=rf"a_bbox\.npy: .*{complaint}") as raised:
+        LabelJob(recording, path, "train", DATASET, NO_FILTERS)(tmp_path / "out", "mark")
+    assert not isinstance(raised.value, NoLabelsError)
+
+
+def test_that_boxes_lie_off_the_sensor_is_told_where_none_is_left(
+    make_case: MakeCase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording, path = make_case("e05_10hz")
+    labels = np.load(path)
+    labels["x"] += 2000
+    np.save(path, labels)
+    settings = LabelSettings.model_validate({"filters": [{"kind": "crop_to_sensor"}]})
+
+    with pytest.raises(
+        NoLabelsError, match=r"no box is left after the filters; \d+ of \d+ boxes lie"
+    ):
+        LabelJob(recording, path, "train", DATASET, settings)(tmp_path / "out", "mark")
+    assert "boxes lie off the sensor of 720 x 1280 px" in caplog.text
+
+
 def test_a_recording_of_45_ms_has_a_window(tmp_path: Path) -> None:
     recording = tmp_path / "short.h5"
     with h5py.File(recording, "w") as file:

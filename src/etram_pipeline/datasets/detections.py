@@ -12,6 +12,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
+from etram_pipeline.core.errors import LabelError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
@@ -54,11 +55,22 @@ class DetectionStore(Mapping[str, DetectionTable]):
 
         if key not in self._counts:
             raise KeyError(key)
-        columns = pq.read_table(self._root / f"{key}.parquet")
+        path = self._root / f"{key}.parquet"
+        columns = pq.read_table(path)
+        missing = sorted(set(DETECTION_DTYPE.names or ()) - set(columns.column_names))
+        if missing:
+            raise LabelError(
+                f"{path} has columns {columns.column_names}, but lacks {missing}: "
+                "run `kedro run --pipelines predict`"
+            )
         table = np.zeros(columns.num_rows, DETECTION_DTYPE)
         for name in DETECTION_DTYPE.names or ():
             table[name] = columns[name].to_numpy()
         return table
+
+    @override
+    def __contains__(self, key: object) -> bool:
+        return key in self._counts
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._counts)

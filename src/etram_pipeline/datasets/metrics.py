@@ -45,9 +45,10 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
     def preview(self) -> TablePreview:
         """Overall numbers of each protocol, for kedro-viz."""
         data = self.load()
-        columns = ["protocol", *next(iter(data.values())).overall]
+        names = list(dict.fromkeys(name for metrics in data.values() for name in metrics.overall))
+        columns = ["protocol", *names]
         rows = [
-            [name, *(round(value, 3) for value in metrics.overall.values())]
-            for name, metrics in data.items()
+            [name, *(round(values[each], 3) if each in values else "" for each in names)]
+            for name, values in ((name, metrics.overall) for name, metrics in data.items())
         ]
         return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64
 
 from etram_pipeline.evaluation.average_precision import Curves
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
-from etram_pipeline.evaluation.protocol import CURVE_IOU, Protocol
+from etram_pipeline.evaluation.protocol import Protocol
 
 _LIGHTING = re.compile(r"(?<![a-z])(day|night|twilight)(?![a-z])")
 
@@ -17,8 +17,8 @@ def summarize(curves: Curves, protocol: Protocol, class_id: int | None = None) -
     """COCO's metrics, of all classes or of one; `NO_GROUND_TRUTH` where there is none.
 
     Returns:
-        `AP`, `AP_50`, `AP_75` where the protocol has that IoU, `AP_<size>`, `AR_<detections>` and
-        `AR_<size>`.
+        `AP`, `AP_50` and `AP_75` where the protocol has that IoU, `AP_<size>`, `AR_<detections>`
+        and `AR_<size>`.
     """
     classes = slice(None) if class_id is None else slice(class_id, class_id + 1)
     precision, recall = curves.precision[:, :, classes], curves.recall[:, classes]
@@ -37,8 +37,8 @@ def summarize(curves: Curves, protocol: Protocol, class_id: int | None = None) -
 
 
 def precision_by_recall(curves: Curves, protocol: Protocol, class_id: int) -> list[float]:
-    """Precision at recall 0, 0.01 … 1 and IoU 0.5 over all sizes."""
-    iou = protocol.iou_thresholds.index(CURVE_IOU)
+    """Precision at recall 0, 0.01 … 1 and the protocol's `curve_iou` over all sizes."""
+    iou = protocol.iou_thresholds.index(protocol.curve_iou)
     precision: list[float] = curves.precision[iou, :, class_id, 0].tolist()
     return precision
 

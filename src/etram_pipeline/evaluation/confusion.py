@@ -5,7 +5,7 @@ import numpy as np
 from etram_pipeline.evaluation.assignment import UNASSIGNED, assign, find_overlaps
 from etram_pipeline.evaluation.matching import Frames
 from etram_pipeline.evaluation.metrics import BACKGROUND, Confusion
-from etram_pipeline.evaluation.protocol import CURVE_IOU
+from etram_pipeline.evaluation.protocol import CONFUSION_IOU
 
 
 def count_confusions(frames: Frames, class_names: tuple[str, ...], min_score: float) -> Confusion:
@@ -18,9 +18,9 @@ def count_confusions(frames: Frames, class_names: tuple[str, ...], min_score: fl
     detections = frames.detections.take(frames.detections.scores >= min_score)
     detections = detections.take(np.lexsort((-detections.scores, detections.frames)))
     labels = frames.labels
-    overlaps = find_overlaps(labels, detections, labels.frames, detections.frames, CURVE_IOU)
+    overlaps = find_overlaps(labels, detections, labels.frames, detections.frames, CONFUSION_IOU)
     rows, given = assign(
-        overlaps, detections.frames, np.array([CURVE_IOU]), np.zeros((1, len(labels)), bool)
+        overlaps, detections.frames, np.array([CONFUSION_IOU]), np.zeros((1, len(labels)), bool)
     )
     is_paired = given[0, 0] != UNASSIGNED
     paired_detections, paired_labels = rows[is_paired], given[0, 0, is_paired]

@@ -46,13 +46,14 @@ class Metrics(Settings):
     Attributes:
         protocol: How the numbers came about.
         split: Recordings they are of, the first part of every tracked name.
-        overall: `AP`, `AP_50`, `AP_75`, AP by size (`AP_S` …), recall by number of detections
-            (`AR_1` …) and by size; -1 where there is no ground truth.
+        overall: `AP`, `AP_50` and `AP_75` if the protocol has these overlaps, AP by size
+            (`AP_S` …), recall by number of detections (`AR_1` …) and by size; -1 where there is no
+            ground truth.
         per_class: By class name; class-aware under every protocol.
         groups: Overall metrics of the recordings by day, by night, in twilight, as told by their
             names; only those that exist.
-        precision_recall: Precision at recall 0, 0.01 … 1 and IoU 0.5 by class; -1 where there is
-            no ground truth.
+        precision_recall: Precision at recall 0, 0.01 … 1 and the protocol's `curve_iou` by class;
+            -1 where there is no ground truth.
         confusion: At IoU 0.5, of detections with at least the protocol's `confusion_score`.
         num_recordings: Recordings compared.
         num_frames: Moments compared.
@@ -76,7 +77,8 @@ class Metrics(Settings):
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
     """Metrics under the names a tracking server shows: `test/etram_8class/car/AP_50`.
 
-    All overall metrics, AP and AP_50 of each class and group; no two classes share a name. What has
+    All overall metrics, AP and AP_50, where there is one, of each class and group; no two classes
+    share a name. What has
     no ground truth is left out, for a curve through -1 says nothing.
     """
     root = prefix or metrics.split, metrics.protocol.name
@@ -94,8 +96,9 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 
 def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
     for group, of_group in metrics.groups.items():
-        yield from (((group, name), of_group[name]) for name in _TRACKED_BY_PART)
+        yield from (((group, name), of_group[name]) for name in _TRACKED_BY_PART if name in of_group)
     for class_name, of_class in metrics.per_class.items():
         # A class may be called as a group of recordings is.
         where = ("class", class_name) if class_name in metrics.groups else (class_name,)
-        yield from (((*where, name), of_class.metrics[name]) for name in _TRACKED_BY_PART)
+        found = of_class.metrics
+        yield from (((*where, name), found[name]) for name in _TRACKED_BY_PART if name in found)

@@ -9,8 +9,8 @@ from etram_pipeline.core.component import Settings
 # Computed as `numpy.linspace` does, for the last bit of 0.9 decides a match on the threshold.
 COCO_IOU_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 0.95)
 COCO_AREA_RANGES = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2, 1e5**2)}
-CURVE_IOU = 0.5
-"""Overlap at which precision-recall curves and confusions are read."""
+CONFUSION_IOU = 0.5
+"""Overlap at which confusions are read, and curves where the protocol has it."""
 
 
 class Protocol(Settings):
@@ -41,7 +41,8 @@ class Protocol(Settings):
             detected at other times as false, which presumes that every moment was annotated.
         ranking: Score that orders detections: `class` the class probability, `joint` its product
             with the objectness.
-        iou_thresholds: Overlaps AP is averaged over; 0.5 is one of them.
+        iou_thresholds: Overlaps AP is averaged over; `AP_50` and `AP_75` are reported if 0.5 and
+            0.75 are among them.
         area_ranges: Least and largest area by size name, both included, in px².
         max_detections: Detections per frame and class that count; AP takes the last.
         confusion_score: Least ranking score of a detection in the confusion matrix.
@@ -61,7 +62,7 @@ class Protocol(Settings):
     moments: Literal["all", "nearest"] = "nearest"
     frames: Literal["labelled", "all"] = "labelled"
     ranking: Literal["class", "joint"] = "joint"
-    iou_thresholds: tuple[float, ...] = COCO_IOU_THRESHOLDS
+    iou_thresholds: tuple[float, ...] = Field(default=COCO_IOU_THRESHOLDS, min_length=1)
     area_ranges: dict[str, tuple[float, float]] = Field(
         default_factory=lambda: dict(COCO_AREA_RANGES)
     )
@@ -78,6 +79,11 @@ class Protocol(Settings):
         """Column of a detection table that ranks its rows."""
         return {"class": "class_confidence", "joint": "score"}[self.ranking]
 
+    @property
+    def curve_iou(self) -> float:
+        """Overlap at which precision-recall curves are read: 0.5, or else the least there is."""
+        return CONFUSION_IOU if CONFUSION_IOU in self.iou_thresholds else self.iou_thresholds[0]
+
     def same_as(self, other: "Protocol") -> bool:
         """Whether both make the same choices, whatever they are called."""
         labels = {"name", "description"}
@@ -93,8 +99,6 @@ class Protocol(Settings):
     @field_validator("iou_thresholds")
     @classmethod
     def _check_thresholds(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
-        if CURVE_IOU not in thresholds:
-            raise ValueError(f"iou_thresholds lack {CURVE_IOU}, where curves are read")
         if (
             list(thresholds) != sorted(set(thresholds))
             or not 0 < thresholds[0] <= thresholds[-1] <= 1

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.labels.table import LabelTable, check_columns
+from etram_pipeline.labels.table import LabelTable, as_label_table, column_names
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def read_labels(table: LabelTable, recording: str, protocol: Protocol) -> TimedB
         LabelError: If it is not a table of boxes; names the recording.
     """
     where = f"the label table of {recording!r}"
-    check_columns(table, where)
+    table = as_label_table(table, where)
     return _read(table, np.zeros(len(table)), where, protocol)
 
 
@@ -52,13 +52,15 @@ def read_detections(table: LabelTable, recording: str, protocol: Protocol) -> Ti
             recording.
     """
     where = f"the detection table of {recording!r}"
-    check_columns(table, where)
     column = protocol.score_column
-    if column not in (table.dtype.names or ()):
+    found = table
+    table = as_label_table(found, where)
+    # What ranks is never made up, and an array without an element has no columns.
+    if column not in column_names(found) and found.dtype.names:
         raise LabelError(
             f"{where} lacks the column {column!r}, by which protocol {protocol.name!r} ranks"
         )
-    scores = table[column].astype(np.float64)
+    scores = table[column].astype(np.float64) if found.dtype.names else np.zeros(0)
     if not np.isfinite(scores).all():
         raise LabelError(f"{where} has a {column} that is not a number")
     return _read(table, scores, where, protocol)

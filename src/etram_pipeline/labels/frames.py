@@ -10,7 +10,7 @@ from numpy.lib.recfunctions import repack_fields
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.labels.table import LabelTable, box_column
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +41,24 @@ class LabelledFrames:
 
 
 def filter_labels(
-    labels: LabelTable, settings: LabelSettings, context: FilterContext
+    labels: LabelTable, settings: LabelSettings, context: FilterContext, where: str = "labels"
 ) -> LabelTable:
-    """Boxes that come through every filter, in the order of the settings."""
+    """Boxes that come through every filter, in the order of the settings.
+
+    Boxes with a place or size that is no finite number, or with a negative size, come through
+    none; the log says how many there are and `where` they are from.
+    """
+    sides = np.stack([box_column(labels, name) for name in ("x", "y", "w", "h")])
+    is_box = np.isfinite(sides).all(axis=0) & (sides[2:] >= 0).all(axis=0)
+    if not is_box.all():
+        logger.warning(
+            "%s: %d of %d boxes have a place or size that is no finite number, or a negative "
+            "size, and are left out",
+            where,
+            np.count_nonzero(~is_box),
+            len(labels),
+        )
+        labels = labels[is_box]
     for config in settings.filters:
         labels = config.build(context)(labels)
     return labels

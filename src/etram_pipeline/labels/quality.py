@@ -6,6 +6,7 @@ from pydantic import Field
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.labels.table import LabelTable, box_column
+from etram_pipeline.labels.units import place_fault, time_fault
 
 _NUM_CLASSES = 32
 
@@ -32,6 +33,8 @@ class LabelQuality(Settings):
         num_overlapping: Those of them that overlap the box before of the same track and time: one
             object labelled twice. The others are two objects under one track id.
         boxes_of_class: Boxes by class id, of the 32 most frequent ids.
+        unit_fault: Why times or places seem to be in another unit than microseconds and px; empty
+            if they do not.
     """
 
     num_boxes: int = 0
@@ -47,6 +50,7 @@ class LabelQuality(Settings):
     num_duplicate: int = 0
     num_overlapping: int = 0
     boxes_of_class: dict[int, int] = Field(default_factory=dict)
+    unit_fault: str = ""
 
 
 class Surroundings(Settings):
@@ -81,6 +85,10 @@ def check_labels(
     distances_us = np.diff(moments_us)
     outside, empty = _mistimed(moments_us, last_event_us, recording)
     broken, off, over = _misplaced(labels, recording.height, recording.width)
+    faults = [
+        time_fault(labels, recording.span_us) if recording.span_us else "",
+        place_fault(labels, recording.height, recording.width),
+    ]
     num_tracks = len(np.unique(labels["track_id"]))
     duplicate, overlapping = _duplicates(labels, told_apart=num_tracks > 1)
     return LabelQuality(
@@ -97,6 +105,7 @@ def check_labels(
         num_duplicate=int(np.count_nonzero(duplicate)),
         num_overlapping=int(np.count_nonzero(overlapping)),
         boxes_of_class=_boxes_of_class(labels),
+        unit_fault="; ".join(filter(None, faults)),
     )
 
 

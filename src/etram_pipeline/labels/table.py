@@ -1,7 +1,6 @@
 """The table of boxes that ground truth and detections share."""
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,40 +33,72 @@ LABEL_DTYPE = np.dtype(
 Source: Prophesee's box format; layout of the RVT reference, `BBOX_DTYPE`.
 """
 
+_SYNONYMS = {"ts": "t", "confidence": "class_confidence"}
+"""What other tools call a column, among them those of Prophesee's GEN1 and 1 Mpx datasets."""
+
+_OPTIONAL = {"track_id": 0, "class_confidence": 1}
+"""Columns a table may lack, and what stands in all of their rows then."""
+
 _WHOLE_NUMBERS = ("t", "class_id", "track_id")
+_LARGEST = np.iinfo(np.int64).max
 
 
-def missing_columns(names: Iterable[str]) -> list[str]:
-    """Columns of a label table that are not among `names`."""
-    return sorted(set(LABEL_DTYPE.names or ()) - set(names))
+def as_label_table(table: object, where: str) -> LabelTable:
+    """A table of boxes with every column of `LABEL_DTYPE`, from what others take for one.
 
+    Columns may be in any order, of any width and byte order, and others may be among them. `ts` is
+    taken for `t`, and `confidence` for `class_confidence`. Without `track_id`, all rows have track
+    0; without `class_confidence`, 1. Axes of length one are left out, so that one column of rows
+    and a single row are tables as well. Any array without an element is a table without boxes.
 
-def check_columns(table: LabelTable, where: str) -> None:
-    """Refuse what is not a table of boxes.
+    Args:
+        table: What is to be a table; it stays as it is.
+        where: Where it is from, for errors.
+
+    Returns:
+        One row per box, of the types found, save that whole numbers are at most `int64`; `table`
+        itself if nothing is to be changed.
 
     Raises:
-        LabelError: If a column is missing; names `where` and the column.
+        LabelError: If it is not a table of boxes; names `where` and the column.
     """
-    missing = missing_columns(table.dtype.names or ())
+    if isinstance(table, np.ndarray) and table.dtype.names is None and table.size == 0:
+        return np.zeros(0, LABEL_DTYPE)
+    if (
+        not isinstance(table, np.ndarray)
+        or table.dtype.names is None
+        or max(table.shape, default=1) < table.size
+    ):
+        raise LabelError(
+            f"{where} holds {_describe(table)}, but a one-dimensional structured array with the "
+            f"columns {list(LABEL_DTYPE.names or ())} is wanted"
+        )
+    renamed = _renamed(table.reshape(-1))
+    names = renamed.dtype.names or ()
+    missing = sorted(set(LABEL_DTYPE.names or ()) - set(names) - set(_OPTIONAL))
     if missing:
         raise LabelError(f"{where} has columns {table.dtype.names}, but lacks {missing}")
+    _check_types(renamed, where)
+    return _completed(_native(renamed, where))
+
+
+def column_names(table: LabelTable) -> tuple[str, ...]:
+    """Our names for the columns of a table; of those it has under two names, ours counts."""
+    found = table.dtype.names or ()
+    renamed = [_SYNONYMS.get(name, name) for name in found]
+    return tuple(old if new in found else new for old, new in zip(found, renamed, strict=True))
 
 
 def read_labels(path: Path) -> LabelTable:
-    """Boxes of a label file, in order of time, with the dtype they have in the file.
+    """Boxes of a label file, in order of time, with the types they have in the file.
 
-    Columns may be in any order; a column `ts` is taken for `t`. Boxes that are not in order of
+    Whatever `as_label_table` takes for a table can be in the file. Boxes that are not in order of
     time are sorted, which the log says.
 
     Raises:
         LabelError: If the file is missing or damaged, or holds something else than boxes.
     """
-    table = _load(path)
-    names = table.dtype.names or ()
-    if "ts" in names and "t" not in names:
-        table.dtype.names = tuple("t" if name == "ts" else name for name in names)
-    check_columns(table, str(path))
-    _check_types(table, path)
+    table = as_label_table(_load(path), str(path))
     times_us = table["t"].astype(np.int64)
     if np.any(np.diff(times_us) < 0):
         logger.warning("%s is not in order of time: its boxes are sorted", path)
@@ -81,34 +112,77 @@ def box_column(labels: LabelTable, name: str) -> Float[np.ndarray, " N"]:
     return cast("npt.NDArray[np.float32]", column.astype(np.result_type(column, np.float32)))
 
 
-def _load(path: Path) -> LabelTable:
+def _load(path: Path) -> object:
     if not path.is_file():
         raise LabelError(f"there is no label file {path}")
     try:
-        table = np.load(path, allow_pickle=False)
+        return np.load(path, allow_pickle=False)
     except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
         raise LabelError(
             f"{path} cannot be read as a NumPy array of boxes: {error}; "
             "it may be truncated, or no .npy file"
         ) from error
-    if not isinstance(table, np.ndarray) or table.dtype.names is None or table.ndim != 1:
-        raise LabelError(
-            f"{path} holds {_describe(table)}, but a one-dimensional structured array with the "
-            f"columns {list(LABEL_DTYPE.names or ())} is wanted"
-        )
-    return table
 
 
 def _describe(content: object) -> str:
     if isinstance(content, np.ndarray):
         return f"an array of shape {content.shape} and dtype {content.dtype}"
-    return "an archive of several arrays"
+    if isinstance(content, np.lib.npyio.NpzFile):
+        return "an archive of several arrays"
+    hint = ", whose `to_records(index=False)` is one" if hasattr(content, "to_records") else ""
+    return f"a {type(content).__name__}{hint}"
 
 
-def _check_types(table: LabelTable, path: Path) -> None:
-    for name in LABEL_DTYPE.names or ():
+def _renamed(table: LabelTable) -> LabelTable:
+    """The same rows with our names for the columns, whatever padding is between these."""
+    found, names = table.dtype.names or (), column_names(table)
+    if names == found:
+        return table
+    fields = [cast("Any", table.dtype.fields)[name] for name in found]
+    layout = {
+        "names": names,
+        "formats": [field[0] for field in fields],
+        "offsets": [field[1] for field in fields],
+        "itemsize": table.dtype.itemsize,
+    }
+    return table.view(np.dtype(cast("Any", layout)))
+
+
+def _check_types(table: LabelTable, where: str) -> None:
+    for name in (name for name in LABEL_DTYPE.names or () if name in (table.dtype.names or ())):
         wanted = "iu" if name in _WHOLE_NUMBERS else "iuf"
         found = table.dtype[name]
         if found.kind not in wanted or found.shape:
             whole = "whole numbers" if name in _WHOLE_NUMBERS else "numbers"
-            raise LabelError(f"{path} has {found} in column {name!r}, but {whole} are wanted")
+            remedy = "; give times in microseconds, rounded" if name == "t" else ""
+            raise LabelError(
+                f"{where} has {found} in column {name!r}, but {whole} are wanted{remedy}"
+            )
+
+
+def _native(table: LabelTable, where: str) -> LabelTable:
+    """The table in this machine's byte order, with whole numbers that fit every computation."""
+    dtype = table.dtype.newbyteorder("=")
+    wide = [name for name in column_names(table) if dtype[name] == np.uint64]
+    for name in wide:
+        if table[name].max(initial=0) > _LARGEST:
+            raise LabelError(f"{where} has {table[name].max()} in column {name!r}: it is damaged")
+    if wide:
+        of_columns = [(name, dtype[name]) for name in column_names(table)]
+        dtype = np.dtype([(name, np.int64 if name in wide else kind) for name, kind in of_columns])
+    return table.astype(dtype, copy=False)
+
+
+def _completed(table: LabelTable) -> LabelTable:
+    """The table with the columns it may lack."""
+    names = table.dtype.names or ()
+    lacking = [name for name in _OPTIONAL if name not in names]
+    if not lacking:
+        return table
+    of_columns = [(name, table.dtype[name]) for name in names]
+    completed = np.zeros(len(table), of_columns + [(name, LABEL_DTYPE[name]) for name in lacking])
+    for name in names:
+        completed[name] = table[name]
+    for name in lacking:
+        completed[name] = _OPTIONAL[name]
+    return completed

@@ -14,6 +14,7 @@ from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.rvt_checkpoint import is_rvt_state_dict, read_rvt
 from etram_pipeline.models.unpickling import load_tensors
+from etram_pipeline.models.wrappers import unwrapped, weights_in
 
 PAYLOAD_KEY = "etram"
 """Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""
@@ -33,6 +34,7 @@ class Checkpoint:
         detector_config: Settings it was built from.
         in_channels: Channels of the representation it reads.
         class_names: Classes it distinguishes, in the order of their ids; empty if not known.
+        num_classes: Number of these, known even without names.
         representation: Settings of the representation it was trained on; none if not known.
         downsampled_by: How much smaller than the sensor that representation is; none likewise.
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
@@ -43,10 +45,19 @@ class Checkpoint:
     detector_config: DetectorConfig
     in_channels: int
     class_names: tuple[str, ...] = ()
+    num_classes: int = 0
     representation: dict[str, Any] | None = None
     downsampled_by: int | None = None
     dataset_fingerprint: str = ""
     mlflow_run_id: str = ""
+
+    def names_of_class_weights(self) -> set[str]:
+        """Names of the weights whose shape depends on the number of classes."""
+        with torch.random.fork_rng(devices=[]):
+            other = self.detector_config.build(self.in_channels, self.num_classes + 1)
+        shapes = {name: tensor.shape for name, tensor in other.state_dict().items()}
+        own = self.detector.state_dict()
+        return {name for name, tensor in own.items() if shapes.get(name) != tensor.shape}
 
 
 def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -77,7 +88,8 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     """The detector of a checkpoint, on the CPU and in evaluation mode, and where it comes from.
 
     Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
-    architecture is read off their tensors.
+    architecture is read off their tensors. What programs wrap around a detector, such as
+    `DataParallel` and `torch.compile`, may have left its mark on the names of weights.
 
     Args:
         path: The file.
@@ -97,12 +109,12 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
 
 
 def _read(content: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
-    weights = content.get("state_dict", content)
+    weights = weights_in(content)
     if PAYLOAD_KEY in content:
         _check_format(content[PAYLOAD_KEY])
         return _read_own(content[PAYLOAD_KEY], weights)
-    if isinstance(weights, Mapping) and is_rvt_state_dict(weights):
-        return _read_rvt(weights, partition_split)
+    if is_rvt_state_dict(weights):
+        return _read_rvt(unwrapped(weights), partition_split)
     found = ", ".join(sorted(map(str, content))[:8]) or "nothing"
     raise CheckpointError(
         f"neither a checkpoint of this project nor one of RVT or its eTraM fork; it holds {found}"
@@ -113,16 +125,13 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     try:
         config = DetectorConfig.model_validate(payload["detector"])
         detector = config.build(payload["in_channels"], len(payload["class_names"]))
-        own = {
-            name.removeprefix(WEIGHT_PREFIX): tensor
-            for name, tensor in weights.items()
-            if name.startswith(WEIGHT_PREFIX)
-        }
-        detector.load_state_dict(own)
+        detector.load_state_dict(unwrapped(weights, WEIGHT_PREFIX.removesuffix(".")))
     except ValidationError as error:
         raise CheckpointError(
             f"the detector's settings are not known to this version of the project: {error}"
         ) from error
+    except CheckpointError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the description of the detector is damaged: {error!r}") from error
     except RuntimeError as error:
@@ -132,6 +141,7 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         detector_config=config,
         in_channels=payload["in_channels"],
         class_names=tuple(payload["class_names"]),
+        num_classes=len(payload["class_names"]),
         representation=payload.get("representation"),
         downsampled_by=payload.get("downsampled_by"),
         dataset_fingerprint=payload.get("dataset_fingerprint", ""),
@@ -149,12 +159,12 @@ def _check_format(payload: Any) -> None:  # noqa: ANN401, read from a file
 
 
 def _read_rvt(weights: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
-    tensors = {str(name): item for name, item in weights.items() if isinstance(item, torch.Tensor)}
-    detector, found = read_rvt(tensors, partition_split=partition_split)
+    detector, found = read_rvt(unwrapped(weights), partition_split=partition_split)
     return Checkpoint(
         detector=detector,
         detector_config=found.config,
         in_channels=found.in_channels,
+        num_classes=found.num_classes,
     )
 
 

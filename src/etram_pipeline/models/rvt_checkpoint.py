@@ -13,7 +13,8 @@ from torch import Tensor
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.rvt_architecture import Architecture, infer_architecture
-from etram_pipeline.models.rvt_names import LIGHTNING_PREFIX, PARTS, count_foreign, is_in, rvt_name
+from etram_pipeline.models.rvt_names import PARTS, count_foreign, is_in, rvt_name
+from etram_pipeline.models.wrappers import split_name, unwrapped
 
 __all__ = [
     "from_rvt_state_dict",
@@ -42,8 +43,8 @@ def to_rvt_state_dict(detector: rvt.RVT) -> dict[str, Tensor]:
 
 
 def is_rvt_state_dict(names: Mapping[Any, object]) -> bool:
-    """Whether the names of weights are those of RVT, with or without the Lightning prefix."""
-    parts = {str(name).removeprefix(LIGHTNING_PREFIX).split(".")[0] for name in names}
+    """Whether the names of weights are those of RVT, whatever they are wrapped in."""
+    parts = {split_name(str(name))[1].split(".")[0] for name in names}
     return {"backbone", "fpn", "yolox_head"} <= parts
 
 
@@ -51,7 +52,7 @@ def from_rvt_state_dict(weights: Mapping[str, Tensor], config: rvt.Config | None
     """A detector with RVT's weights, in evaluation mode.
 
     Args:
-        weights: Tensors by RVT's name, with or without the Lightning prefix.
+        weights: Tensors by RVT's name, whatever that is wrapped in.
         config: Settings of the detector; read off the tensors if not given.
 
     Raises:
@@ -69,14 +70,14 @@ def read_rvt(
     """A detector with RVT's weights, in evaluation mode, and what the tensors said about it.
 
     Args:
-        weights: Tensors by RVT's name, with or without the Lightning prefix.
+        weights: Tensors by RVT's name, whatever that is wrapped in.
         config: Settings of the detector; read off the tensors if not given.
         partition_split: See `infer_architecture`.
 
     Raises:
         CheckpointError: If the tensors do not make up a detector of kind `rvt`.
     """
-    theirs = _without_extras(_without_prefix(weights))
+    theirs = _without_extras(unwrapped(weights))
     found = infer_architecture(theirs, partition_split)
     detector = (config or found.config).build(found.in_channels, found.num_classes)
     _check_shapes(theirs, to_rvt_state_dict(detector))
@@ -98,16 +99,6 @@ def _names(detector: rvt.RVT) -> dict[str, str]:
         for name in detector.state_dict()
         if name.split(".")[0] in PARTS
     }
-
-
-def _without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    bare = {name.removeprefix(LIGHTNING_PREFIX): tensor for name, tensor in weights.items()}
-    if len(bare) < len(weights):
-        raise CheckpointError(
-            f"{len(weights) - len(bare)} weights are there twice, with the prefix "
-            f"'{LIGHTNING_PREFIX}' and without; keep those that are meant"
-        )
-    return bare
 
 
 def _without_extras(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -55,16 +55,17 @@ def draw_figures(
 
 
 def draw_precision_recall(metrics: Metrics, about: str) -> Figure:
-    """One curve per class at IoU 0.5, up to the largest recall it reaches.
+    """One curve per class at the protocol's `curve_iou`, up to the largest recall it reaches.
 
-    The legend gives AP50, and names classes without ground truth.
+    The legend gives AP at this overlap, and names classes without ground truth.
     """
-    figure, (axes,) = new_figure("Precision and recall of each class", about, height_in=5.0)
+    title = f"Precision and recall of each class at IoU {metrics.protocol.curve_iou:g}"
+    figure, (axes,) = new_figure(title, about, height_in=5.0)
     axes.grid(color=palette.LINE, linewidth=0.8)
     for class_id, (name, precision) in enumerate(metrics.precision_recall.items()):
         curve = np.array(precision)
         reached = curve[: int(np.flatnonzero(curve > 0).max(initial=-1)) + 1]
-        area = metrics.per_class[name].metrics["AP_50"]
+        area = float(curve.mean())
         axes.plot(
             np.linspace(0, 1, len(curve))[: len(reached)],
             reached,
@@ -84,7 +85,7 @@ def draw_precision_recall(metrics: Metrics, about: str) -> Figure:
 
 
 def draw_class_precision(metrics: Metrics, about: str) -> Figure:
-    """AP and AP50 of each class beside the number of its labels."""
+    """AP, and AP50 where there is any, of each class beside the number of its labels."""
     names = list(metrics.per_class)
     height_in = 1.3 + 0.34 * len(names)
     title = "Average precision of each class, and what it rests on"
@@ -93,7 +94,8 @@ def draw_class_precision(metrics: Metrics, about: str) -> Figure:
     for row, name in zip(rows.tolist(), names, strict=True):
         _draw_class_row(scores, row, metrics.per_class[name].metrics)
     scores.set(xlim=(0, 1.12), xticks=[0, 0.25, 0.5, 0.75, 1])
-    scores.set_xlabel("AP (solid) and AP50 (pale)")
+    has_lenient = "AP_50" in metrics.overall
+    scores.set_xlabel("AP (solid) and AP50 (pale)" if has_lenient else "AP")
     num_labels = [metrics.per_class[name].num_labels for name in names]
     counts.barh(rows, num_labels, 0.62, color=palette.MUTED)
     for row, number in zip(rows.tolist(), num_labels, strict=True):
@@ -178,18 +180,19 @@ def draw_condition_precision(metrics: Metrics, about: str) -> Figure | None:
 
 
 def _draw_class_row(axes: Axes, row: int, values: Mapping[str, float]) -> None:
-    strict, lenient = values["AP"], values["AP_50"]
+    strict, lenient = values["AP"], values.get("AP_50")
     if strict < 0:
         axes.text(
             0.02, row, NO_LABELS, va="center", fontsize=8, color=palette.MUTED, style="italic"
         )
         return
-    axes.barh(row, lenient, 0.62, color=palette.ACCENT_PALE)
+    if lenient is not None:
+        axes.barh(row, lenient, 0.62, color=palette.ACCENT_PALE)
     axes.barh(row, strict, 0.62, color=palette.ACCENT)
     axes.text(
-        max(lenient, strict) + 0.02,
+        max(lenient or 0, strict) + 0.02,
         row,
-        f"{strict:.2f} / {lenient:.2f}",
+        f"{strict:.2f}" if lenient is None else f"{strict:.2f} / {lenient:.2f}",
         va="center",
         fontsize=8,
         color=palette.INK,

@@ -67,10 +67,11 @@ class _Plot:
 
 
 _CAPTIONS = {
-    "class_precision": "Solid: AP. Pale: AP50. The right half shows how many labels each score "
-    "rests on.",
+    "class_precision": "Solid: AP. Pale: AP50, if the protocol has it. The right half shows how "
+    "many labels each score rests on.",
     "precision_recall": "Each point of a curve is one confidence threshold. Up and to the right is "
-    "better; a curve ends at the largest share of objects that is found at all. Numbers: AP50.",
+    "better; a curve ends at the largest share of objects that is found at all. Numbers: AP at "
+    "this IoU.",
     "confusion": "The diagonal is right; the last column was missed, and the last row was detected "
     "where nothing is labelled.",
     "size_precision": "Area of the labelled box, as the side of a square.",

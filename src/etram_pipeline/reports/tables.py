@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from etram_pipeline.core.spreadsheet import inert
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 from etram_pipeline.reports.wording import number_text
 
@@ -36,10 +37,13 @@ class Table:
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
     def csv(self) -> str:
-        """The table as CSV with full precision; a cell without ground truth is empty."""
+        """The table as CSV with full precision; a cell without ground truth is empty.
+
+        Names that a spreadsheet would run as formulas have an apostrophe before them.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([self.header, *self.rows])
+        writer.writerows([map(inert, row) for row in (self.header, *self.rows)])
         return text.getvalue()
 
 

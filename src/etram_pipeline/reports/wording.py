@@ -101,7 +101,11 @@ def _score_facts(protocol: Protocol) -> Iterator[str]:
         else "Detections are ranked by class probability alone."
     )
     first, last = protocol.iou_thresholds[0], protocol.iou_thresholds[-1]
+    overlaps = (
+        f"read at an overlap of {first:g}"
+        if first == last
+        else f"the mean over {len(protocol.iou_thresholds)} overlaps from {first:g} to {last:g}"
+    )
     yield (
-        f"AP is the mean over {len(protocol.iou_thresholds)} overlaps from {first:g} to {last:g} "
-        f"(IoU), with at most {protocol.max_detections[-1]} detections a frame."
+        f"AP is {overlaps} (IoU), with at most {protocol.max_detections[-1]} detections a frame."
     )

@@ -182,14 +182,14 @@ class ClipDataset(Dataset["Sample | None"]):
         """Check that everything fits together.
 
         Args:
-            frames: Representations by recording, all of one size.
+            frames: Representations by recording. Their sizes may differ, but not in one batch.
             labels: Ground truth by recording, to learn from; None to detect only.
             augmentation: What to draw by chance.
             keyframes: Windows to learn from or to detect in.
 
         Raises:
-            StoreError: If the recordings differ in size, labels and windows do not belong together,
-                or events are to be changed in something else than histograms.
+            StoreError: If the recordings differ in channels or in resolution, labels and windows do
+                not belong together, or events are to be changed in something else than histograms.
         """
         self._frames = dict(frames)
         _check_shapes(self._frames)
@@ -244,17 +244,19 @@ class ScheduleSampler(Sampler["list[Clip | None]"]):
 
 
 def _check_shapes(frames: Mapping[str, WindowFrames]) -> None:
-    """One batch holds windows of many recordings, so they must be of one shape."""
-    examples: dict[tuple[int, ...], str] = {}
+    """One detector reads all recordings, so they must be of one representation."""
+    examples: dict[tuple[int, int], str] = {}
     for name, stored in frames.items():
-        shape = (stored.channels, stored.height, stored.width, stored.downsampled_by)
-        examples.setdefault(shape, name)
+        examples.setdefault((stored.channels, stored.downsampled_by), name)
     if len(examples) > 1:
         found = ", ".join(
-            f"{name} is {channels}x{height}x{width} (sensor / {downsampled_by})"
-            for (channels, height, width, downsampled_by), name in examples.items()
+            f"{name} has {channels} channels at 1/{downsampled_by} of the sensor's resolution"
+            for (channels, downsampled_by), name in examples.items()
         )
-        raise StoreError(f"recordings of different shapes cannot share a batch: {found}")
+        raise StoreError(
+            f"recordings of different representations cannot be read by one detector: {found}; run "
+            "`preprocess` again"
+        )
 
 
 def _in_representation_px(

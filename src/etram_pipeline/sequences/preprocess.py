@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import LabelError, RecordingError
+from etram_pipeline.core.errors import LabelError, NoLabelsError, RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.events.canvas import Canvases
 from etram_pipeline.events.encode import Tally, draw_windows
@@ -21,6 +21,7 @@ from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, read_labels
+from etram_pipeline.labels.units import size_doubt
 from etram_pipeline.sequences.build import Job
 from etram_pipeline.sequences.compression import num_threads
 from etram_pipeline.sequences.layout import (
@@ -36,6 +37,7 @@ from etram_pipeline.sequences.layout import (
 )
 from etram_pipeline.sequences.settings import StorageSettings
 from etram_pipeline.sequences.store import LabelStore
+from etram_pipeline.sequences.units import checked_size
 from etram_pipeline.sequences.writer import write_labelled_frames, write_representations
 
 _LARGEST_IMAGE_BYTES = 2**31 - 2**16
@@ -69,11 +71,7 @@ class LabelJob(Job):
 
     @override
     def __call__(self, folder: Path, fingerprint: str) -> Record:
-        height, width = self._sensor_size()
-        context = FilterContext(self.dataset, self.split, height, width)
-        labels = filter_labels(read_labels(self.label_path), self.settings, context)
-        _check_classes(labels, self.dataset, self.label_path)
-        frames = select_frames(labels, self.settings, str(self.label_path))
+        frames = self._labelled_frames()
         record = Record(
             fingerprint=fingerprint,
             settings=self._settings(),
@@ -82,6 +80,21 @@ class LabelJob(Job):
         )
         write_labelled_frames(folder / LABELS, frames, record)
         return record
+
+    def _labelled_frames(self) -> LabelledFrames:
+        boxes = read_labels(self.label_path)
+        if not len(boxes):
+            raise NoLabelsError(f"{self.label_path} holds no boxes")
+        size = self.dataset.height, self.dataset.width
+        height, width = checked_size(boxes, self.label_path, self.recording_path, size)
+        context = FilterContext(self.dataset, self.split, height, width)
+        labels = filter_labels(boxes, self.settings, context, str(self.label_path))
+        _check_classes(labels, self.dataset, self.label_path)
+        try:
+            return select_frames(labels, self.settings, str(self.label_path))
+        except NoLabelsError as error:
+            doubt = size_doubt(boxes, height, width)
+            raise NoLabelsError(f"{error}; {doubt}" if doubt else str(error)) from error
 
     @property
     @override
@@ -98,15 +111,6 @@ class LabelJob(Job):
             "dataset": self.dataset.model_dump(mode="json"),
             "labels": self.settings.model_dump(mode="json", serialize_as_any=True),
         }
-
-    def _sensor_size(self) -> tuple[int, int]:
-        default = self.dataset.height, self.dataset.width
-        try:
-            recording = open_recording(self.recording_path, size=default)
-        except RecordingError:
-            # Its labels may be sound; encoding will tell what is wrong with the recording.
-            return default
-        return recording.height, recording.width
 
 
 @dataclass(frozen=True)

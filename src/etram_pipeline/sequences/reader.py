@@ -7,7 +7,7 @@ from jaxtyping import Int64
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.table import check_columns
+from etram_pipeline.labels.table import as_label_table
 from etram_pipeline.sequences.layout import LABELS_FILE, RECORD_FILE, TIMES_FILE, read_record
 
 
@@ -16,7 +16,7 @@ def read_labelled_frames(folder: Path) -> LabelledFrames:
 
     Raises:
         StoreError: If a file is missing, damaged, unfinished, or contradicts another one.
-        LabelError: If the boxes lack a column.
+        LabelError: If they are not boxes, or lack a column.
     """
     path = folder / LABELS_FILE
     record = read_record(folder / RECORD_FILE)
@@ -29,7 +29,7 @@ def read_labelled_frames(folder: Path) -> LabelledFrames:
         raise StoreError(
             f"{path} does not hold labelled frames; run `preprocess` again: {error}"
         ) from error
-    check_columns(labels, str(path))
+    labels = as_label_table(labels, str(path))
     times_us = read_indices(folder / TIMES_FILE)
     first_label = first_label.astype(np.int64)
     is_consistent = (

@@ -24,6 +24,7 @@ from etram_pipeline.sequences.schedule import (
     training_schedule,
     whole_schedule,
 )
+from etram_pipeline.sequences.sizes import choose, interleaved, names_by_size, windows_to_stream
 from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.training.settings import TrainSettings
 
@@ -133,7 +134,11 @@ class ClipData(LightningDataModule):
             name: labelled_span(stored.frame_windows, stored.num_windows, length)
             for name, stored in self._val.frames.items()
         }
-        steps = whole_schedule(spans, lanes, length)
+        steps = [
+            step
+            for names in names_by_size(self._val.frames)
+            for step in whole_schedule(choose(spans, names), lanes, length)
+        ]
         if not steps and any(spans.values()):
             # The others wait for what every device has seen: one without a recording sees the
             # shortest once more.
@@ -147,7 +152,19 @@ class ClipData(LightningDataModule):
         lanes, length = self._lanes(settings.lanes), settings.clip_length
         repeats = settings.sampling.repeat_threshold is not None
         classes = self._train.classes_by_frame() if repeats else None
-        return training_schedule(windows, settings.sampling, lanes, length, settings.seed, classes)
+
+        def steps_of(names: tuple[str, ...]) -> Iterator[Step]:
+            of_names = choose(classes, names) if classes else None
+            return training_schedule(
+                choose(windows, names), settings.sampling, lanes, length, settings.seed, of_names
+            )
+
+        groups = names_by_size(self._train.frames)
+        shares = [windows_to_stream(choose(windows, names), length) for names in groups]
+        if sum(shares) == 0 or len(groups) == 1:
+            return steps_of(tuple(windows))
+        labelled = [(names, share) for names, share in zip(groups, shares, strict=True) if share]
+        return interleaved([steps_of(names) for names, _ in labelled], [s for _, s in labelled])
 
     def _lanes(self, count: int) -> Lanes:
         if self.trainer is None:

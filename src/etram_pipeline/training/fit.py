@@ -124,7 +124,7 @@ def _build_module(
     detector = config.build(example.channels, len(blueprint.class_names))
     detector.execute_with(settings.execution)
     if settings.start_from is not None:
-        _take_weights(detector, Path(settings.start_from))
+        _take_weights(detector, Path(settings.start_from), blueprint.class_names)
     about = Checkpoint(
         detector=detector,
         detector_config=config,
@@ -151,17 +151,28 @@ def _build_module(
     return DetectionModule(detector, settings, score, checkpoint_payload(about))
 
 
-def _take_weights(detector: Detector, path: Path) -> None:
-    """Start from the weights of a checkpoint, save those of another shape: those of new classes."""
+def _take_weights(detector: Detector, path: Path, class_names: tuple[str, ...]) -> None:
+    """Start from the weights of a checkpoint that fit; those that tell other classes do not."""
     wanted = detector.state_dict()
-    found = read_checkpoint(path).detector.state_dict()
+    start = read_checkpoint(path)
+    found = start.detector.state_dict()
     fitting = {
         name: tensor
         for name, tensor in found.items()
         if name in wanted and wanted[name].shape == tensor.shape
     }
+    if start.class_names not in {(), class_names}:
+        of_classes = start.names_of_class_weights()
+        fitting = {name: tensor for name, tensor in fitting.items() if name not in of_classes}
+        about = f"those that tell classes apart start anew, as it knows {start.class_names}"
+    elif start.num_classes != len(class_names):
+        about = f"those that tell classes apart start anew, as it knows {start.num_classes} classes"
+    elif not start.class_names:
+        about = f"it does not name its classes, which are taken for {class_names}"
+    else:
+        about = "its classes are the same"
     detector.load_state_dict(fitting, strict=False)
-    logger.info("%d of %d weights are taken from %s", len(fitting), len(wanted), path)
+    logger.info("%d of %d weights are taken from %s; %s", len(fitting), len(wanted), path, about)
 
 
 def _resume(work_dir: Path) -> Path | None:

@@ -61,9 +61,9 @@ def clip_loader(
 
 
 def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
-    """Size of one representation, at one byte a value; 0 if there are none."""
+    """Size of the largest representation, at one byte a value; 0 if there are none."""
     sizes = (stored.channels * stored.height * stored.width for stored in frames.values())
-    return next(sizes, 0)
+    return max(sizes, default=0)
 
 
 def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:

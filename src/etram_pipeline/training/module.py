@@ -11,6 +11,7 @@ from typing_extensions import override
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.training.memory import LaneMemory, Size
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
 from etram_pipeline.training.resolution import MixedResolution
 from etram_pipeline.training.scoring import ValidationScore
@@ -22,7 +23,7 @@ class DetectionModule(LightningModule):
 
     Attributes:
         score: Collects what validation finds.
-        training_state: What the detector remembers of each lane it learns from.
+        memory: What the detector remembers of each lane it learns from.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class DetectionModule(LightningModule):
         self._settings = settings
         self.score = score
         self._about = about
-        self.training_state: State = ()
+        self.memory = LaneMemory()
         self._validation_state: State = ()
+        self._validation_size: Size = (0, 0)
         self._resize = MixedResolution(settings.resolution, detector, settings.seed)
         freeze(detector, settings.freeze)
 
@@ -51,9 +53,11 @@ class DetectionModule(LightningModule):
             The loss, and what there is to record.
         """
         number = self.trainer.fit_loop.total_batch_idx
-        batch, before = self._resize(batch, self.training_state, number)
+        size = _size(batch)
+        before, last = self.memory.before(size, number)
+        batch, before = self._resize(batch, before, number, last)
         losses, state = self.detector.losses(batch, before)
-        self.training_state = tuple(memory.detach() for memory in state)
+        self.memory.keep(size, number, state)
         total = torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
         metrics = {name: value.detach() for name, value in {"loss": total, **losses}.items()}
         return {"loss": total, "metrics": metrics, "learning_rate": self._learning_rate()}
@@ -61,6 +65,8 @@ class DetectionModule(LightningModule):
     @override
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
         suppression = self._settings.validation.suppression
+        if _size(batch) != self._validation_size:  # another size begins, whose lanes begin anew
+            self._validation_state, self._validation_size = (), _size(batch)
         detections, self._validation_state = self.detector.detect(
             batch, self._validation_state, suppression
         )
@@ -102,3 +108,7 @@ class DetectionModule(LightningModule):
     def _learning_rate(self) -> float:
         rate: float = self.trainer.optimizers[0].param_groups[0]["lr"]
         return rate
+
+
+def _size(batch: SequenceBatch) -> Size:
+    return batch.frames.shape[-2], batch.frames.shape[-1]

@@ -49,21 +49,22 @@ class MixedResolution:
         return float(rng.choice(self._settings.scales))
 
     def __call__(
-        self, batch: SequenceBatch, state: State, number: int
+        self, batch: SequenceBatch, state: State, number: int, last: int | None = None
     ) -> tuple[SequenceBatch, State]:
         """A batch and the state before it, both at the resolution of the batch.
 
         Args:
             batch: Batch in the size of the stored frames.
-            state: State after the batch before it, in the size of that one.
+            state: State after an earlier batch of the same stored size, in the resolution of that.
             number: Number of the batch, counted from 0.
+            last: Number of that earlier batch; None: the one before.
         """
         if not self._settings.scales:
             return batch, state
         native = batch.frames.shape[-2], batch.frames.shape[-1]
         size = _scaled(native, self.scale(number))
         if state:
-            old_size = _scaled(native, self.scale(number - 1))
+            old_size = _scaled(native, self.scale(number - 1 if last is None else last))
             state = tuple(self._resize_memory(memory, old_size, size) for memory in state)
         if size == native:
             return batch, state

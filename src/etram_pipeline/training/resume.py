@@ -36,12 +36,7 @@ class ExactResume(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        memory = _module(pl_module).training_state
-        own = {
-            # A copy, as a view would be saved with all that it is a view of.
-            "lanes": tuple(tensor.to("cpu", copy=True) for tensor in memory),
-            "random": random_state(pl_module.device),
-        }
+        own = _module(pl_module).memory.saved() | {"random": random_state(pl_module.device)}
         checkpoint[PROCESSES_KEY] = {"lanes": self._lanes, "each": gather_to_first_rank(own)}
 
     @override
@@ -62,9 +57,7 @@ class ExactResume(Callback):
             self._begin_anew(trainer, saved)
             return
         own = each[trainer.global_rank]
-        _module(pl_module).training_state = tuple(
-            memory.to(pl_module.device) for memory in own["lanes"]
-        )
+        _module(pl_module).memory.restore(own, pl_module.device)
         set_random_state(own["random"], pl_module.device)
 
     def _begin_anew(self, trainer: Trainer, saved: dict[str, Any]) -> None:

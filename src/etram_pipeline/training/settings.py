@@ -167,6 +167,8 @@ class PredictSettings(Settings):
 
     Attributes:
         splits: Splits whose recordings are read.
+        class_names: Names of the classes of a checkpoint that does not name them, as one of RVT, in
+            the order of their ids. None: those of the dataset if it has as many, else numbers.
         windows: Detect at the labelled windows, or in every window.
         lanes: Recordings read side by side.
         clip_length: Windows handed to the detector at once.
@@ -177,6 +179,7 @@ class PredictSettings(Settings):
     """
 
     splits: tuple[Literal["train", "val", "test"], ...] = Field(default=("test",), min_length=1)
+    class_names: tuple[str, ...] | None = Field(default=None, min_length=1)
     windows: Literal["labelled", "all"] = "labelled"
     lanes: int = Field(default=8, ge=1)
     clip_length: int = Field(default=5, ge=1)

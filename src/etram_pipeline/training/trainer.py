@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
@@ -127,11 +128,22 @@ def build_trainer(
         log_every_n_steps=settings.log_every_steps,
         logger=loggers,
         callbacks=_callbacks(settings, folder, monitor, scored=scored),
-        plugins=[WholeFiles()],
+        plugins=[WholeFiles(), *([_alone()] if num_processes == 1 else [])],
         default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def _alone() -> LightningEnvironment:
+    """One process, whatever the variables of a scheduler or of an earlier launcher say.
+
+    Lightning would take them for its own processes: refuse a job of several tasks, wait for others
+    that never come, or leave the writing of checkpoints to a first process that does not exist.
+    """
+    environment = LightningEnvironment()
+    environment.set_global_rank(0)
+    return environment
 
 
 def _callbacks(

@@ -20,6 +20,7 @@ from etram_pipeline.reports.quality.survey import Survey
 ALSO = {
     "labels where there are no events": "train/stalled",
     "labels outside the time of the recording": "train/early",
+    "labels in another unit": "val/other_clock",
 }
 """Findings that follow from the defect of another kind."""
 

@@ -1,11 +1,12 @@
 """Node of the predict pipeline."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.datasets.detections import Prediction
 from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.sequences.store import FrameStore, StoredFrames
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from etram_pipeline.models.checkpoint import Checkpoint
 else:  # the command line reads this module long before anything needs torch
     Checkpoint = object
+
+logger = logging.getLogger(__name__)
 
 
 def predict_detections(
@@ -33,10 +36,37 @@ def predict_detections(
     _check_representation(frames, trained.in_channels, trained.representation, checkpoint)
     return Prediction(
         _detect(trained, frames, predict),
-        # Checkpoints of RVT do not name their classes.
-        trained.class_names or dataset.detected_classes,
+        _class_names(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
     )
+
+
+def _class_names(
+    trained: Checkpoint, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
+) -> tuple[str, ...]:
+    """Name of each class id; numbers where nothing tells the names."""
+    if trained.class_names:
+        return trained.class_names
+    if predict.class_names is not None:
+        if len(predict.class_names) != trained.num_classes:
+            raise SettingsError(
+                f"predict.class_names has {len(predict.class_names)} names, but {checkpoint} "
+                f"distinguishes {trained.num_classes} classes: name each of them"
+            )
+        return predict.class_names
+    if len(dataset.detected_classes) == trained.num_classes:
+        names, source = dataset.detected_classes, "dataset.class_names has as many"
+    else:
+        names, source = tuple(map(str, range(trained.num_classes))), "shown as numbers"
+    logger.warning(
+        "%s does not name its %d classes: taken for %s (%s); give predict.class_names, in the "
+        "order of their ids, if they are others",
+        checkpoint,
+        trained.num_classes,
+        ", ".join(names),
+        source,
+    )
+    return names
 
 
 def _detect(

@@ -192,6 +192,12 @@ RULES = (
     ),
     Rule(
         "problem",
+        "labels in another unit",
+        "convert the label file to microseconds and px of the sensor",
+        lambda quality, _: quality.labels.unit_fault if quality.labels else "",
+    ),
+    Rule(
+        "problem",
         "no label belongs to the time of the recording",
         "check that both files are of the same recording, and that labels count microseconds",
         _boxes(lambda labels: labels.num_outside_time, least=1.0),

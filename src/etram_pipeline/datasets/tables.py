@@ -1,0 +1,46 @@
+"""Tables for people, who open them in a spreadsheet."""
+
+from typing import TYPE_CHECKING
+
+from kedro.io import DatasetError
+from kedro_datasets._typing import TablePreview
+from typing_extensions import override
+
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.spreadsheet import inert, original
+from etram_pipeline.datasets.files import SingleFileDataset
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+else:  # Kedro reads this module long before anything needs pandas
+    DataFrame = object
+
+
+class TableDataset(SingleFileDataset[DataFrame, DataFrame]):
+    """A CSV file whose names of recordings and classes no spreadsheet runs as formulas.
+
+    What is loaded is what was saved; names of recordings stay text whatever they look like.
+
+    Args:
+        filepath: The CSV file, relative to the project.
+        metadata: Read by kedro-viz and by the tracking hook.
+    """
+
+    @override
+    def load(self) -> DataFrame:
+        import pandas as pd
+
+        if not self._filepath.is_file():
+            raise DatasetError(f"{self._filepath} does not exist: run the pipeline that makes it")
+        names = {"recording": str, "split": str}
+        table = pd.read_csv(self._filepath, dtype=names, keep_default_na=False, na_values=[""])
+        return table.map(original).rename(columns=original)
+
+    @override
+    def save(self, data: DataFrame) -> None:
+        with written_whole(self._filepath) as partial:
+            data.map(inert).rename(columns=inert).to_csv(partial, index=False)
+
+    def preview(self, nrows: int = 30) -> TablePreview:
+        """First rows, for kedro-viz."""
+        return TablePreview(self.load().head(nrows).to_dict(orient="split"))

@@ -1,0 +1,127 @@
+"""Telling labels that are in another unit than microseconds and px of the sensor.
+
+Units cannot be read off a table. What can be known is that labels in microseconds make no sense
+beside their recording while in another unit they do: no annotation is made 100 times a second and
+covers a five-hundredth of the recording, and none lies outside it but would lie inside if its
+times counted something else.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from etram_pipeline.labels.table import LabelTable, box_column
+
+_US_PER_UNIT = {"seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
+_FASTEST_US, _SLOWEST_US = 1_000, 10_000_000
+"""Distances between labelled moments that a person or an interpolation makes."""
+_USUAL_US = (10_000, 1_000_000)
+"""Distances at which the unit of times is not even looked into."""
+_COVERED = 0.002
+_INSIDE = 0.5
+_SLACK_US = 1_000_000
+_LARGEST_FRACTION = 2.0
+"""Reach of boxes given as fractions of the sensor, were `x` and `y` their centres."""
+
+
+def is_rate_unusual(labels: LabelTable) -> bool:
+    """Whether labelled moments are so close, or so far apart, that their unit is in doubt."""
+    distance = _median_distance(_moments(labels))
+    return distance is not None and not _USUAL_US[0] <= distance < _USUAL_US[1]
+
+
+def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
+    """In which unit other than microseconds the times of labels seem to be; empty if in none.
+
+    Args:
+        labels: Boxes of a recording.
+        span_us: Times of the recording's first and last event, in microseconds.
+    """
+    moments = _moments(labels)
+    distance = _median_distance(moments)
+    if distance is None or not is_rate_unusual(labels):
+        return ""
+    length_us = max(span_us[1] - span_us[0], 1)
+    covered = float(moments[-1] - moments[0]) / length_us
+    if _is_inside(moments, span_us, 1.0) and (distance >= _USUAL_US[0] or covered >= _COVERED):
+        return ""
+    possible = [
+        unit
+        for unit, factor in _US_PER_UNIT.items()
+        if _FASTEST_US <= distance * factor <= _SLOWEST_US
+        and covered * factor >= _COVERED
+        and _is_inside(moments, span_us, factor)
+    ]
+    if not possible:
+        return ""
+    unit = min(possible, key=lambda unit: abs(math.log(covered * _US_PER_UNIT[unit])))
+    factor = _US_PER_UNIT[unit]
+    remedy = f"multiply `t` by {factor:.0f}" if factor > 1 else f"divide `t` by {1 / factor:.0f}"
+    return (
+        f"times seem to be {unit}, not microseconds: {len(moments)} labelled moments, "
+        f"{distance:.0f} apart, go from {moments[0]} to {moments[-1]}, but the recording from "
+        f"{span_us[0]} to {span_us[1]} us; {remedy}"
+    )
+
+
+def place_fault(labels: LabelTable, height: int, width: int) -> str:
+    """Whether boxes seem to be given as fractions of the sensor's size; empty if not.
+
+    Args:
+        labels: Boxes of a recording.
+        height: Rows of the sensor, in px.
+        width: Columns of the sensor, in px.
+    """
+    reach = _reach(labels)
+    if not len(reach) or not 0 < reach.max() <= _LARGEST_FRACTION:
+        return ""
+    return (
+        f"boxes seem to be fractions of the sensor's size, not px: none of {len(reach)} reaches "
+        f"beyond {reach.max():.3g}; multiply `x` and `w` by {width}, `y` and `h` by {height}, and "
+        "let `x` and `y` be the top-left corner, not the centre"
+    )
+
+
+def size_doubt(labels: LabelTable, height: int, width: int) -> str:
+    """Whether most boxes lie off the sensor, as those of a larger one do; empty if not.
+
+    Args:
+        labels: Boxes of a recording.
+        height: Rows of the sensor, in px.
+        width: Columns of the sensor, in px.
+    """
+    reach = _reach(labels)
+    left, top = (box_column(labels, name).astype(np.float64) for name in ("x", "y"))
+    num_off = int(np.count_nonzero((left >= width) | (top >= height)))
+    if 2 * num_off <= len(labels) or not len(reach):
+        return ""
+    far_x, far_y = reach.max(axis=0)
+    return (
+        f"{num_off} of {len(labels)} boxes lie off the sensor of {height} x {width} px (height x "
+        f"width) and reach to x = {far_x:.0f}, y = {far_y:.0f}: they may be px of another sensor "
+        "or of a video beside it; scale them, or correct `dataset.height` and `dataset.width`"
+    )
+
+
+def _moments(labels: LabelTable) -> Int64[np.ndarray, " M"]:
+    return np.unique(labels["t"].astype(np.int64))
+
+
+def _median_distance(moments: Int64[np.ndarray, " M"]) -> float | None:
+    return float(np.median(np.diff(moments))) if len(moments) > 1 else None
+
+
+def _is_inside(moments: Int64[np.ndarray, " M"], span_us: tuple[int, int], factor: float) -> bool:
+    """Whether most moments lie in the recording, were each unit `factor` microseconds."""
+    times_us = moments * factor
+    start_us, stop_us = span_us[0] - _SLACK_US, span_us[1] + _SLACK_US
+    return float(np.mean((times_us >= start_us) & (times_us <= stop_us))) >= _INSIDE
+
+
+def _reach(labels: LabelTable) -> Float64[np.ndarray, "N 2"]:
+    """Right and bottom side of all boxes that are finite."""
+    x, y, w, h = (box_column(labels, name).astype(np.float64) for name in ("x", "y", "w", "h"))
+    with np.errstate(invalid="ignore"):
+        reach = np.stack([x + w, y + h], axis=1)
+    return reach[np.isfinite(reach).all(axis=1)]

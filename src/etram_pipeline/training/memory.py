@@ -1,0 +1,61 @@
+"""What a detector remembers of the lanes it learns from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from etram_pipeline.models.detector import State
+
+Size = tuple[int, int]
+
+
+class LaneMemory:
+    """The state of the lanes, apart for each size of frames, as a batch holds one size."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._of_size: dict[Size, tuple[int, State]] = {}
+        self._of_any: State = ()
+
+    def before(self, size: Size, number: int) -> tuple[State, int]:
+        """The state before a batch, and the number of the batch that left it.
+
+        Args:
+            size: Height and width of the batch's frames.
+            number: Number of the batch, counted from 0.
+        """
+        if self._of_any:
+            state, self._of_any = self._of_any, ()
+            return state, number - 1
+        last, state = self._of_size.get(size, (number - 1, ()))
+        return state, last
+
+    def keep(self, size: Size, number: int, state: State) -> None:
+        """Remember the state after a batch."""
+        self._of_size[size] = number, tuple(memory.detach() for memory in state)
+
+    def saved(self) -> dict[str, Any]:
+        """Everything as plain data and tensors of their own on the CPU."""
+        states = [state for _, state in self._of_size.values()] or [self._of_any]
+        return {
+            # A copy, as a view would be saved with all that it is a view of.
+            "lanes": tuple(memory.to("cpu", copy=True) for state in states for memory in state),
+            "sizes": [
+                [*size, number, len(state)] for size, (number, state) in self._of_size.items()
+            ],
+        }
+
+    def restore(self, saved: Mapping[str, Any], device: torch.device) -> None:
+        """Remember what `saved` gave, on `device`.
+
+        Checkpoints of versions that knew one size only do not say which: it is that of any batch.
+        """
+        memories = [memory.to(device) for memory in saved["lanes"]]
+        self._of_size, self._of_any = {}, ()
+        if "sizes" not in saved:
+            self._of_any = tuple(memories)
+            return
+        for height, width, number, count in saved["sizes"]:
+            self._of_size[height, width] = number, tuple(memories[:count])
+            del memories[:count]

@@ -1,0 +1,67 @@
+"""Trainings that start from the weights of a checkpoint."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.detectors.rvt import RVT
+from etram_pipeline.models.rvt_checkpoint import to_rvt_state_dict
+from etram_pipeline.training.fit import _take_weights
+
+NANO = DetectorConfig.model_validate(
+    {"kind": "rvt", "backbone": {"kind": "maxvit", "embed_dim": 8, "attention": {"dim_head": 8}}}
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted", "is_kept", "about"),
+    [
+        (("box", "other"), ("box", "other"), True, "its classes are the same"),
+        (("box", "other"), ("other", "box"), False, r"start anew, as it knows \('box', 'other'\)"),
+        (("box", "other"), ("car", "tram"), False, r"start anew, as it knows \('box', 'other'\)"),
+        (("box", "other"), ("a", "b", "c"), False, r"start anew, as it knows \('box', 'other'\)"),
+    ],
+)
+def test_weights_of_classes_are_taken_for_the_same_classes_only(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    known: tuple[str, ...],
+    wanted: tuple[str, ...],
+    is_kept: bool,  # noqa: FBT001
+    about: str,
+) -> None:
+    path = tmp_path / "start.ckpt"
+    start = NANO.build(2, len(known))
+    write_checkpoint(path, Checkpoint(start, NANO, 2, known))
+    detector = NANO.build(2, len(wanted))
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+
+    with caplog.at_level("INFO"):
+        _take_weights(detector, path, wanted)
+
+    found, given = detector.state_dict(), start.state_dict()
+    tells_classes = [name for name in found if ".class_output." in name]
+    assert len(tells_classes) == 6
+    for name in tells_classes:
+        assert torch.equal(found[name], (given if is_kept else before)[name])
+    for name in found.keys() - set(tells_classes):
+        assert torch.equal(found[name], given[name])
+    assert re.search(about, caplog.text)
+
+
+def test_weights_of_a_checkpoint_without_class_names_are_taken_by_their_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = NANO.build(2, 2)
+    assert isinstance(start, RVT)
+    torch.save(to_rvt_state_dict(start), tmp_path / "rvt.ckpt")
+    detector = NANO.build(2, 2)
+    with caplog.at_level("INFO"):
+        _take_weights(detector, tmp_path / "rvt.ckpt", ("car", "tram"))
+    name = "head.levels.0.class_output.weight"
+    assert torch.equal(detector.state_dict()[name], start.state_dict()[name])
+    assert "does not name its classes, which are taken for ('car', 'tram')" in caplog.text
