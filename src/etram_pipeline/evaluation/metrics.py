@@ -96,7 +96,9 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 
 def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
     for group, of_group in metrics.groups.items():
-        yield from (((group, name), of_group[name]) for name in _TRACKED_BY_PART if name in of_group)
+        yield from (
+            ((group, name), of_group[name]) for name in _TRACKED_BY_PART if name in of_group
+        )
     for class_name, of_class in metrics.per_class.items():
         # A class may be called as a group of recordings is.
         where = ("class", class_name) if class_name in metrics.groups else (class_name,)
