@@ -1,7 +1,7 @@
 """The result of an evaluation, and how it is written down."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.tracked_names import tracked_names
@@ -103,4 +103,8 @@ def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
         # A class may be called as a group of recordings is.
         where = ("class", class_name) if class_name in metrics.groups else (class_name,)
         found = of_class.metrics
-        yield from (((*where, name), found[name]) for name in _TRACKED_BY_PART if name in found)
+        yield from (((*where, name), found[name]) for name in _present(found))
+
+
+def _present(values: Mapping[str, float]) -> list[str]:
+    return [name for name in _TRACKED_BY_PART if name in values]
