@@ -22,7 +22,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
 @pytest.fixture
 def run_id(client: MlflowClient, tmp_path: Path) -> str:
     experiment = client.create_experiment(tmp_path.name + str(tmp_path), tmp_path.as_uri())
-    return client.create_run(experiment).info.run_id
+    return str(client.create_run(experiment).info.run_id)
 
 
 class Store:

@@ -7,6 +7,7 @@ import pytest
 from tests.defects import DEFECTS
 
 from etram_pipeline.events.quality.statistics import EventQuality
+from etram_pipeline.reports.quality.checks import share_text
 from etram_pipeline.reports.quality.findings import (
     MAX_CHARACTERS,
     SEVERITIES,
@@ -14,7 +15,7 @@ from etram_pipeline.reports.quality.findings import (
     log_findings,
     together,
 )
-from etram_pipeline.reports.quality.rules import RULES, share_text
+from etram_pipeline.reports.quality.rules import RULES
 from etram_pipeline.reports.quality.survey import Survey
 
 ALSO = {
