@@ -45,8 +45,8 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
     here = np.empty(len(sprites.first), np.int64)
     most_per_pixel = clock.step_us // clock.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
-    for step in range(1, clock.num_steps + 1):
-        for y in range(first_row, stop_row):
+    for y in range(first_row, stop_row):  # a row's state stays in the cache over all pictures
+        for step in range(1, clock.num_steps + 1):
             keys = _make_room(keys, count + width)
             count = _make_noise(step, y, slab, keys, count)
             num_here = _find_sprites(step, y, poses, here)
@@ -58,8 +58,8 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
                         _draw(row, (first, stop), (step, y, k), sprites, poses, strips)
                 keys = _make_room(keys, count + (stop - first) * most_per_pixel)
                 count = _compare(row, (first, stop), (step, y), slab, keys, count)
-        keys = _make_room(keys, count + len(pixels.hot))
-        count = _heat((first_row, stop_row), step, slab, keys, count)
+            keys = _make_room(keys, count + len(pixels.hot))
+            count = _heat(step, y, slab, keys, count)
     return keys[:count]
 
 
@@ -237,7 +237,8 @@ def _make_room(keys: Keys, needed: int) -> Keys:
     if needed <= len(keys):
         return keys
     longer = np.empty(max(needed, 2 * len(keys)), np.uint64)
-    longer[: len(keys)] = keys
+    for i in range(len(keys)):  # assigned at once, it takes seconds to compile
+        longer[i] = keys[i]
     return longer
 
 
@@ -262,11 +263,11 @@ def _make_noise(step: int, y: int, slab: Slab, keys: Keys, count: int) -> int:
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _heat(rows: tuple[int, int], step: int, slab: Slab, keys: Keys, count: int) -> int:
-    """Events of hot pixels during a step; returns the number of events."""
+def _heat(step: int, row: int, slab: Slab, keys: Keys, count: int) -> int:
+    """Events of the hot pixels of a row during a step; returns the number of events."""
     for i in range(len(slab.pixels.hot)):
         y, x, rate_mhz = slab.pixels.hot[i]
-        if rows[0] <= y < rows[1]:
+        if y == row:
             moment = slab.clock.first_step + step
             state, bits = next_random(start_random(slab.clock.seed, moment, _HOT_STREAM + i))
             if share(bits) < rate_mhz * 1e-9 * slab.clock.step_us:
