@@ -150,20 +150,20 @@ def _draw(
     begin = max(int((first + _HALF - left) * inverse - _HALF), 0)
     end = min(int((stop - _HALF - left) * inverse - _HALF) + 2, columns)
     _blend_rows(which, v, (begin, end), sprites, poses, strips)
-    start = np.float32((first + _HALF - left) * inverse - _HALF - begin)
-    last = np.int32(end - begin - 2)
+    # Not below the strip's first column, which rounding could do; its last one is there twice.
+    start = max(np.float32((first + _HALF - left) * inverse - _HALF - begin), np.float32(0))
     colour, opacity, light = strips
     lit = sprites.lit[k]
     for i in range(stop - first):
         u = start + np.float32(i) * inverse
-        at = min(max(np.int32(u), np.int32(0)), last)
-        right = min(max(u - np.float32(at), np.float32(0)), _ONE)
-        rest = _ONE - right
-        below = row[first + i]
+        at = np.uint32(u)  # unsigned numbers need no check for places counted from the end
+        right = u - np.float32(at)
+        after, rest, x = at + np.uint32(1), _ONE - right, np.uint32(first + i)
+        below = row[x]
         if lit:
-            below += rest * light[at] + right * light[at + 1]
-        clear = _ONE - (rest * opacity[at] + right * opacity[at + 1])
-        row[first + i] = below * clear + (rest * colour[at] + right * colour[at + 1])
+            below += rest * light[at] + right * light[after]
+        clear = _ONE - (rest * opacity[at] + right * opacity[after])
+        row[x] = below * clear + (rest * colour[at] + right * colour[after])
 
 
 @no_type_check
@@ -197,6 +197,7 @@ def _blend_rows(
             upper, lower = later[: end - begin], later[columns : columns + end - begin]
             for i in range(end - begin):
                 strip[i] = rest * strip[i] + blend * (up * upper[i] + down * lower[i])
+        strip[end - begin] = strip[end - begin - 1]
 
 
 @no_type_check
