@@ -4,6 +4,7 @@ Each pixel remembers the brightness at its last event and makes a new event when
 changed by its own threshold since. Only what moves is drawn anew from one picture to the next.
 
 What is compiled together stays in this one file: the compiler's cache notices changes by file.
+Arrays are copied in loops: an assignment of a slice takes seconds to compile, and longer to run.
 """
 
 from typing import no_type_check
@@ -52,7 +53,8 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
             num_here = _find_sprites(step, y, poses, here)
             for i in range(_find_changes(step, y, here[:num_here], slab, spans)):
                 first, stop = spans[i]
-                row[first:stop] = pixels.background[y, first:stop]
+                for x in range(first, stop):
+                    row[x] = pixels.background[y, x]
                 for k in here[:num_here]:
                     if poses.first_column[step, k] < stop and poses.stop_column[step, k] > first:
                         _draw(row, (first, stop), (step, y, k), sprites, poses, strips)
@@ -105,7 +107,7 @@ def _find_changes(step: int, y: int, here: Indices, slab: Slab, spans: Spans) ->
             continue
         i = count
         while i > 0 and spans[i - 1, 0] > first:
-            spans[i] = spans[i - 1]
+            spans[i, 0], spans[i, 1] = spans[i - 1]
             i -= 1
         spans[i, 0], spans[i, 1] = first, stop
         count += 1
@@ -124,7 +126,7 @@ def _join(spans: Spans, count: int) -> int:
             spans[last, 1] = max(spans[last, 1], spans[i, 1])
         else:
             last += 1
-            spans[last] = spans[i]
+            spans[last, 0], spans[last, 1] = spans[i]
     return last + 1
 
 
@@ -238,7 +240,7 @@ def _make_room(keys: Keys, needed: int) -> Keys:
     if needed <= len(keys):
         return keys
     longer = np.empty(max(needed, 2 * len(keys)), np.uint64)
-    for i in range(len(keys)):  # assigned at once, it takes seconds to compile
+    for i in range(len(keys)):
         longer[i] = keys[i]
     return longer
 
