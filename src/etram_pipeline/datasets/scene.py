@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.events.scene.settings import SceneRecordingsSettings
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
 
 
 class SceneRecordingsDataset(RecordingsDataset):
@@ -15,6 +16,7 @@ class SceneRecordingsDataset(RecordingsDataset):
     Args:
         path: Folder for the files; files that the simulator did not make there are never touched.
         settings: Fields of `SceneRecordingsSettings` that differ from their defaults.
+        executor: Where recordings are simulated, as for `LabelledFramesDataset`.
         metadata: Read by kedro-viz.
     """
 
@@ -23,14 +25,16 @@ class SceneRecordingsDataset(RecordingsDataset):
         *,
         path: str,
         settings: dict[str, Any] | None = None,
+        executor: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
+        self._executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
 
     @override
     def load(self) -> dict[str, Path]:
-        _simulate(self._path, self._settings)
+        _simulate(self._path, self._settings, self._executor)
         return super().load()
 
 
@@ -40,6 +44,7 @@ class SceneLabelsDataset(LabelFilesDataset):
     Args:
         path: Folder of the recordings.
         settings: The same as those of the recordings.
+        executor: The same as that of the recordings.
         metadata: Read by kedro-viz.
     """
 
@@ -48,18 +53,21 @@ class SceneLabelsDataset(LabelFilesDataset):
         *,
         path: str,
         settings: dict[str, Any] | None = None,
+        executor: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
+        self._executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
 
     @override
     def load(self) -> dict[str, Path]:
-        _simulate(self._path, self._settings)
+        _simulate(self._path, self._settings, self._executor)
         return super().load()
 
 
-def _simulate(path: Path, settings: SceneRecordingsSettings) -> None:
+def _simulate(path: Path, settings: SceneRecordingsSettings, executor: ExecutorConfig) -> None:
     from etram_pipeline.events.scene.recordings import write_scene
 
-    write_scene(path, settings)
+    with open_executor(executor) as pool:
+        write_scene(path, settings, pool)
