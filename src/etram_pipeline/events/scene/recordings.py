@@ -59,22 +59,33 @@ def _write_recordings(
     with ExitStack() as stack:
         pool = executor or stack.enter_context(ThreadPoolExecutor(1))
         futures = {pool.submit(_write_recording, manifest.folder, each): each for each in missing}
+        errors = []
         try:
             for number, future in enumerate(as_completed(futures), start=1):
+                if error := future.exception():
+                    errors.append(error)
+                    continue
                 key, num_boxes = futures[future].key, future.result()
                 manifest.add(futures[future])
                 logger.info(
                     "simulated %s with %d boxes, %d of %d", key, num_boxes, number, len(missing)
                 )
-        except BrokenExecutor as error:
-            raise RecordingError(
-                f"a worker process that simulated a recording in {manifest.folder} was killed, "
-                "most often for want of memory: run again, with fewer workers; what is complete "
-                "is kept"
-            ) from error
         finally:
             for future in futures:
                 future.cancel()
+    if errors:
+        raise _named(errors[0], manifest.folder)
+
+
+def _named(error: BaseException, folder: Path) -> BaseException:
+    if not isinstance(error, BrokenExecutor):
+        return error
+    named = RecordingError(
+        f"a worker process that simulated a recording in {folder} was killed, most often for want "
+        "of memory: run again, with fewer workers; what is complete is kept"
+    )
+    named.__cause__ = error
+    return named
 
 
 def _write_recording(folder: Path, planned: PlannedRecording) -> int:
