@@ -40,7 +40,7 @@ _BLOCKS_AHEAD = 3
 _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
 _GZIP_LEVEL = 1
-"""Files of simulated traffic become 8 % larger than by level 4, in two thirds of the time."""
+"""Files of simulated traffic become 7 % larger than by level 4, in two thirds of the time."""
 _BEYOND_INT64 = ("<u8", ">u8")
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 
