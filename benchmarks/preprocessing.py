@@ -9,7 +9,8 @@ both encodings. Every way reads the file, makes one stacked histogram of half th
 50 ms and writes them compressed. `reference` is a plain rewriting of what RVT's script does in
 each window with h5py and PyTorch, in one thread as there; it reads the gzip file. Every line is a
 process of its own, so that its peak memory is its own; results are compared before their speed is.
-The last line is about the histograms alone, of events in memory.
+Three lines are about a recording at eTraM's mean rate, of which images are mostly empty, and the
+last one is about the histograms alone, of events in memory.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ DATASET = DatasetSettings(height=HEIGHT, width=WIDTH, class_names=("car",))
 WINDOWS, HISTOGRAM = Windows(), Histogram()
 NUM_EVENTS = 250_000
 WARM_UP = "warm_up"
+BUSY = SceneSettings(height=HEIGHT, width=WIDTH)
+# Makes 1.39 million events a second, the mean of eTraM's training part.
+MEAN = BUSY.model_copy(update={"density": 0.25, "threshold": 0.65, "duration_s": 14.4})
 # Name of a line, the file it reads, and how it stores images.
 WAYS = (
     ("reference", "gzip", "archive"),
@@ -74,8 +78,12 @@ def main() -> None:
         for millions in arguments.millions:
             recordings = Path(folder) / str(millions)
             write_recordings(recordings, millions)
-            compare(recordings, millions)
+            compare(recordings, millions, WAYS)
             shutil.rmtree(recordings)
+        print(f"eTraM's mean rate, {MEAN.duration_s} s:")
+        recordings = Path(folder) / "mean"
+        recordings.mkdir()
+        compare(recordings, write_mean_rate(recordings / "gzip") / 1e6, WAYS[:3])
     compare_histograms()
 
 
@@ -117,9 +125,17 @@ def write_recordings(folder: Path, millions: int) -> None:
             evt2.write(evt2_words(x, y, p, t))
 
 
+def write_mean_rate(path: Path) -> int:
+    """Write traffic at eTraM's mean rate, and return how many events it is."""
+    events = Scene(MEAN, seed=0).stream(num_threads=os.cpu_count() or 1)
+    write_etram_recording(path, events, HEIGHT, WIDTH)
+    with h5py.File(path) as file:
+        return len(file["events/t"])
+
+
 def traffic(millions: int) -> Iterator[Events]:
     """Events of simulated traffic, as many as asked for."""
-    scene = Scene(SceneSettings(height=HEIGHT, width=WIDTH, duration_s=millions / 4 + 1), seed=0)
+    scene = Scene(BUSY.model_copy(update={"duration_s": millions / 4 + 1}), seed=0)
     num_left = millions * 1_000_000
     for events in scene.stream(num_threads=os.cpu_count() or 1):
         yield events.slice(0, min(num_left, len(events)))
@@ -151,10 +167,10 @@ def evt2_words(x: np.ndarray, y: np.ndarray, p: np.ndarray, t: np.ndarray) -> by
     return encoded
 
 
-def compare(recordings: Path, millions: int) -> None:
-    """Encode a recording in every way, compare the results, and print a line for each."""
+def compare(recordings: Path, millions: float, ways: Sequence[tuple[str, str, str]]) -> None:
+    """Encode a recording in several ways, compare the results, and print a line for each."""
     reference_wall_s = reference_cpu_s = 0.0
-    for way, file, profile in WAYS:
+    for way, file, profile in ways:
         out, wanted = recordings / "out", recordings / "reference.h5"
         kind = "reference" if way == "reference" else "ours"
         paths = [str(recordings / file), str(recordings.parent / WARM_UP / file), str(out), profile]
@@ -171,7 +187,7 @@ def compare(recordings: Path, millions: int) -> None:
             images.unlink()
             ratios = f"{reference_wall_s / wall_s:16.1f} {reference_cpu_s / cpu_s:6.1f}"
         print(
-            f"{millions:6} M {way:10} {wall_s:8.2f} {cpu_s:6.2f} {millions / wall_s:17.1f} "
+            f"{millions:6.0f} M {way:10} {wall_s:8.2f} {cpu_s:6.2f} {millions / wall_s:17.1f} "
             f"{millions / cpu_s:9.1f} {peak_mb:8.0f}  {ratios}",
             flush=True,
         )

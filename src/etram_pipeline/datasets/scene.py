@@ -10,6 +10,7 @@ from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsData
 from etram_pipeline.events.scene.manifest import recording_files
 from etram_pipeline.events.scene.plan import plan_recordings
 from etram_pipeline.events.scene.settings import SceneRecordingsSettings
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
 
 
 class SceneRecordingsDataset(RecordingsDataset):
@@ -18,6 +19,7 @@ class SceneRecordingsDataset(RecordingsDataset):
     Args:
         path: Folder for the files; files that the simulator did not make there are never touched.
         settings: Fields of `SceneRecordingsSettings` that differ from their defaults.
+        executor: Where recordings are simulated, as for `LabelledFramesDataset`.
         metadata: Read by kedro-viz.
     """
 
@@ -26,14 +28,16 @@ class SceneRecordingsDataset(RecordingsDataset):
         *,
         path: str,
         settings: dict[str, Any] | None = None,
+        executor: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
+        self._executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
 
     @override
     def load(self) -> dict[str, Path]:
-        _simulate(self._path, self._settings)
+        _simulate(self._path, self._settings, self._executor)
         return super().load()
 
     def planned(self) -> dict[str, Path]:
@@ -47,6 +51,7 @@ class SceneLabelsDataset(LabelFilesDataset):
     Args:
         path: Folder of the recordings.
         settings: The same as those of the recordings.
+        executor: The same as that of the recordings.
         metadata: Read by kedro-viz.
     """
 
@@ -55,14 +60,16 @@ class SceneLabelsDataset(LabelFilesDataset):
         *,
         path: str,
         settings: dict[str, Any] | None = None,
+        executor: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
+        self._executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
 
     @override
     def load(self) -> dict[str, Path]:
-        _simulate(self._path, self._settings)
+        _simulate(self._path, self._settings, self._executor)
         return super().load()
 
     def planned(self) -> dict[str, Path]:
@@ -77,7 +84,8 @@ def _planned(
     return ((each.key, recording_files(path, each.key)) for each in plan_recordings(settings))
 
 
-def _simulate(path: Path, settings: SceneRecordingsSettings) -> None:
+def _simulate(path: Path, settings: SceneRecordingsSettings, executor: ExecutorConfig) -> None:
     from etram_pipeline.events.scene.recordings import write_scene
 
-    write_scene(path, settings)
+    with open_executor(executor) as pool:
+        write_scene(path, settings, pool)

@@ -4,15 +4,24 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.recording import open_recording
-from etram_pipeline.events.scene.manifest import Manifest
+from etram_pipeline.events.scene.manifest import (
+    Manifest,
+    waiting_for_others,
+    writing_for_others,
+)
 from etram_pipeline.events.scene.plan import plan_recordings
 from etram_pipeline.events.scene.recordings import write_scene
 from etram_pipeline.events.scene.scene import Scene
@@ -83,6 +92,54 @@ def test_files_hold_the_events_and_boxes_of_the_scene(folder: Path) -> None:
 def test_every_call_makes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     write_scene(tmp_path / "again", FEW)
     assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_processes_make_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        write_scene(tmp_path / "again", FEW, pool)
+    assert contents(tmp_path / "again") == contents(folder)
+
+
+class KilledWorker(Executor):
+    """Loses the process of every job but the first."""
+
+    def __init__(self) -> None:
+        self.num_jobs = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401  # as its base
+        future: Future[Any] = Future()
+        self.num_jobs += 1
+        if self.num_jobs == 1:
+            future.set_result(fn(*args, **kwargs))
+        else:
+            future.set_exception(BrokenExecutor())
+        return future
+
+
+def test_killed_worker_is_named_and_complete_recordings_are_kept(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="was killed, most often for want of memory"):
+        write_scene(tmp_path, FEW, KilledWorker())
+    before = times(tmp_path)
+    write_scene(tmp_path, FEW)
+    after = times(tmp_path)
+    assert not Manifest(tmp_path).missing(plan_recordings(FEW))
+    assert {name.split("/")[0] for name in before} == {"train"}
+    assert after["train/train_day_0001_td.h5"] == before["train/train_day_0001_td.h5"]
+
+
+def test_next_call_waits_for_workers_of_a_killed_one(folder: Path) -> None:
+    entered = threading.Event()
+
+    def enter() -> None:
+        with waiting_for_others(folder):
+            entered.set()
+
+    with writing_for_others(folder):
+        thread = threading.Thread(target=enter)
+        thread.start()
+        assert not entered.wait(0.2)
+    thread.join()
+    assert entered.is_set()
 
 
 def test_no_two_recordings_are_alike(folder: Path) -> None:

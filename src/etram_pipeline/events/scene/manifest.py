@@ -11,6 +11,7 @@ from etram_pipeline.core.files import written_whole
 from etram_pipeline.events.scene.plan import PlannedRecording
 
 _NAME = "scene.json"
+_WORKERS_LOCK = ".scene.workers.lock"
 
 
 def recording_files(folder: Path, key: str) -> tuple[Path, Path]:
@@ -20,11 +21,21 @@ def recording_files(folder: Path, key: str) -> tuple[Path, Path]:
 
 @contextmanager
 def waiting_for_others(folder: Path) -> Iterator[None]:
-    """Be the only one to write in the folder, once all others are done."""
+    """Be the only one to write in the folder, once all others and their workers are done."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".scene.lock").open("w") as file:
         # The system takes the lock from a process that ends, however it ends.
         fcntl.flock(file, fcntl.LOCK_EX)
+        with (folder / _WORKERS_LOCK).open("w") as workers:
+            fcntl.flock(workers, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def writing_for_others(folder: Path) -> Iterator[None]:
+    """Write in the folder for the process that has it to itself, and which may be killed first."""
+    with (folder / _WORKERS_LOCK).open("w") as workers:
+        fcntl.flock(workers, fcntl.LOCK_SH)
         yield
 
 

@@ -4,6 +4,7 @@ Each pixel remembers the brightness at its last event and makes a new event when
 changed by its own threshold since. Only what moves is drawn anew from one picture to the next.
 
 What is compiled together stays in this one file: the compiler's cache notices changes by file.
+Arrays are copied in loops: an assignment of a slice takes seconds to compile, and longer to run.
 """
 
 from typing import no_type_check
@@ -45,21 +46,22 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
     here = np.empty(len(sprites.first), np.int64)
     most_per_pixel = clock.step_us // clock.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
-    for step in range(1, clock.num_steps + 1):
-        for y in range(first_row, stop_row):
+    for y in range(first_row, stop_row):  # a row's state stays in the cache over all pictures
+        for step in range(1, clock.num_steps + 1):
             keys = _make_room(keys, count + width)
             count = _make_noise(step, y, slab, keys, count)
             num_here = _find_sprites(step, y, poses, here)
             for i in range(_find_changes(step, y, here[:num_here], slab, spans)):
                 first, stop = spans[i]
-                row[first:stop] = pixels.background[y, first:stop]
+                for x in range(first, stop):
+                    row[x] = pixels.background[y, x]
                 for k in here[:num_here]:
                     if poses.first_column[step, k] < stop and poses.stop_column[step, k] > first:
                         _draw(row, (first, stop), (step, y, k), sprites, poses, strips)
                 keys = _make_room(keys, count + (stop - first) * most_per_pixel)
                 count = _compare(row, (first, stop), (step, y), slab, keys, count)
-        keys = _make_room(keys, count + len(pixels.hot))
-        count = _heat((first_row, stop_row), step, slab, keys, count)
+            keys = _make_room(keys, count + len(pixels.hot))
+            count = _heat(step, y, slab, keys, count)
     return keys[:count]
 
 
@@ -105,7 +107,7 @@ def _find_changes(step: int, y: int, here: Indices, slab: Slab, spans: Spans) ->
             continue
         i = count
         while i > 0 and spans[i - 1, 0] > first:
-            spans[i] = spans[i - 1]
+            spans[i, 0], spans[i, 1] = spans[i - 1]
             i -= 1
         spans[i, 0], spans[i, 1] = first, stop
         count += 1
@@ -124,7 +126,7 @@ def _join(spans: Spans, count: int) -> int:
             spans[last, 1] = max(spans[last, 1], spans[i, 1])
         else:
             last += 1
-            spans[last] = spans[i]
+            spans[last, 0], spans[last, 1] = spans[i]
     return last + 1
 
 
@@ -150,20 +152,20 @@ def _draw(
     begin = max(int((first + _HALF - left) * inverse - _HALF), 0)
     end = min(int((stop - _HALF - left) * inverse - _HALF) + 2, columns)
     _blend_rows(which, v, (begin, end), sprites, poses, strips)
-    start = np.float32((first + _HALF - left) * inverse - _HALF - begin)
-    last = np.int32(end - begin - 2)
+    # Not below the strip's first column, which rounding could do; its last one is there twice.
+    start = max(np.float32((first + _HALF - left) * inverse - _HALF - begin), np.float32(0))
     colour, opacity, light = strips
     lit = sprites.lit[k]
     for i in range(stop - first):
         u = start + np.float32(i) * inverse
-        at = min(max(np.int32(u), np.int32(0)), last)
-        right = min(max(u - np.float32(at), np.float32(0)), _ONE)
-        rest = _ONE - right
-        below = row[first + i]
+        at = np.uint32(u)  # unsigned numbers need no check for places counted from the end
+        right = u - np.float32(at)
+        after, rest, x = at + np.uint32(1), _ONE - right, np.uint32(first + i)
+        below = row[x]
         if lit:
-            below += rest * light[at] + right * light[at + 1]
-        clear = _ONE - (rest * opacity[at] + right * opacity[at + 1])
-        row[first + i] = below * clear + (rest * colour[at] + right * colour[at + 1])
+            below += rest * light[at] + right * light[after]
+        clear = _ONE - (rest * opacity[at] + right * opacity[after])
+        row[x] = below * clear + (rest * colour[at] + right * colour[after])
 
 
 @no_type_check
@@ -197,6 +199,7 @@ def _blend_rows(
             upper, lower = later[: end - begin], later[columns : columns + end - begin]
             for i in range(end - begin):
                 strip[i] = rest * strip[i] + blend * (up * upper[i] + down * lower[i])
+        strip[end - begin] = strip[end - begin - 1]
 
 
 @no_type_check
@@ -237,7 +240,8 @@ def _make_room(keys: Keys, needed: int) -> Keys:
     if needed <= len(keys):
         return keys
     longer = np.empty(max(needed, 2 * len(keys)), np.uint64)
-    longer[: len(keys)] = keys
+    for i in range(len(keys)):
+        longer[i] = keys[i]
     return longer
 
 
@@ -262,11 +266,11 @@ def _make_noise(step: int, y: int, slab: Slab, keys: Keys, count: int) -> int:
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _heat(rows: tuple[int, int], step: int, slab: Slab, keys: Keys, count: int) -> int:
-    """Events of hot pixels during a step; returns the number of events."""
+def _heat(step: int, row: int, slab: Slab, keys: Keys, count: int) -> int:
+    """Events of the hot pixels of a row during a step; returns the number of events."""
     for i in range(len(slab.pixels.hot)):
         y, x, rate_mhz = slab.pixels.hot[i]
-        if rows[0] <= y < rows[1]:
+        if y == row:
             moment = slab.clock.first_step + step
             state, bits = next_random(start_random(slab.clock.seed, moment, _HOT_STREAM + i))
             if share(bits) < rate_mhz * 1e-9 * slab.clock.step_us:
