@@ -5,6 +5,7 @@ import warnings
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.hooks import Announcement, Contradictions, Executors
+from etram_pipeline.locks import Locks
 from etram_pipeline.session import Session
 from etram_pipeline.tracking import Tracking
 
@@ -12,7 +13,9 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 # MLflow asks this variable before it sends usage data.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-HOOKS = (Contradictions(), Announcement(), Executors(), Tracking())
+# Of hooks that want to be first, Kedro calls the last one first: what can be refused without a lock
+# is, and a run that is refused does not show up in MLflow.
+HOOKS = (Locks(), Contradictions(), Announcement(), Executors(), Tracking())
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 CONFIG_LOADER_CLASS = ConfigLoader
