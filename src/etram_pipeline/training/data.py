@@ -32,6 +32,7 @@ from etram_pipeline.sequences.schedule import (
     training_schedule,
     whole_schedule,
 )
+from etram_pipeline.training.interruption import outlive_signals
 from etram_pipeline.training.settings import TrainSettings, Workers
 
 logger = logging.getLogger(__name__)
@@ -199,6 +200,7 @@ def clip_loader(
         collate_fn=collate,
         num_workers=min(workers, len(sampler)),
         prefetch_factor=_PREFETCHED if workers and len(sampler) else None,
+        worker_init_fn=outlive_signals,
         pin_memory=pin_memory,
     )
 

@@ -2,16 +2,12 @@
 
 import json
 import logging
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytorch_lightning import seed_everything
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
@@ -28,6 +24,7 @@ from etram_pipeline.training.checkpoints import (
     share_file,
 )
 from etram_pipeline.training.data import ClipData, LabelledRecordings
+from etram_pipeline.training.interruption import honest_exit
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
@@ -36,7 +33,6 @@ from etram_pipeline.training.trainer import build_trainer, quiet_lightning, shar
 logger = logging.getLogger(__name__)
 
 _FINISHED = "finished.json"
-_SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Blueprint(Settings):
@@ -97,7 +93,7 @@ def fit(
         trainer = build_trainer(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0
         )
-        with _honest_exit():
+        with honest_exit():
             data = ClipData(train, val, settings)
             trainer.fit(module, datamodule=data, ckpt_path=_resume(work_dir))
     _finish(work_dir, settings.max_steps)
@@ -169,27 +165,6 @@ def _resume(work_dir: Path) -> Path | None:
     if path is not None:
         logger.info("continuing the training in %s from %s", work_dir, path.name)
     return path
-
-
-@contextmanager
-def _honest_exit() -> Iterator[None]:
-    """Let an interruption look like one: Lightning turns it into an exit, and SIGTERM into success.
-
-    Lightning also leaves Ctrl-C switched off.
-    """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SIGTERMException as error:
-        raise SystemExit(_SIGTERM_EXIT_CODE) from error
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt("training was interrupted; run again to continue") from error
-        raise
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
 
 
 def _is_finished(work_dir: Path, max_steps: int) -> bool:

@@ -53,6 +53,8 @@ class Progress(Callback):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = time.perf_counter() - self._started
+        if trainer.global_step == self._first_step:
+            return  # a validation is made up for
         speed = (trainer.global_step - self._first_step) / seconds
         left = timedelta(
             seconds=round((trainer.max_steps - trainer.global_step) / max(speed, 1e-9))
