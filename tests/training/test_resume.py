@@ -22,6 +22,7 @@ from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history
+from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.resume import PROCESSES_KEY, random_state, set_random_state
 from etram_pipeline.training.settings import TrainSettings
 
@@ -196,6 +197,71 @@ def test_a_training_killed_at_any_time_gives_the_same_to_the_last_bit(
     run_killed_at(kills, parts, lambda: fit(*data, settings, parts))
     assert_same_training(parts, tmp_path / "whole")
     assert not list(parts.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("at", [4, 8, 9])
+def test_a_validation_that_is_cut_short_is_made_up_for(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    """Before the last one, the steps since the last state are trained again."""
+    data = record(3), record(2, first_seed=7), erratic
+    settings = changed(eventful, checkpoint_every_steps=100)
+    fit(*data, settings, tmp_path / "whole")
+
+    def cut(module: DetectionModule, *_: object) -> None:
+        if module.global_step == at:
+            raise PowerCutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DetectionModule, "validation_step", cut)
+        with pytest.raises(PowerCutError):
+            fit(*data, settings, tmp_path / "parts")
+    assert torch.load(tmp_path / "parts" / LAST)["global_step"] == (at if at < 9 else 8)
+    fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (signal.SIGINT, 2, 3),
+        (signal.SIGINT, 3, 4),
+        (signal.SIGTERM, 4, 5),
+        (signal.SIGTERM, 8, None),
+    ],
+)
+def test_a_signal_loses_no_step(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    told: tuple[signal.Signals, int, int | None],
+) -> None:
+    """Told after step 8, it comes to its end, which is nearer than a state to continue from."""
+    number, at, saved = told
+    data = record(3), record(2, first_seed=7), erratic
+    settings = changed(eventful, checkpoint_every_steps=100)
+    fit(*data, settings, tmp_path / "whole")
+    parts = tmp_path / "parts"
+    when = When(at, lambda: os.kill(os.getpid(), number))
+    if saved is None:
+        fit(*data, settings, parts, [when])
+    else:
+        ending = KeyboardInterrupt if number == signal.SIGINT else SystemExit
+        with pytest.raises(ending) as ended:
+            fit(*data, settings, parts, [when])
+        if number == signal.SIGINT:
+            assert str(ended.value) == (
+                f"stopped at step {saved} of 9; the same command continues from there"
+            )
+        assert torch.load(parts / LAST)["global_step"] == saved
+        fit(*data, settings, parts)
+    assert_same_training(parts, tmp_path / "whole")
 
 
 def test_a_recurrent_transformer_with_dropout_goes_on_to_the_last_bit(

@@ -41,15 +41,19 @@ class Need:
     Attributes:
         path: The file or folder; it need not exist.
         shared: Whether it is only read.
+        inside: Whether it is a folder that keeps its lock itself.
     """
 
     path: Path
     shared: bool = False
+    inside: bool = False
 
     @property
     def lock(self) -> Path:
-        """The hidden file beside it that is locked."""
-        return self.path.with_name(f".{self.path.name}.lock")
+        """The hidden file that is locked."""
+        return (
+            self.path / ".lock" if self.inside else self.path.with_name(f".{self.path.name}.lock")
+        )
 
 
 @contextmanager

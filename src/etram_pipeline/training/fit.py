@@ -2,8 +2,10 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import IO
 
 from pytorch_lightning import seed_everything
 from pytorch_lightning.loggers import Logger
@@ -12,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
@@ -73,16 +76,47 @@ def fit(
         The best checkpoint.
 
     Raises:
+        BusyError: If another process trains in this folder.
         StoreError: If there is nothing to train on, or representations and labels do not fit.
         LabelError: If a label is of a class that does not exist.
         KeyboardInterrupt: If interrupted; call again to continue.
         SystemExit: With a code that is not 0, on SIGTERM; call again to continue.
     """
+    # Processes that train together are one training: the first of them locks for all.
+    with only_training(work_dir) if rank_zero_only.rank == 0 else nullcontext():
+        return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
+
+
+@contextmanager
+def only_training(work_dir: Path) -> Iterator[IO[str] | None]:
+    """Have the folder of a training for oneself, which is made if missing.
+
+    Yields:
+        The locked file; a process that inherits it keeps the folder locked.
+
+    Raises:
+        BusyError: If another process trains in it; says which.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with held(
+        Need(work_dir / "training"), "it is this very training; wait until it is done"
+    ) as file:
+        yield file
+
+
+def fit_in_locked(
+    train: LabelledRecordings,
+    val: LabelledRecordings,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    work_dir: Path,
+    loggers: Sequence[Logger] = (),
+) -> Path:
+    """Train as `fit` does, in a folder that is locked: by this process, or for it."""
     best = work_dir / BEST
     if _is_finished(work_dir, settings.max_steps):
         logger.info("this training is finished: %s", best)
         return best
-    work_dir.mkdir(parents=True, exist_ok=True)
     for recordings in (train, val):
         recordings.check_classes(len(blueprint.class_names))
     with quiet_lightning():
