@@ -132,7 +132,10 @@ class State:
         if num_hashed:
             logger.info("reading %d files to tell by their content what changed", num_hashed)
         with ThreadPoolExecutor(num_cores()) as threads:
-            origins = {key: threads.submit(job.origin) for key, job in self.jobs.items()}
+            made = {key: entry.origin for key, entry in self.last.recordings.items()}
+            origins = {
+                key: threads.submit(job.origin, made.get(key)) for key, job in self.jobs.items()
+            }
             for key, origin in origins.items():
                 try:
                     self._origins[key] = origin.result()
@@ -195,7 +198,7 @@ class State:
                 file=f"{key}/{self.jobs[key].outputs[-1]}",
                 fingerprint=outcome.record.fingerprint,
                 summary=outcome.record.summary,
-                origin=self._origins[key],
+                origin=outcome.origin or self._origins[key],
                 sizes=outcome.sizes,
             )
             _warn_of_events(key, outcome.record.summary)
