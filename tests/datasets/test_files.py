@@ -43,10 +43,11 @@ def test_what_describes_the_former_file_is_gone_before_it_is_replaced(
     def fail(*_: object) -> None:
         raise OSError("power cut")
 
-    for name in ("copyfile", "replace"):
+    for place, name in ((shutil, "copyfile"), (Path, "replace")):
         history.write_text("step,name,value\n")
-        with monkeypatch.context() as patched, pytest.raises(OSError, match="power cut"):
-            patched.setattr(*((shutil, name) if name == "copyfile" else (Path, name)), fail)
-            dataset.save(tmp_path / "made.ckpt")
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, fail)
+            with pytest.raises(OSError, match="power cut"):
+                dataset.save(tmp_path / "made.ckpt")
         assert dataset.load().read_bytes() == b"weights"
         assert history.exists() == (name == "copyfile")
