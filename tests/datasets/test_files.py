@@ -47,7 +47,7 @@ def test_what_describes_the_former_file_is_gone_before_it_is_replaced(
         history.write_text("step,name,value\n")
         with monkeypatch.context() as patched:
             patched.setattr(place, name, fail)
-            with pytest.raises(OSError, match="power cut"):
+            with pytest.raises(DatasetError, match="power cut"):
                 dataset.save(tmp_path / "made.ckpt")
         assert dataset.load().read_bytes() == b"weights"
         assert history.exists() == (name == "copyfile")

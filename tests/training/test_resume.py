@@ -16,6 +16,7 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from typing_extensions import override
 
+from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
@@ -213,7 +214,10 @@ def test_a_validation_that_is_cut_short_is_made_up_for(
     settings = changed(eventful, checkpoint_every_steps=100)
     fit(*data, settings, tmp_path / "whole")
 
-    def cut(module: DetectionModule, *_: object) -> None:
+    real = DetectionModule.validation_step
+
+    def cut(module: DetectionModule, batch: SequenceBatch, number: int) -> None:
+        real(module, batch, number)
         if module.global_step == at:
             raise PowerCutError
 
@@ -231,8 +235,9 @@ def test_a_validation_that_is_cut_short_is_made_up_for(
     [
         (signal.SIGINT, 2, 3),
         (signal.SIGINT, 3, 4),
-        (signal.SIGTERM, 4, 5),
-        (signal.SIGTERM, 8, None),
+        (signal.SIGTERM, 4, 4),
+        (signal.SIGTERM, 5, 6),
+        (signal.SIGTERM, 9, None),
     ],
 )
 def test_a_signal_loses_no_step(
@@ -242,7 +247,7 @@ def test_a_signal_loses_no_step(
     tmp_path: Path,
     told: tuple[signal.Signals, int, int | None],
 ) -> None:
-    """Told after step 8, it comes to its end, which is nearer than a state to continue from."""
+    """Told after step 4, it ends in the validation; told after step 9, it comes to its end."""
     number, at, saved = told
     data = record(3), record(2, first_seed=7), erratic
     settings = changed(eventful, checkpoint_every_steps=100)

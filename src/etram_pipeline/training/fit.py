@@ -97,10 +97,8 @@ def only_training(work_dir: Path) -> Iterator[IO[str] | None]:
     Raises:
         BusyError: If another process trains in it; says which.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with held(
-        Need(work_dir / "training"), "it is this very training; wait until it is done"
-    ) as file:
+    remedy = "it is this very training, so wait until it is done, and take its result"
+    with held(Need(work_dir, inside=True), remedy) as file:
         yield file
 
 
