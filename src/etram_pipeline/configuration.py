@@ -5,7 +5,8 @@ merged in the order `conf/base`, environment, `conf/presets/<preset>.yml`, comma
 is merged key by key, except that another `kind` replaces it whole: leftovers of the former part
 would be unknown keys of the new one. Globals are merged likewise; `executor` on the command line
 takes the executor of another environment, or one of a kind that needs no more than its name, and
-`executor.workers=…` changes a key of it.
+`executor.workers=…` changes a key of it. `data=…` and `results=…` on the command line move the
+folders of one run.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,7 +24,13 @@ from typing_extensions import override
 from etram_pipeline.core.component import kinds, unknown_name
 from etram_pipeline.core.errors import EtramError
 
-RUN_OPTIONS = ("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint")
+FOLDERS = ("data", "results")
+"""Globals that one run may change: where everything is kept, and what a detector comes to."""
+
+RUN_OPTIONS = (
+    *("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint"),
+    *FOLDERS,
+)
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
 
 TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "track")
@@ -133,11 +140,13 @@ class ConfigLoader(OmegaConfigLoader):
         merged: dict[str, Any] = {}
         for layer in layers:
             merged = merge(merged, _plain(layer))
-        asked = (self.runtime_params or {}).get("executor")
+        runtime = self.runtime_params or {}
+        asked = runtime.get("executor")
         if isinstance(asked, Mapping):
             merged = merge(merged, {"executor": asked})
         elif asked is not None:
             merged["executor"] = self._executor(str(asked))
+        merged |= {name: str(runtime[name]) for name in FOLDERS if name in runtime}
         OmegaConf.resolve(final := OmegaConf.create(merged))
         return _plain(final)
 

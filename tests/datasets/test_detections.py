@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,62 @@ def test_an_interrupted_first_prediction_is_not_taken_for_whole(tmp_path: Path) 
         dataset.save(predicted(interrupted()))
     with pytest.raises(DatasetError, match="run `kedro run --pipelines predict`"):
         dataset.load()
+
+
+class PowerCutError(BaseException):
+    """Not even an exception handler runs after it."""
+
+
+@pytest.mark.parametrize("num_renamed", [0, 1, 2])
+def test_being_killed_while_one_folder_replaces_another_loses_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_renamed: int
+) -> None:
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
+    dataset.save(predicted([("test/a", table(5))]))
+    real, renamed = Path.rename, []
+
+    def rename(path: Path, target: Path) -> Path:
+        if len(renamed) == num_renamed:
+            raise PowerCutError
+        renamed.append(path)
+        return real(path, target)
+
+    def leave(*_: object, **__: object) -> None:
+        raise PowerCutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", rename)
+        patched.setattr(shutil, "rmtree", leave)
+        with pytest.raises(PowerCutError):
+            dataset.save(predicted([("test/a", table(7))]))
+    assert dataset.exists()
+    assert dataset.load().counts == {"test/a": 7 if num_renamed == 2 else 5}
+    np.testing.assert_array_equal(dataset.load()["test/a"], table(7 if num_renamed == 2 else 5))
+    dataset.save(predicted([("test/a", table(9))]))
+    assert dataset.load().counts == {"test/a": 9}
+    assert [path.name for path in tmp_path.iterdir()] == ["detections"]
+
+
+def test_detections_left_aside_by_a_former_version_are_found(tmp_path: Path) -> None:
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
+    dataset.save(predicted([("test/a", table(5))]))
+    (tmp_path / "detections").rename(tmp_path / "detections.old")
+    assert dataset.load().counts == {"test/a": 5}
+    dataset.save(predicted([("test/a", table(2))]))
+    assert [path.name for path in tmp_path.iterdir()] == ["detections"]
+
+
+def test_two_that_save_at_once_both_do_and_one_stays(tmp_path: Path) -> None:
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
+
+    def late() -> Iterator[tuple[str, DetectionTable]]:
+        yield "test/a", table(3)
+        dataset.save(predicted([("test/a", table(1)), ("test/b", table(1))]))
+        yield "test/b", table(3)
+
+    dataset.save(predicted(late()))
+    assert dataset.load().counts == {"test/a": 3, "test/b": 3}
+    assert [path.name for path in tmp_path.iterdir()] == ["detections"]
 
 
 def test_recordings_of_an_earlier_prediction_are_not_listed(tmp_path: Path) -> None:

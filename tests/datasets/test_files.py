@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,25 @@ def test_another_file_can_be_read_but_is_never_written(tmp_path: Path) -> None:
     dataset.save(tmp_path / "made.ckpt")
     assert other.read_bytes() == b"published"
     assert (tmp_path / "own.ckpt").read_bytes() == b"trained"
+
+
+def test_what_describes_the_former_file_is_gone_before_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made.ckpt").write_bytes(b"weights")
+    history = tmp_path / "detector.ckpt.history.csv"
+    path = str(tmp_path / "detector.ckpt")
+    dataset = FileDataset(filepath=path, described_by=[".history.csv"])
+    dataset.save(tmp_path / "made.ckpt")
+
+    def fail(*_: object) -> None:
+        raise OSError("power cut")
+
+    for place, name in ((shutil, "copyfile"), (Path, "replace")):
+        history.write_text("step,name,value\n")
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, fail)
+            with pytest.raises(DatasetError, match="power cut"):
+                dataset.save(tmp_path / "made.ckpt")
+        assert dataset.load().read_bytes() == b"weights"
+        assert history.exists() == (name == "copyfile")

@@ -1,18 +1,24 @@
 """The node that trains, without a training."""
 
 import inspect
+import os
+import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 import torch
+from tests.sequences.recordings import DATASET, preprocess, write_recordings
 from tests.training import conftest
 from tests.training.test_launch import NAME, write_as_rvt
 
 from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detectors.rvt import Config
 from etram_pipeline.pipelines.train.nodes import train_detector
+from etram_pipeline.sequences.settings import Profile
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 from etram_pipeline.training import launch
 from etram_pipeline.training.checkpoints import BEST
@@ -59,3 +65,59 @@ def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alon
         assert torch.load(given) == {PAYLOAD_KEY: {"format": 1}, "state_dict": {}}
     assert [job.settings.start_from for job, _ in jobs] == [str(checkpoint)] * 3
     assert jobs[0][1] == jobs[1][1]
+
+
+def preprocessed(root: Path, profile: Profile = "archive") -> tuple[FrameStore, LabelStore]:
+    """What is stored of three small recordings, brought up to date."""
+    if not (root / "raw").exists():
+        write_recordings(root / "raw")
+    preprocess(root / "raw", root / "store", profile=profile)
+    return FrameStore(root / "store"), LabelStore(root / "store")
+
+
+def touch(folder: Path) -> None:
+    for path in folder.rglob("*.*"):
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000_000))
+
+
+def test_a_training_is_known_by_content_and_not_by_dates_or_compression(
+    jobs: list[tuple[launch.Job, Path]], tmp_path: Path
+) -> None:
+    def train(profile: Profile = "archive") -> Path:
+        stores = preprocessed(tmp_path, profile)
+        train_detector(*stores, tmp_path / "trainings", DATASET, Config(), TrainSettings())
+        return jobs[-1][1].resolve()
+
+    first = train()
+    images = next((tmp_path / "store").rglob("*.h5"))
+    encoded = images.stat().st_mtime_ns
+    touch(tmp_path / "raw")
+    assert train() == first
+    assert images.stat().st_mtime_ns == encoded
+    assert train("training") == first
+    assert images.stat().st_mtime_ns != encoded
+    shutil.rmtree(tmp_path / "store")
+    touch(tmp_path / "raw")
+    assert train() == first
+    with h5py.File(tmp_path / "raw/train/a_td.h5", "a") as file:
+        file["events/x"][0] ^= 1
+    assert train() != first
+
+
+def test_a_training_of_a_former_version_goes_on_and_keeps_doing_so(
+    jobs: list[tuple[launch.Job, Path]], tmp_path: Path
+) -> None:
+    stores = preprocessed(tmp_path)
+    splits = ["train/a", "train/b"], ["val/c"]
+    dated = [[store.identity(keys) for store in stores] for keys in splits]
+    how = [DATASET.detected_classes, Config(), TrainSettings().outcome(), ""]
+    former = tmp_path / "trainings" / fingerprint([fingerprint(dated), *how])
+    former.mkdir(parents=True)
+    for _ in range(2):
+        train_detector(*stores, tmp_path / "trainings", DATASET, Config(), TrainSettings())
+        assert jobs[-1][1].resolve() == former.resolve()
+        touch(tmp_path / "raw")
+        stores = preprocessed(tmp_path)
+    shutil.rmtree(former)
+    train_detector(*stores, tmp_path / "trainings", DATASET, Config(), TrainSettings())
+    assert not jobs[-1][1].is_symlink()

@@ -14,7 +14,7 @@ from etram_pipeline.sequences.build import build
 from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
 from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
-from etram_pipeline.sequences.settings import StorageSettings
+from etram_pipeline.sequences.settings import Profile, StorageSettings
 from etram_pipeline.sequences.store import LabelStore
 
 DATASET = DatasetSettings(height=96, width=128, class_names=("car",))
@@ -44,7 +44,13 @@ def write_recordings(folder: Path) -> None:
         np.save(path.with_name(f"{path.name.removesuffix('_td.h5')}_bbox.npy"), labels)
 
 
-def preprocess(raw: Path, store: Path, executor: str = "inline", max_count: int = 10) -> None:
+def preprocess(
+    raw: Path,
+    store: Path,
+    executor: str = "inline",
+    max_count: int = 10,
+    profile: Profile = "archive",
+) -> None:
     """Make labelled frames and histograms of the recordings in `raw`, as the pipeline does."""
     config = ExecutorConfig.model_validate({"kind": executor})
     recordings = {key: raw / f"{key}_td.h5" for key in KEYS}
@@ -56,7 +62,7 @@ def preprocess(raw: Path, store: Path, executor: str = "inline", max_count: int 
     representation = RepresentationConfig.model_validate(
         {"kind": "stacked_histogram", "bins": 4, "max_count": max_count}
     )
-    storage = StorageSettings()
+    storage = StorageSettings(profile=profile)
     with open_executor(config) as pool:
         jobs = label_jobs(recordings, label_files, DATASET, settings)
         build(store, LABELS, jobs, pool, raise_failures=False)

@@ -71,6 +71,12 @@ class BetterCopyJob(CopyJob):
     recipe: ClassVar[int] = 2
 
 
+class ThoroughCopyJob(CopyJob):
+    """Reads its input whole, and has it hashed."""
+
+    reads_whole: ClassVar[bool] = True
+
+
 Again = Callable[..., list[str]]
 
 
@@ -371,3 +377,44 @@ def test_a_job_has_one_fingerprint_for_one_content(job: CopyJob) -> None:
     assert fingerprint(job) != before
     assert fingerprint(by_content) == before_by_content
     assert why_stale(job.origin(), by_content.origin()) == ""
+
+
+def test_of_an_input_that_was_read_whole_another_date_alone_does_not_count(
+    job: CopyJob, again: Again, root: Path
+) -> None:
+    thorough = ThoroughCopyJob(job.path)
+    again(thorough)
+    made = (root / KEY / QUALITY / "copy.bin").stat().st_mtime_ns
+    for _ in range(2):
+        touch(job.path)
+        assert again(thorough) == []
+    assert (root / KEY / QUALITY / "copy.bin").stat().st_mtime_ns == made
+    index = read_index(root, QUALITY)
+    assert index is not None
+    origin = index.recordings[KEY].origin
+    assert origin is not None
+    assert origin.inputs[0].mtime_ns == job.path.stat().st_mtime_ns
+
+
+def test_of_an_input_that_was_read_whole_another_content_counts(
+    job: CopyJob, again: Again, root: Path
+) -> None:
+    thorough = ThoroughCopyJob(job.path)
+    again(thorough)
+    job.path.write_bytes(b"others")
+    touch(job.path)
+    assert again(thorough) == [f"input {job.path.name}: its content changed"]
+    assert (root / KEY / QUALITY / "copy.bin").read_bytes() == b"others"
+
+
+def test_an_input_that_was_not_touched_is_not_read_again(
+    job: CopyJob, again: Again, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thorough = ThoroughCopyJob(job.path)
+    again(thorough)
+
+    def refuse(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("etram_pipeline.core.fingerprint.file_digest", refuse)
+    assert again(thorough) == []

@@ -14,7 +14,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from etram_pipeline.core.errors import CheckpointError, LabelError, StoreError
+from etram_pipeline.core.errors import BusyError, CheckpointError, LabelError, StoreError
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.sequences.schedule import SamplingSettings
@@ -231,6 +231,75 @@ def test_ctrl_c_reaches_the_caller_and_still_works_afterwards(
         fit(record(2), record(1), blueprint, settings, tmp_path, [At(5, interrupt)])
     assert signal.getsignal(signal.SIGINT) == handler
     assert (tmp_path / LAST).exists()
+
+
+STOPPED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import conftest, test_fit
+from pathlib import Path
+from etram_pipeline.training.fit import fit
+record, blueprint, settings = [
+    getattr(conftest, name).__wrapped__() for name in ("record", "blueprint", "settings")
+]
+stop = lambda: os.killpg(0, int(sys.argv[3]))
+settings = test_fit.changed(settings, workers=2)
+fit(record(2), record(1), blueprint, settings, Path(sys.argv[2]), [test_fit.At(5, stop)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)]
+)
+def test_a_signal_to_all_processes_ends_after_the_step_and_loses_nothing(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    stopped = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(Path(__file__).parent), str(tmp_path), str(number)],
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+    )
+    assert stopped.returncode == code
+    assert "stopped at step 6 of 8; the same command continues from there" in stopped.stderr
+    assert torch.load(tmp_path / LAST)["global_step"] == 6
+    assert not list(tmp_path.glob(".*.partial"))
+    fit(record(2), record(1), blueprint, settings, tmp_path)
+    assert [step for step, _ in curve(tmp_path)] == list(range(1, 9))
+
+
+def test_a_second_signal_ends_at_once(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    def press_twice() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    rarely = changed(settings, checkpoint_every_steps=100)
+    with pytest.raises(KeyboardInterrupt, match="at once; the same command continues from the"):
+        fit(record(2), record(1), blueprint, rarely, tmp_path, [At(6, press_twice)])
+    assert torch.load(tmp_path / LAST)["global_step"] == 4
+
+
+def test_who_trains_in_a_folder_already_is_not_joined(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    arguments = record(2), record(1), blueprint, settings, tmp_path
+
+    def join() -> None:
+        with pytest.raises(BusyError, match=rf"{tmp_path}, which .* \(process {os.getpid()} on"):
+            fit(*arguments)
+
+    fit(*arguments, [At(3, join)])
+    assert [step for step, _ in curve(tmp_path)] == list(range(1, 9))
+    fit(*arguments)  # it was given back
 
 
 def test_sigterm_ends_with_the_code_of_a_signal(

@@ -1,7 +1,11 @@
 """Trainings described by a file, run here or by a launcher, on a store as RVT lays it out."""
 
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -10,6 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from etram_pipeline.core import locks
+from etram_pipeline.core.errors import BusyError
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import LAST
@@ -124,3 +131,71 @@ def test_a_launcher_that_does_not_exist_is_named(job: Job, tmp_path: Path) -> No
 def test_a_launcher_that_fails_is_an_error(job: Job, tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"ended with code 1; see its messages above"):
         run_job(launched_by(job, "false"), tmp_path / "work")
+
+
+LAUNCH = """
+import sys
+from pathlib import Path
+from etram_pipeline.training.launch import Job, run_job
+run_job(Job.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+"""
+
+LAUNCHED = """
+import signal, sys, time
+from pathlib import Path
+folder = Path(sys.argv[-1])
+def save(*_):
+    (folder / "saved").touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, save)
+(folder / "launched").touch()
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def launching(job: Job, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process whose launcher has begun to train into `work`."""
+    script = tmp_path / "launcher.py"
+    script.write_text(LAUNCHED)
+    path = tmp_path / "job.json"
+    asked = launched_by(job, f"{sys.executable} {script}")
+    path.write_text(asked.model_dump_json(serialize_as_any=True))
+    command = [sys.executable, "-c", LAUNCH, str(path), str(tmp_path / "work")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "work" / "launched").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        yield process
+        process.kill()
+
+
+def test_ctrl_c_has_what_was_launched_save_and_says_how_it_goes_on(
+    launching: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    launching.send_signal(signal.SIGINT)
+    _, told = launching.communicate(timeout=30)
+    assert (tmp_path / "work" / "saved").exists()
+    assert "KeyboardInterrupt: training was stopped; the same command continues" in told
+    with held(Need(tmp_path / "work", inside=True), "wait"):
+        pass
+
+
+def test_what_was_launched_keeps_the_folder_when_what_launched_it_is_killed(
+    launching: "subprocess.Popen[str]", job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_PATIENCE_S", 0.1)
+    with pytest.raises(
+        BusyError, match=rf"\(process {launching.pid} on .*it is this very training"
+    ):
+        run_job(job, tmp_path / "work")
+    launching.kill()
+    launching.wait()
+    with pytest.raises(BusyError, match=rf"\(what process {launching.pid} on .* before it ended"):
+        run_job(job, tmp_path / "work")
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        if str(tmp_path / "launcher.py").encode() in cmdline.read_bytes():
+            os.kill(int(cmdline.parent.name), signal.SIGTERM)
+    monkeypatch.undo()
+    with held(Need(tmp_path / "work", inside=True), "wait"):
+        pass

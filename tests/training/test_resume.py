@@ -16,12 +16,14 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from typing_extensions import override
 
+from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history
+from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.resume import PROCESSES_KEY, random_state, set_random_state
 from etram_pipeline.training.settings import TrainSettings
 
@@ -196,6 +198,75 @@ def test_a_training_killed_at_any_time_gives_the_same_to_the_last_bit(
     run_killed_at(kills, parts, lambda: fit(*data, settings, parts))
     assert_same_training(parts, tmp_path / "whole")
     assert not list(parts.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("at", [4, 8, 9])
+def test_a_validation_that_is_cut_short_is_made_up_for(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    """Before the last one, the steps since the last state are trained again."""
+    data = record(3), record(2, first_seed=7), erratic
+    settings = changed(eventful, checkpoint_every_steps=100)
+    fit(*data, settings, tmp_path / "whole")
+
+    real = DetectionModule.validation_step
+
+    def cut(module: DetectionModule, batch: SequenceBatch, number: int) -> None:
+        real(module, batch, number)
+        if module.global_step == at:
+            raise PowerCutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DetectionModule, "validation_step", cut)
+        with pytest.raises(PowerCutError):
+            fit(*data, settings, tmp_path / "parts")
+    assert torch.load(tmp_path / "parts" / LAST)["global_step"] == (at if at < 9 else 8)
+    fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (signal.SIGINT, 2, 3),
+        (signal.SIGINT, 3, 4),
+        (signal.SIGTERM, 4, 4),
+        (signal.SIGTERM, 5, 6),
+        (signal.SIGTERM, 9, None),
+    ],
+)
+def test_a_signal_loses_no_step(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    told: tuple[signal.Signals, int, int | None],
+) -> None:
+    """Told after step 4, it ends in the validation; told after step 9, it comes to its end."""
+    number, at, saved = told
+    data = record(3), record(2, first_seed=7), erratic
+    settings = changed(eventful, checkpoint_every_steps=100)
+    fit(*data, settings, tmp_path / "whole")
+    parts = tmp_path / "parts"
+    when = When(at, lambda: os.kill(os.getpid(), number))
+    if saved is None:
+        fit(*data, settings, parts, [when])
+    else:
+        ending = KeyboardInterrupt if number == signal.SIGINT else SystemExit
+        with pytest.raises(ending) as ended:
+            fit(*data, settings, parts, [when])
+        if number == signal.SIGINT:
+            assert str(ended.value) == (
+                f"stopped at step {saved} of 9; the same command continues from there"
+            )
+        assert torch.load(parts / LAST)["global_step"] == saved
+        fit(*data, settings, parts)
+    assert_same_training(parts, tmp_path / "whole")
 
 
 def test_a_recurrent_transformer_with_dropout_goes_on_to_the_last_bit(

@@ -21,6 +21,10 @@ class StoreError(EtramError, ValueError):
     """Stored representations or labels are missing, damaged, or made with other settings."""
 
 
+class BusyError(EtramError, RuntimeError):
+    """Another process has what this one would write, or writes what this one would read."""
+
+
 class ExecutorError(EtramError, RuntimeError):
     """Where jobs are to run cannot be started."""
 

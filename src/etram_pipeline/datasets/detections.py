@@ -1,9 +1,15 @@
 """Detections of many recordings: one parquet file each."""
 
+import errno
+import fcntl
 import json
+import os
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +24,9 @@ from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 
 INDEX = "index.json"
+
+_OLD = ".old"
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -107,34 +116,37 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
 
     @override
     def load(self) -> DetectionStore:
-        if not self._exists():
+        root = self._whole()
+        if root is None:
             raise DatasetError(f"{self._path} is not complete: run `kedro run --pipelines predict`")
-        return DetectionStore(self._path)
+        return DetectionStore(root)
 
     @override
     def save(self, data: Prediction) -> None:
-        new, old = (self._path.with_name(f"{self._path.name}.{word}") for word in ("new", "old"))
-        shutil.rmtree(new, ignore_errors=True)
-        counts: dict[str, int] = {}
-        for key, table in data.tables:
-            _write(new / f"{key}.parquet", table)
-            counts[key] = len(table)
-        index = {
-            "training_run_id": data.training_run_id,
-            "class_names": data.class_names,
-            "recordings": counts,
-        }
-        with written_whole(new / INDEX) as partial:
-            partial.write_text(json.dumps(index, indent=1))
-        shutil.rmtree(old, ignore_errors=True)
-        if self._path.exists():
-            self._path.rename(old)
-        new.rename(self._path)
-        shutil.rmtree(old, ignore_errors=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(self._path)
+        with _new_folder(self._path) as new:
+            counts: dict[str, int] = {}
+            for key, table in data.tables:
+                _write(new / f"{key}.parquet", table)
+                counts[key] = len(table)
+            index = {
+                "training_run_id": data.training_run_id,
+                "class_names": data.class_names,
+                "recordings": counts,
+            }
+            with written_whole(new / INDEX) as partial:
+                partial.write_text(json.dumps(index, indent=1))
+            _replace(self._path, new)
 
     @override
     def _exists(self) -> bool:
-        return (self._path / INDEX).is_file()
+        return self._whole() is not None
+
+    def _whole(self) -> Path | None:
+        """The folder, or the last one where a process was killed just when it was replaced."""
+        former = sorted(self._path.parent.glob(f"{escape(self._path.name)}{_OLD}*"))
+        return next((each for each in (self._path, *former) if (each / INDEX).is_file()), None)
 
     @override
     def _describe(self) -> dict[str, Any]:
@@ -145,6 +157,53 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
         rows = [[key, count] for key, count in list(self.load().counts.items())[:nrows]]
         columns = ["recording", "detections"]
         return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path`, removed in the end unless it has taken another name.
+
+    It is locked while it is written: that of a process that was killed is not.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
+    new.mkdir()
+    handle = os.open(new, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield new
+    finally:
+        os.close(handle)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left unfinished."""
+    for left in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}"):
+        with suppress(OSError):  # of file systems without locks nothing is known
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(handle)
+
+
+def _replace(path: Path, new: Path) -> None:
+    """Have a folder take the place of another; readers find one of them at any moment."""
+    while True:
+        old = path.with_name(f"{path.name}{_OLD}.{secrets.token_hex(4)}")
+        with suppress(FileNotFoundError):
+            path.rename(old)
+        try:
+            new.rename(path)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            continue  # another process was faster, and this one is later
+        break
+    for each in path.parent.glob(f"{escape(path.name)}{_OLD}*"):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def _write(path: Path, table: DetectionTable) -> None:

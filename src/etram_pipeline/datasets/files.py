@@ -1,6 +1,7 @@
 """Single files that others make: checkpoints and pages."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,8 @@ class FileDataset(AbstractDataset[Path, Path]):
         read_from: Another file to load instead, as `{filepath: …}`; it is never written, and a run
             that would make a file of its own is refused.
         made_by: Pipeline that makes it, for the message when it is missing.
+        described_by: End of the names of files beside it that describe it: they are removed before
+            it is replaced, so that none ever describes another one.
         metadata: Ignored by Kedro; read by kedro-viz and by the tracking hook.
     """
 
@@ -51,11 +54,13 @@ class FileDataset(AbstractDataset[Path, Path]):
         filepath: str,
         read_from: dict[str, str | None] | None = None,
         made_by: str = "",
+        described_by: Sequence[str] = (),
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
         self._source = Path((read_from or {}).get("filepath") or filepath)
         self._made_by = made_by
+        self._described_by = described_by
         self.metadata = metadata
 
     @property
@@ -76,6 +81,8 @@ class FileDataset(AbstractDataset[Path, Path]):
     def save(self, data: Path) -> None:
         with written_whole(self._filepath) as partial:
             shutil.copyfile(data, partial)
+            for end in self._described_by:
+                self._filepath.with_name(self._filepath.name + end).unlink(missing_ok=True)
 
     @override
     def _exists(self) -> bool:

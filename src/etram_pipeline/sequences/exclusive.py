@@ -1,31 +1,19 @@
-"""Keeping two builds out of one store, and clearing away what a killed one left.
+"""Keeping two builds out of one store, and clearing away what a killed one left."""
 
-Locks are the system's, which takes them from a process that ends, however it ends. They hold
-between machines as well where the file system passes them on, as NFS does on Linux.
-"""
-
-import errno
 import fcntl
-import logging
-import os
 import secrets
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.locks import UNKNOWN_HOLDER, lock, signature
 from etram_pipeline.sequences.layout import Product
-
-logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 15.0
 """How long jobs of a killed run may take to notice that it is gone."""
-
-_UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @dataclass(frozen=True)
@@ -50,7 +38,7 @@ class Claim:
             StoreError: If the run that claimed the store was killed and another one has it now.
         """
         with self._workers_lock.open("a+") as file:
-            _lock(file, fcntl.LOCK_SH)
+            lock(file, fcntl.LOCK_SH)
             if _holder(_lock_path(self.root, self.product))[0] != self.token:
                 raise StoreError(f"the run this job belongs to no longer writes to {self.root}")
             yield
@@ -65,7 +53,7 @@ class Claim:
         with self._workers_lock.open("a+") as file:
             while True:
                 try:
-                    _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError as error:
                     if time.monotonic() > deadline:
                         raise StoreError(
@@ -91,7 +79,7 @@ def exclusive(root: Path, product: Product) -> Iterator[Claim]:
     path = _lock_path(root, product)
     with path.open("a+") as file:  # emptied only when locked: it says who holds it
         try:
-            _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(
                 f"another run is writing to {root} ({_holder(path)[1]}): wait until it is done, "
@@ -99,10 +87,7 @@ def exclusive(root: Path, product: Product) -> Iterator[Claim]:
             ) from error
         claim = Claim(root, product, secrets.token_hex(8))
         file.truncate(0)
-        started = time.strftime("%Y-%m-%d %H:%M:%S")
-        file.write(
-            f"{claim.token}\nprocess {os.getpid()} on {socket.gethostname()} since {started}\n"
-        )
+        file.write(f"{claim.token}\n{signature()}\n")
         file.flush()
         claim.wait_for_workers()
         yield claim
@@ -122,13 +107,4 @@ def _lock_path(root: Path, product: Product) -> Path:
 def _holder(path: Path) -> tuple[str, str]:
     """Token of the last claim, and who made it."""
     token, _, who = path.read_text().partition("\n")
-    return token, who.strip() or "an unknown process"
-
-
-def _lock(file: IO[str], how: int) -> None:
-    try:
-        fcntl.flock(file, how)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-        logger.warning("%s cannot be locked; make sure that no other run writes there", file.name)
+    return token, who.strip() or UNKNOWN_HOLDER

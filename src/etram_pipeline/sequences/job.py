@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from etram_pipeline.core.errors import EtramError, NoLabelsError, RecordingError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
-from etram_pipeline.core.fingerprint import file_identity, fingerprint, plain
+from etram_pipeline.core.fingerprint import FileIdentity, file_identity, fingerprint, plain
 from etram_pipeline.sequences.exclusive import Claim
 from etram_pipeline.sequences.layout import Origin, Record
 
@@ -22,11 +22,14 @@ class Job(ABC):
         check_content: Whether inputs are known by their content rather than by their time of
             change.
         recipe: Raised when the same inputs and settings give other results.
+        reads_whole: Whether it reads its inputs from beginning to end. They are then hashed, which
+            costs little while they are at hand, so that another date alone does not count later.
     """
 
     check_content: bool = field(default=False, kw_only=True)
 
     recipe: ClassVar[int]
+    reads_whole: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -56,20 +59,34 @@ class Job(ABC):
     def parameters(self) -> dict[str, Any]:
         """Everything else that decides the result, as plain data."""
 
-    def origin(self) -> Origin:
+    def origin(self, made: Origin | None = None) -> Origin:
         """All that decides the result, as it is now.
+
+        Args:
+            made: What the stored result was made of. Inputs that have nothing but another date
+                since then are hashed, to see whether they changed.
 
         Raises:
             OSError: If an input cannot be read.
         """
+        inputs = [file_identity(path, content=self.check_content) for path in self.inputs]
+        if made is not None and len(made.inputs) == len(inputs):
+            for at, (path, before) in enumerate(zip(self.inputs, made.inputs, strict=True)):
+                if _is_touched(before, inputs[at]):
+                    inputs[at] = file_identity(path, content=True)
         return Origin(
             recipe=f"{type(self).__name__} {self.recipe}",
             parameters=plain(self.parameters),
-            inputs=tuple(file_identity(path, content=self.check_content) for path in self.inputs),
+            inputs=tuple(inputs),
         )
 
     def __fingerprint__(self) -> object:
         return self.origin()
+
+
+def _is_touched(before: FileIdentity, now: FileIdentity) -> bool:
+    same = (before.name, before.size) == (now.name, now.size)
+    return same and before.mtime_ns != now.mtime_ns and bool(before.digest) and not now.digest
 
 
 def check_contents(jobs: Mapping[str, Job], *, check: bool) -> dict[str, Job]:
@@ -84,6 +101,7 @@ class Outcome:
     Attributes:
         record: Of what was stored; None if nothing was.
         sizes: Bytes of each stored file, by name relative to the recording's folder.
+        origin: What it was made of, if more is known of it than before.
         skipped: Why there is nothing to store; empty if that is not so.
         failure: Why it could not be computed; empty if it could.
         traceback: Where it failed, if the message alone does not say what to do.
@@ -92,6 +110,7 @@ class Outcome:
 
     record: Record | None = None
     sizes: dict[str, int] = field(default_factory=dict)
+    origin: Origin | None = None
     skipped: str = ""
     failure: str = ""
     traceback: str = ""
@@ -133,9 +152,13 @@ class Task:
     def _run(self) -> Outcome:
         folder = self.claim.root / self.key
         record = self.job(folder, fingerprint(self.origin))
+        origin = self.origin
+        if self.job.reads_whole:
+            inputs = tuple(file_identity(path, content=True) for path in self.job.inputs)
+            origin = origin.model_copy(update={"inputs": inputs})
         self._check_inputs()
         sizes = {name: (folder / name).stat().st_size for name in self.job.outputs}
-        return Outcome(record=record, sizes=sizes)
+        return Outcome(record=record, sizes=sizes, origin=origin)
 
     def _check_inputs(self) -> None:
         for path, before in zip(self.job.inputs, self.origin.inputs, strict=True):

@@ -141,6 +141,7 @@ class EncodeJob(Job):
     label_failure: str = ""
 
     recipe: ClassVar[int] = 1
+    reads_whole: ClassVar[bool] = True
 
     @property
     @override

@@ -76,6 +76,7 @@ class QualityJob(Job):
     settings: QualitySettings
 
     recipe: ClassVar[int] = 2
+    reads_whole: ClassVar[bool] = True
 
     @property
     @override

@@ -141,7 +141,10 @@ class State:
             files = counted(num_hashed, "file")
             logger.info("reading %s to tell by their content what changed", files)
         with ThreadPoolExecutor(num_cores()) as threads:
-            origins = {key: threads.submit(job.origin) for key, job in self.jobs.items()}
+            made = {key: entry.origin for key, entry in self.last.recordings.items()}
+            origins = {
+                key: threads.submit(job.origin, made.get(key)) for key, job in self.jobs.items()
+            }
             for key, origin in origins.items():
                 try:
                     self._origins[key] = origin.result()
@@ -206,7 +209,7 @@ class State:
                 file=f"{key}/{self.jobs[key].outputs[-1]}",
                 fingerprint=outcome.record.fingerprint,
                 summary=outcome.record.summary,
-                origin=self._origins[key],
+                origin=outcome.origin or self._origins[key],
                 sizes=outcome.sizes,
             )
             _warn_of_events(key, outcome.record.summary)

@@ -15,7 +15,7 @@ from jaxtyping import Int64, Integer
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.fingerprint import file_identity
+from etram_pipeline.core.fingerprint import file_digest, file_identity, fingerprint
 from etram_pipeline.core.wording import counted
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.sequences.images import read_images
@@ -26,6 +26,7 @@ from etram_pipeline.sequences.layout import (
     LABELS_FILE,
     REPRESENTATIONS,
     TIMES_FILE,
+    Entry,
     Product,
     Summary,
     read_index,
@@ -123,8 +124,7 @@ class Store(Mapping[str, Stored]):
     @property
     def summaries(self) -> dict[str, Summary]:
         """Numbers about each recording; empty for a store that was not made here."""
-        entries = self._index.recordings if self._index else {}
-        return {key: entry.summary for key, entry in entries.items()}
+        return {key: entry.summary for key, entry in self._entries.items()}
 
     @property
     def made_with(self) -> dict[str, Any]:
@@ -145,19 +145,37 @@ class Store(Mapping[str, Stored]):
         return f"{type(self).__name__}({self._root}, {counted(len(self), 'recording')})"
 
     def __fingerprint__(self) -> object:
-        return self.identity(self)
+        return self.content(self) or self.identity(self)
 
     def identity(self, keys: Iterable[str]) -> dict[str, object]:
-        """What identifies the stored data of some recordings, whatever becomes of the others."""
-        entries = self._index.recordings if self._index else {}
+        """What identifies the stored data of some recordings, whatever becomes of the others.
+
+        Dates of the inputs and how images are compressed change it, too.
+        """
+        entries = self._entries
         return {
             key: entries[key].fingerprint if key in entries else file_identity(self._files[key])
             for key in keys
         }
 
+    def content(self, keys: Iterable[str]) -> dict[str, str] | None:
+        """Hashes that change with what is stored of some recordings, and with nothing else.
+
+        None if one is not known: of a store made elsewhere, or before inputs were hashed.
+        """
+        contents = {key: self._content(key) for key in keys}
+        return contents if all(contents.values()) else None
+
+    @property
+    def _entries(self) -> dict[str, Entry]:
+        return self._index.recordings if self._index else {}
+
+    @abstractmethod
+    def _content(self, key: str) -> str:
+        """Hash of what is stored of a recording; empty if not known."""
+
     def _indexed(self) -> dict[str, Path]:
-        entries = self._index.recordings if self._index else {}
-        return {key: self._root / entry.file for key, entry in entries.items()}
+        return {key: self._root / entry.file for key, entry in self._entries.items()}
 
     @abstractmethod
     def _scanned(self) -> dict[str, Path]:
@@ -178,6 +196,11 @@ class LabelStore(Store[LabelledFrames]):
     @override
     def __getitem__(self, key: str) -> LabelledFrames:
         return read_labelled_frames(self._files[key].parent)
+
+    @override
+    def _content(self, key: str) -> str:
+        folder = self._files[key].parent
+        return fingerprint([file_digest(folder / name) for name in (LABELS_FILE, TIMES_FILE)])
 
     @override
     def _scanned(self) -> dict[str, Path]:
@@ -215,6 +238,16 @@ class FrameStore(Store[StoredFrames]):
     @override
     def __getitem__(self, key: str) -> StoredFrames:
         return _open_frames(key, self._files[key])
+
+    @override
+    def _content(self, key: str) -> str:
+        origin = self._entries[key].origin if key in self._entries else None
+        digests = [file.digest for file in origin.inputs] if origin else []
+        if origin is None or not all(digests):
+            return ""
+        # How images are compressed is no part of what they show.
+        seen = {name: value for name, value in origin.parameters.items() if name != "storage"}
+        return fingerprint([origin.recipe, seen, digests])
 
     @override
     def _scanned(self) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
+from etram_pipeline.training.resume import random_state, set_random_state
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class WholeFiles(TorchCheckpointIO):
 class BestAndLast(Checkpoint):
     """Saves the last state at intervals, and keeps the one with the best validation score.
 
-    Where nothing can be scored, for want of labels, the last state counts as the best.
+    Where nothing can be scored, for want of labels, the last state counts as the best. The state
+    before a validation is saved as well, so that one that is interrupted can be made up for.
     """
 
     def __init__(self, folder: Path, monitor: str, every_steps: int) -> None:
@@ -48,6 +50,8 @@ class BestAndLast(Checkpoint):
         self._every_steps = every_steps
         self._best_score = -1.0
         self._last_step = 0
+        self._is_validation_due = False
+        self._random: dict[str, Any] | None = None
 
     @property
     def best_score(self) -> float:
@@ -55,14 +59,38 @@ class BestAndLast(Checkpoint):
         return self._best_score
 
     @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._is_validation_due:
+            _validate(trainer)
+            self._random = random_state(pl_module.device)
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, *_: object
+    ) -> None:
+        if self._random is not None:  # Lightning has begun, and dropped, one more validation
+            set_random_state(self._random, pl_module.device)
+            self._random = None
+
+    @override
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        due = trainer.global_step >= self._last_step + self._every_steps
-        # A state from just before a validation would continue after it, and never be scored.
-        if due and not _is_validated_next(trainer):
-            self._save(trainer, is_best=False)
+        if not is_step_done(trainer):
+            return
+        if trainer.global_step >= self._last_step + self._every_steps or _is_validated_next(
+            trainer
+        ):
+            self.keep(trainer)
+
+    def keep(self, trainer: Trainer) -> None:
+        """Save the state after a step; of the last one there is nothing to continue."""
+        if trainer.should_stop:
+            return
+        self._is_validation_due = _is_validated_next(trainer)
+        self._save(trainer, is_best=False)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._is_validation_due = False
         score = trainer.callback_metrics.get(self._monitor)
         is_best = score is None or float(score) > self._best_score
         if score is not None:
@@ -76,12 +104,17 @@ class BestAndLast(Checkpoint):
 
     @override
     def state_dict(self) -> dict[str, float]:
-        return {"best_score": self._best_score, "last_step": self._last_step}
+        return {
+            "best_score": self._best_score,
+            "last_step": self._last_step,
+            "is_validation_due": self._is_validation_due,
+        }
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._best_score = state_dict["best_score"]
         self._last_step = state_dict["last_step"]
+        self._is_validation_due = state_dict.get("is_validation_due", False)
 
     def _save(self, trainer: Trainer, *, is_best: bool) -> None:
         """Save the last state; the best one first, lest being killed in between forgets it."""
@@ -137,7 +170,20 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
+def is_step_done(trainer: Trainer) -> bool:
+    """Whether a batch completed a step: else its gradients wait for those of the next."""
+    return (trainer.fit_loop.total_batch_idx + 1) % trainer.accumulate_grad_batches == 0
+
+
 def _is_validated_next(trainer: Trainer) -> bool:
     interval = trainer.val_check_batch
-    is_due = interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
-    return is_due or trainer.should_stop  # the last step is validated, and saved then or at the end
+    return interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
+
+
+def _validate(trainer: Trainer) -> None:
+    """Validate as Lightning does after a step: a state from before it would continue after it."""
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    loop.restarting = False
+    trainer.validating = True
+    loop.run()
+    trainer.training = True

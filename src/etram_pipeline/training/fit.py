@@ -2,20 +2,19 @@
 
 import json
 import logging
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import IO
 
 from pytorch_lightning import seed_everything
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
@@ -30,6 +29,7 @@ from etram_pipeline.training.checkpoints import (
 )
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.hardware import share_cores
+from etram_pipeline.training.interruption import honest_exit
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
@@ -38,7 +38,6 @@ from etram_pipeline.training.trainer import build_trainer, quiet_lightning
 logger = logging.getLogger(__name__)
 
 _FINISHED = "finished.json"
-_SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Blueprint(Settings):
@@ -79,16 +78,47 @@ def fit(
         The best checkpoint.
 
     Raises:
+        BusyError: If another process trains in this folder.
         StoreError: If there is nothing to train on, or representations and labels do not fit.
         LabelError: If a label is of a class that does not exist.
         KeyboardInterrupt: If interrupted; call again to continue.
         SystemExit: With a code that is not 0, on SIGTERM; call again to continue.
     """
+    # Processes that train together are one training: the first of them locks for all. What a
+    # scheduler has left in the environment gives a single process a rank, too.
+    is_alone = settings.devices * settings.num_nodes == 1
+    with only_training(work_dir) if is_alone or rank_zero_only.rank == 0 else nullcontext():
+        return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
+
+
+@contextmanager
+def only_training(work_dir: Path) -> Iterator[IO[str] | None]:
+    """Have the folder of a training for oneself, which is made if missing.
+
+    Yields:
+        The locked file; a process that inherits it keeps the folder locked.
+
+    Raises:
+        BusyError: If another process trains in it; says which.
+    """
+    remedy = "it is this very training, so wait until it is done, and take its result"
+    with held(Need(work_dir, inside=True), remedy) as file:
+        yield file
+
+
+def fit_in_locked(
+    train: LabelledRecordings,
+    val: LabelledRecordings,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    work_dir: Path,
+    loggers: Sequence[Logger] = (),
+) -> Path:
+    """Train as `fit` does, in a folder that is locked: by this process, or for it."""
     best = work_dir / BEST
     if _is_finished(work_dir, settings.max_steps):
         logger.info("this training is finished: %s", best)
         return best
-    work_dir.mkdir(parents=True, exist_ok=True)
     for recordings in (train, val):
         recordings.check_classes(len(blueprint.class_names))
     with quiet_lightning():
@@ -99,7 +129,7 @@ def fit(
         trainer = build_trainer(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0
         )
-        with _honest_exit():
+        with honest_exit():
             data = ClipData(train, val, settings)
             trainer.fit(module, datamodule=data, ckpt_path=_resume(work_dir))
     _finish(work_dir, settings.max_steps)
@@ -182,27 +212,6 @@ def _resume(work_dir: Path) -> Path | None:
     if path is not None:
         logger.info("continuing the training in %s from %s", work_dir, path.name)
     return path
-
-
-@contextmanager
-def _honest_exit() -> Iterator[None]:
-    """Let an interruption look like one: Lightning turns it into an exit, and SIGTERM into success.
-
-    Lightning also leaves Ctrl-C switched off.
-    """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SIGTERMException as error:
-        raise SystemExit(_SIGTERM_EXIT_CODE) from error
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt("training was interrupted; run again to continue") from error
-        raise
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
 
 
 def _is_finished(work_dir: Path, max_steps: int) -> bool:

@@ -9,8 +9,10 @@ etram_pipeline.training.launch <work_dir>`.
 import logging
 import os
 import shlex
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from etram_pipeline.core.component import Settings
@@ -19,7 +21,7 @@ from etram_pipeline.core.files import written_whole
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.data import LabelledRecordings
-from etram_pipeline.training.fit import Blueprint, fit
+from etram_pipeline.training.fit import Blueprint, fit_in_locked, only_training
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.training.tracking import lightning_loggers
 
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 JOB = "job.json"
 """File in the folder of every training that says what is trained and how."""
 
+_INTERRUPTED = "training was stopped; the same command continues from where it was saved"
 _SECONDS_TO_STOP = 60  # torchrun gives its processes 30
 
 
@@ -64,44 +67,64 @@ def run_job(job: Job, work_dir: Path) -> Path:
         The best checkpoint.
 
     Raises:
+        BusyError: If another process trains in this folder.
         LaunchError: If the launcher reports a failure; its own output says which.
+        KeyboardInterrupt: If interrupted; call again to continue.
     """
-    with written_whole(work_dir / JOB) as partial:
-        partial.write_text(job.model_dump_json(serialize_as_any=True, indent=2))
-    if job.settings.launcher is None:
-        return _fit(job, work_dir)
-    command = [*shlex.split(job.settings.launcher), "-m", __name__, str(work_dir)]
-    _run(command)
-    return work_dir / BEST
+    with only_training(work_dir) as locked:
+        with written_whole(work_dir / JOB) as partial:
+            partial.write_text(job.model_dump_json(serialize_as_any=True, indent=2))
+        if job.settings.launcher is None:
+            return _fit(job, work_dir)
+        command = [*shlex.split(job.settings.launcher), "-m", __name__, str(work_dir)]
+        # Processes that outlive this one still train, so they keep the folder locked.
+        _run(command, () if locked is None else (locked.fileno(),))
+        return work_dir / BEST
 
 
 def _fit(job: Job, work_dir: Path) -> Path:
     frames, labels = FrameStore(job.representations, job.representation), LabelStore(job.labels)
     train, val = (LabelledRecordings.choose(frames, labels, keys) for keys in (job.train, job.val))
-    return fit(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
+    return fit_in_locked(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
 
 
-def _run(command: list[str]) -> None:
-    """Run a command to its end; whatever ends this process ends the command too."""
+def _run(command: list[str], keep_open: tuple[int, ...]) -> None:
+    """Run a command to its end; whatever ends this process ends the command too.
+
+    Ctrl-C reaches the command by way of this process alone, and once: two signals would be taken
+    for the wish to end without saving.
+    """
     try:
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, pass_fds=keep_open, process_group=0
+        )
     except OSError as error:
         raise LaunchError(f"train.launcher: cannot start '{command[0]}': {error}") from error
     try:
         code = process.wait()
-    except BaseException:
-        process.terminate()
-        try:
-            process.wait(_SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(_INTERRUPTED) from error
         raise
     if code != 0:
         raise LaunchError(f"'{shlex.join(command)}' ended with code {code}; see its messages above")
 
 
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Let a command save what it does, unless this one is told to end once more."""
+    logger.warning("stopping after this step, to save it; once more, to stop at once")
+    process.terminate()
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_STOP)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def main(work_dir: Path) -> None:
-    """What each process that a launcher starts does."""
+    """What each process that a launcher starts does, in a folder that `run_job` has locked."""
     is_first = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
     level = logging.INFO if is_first else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")

@@ -3,8 +3,10 @@
 import logging
 import math
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 
 from torch.utils.data import DataLoader
 
@@ -20,6 +22,7 @@ logger = logging.getLogger(__name__)
 _PREFETCHED = 2
 _MOST_WORKERS = 6
 _SHARED_MEMORY = Path("/dev/shm")
+_WORKER_GRACE_S = 20
 
 
 class Loader:
@@ -55,6 +58,7 @@ def clip_loader(
         collate_fn=collate,
         num_workers=max(workers, 0),
         prefetch_factor=_PREFETCHED if workers > 0 else None,
+        worker_init_fn=outlive_signals,
         pin_memory=pin_memory,
     )
     return Loader(loader)
@@ -102,3 +106,17 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
         math.ceil((_PREFETCHED * wanted + 1) * batch_bytes * num_sharing / 2**20),
     )
     return fitting
+
+
+def outlive_signals(_worker: int = 0) -> None:
+    """In a process that reads clips: leave it to the training what to do about a signal.
+
+    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all of a job; without those that
+    read, the training could not come to the end of its step.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(_number: int, _frame: FrameType | None) -> None:
+    signal.alarm(_WORKER_GRACE_S)

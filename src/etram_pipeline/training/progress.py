@@ -65,6 +65,8 @@ class Progress(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step == self._first_step:
+            return  # a validation is made up for
         self._tell(trainer, self._state(trainer), log=True)
         self._since_logged = Interval(LOG_EVERY_S)
 

@@ -19,6 +19,7 @@ from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
 from etram_pipeline.training.hardware import resolve_precision
 from etram_pipeline.training.history import History, Recorder
+from etram_pipeline.training.interruption import StopWhenTold
 from etram_pipeline.training.progress import Progress
 from etram_pipeline.training.resume import ExactResume
 from etram_pipeline.training.settings import TrainSettings
@@ -161,9 +162,9 @@ def _callbacks(
         patience = settings.validation.patience
         stopping = EarlyStopping(monitor, patience=patience, mode="max", strict=False)
         callbacks += [stopping, StayStopped(stopping)]
-    callbacks.append(BestAndLast(folder, monitor, settings.checkpoint_every_steps))
-    callbacks.append(Progress(monitor, settings.log_every_steps))
-    return callbacks
+    keeper = BestAndLast(folder, monitor, settings.checkpoint_every_steps)
+    # What is saved of a step is what all callbacks before these two made of it.
+    return [*callbacks, Progress(monitor, settings.log_every_steps), StopWhenTold(keeper), keeper]
 
 
 @contextmanager

@@ -36,9 +36,11 @@ def train_detector(
 
     start = _in_project(train.start_from)
     splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
-    data = fingerprint(
-        [[histograms.identity(keys), labelled_frames.identity(keys)] for keys in splits.values()]
-    )
+    stores = histograms, labelled_frames
+    dated = [[store.identity(keys) for store in stores] for keys in splits.values()]
+    content = [[store.content(keys) for store in stores] for keys in splits.values()]
+    known = dated if any(None in of_split for of_split in content) else content
+    data = fingerprint(known)
     job = Job(
         representations=histograms.root.absolute(),
         representation=histograms.representation_name,
@@ -54,10 +56,27 @@ def train_detector(
         settings=train.model_copy(update={"start_from": start and str(start)}),
     )
     weights = file_digest(start) if start else ""
-    learnt = [data, dataset.detected_classes, detector, train.outcome(), weights]
-    work_dir = training_folder / fingerprint(learnt)
+    how = [dataset.detected_classes, detector, train.outcome(), weights]
+    names = [fingerprint([of, *how]) for of in (data, fingerprint(dated))]
+    work_dir = _continued(*(training_folder / name for name in names))
     checkpoint = write_detector(run_job(job, work_dir))
     return checkpoint, pd.read_csv(work_dir / HISTORY)
+
+
+def _continued(folder: Path, former: Path) -> Path:
+    """Folder of a training, which may so far have only the name that dates of its data gave it.
+
+    It then gets its own name as well, by which it is found when dates have changed.
+    """
+    if folder.is_symlink() and not folder.exists():  # what it led to was deleted
+        folder.unlink()
+    if folder.exists() or not former.is_dir():
+        return folder
+    try:
+        folder.symlink_to(former.name, target_is_directory=True)
+    except OSError:  # some file systems have no links
+        return former
+    return folder
 
 
 def _in_project(path: str | None) -> Path | None:

@@ -1,0 +1,93 @@
+"""One run at a time for everything a run makes: a second one is refused before it computes.
+
+A run has what it writes for itself from before its first node until its end, and shares what it
+reads, so that the detector it trained is the one it predicts with. Locks lie beside the data, in
+hidden files that stay; a lock is what the system knows, not that there is such a file.
+"""
+
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.locks import Need, held
+
+_REMEDY = (
+    "wait until it is done, or give this run folders of its own: `--params results=…` for "
+    "detectors, detections and reports, `--params data=…` for everything"
+)
+
+
+class Locks:
+    """Keeps two runs from writing the same files, or one from writing what the other reads."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()  # one session runs in one thread
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Take all that the run needs, or nothing.
+
+        Raises:
+            BusyError: If another run has some of it.
+            StoreError: If something is to be written where nothing can be.
+        """
+        self._give_back()  # what a run had that was interrupted, of which Kedro tells no hook
+        with ExitStack() as stack:
+            for need in needs(pipeline, catalog):
+                try:
+                    stack.enter_context(held(need, _REMEDY))
+                except OSError as error:
+                    raise StoreError(
+                        f"{need.path} cannot be written to ({error}): make its folder writable, or "
+                        "choose another one by `--params results=…` or `--params data=…`"
+                    ) from error
+            self._of_thread.held = stack.pop_all()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Give everything back."""
+        self._give_back()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Give everything back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        getattr(self._of_thread, "held", ExitStack()).close()
+
+
+def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Need]:
+    """What a run writes, and what it reads that another run may write, in the order to lock it.
+
+    All runs lock in the same order: of two that begin at once, one gets everything.
+    """
+    made = {name for each in pipelines.values() for name in each.all_outputs()}
+    outputs = pipeline.all_outputs()
+    written = _paths(outputs, catalog, "_filepath", "_path")
+    read = _paths((pipeline.inputs() & made) - outputs, catalog, "_source", "_filepath", "_path")
+    return sorted(
+        [Need(path) for path in written] + [Need(path, shared=True) for path in read - written],
+        key=lambda need: str(need.path),
+    )
+
+
+def _paths(names: Iterable[str], catalog: CatalogProtocol[Any, Any], *attributes: str) -> set[Path]:
+    """Files and folders of datasets on this machine, by the first attribute that a dataset has."""
+    paths = set()
+    for name in names:
+        dataset = catalog.get(name)
+        found = next(
+            (getattr(dataset, each) for each in attributes if hasattr(dataset, each)), None
+        )
+        if found is not None and getattr(dataset, "_protocol", "file") == "file":
+            paths.add(Path(found).resolve())
+    return paths
