@@ -8,7 +8,7 @@ from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.events.scene.settings import SceneRecordingsSettings, SceneSettings
 
-RECIPE = 4
+RECIPE = 5
 """Raised whenever the same settings and seed come to mean other events or boxes."""
 
 

@@ -22,8 +22,8 @@ from etram_pipeline.events.scene.sprites import Sprite, draw_sprite
 from etram_pipeline.events.scene.street import paint_street
 from etram_pipeline.events.scene.traffic import RoadUser, plan_lanes, plan_traffic
 
-LABEL_HZ = 30
-"""Labelled frames per second, as in eTraM."""
+LABEL_HZ = 20
+"""Labelled frames per second: one for every window of 50 ms, so that each of them teaches."""
 
 _SLAB_STEPS = 16
 _BANDS = 8
