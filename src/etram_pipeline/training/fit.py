@@ -83,7 +83,8 @@ def fit(
         SystemExit: With a code that is not 0, on SIGTERM; call again to continue.
     """
     # Processes that train together are one training: the first of them locks for all.
-    with only_training(work_dir) if rank_zero_only.rank == 0 else nullcontext():
+    is_first = getattr(rank_zero_only, "rank", 0) == 0
+    with only_training(work_dir) if is_first else nullcontext():
         return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
 
 
