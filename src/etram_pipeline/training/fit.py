@@ -84,16 +84,11 @@ def fit(
         KeyboardInterrupt: If interrupted; call again to continue.
         SystemExit: With a code that is not 0, on SIGTERM; call again to continue.
     """
-<<<<<<< HEAD
     # Processes that train together are one training: the first of them locks for all. What a
     # scheduler has left in the environment gives a single process a rank, too.
     is_alone = settings.devices * settings.num_nodes == 1
-    with only_training(work_dir) if is_alone or rank_zero_only.rank == 0 else nullcontext():
-=======
-    # Processes that train together are one training: the first of them locks for all.
-    is_first = getattr(rank_zero_only, "rank", 0) == 0
+    is_first = is_alone or getattr(rank_zero_only, "rank", 0) == 0
     with only_training(work_dir) if is_first else nullcontext():
->>>>>>> locks
         return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
 
 
