@@ -240,3 +240,11 @@ def test_every_preset_trains_and_its_checkpoint_comes_back(
         first, second = (found.detector(frames)[0] for found in (read, again))
     assert torch.equal(first, second)
     assert torch.isfinite(first).all()
+
+
+def test_etram_trains_as_rvt_does_whatever_the_scene_needs(session: OpenSession) -> None:
+    found = parameters_of(session, "etram", None)["train"]
+    reference = TrainSettings()
+    for name in ("stream_augmentation", "random_augmentation", "sampling", "clip_length", "lanes"):
+        assert getattr(found, name) == getattr(reference, name), name
+    assert parameters_of(session, "etram", None)["labels"].frame_interval_ms == 100
