@@ -47,7 +47,7 @@ def main() -> None:
         print(f"{share_of_waiting(arguments):.1%} of the time is spent waiting for clips")
         return
     print(
-        "size  windows  way                              times as fast (CPU time)  s/step"
+        f"size  windows  {'way':62} times as fast (CPU time)  s/step"
         "  CPU s/step  images/s  peak MB (of plain)"
     )
     for size, windows in product(arguments.sizes, arguments.windows):
@@ -105,6 +105,11 @@ def cases(size: str, windows: int, arguments: argparse.Namespace) -> Iterator[Ca
                 yield replace(usual, compiled=True)
             if arguments.recompute:
                 yield replace(usual, recomputed=True)
+        if arguments.device == "cpu" and arguments.threads > 1:
+            beside = replace(plain, way="auto", precision=precision)
+            yield replace(beside, threads=arguments.threads - 1, reading="process")
+            yield replace(beside, reading="process")
+            yield replace(beside, reading="thread")
 
 
 def compare(to_measure: list[Case], repetitions: int) -> dict[Case, list[Measurement]]:
@@ -154,7 +159,7 @@ def report(found: dict[Case, list[Measurement]]) -> None:
         memory = peak / median(m.peak_megabytes for m in plain)
         images = case.windows * case.lanes / seconds
         print(
-            f"{case.size:5} {case.windows:7}  {describe(case):32} {ratio:13.2f} ({cpu_ratio:8.2f}) "
+            f"{case.size:5} {case.windows:7}  {describe(case):62} {ratio:13.2f} ({cpu_ratio:8.2f}) "
             f"{seconds:7.3f} {cpu_seconds:11.3f} {images:9.1f} {peak:8.0f} ({memory:8.2f})",
             flush=True,
         )
@@ -166,6 +171,8 @@ def report(found: dict[Case, list[Measurement]]) -> None:
 def describe(case: Case) -> str:
     """Name of the way to train."""
     extras = [", compiled"] * case.compiled + [", recomputed"] * case.recomputed
+    if case.reading != "none":
+        extras.append(f", {case.threads} threads beside a {case.reading} that reads")
     order = case.way if case.way == "plain" else f"engine, {case.way}"
     return f"{order}, {case.precision}{''.join(extras)}"
 

@@ -3,25 +3,30 @@
 Alone in its process, a measurement's peak of memory is its own.
 """
 
+import itertools
 import json
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from benchmarks.plain import plain_losses
 from benchmarks.time_by_part import TimeByPart
+from numcodecs import blosc
 from omegaconf import OmegaConf
+from torch.utils.data import DataLoader, Dataset
+from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.execution import Execution
+from etram_pipeline.training.loading import Loader
 from etram_pipeline.training.optimizer import build_optimizer
 from etram_pipeline.training.predict import arithmetic
 from etram_pipeline.training.settings import OptimizerSettings
@@ -34,12 +39,17 @@ FILLED = 0.05
 WARM_UP = 2
 """Steps not counted: they also choose algorithms and fill caches."""
 
-Way = Literal["plain", "steps", "stages"]
+Way = Literal["plain", "steps", "stages", "auto"]
+Reading = Literal["none", "thread", "process"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What to measure; `way` is the plain execution, or the engine's in one of its orders."""
+    """What to measure.
+
+    `way` is the plain execution, or the engine's in one of its orders; `reading` says what
+    decompresses the next batches meanwhile.
+    """
 
     size: str
     windows: int
@@ -54,6 +64,7 @@ class Case:
     threads: int
     steps: int
     profiled: bool = False
+    reading: Reading = "none"
 
 
 @dataclass(frozen=True)
@@ -111,16 +122,18 @@ def make_step(case: Case, detector: rvt.RVT, batch: SequenceBatch) -> Step:
             Execution(order=case.way, compile=case.compiled, checkpoint_activations=case.recomputed)
         )
     state: State = ()
+    read = batches(batch, case)
 
-    def losses_of(before: State) -> tuple[Losses, State]:
+    def losses_of(clip: SequenceBatch, before: State) -> tuple[Losses, State]:
         if case.way == "plain":
-            return plain_losses(detector, batch, before)
-        return detector.losses(batch, before)
+            return plain_losses(detector, clip, before)
+        return detector.losses(clip, before)
 
     def step() -> dict[str, float]:
         nonlocal state
+        clip = next(read)
         with arithmetic(torch.device(case.device), case.precision):
-            losses, state = losses_of(tuple(memory.detach() for memory in state))
+            losses, state = losses_of(clip, tuple(memory.detach() for memory in state))
         with torch.profiler.record_function("part:loss"):
             total = torch.stack([v for k, v in losses.items() if not k.startswith("num_")]).sum()
         total.backward()
@@ -131,6 +144,35 @@ def make_step(case: Case, detector: rvt.RVT, batch: SequenceBatch) -> Step:
         return {name: loss.detach().item() for name, loss in losses.items()}
 
     return step
+
+
+class CompressedBatch(Dataset[Any]):
+    """A batch whose frames are compressed as a store has them; every item is that batch."""
+
+    def __init__(self, batch: SequenceBatch) -> None:
+        self._batch = batch
+        self._chunks = [
+            blosc.compress(image, b"zstd", 1, blosc.NOSHUFFLE, 2**20)
+            for image in batch.frames.flatten(0, 1).numpy()
+        ]
+
+    @override
+    def __getitem__(self, _index: int) -> SequenceBatch:
+        frames = torch.empty_like(self._batch.frames)
+        blosc.use_threads = False
+        for chunk, image in zip(self._chunks, frames.flatten(0, 1).numpy(), strict=True):
+            blosc.decompress(chunk, image)
+        return replace(self._batch, frames=frames)
+
+
+def batches(batch: SequenceBatch, case: Case) -> Iterator[SequenceBatch]:
+    """The same batch for every step, read beside the computing if the case says so."""
+    if case.reading == "none":
+        return itertools.repeat(batch)
+    workers = 1 if case.reading == "process" else 0
+    steps = range(WARM_UP + case.steps)
+    data = CompressedBatch(batch)
+    return iter(Loader(DataLoader(data, batch_size=None, sampler=steps, num_workers=workers)))
 
 
 def read_preset(size: str) -> rvt.Config:
