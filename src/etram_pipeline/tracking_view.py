@@ -77,7 +77,9 @@ def headline(parameters: Mapping[str, object]) -> list[str]:
     metrics: list[str] = []
     protocols, split = parameters.get("evaluate.protocols"), parameters.get("evaluate.split")
     if isinstance(protocols, list | tuple) and protocols:
-        metrics += [tracked_name(str(split), str(protocols[0]), name) for name in ("AP", "AP_50")]
+        first = protocols[0]
+        protocol = first["name"] if isinstance(first, Mapping) else first
+        metrics += [tracked_name(str(split), str(protocol), name) for name in ("AP", "AP_50")]
     if watched := parameters.get("train.validation.protocol"):
         metrics.append(f"val/{watched}/AP")
     return list(dict.fromkeys(metrics))
