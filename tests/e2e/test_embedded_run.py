@@ -43,7 +43,7 @@ def first_run(project: Path) -> str:
 def test_the_detector_finds_road_users_it_never_saw(project: Path) -> None:
     metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())["etram_8class"]
     assert metrics["protocol"]["class_aware"]
-    assert metrics["overall"]["AP_50"] >= 0.6
+    assert metrics["overall"]["AP_50"] >= 0.8
 
 
 @pytest.mark.usefixtures("first_run")

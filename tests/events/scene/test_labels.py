@@ -86,7 +86,7 @@ def test_boxes_have_the_columns_of_etram(day: Simulated) -> None:
     )
 
 
-def test_boxes_come_thirty_times_a_second(day: Simulated) -> None:
+def test_boxes_come_twenty_times_a_second(day: Simulated) -> None:
     _, boxes = day
     assert np.unique(boxes["t"]).tolist() == [50_000 * n for n in range(1, 11)]
     assert (np.diff(boxes["t"].astype(np.int64)) >= 0).all()
