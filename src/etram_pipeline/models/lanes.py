@@ -5,20 +5,17 @@ something else uses holds up all of them every time. Lanes have nothing to wait 
 other only where their maps come together again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from etram_pipeline.models.detector import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Maps = tuple[Float[Tensor, "T _ _ _ _"], ...]
 """Of some of the lanes, whose number differs from group to group."""
@@ -145,32 +142,35 @@ class _Joined(torch.autograd.Function):
             ],
         )
         ctx.call = None  # what the threads computed is not needed any more
-        found = iter([_sum(parts) for parts in zip(*of_groups, strict=True)])
+        found = iter(_split(sum(of_groups[1:], of_groups[0]), learning))
         return (None, None, *(next(found) if each.requires_grad else None for each in wanted))
 
 
 def _go_back(
     outputs: Sequence[Tensor], gradients: Sequence[Tensor | None], learning: Sequence[Tensor]
-) -> tuple[Tensor | None, ...]:
+) -> Float[Tensor, " values"]:
+    """Gradients of all that learns, one after the other: adding them up is one operation then."""
     pairs = [
         (output, gradient)
         for output, gradient in zip(outputs, gradients, strict=True)
         if gradient is not None and output.requires_grad
     ]
-    if not pairs:
-        return (None,) * len(learning)
-    return torch.autograd.grad(
-        [output for output, _ in pairs], learning, [given for _, given in pairs], allow_unused=True
+    found = torch.autograd.grad(
+        [output for output, _ in pairs],
+        learning,
+        [given for _, given in pairs],
+        allow_unused=True,
+        materialize_grads=True,
     )
+    return torch.cat([gradient.flatten() for gradient in found])
 
 
-def _sum(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """In the order of the groups, so that rounding is the same each time."""
-    total: Tensor | None = None
-    for part in parts:
-        if part is not None:
-            total = part if total is None else total + part
-    return total
+def _split(
+    values: Float[Tensor, " values"], like: Sequence[Tensor]
+) -> Iterator[Float[Tensor, "..."]]:
+    """The parts of `values`, each of the shape of one of `like`."""
+    parts = values.split([each.numel() for each in like])
+    return (part.view_as(each) for part, each in zip(parts, like, strict=True))
 
 
 def _detached(found: tuple[Maps, State]) -> tuple[Maps, State]:
@@ -207,7 +207,7 @@ class _Mode:
             return function(*arguments)
 
     @contextmanager
-    def _entered(self) -> "Iterator[None]":
+    def _entered(self) -> Iterator[None]:
         with ExitStack() as modes:
             modes.enter_context(torch.inference_mode(self._is_inference))
             modes.enter_context(torch.set_grad_enabled(self._with_gradient))
