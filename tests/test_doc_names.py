@@ -1,0 +1,280 @@
+"""What pages call something by is what code and configuration call it by."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.project import configure_project, pipelines
+from tests import source
+from tests.conftest import PROJECT
+from tests.pages import PAGES, blocks, prose, spans, text_of
+
+from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.core.component import kinds
+from etram_pipeline.evaluation.detections import DETECTION_DTYPE
+from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.protocols import NAMED
+from etram_pipeline.labels.table import LABEL_DTYPE
+from etram_pipeline.settings import CONFIG_LOADER_ARGS
+
+OF_OTHERS = frozenset(
+    # of file formats, whose words are compared in lower case or put together here
+    "AER DAT4 RAW Data Height Width containing system_ID t_ms t_ns t_s ds2_nearest "
+    # of the metrics and losses, which are put together
+    "AR_1 AR_10 AR_100 AR_L AR_M AR_S num_small_foreground small_iou "
+    # of eTraM's download, of RVT and its forks
+    "3_class Eight_class_annotations eight_class_annotations_ HDF5 gen4_class_labels "
+    "data_baseline train_h5_1 train_h5_2 etram_cls8_sample rvt_eTram evaluate_list "
+    "C3_n2 C3_p2 bu_conv3 reduce_conv2 mdl torchvision CocoDetection "
+    # of Dask, MLflow, Kedro and the system
+    "PBSCluster SGECluster LSFCluster bokeh interface scheduler_options squeue srun flock "
+    "MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN Columns "
+    "ipython registry bash pre commit lint imports api_key secret credential".split()
+)
+"""Names that this project does not give."""
+
+EXAMPLES = re.compile(
+    r"(train|val|test)_(day|night)_\d{4}|street\w*|3f9a1c|baseline|trailer|https|host|1280x720|"
+    r"_(us|px|hz)|instances_train|exported|Source"
+)
+"""Names that a user gives, and endings of names."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _project() -> None:
+    configure_project("etram_pipeline")
+
+
+@cache
+def own_words() -> frozenset[str]:
+    """Names in files that pages have the reader write."""
+    written = [block for page in PAGES for kind in ("python", "yaml") for block in blocks(page, kind)]
+    words = (source.words_of(block.path) | source.words_of(block.code) for block in written)
+    return frozenset().union(*words)
+
+
+def messages() -> list[str]:
+    """Messages that the pages of remedies explain."""
+    page = text_of("docs/troubleshooting.md")
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    cells += re.findall(r"\*\*(`[^*]*)\*\*", page)
+    quoted = [" ".join(span.split()) for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+    return [span for span in quoted if " " in span]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_in_the_text_are_used_by_the_code(page: str) -> None:
+    known = source.names() | own_words() | OF_OTHERS
+    told = {word for message in messages() for word in source.words_of(message)}
+    unknown = {
+        word: span
+        for span in spans(page)
+        if " must be " not in span
+        for word in source.words_of(span) - known - told
+        if not EXAMPLES.fullmatch(word)
+    }
+    assert unknown == {}
+
+
+@pytest.mark.parametrize("message", messages())
+def test_messages_that_are_explained_are_given(message: str) -> None:
+    named = re.fullmatch(r"unknown (\w+) …", message)
+    assert source.refuses_unknown(named[1]) if named else source.says(message)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_and_folders_that_pages_name_exist(page: str) -> None:
+    """Those that a run leaves are looked for elsewhere; patterns stand for several files."""
+    written = {block.path for each in PAGES for block in (*blocks(each, "python"), *blocks(each, "yaml"))}
+    written |= {str(folder) for path in written for folder in Path(path).parents}
+    top = r"(?:src|conf|docs|tests|benchmarks|notebooks|\.ci)(?:/[\w./-]*)?"
+    named = [span for span in spans(page) if re.fullmatch(rf"{top}|[\w./-]+\.(?:py|ya?ml|ipynb)", span)]
+    for block in blocks(page, "bash"):
+        named += re.findall(r"(?<=\s)(?:tests|benchmarks|conf)/[\w./-]+", block.code)
+    others = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "data.yaml"}
+    for name in {name.rstrip("/") for name in named} - others:
+        assert name in written or any(
+            path == name or path.endswith(f"/{name}") for path in source.files()
+        ), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_modules_and_classes_that_pages_name_exist(page: str) -> None:
+    for span in spans(page):
+        if re.fullmatch(r"(etram_pipeline|core|models|events)(\.\w+)+", span) and span.count(".") > 1:
+            dotted = f"etram_pipeline.{span.removeprefix('etram_pipeline.')}"
+            module, _, name = dotted.rpartition(".")
+            assert hasattr(import_module(module), name) or import_module(dotted)
+    for name, file in re.findall(r"`(\w+)`(?: and `\w+`)? (?:in|of) `([\w/.]+\.py)`", prose(page)):
+        assert any(path.endswith(file) for path in source.defined_in().get(name, ())), (name, file)
+
+
+def catalogs() -> Iterator[tuple[str, str, bool]]:
+    """Name and place of each dataset below the folder of data, and whether that is a folder."""
+    options: dict[str, Any] = CONFIG_LOADER_ARGS
+    for env, root, params in (
+        ("local", "data/", {}),
+        ("etram", "data/etram/", {}),
+        ("recording", "data/recording/", {"recording": "street.raw"}),
+    ):
+        loader = ConfigLoader(str(PROJECT / "conf"), env, params, **options)
+        for name, entry in loader["catalog"].items():
+            if place := entry.get("filepath") or entry.get("path"):
+                place = re.sub(r"-[0-9a-f]{6}/", "-3f9a1c/", f"{place}/").rstrip("/")
+                below = place.removeprefix(root).removeprefix("data/")
+                yield name, below.replace("/{name}.png", ""), "path" in entry
+
+
+def test_files_that_pages_say_a_run_leaves_are_those_of_the_catalog() -> None:
+    places = {place: is_folder for _, place, is_folder in catalogs()}
+    for page in PAGES:
+        for block in blocks(page, "yaml"):
+            places |= dict.fromkeys(re.findall(r"path: data/(\S+)", block.code), True)
+    known = {str(parent) for place in places for parent in (Path(place), *Path(place).parents)}
+    folders = tuple(f"{place}/" for place, is_folder in places.items() if is_folder)
+    for page in PAGES:
+        text = page_with_whole_paths(page)
+        for path in re.findall(r"(?<![\w/])(?:data/(?:\w+/)?)?(0\d_\w+(?:/[\w.<>-]*)*)", text):
+            path = path.rstrip("/.")
+            assert path in known or path.startswith(folders), f"{page}: {path}"
+
+
+def page_with_whole_paths(page: str) -> str:
+    """A page in which the second file of a cell also has its folder: `a/b.html`, `c.csv`."""
+    cells = r"`((?:0\d_\w+/)+)([\w.-]+)`, `([\w.-]+)`"
+    return re.sub(cells, r"`\1\2`, `\1\3`", text_of(page))
+
+
+def test_the_table_of_files_lists_all_that_a_run_leaves() -> None:
+    table = page_with_whole_paths("docs/getting-started.md")
+    elsewhere = text_of("docs/export.md")
+    for name, place, _ in catalogs():
+        if not name.startswith("_") and "street" not in place and not place.startswith("01_raw"):
+            pages = elsewhere if name == "exported_dataset" else table
+            assert place in pages, (name, place)
+
+
+def test_other_files_that_a_run_leaves_are_named_as_the_code_names_them() -> None:
+    suffixes = "csv|json|html|mp4|ckpt|log|db|txt|npy|npz|h5|parquet|png"
+    configured = "\n".join(path.read_text() for path in (PROJECT / "conf").rglob("*.yml"))
+    of_users = r"(street|rvt-[bt]|for_rvt|named|a,b|window|test_day_0001|recording|instances_<split>)\."
+    for page in PAGES:
+        in_text = [name for span in spans(page) for name in re.findall(rf"[\w.<>/,-]+\.(?:{suffixes})\b", span)]
+        in_trees = re.findall(rf"[\w.<>-]+\.(?:{suffixes})\b", "".join(b.code for b in blocks(page, "")))
+        for path in {*in_text, *in_trees}:
+            name = re.sub(r"<\w+>|(train|val|test)_(day|night)_\d{4}", "", path.rsplit("/", 1)[-1])
+            if re.match(of_users, name) or not name.strip("_.").rpartition(".")[0]:
+                continue
+            said = any(name in text for text in source.texts())
+            assert said or name in configured or name in own_words(), f"{page}: {path}"
+
+
+def column(page: str, first: str, index: int = 0) -> list[str]:
+    """Code in a column of the table whose first heading is `first`."""
+    rows = re.search(rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.M)
+    assert rows, first
+    cells = [row.split(" | ")[index] for row in rows[1].splitlines()]
+    return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_pipeline_is_in_the_readme() -> None:
+    tables = [*column("README.md", "pipeline"), *column("README.md", "pipeline does")]
+    assert sorted(tables) == sorted(set(pipelines) - {"__default__"})
+
+
+def test_every_parameter_is_in_the_table() -> None:
+    options: dict[str, Any] = CONFIG_LOADER_ARGS
+    parameters = ConfigLoader(str(PROJECT / "conf"), "local", {}, **options)["parameters"]
+    assert sorted(column("docs/configuration.md", "key")) == sorted(parameters)
+
+
+def test_every_environment_is_listed() -> None:
+    folders = {path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()}
+    (tree,) = [block.code for block in blocks("docs/configuration.md", "") if "conf/base" in block.code]
+    assert set(re.findall(r"^conf/(\w+)/", tree, re.MULTILINE)) == folders
+    (map_line,) = re.findall(r"^conf/ +(.*)$", text_of("README.md"), re.MULTILINE)
+    assert set(re.findall(r"\b(?:base|etram|recording|dask|slurm|presets|local)\b", map_line)) == folders
+
+
+FAMILIES = (
+    ("docs/clusters.md", "executor", "sequences.executors", {"slurm"}, set()),
+    ("docs/variants.md", "`cell.kind`", "models.cells", set(), set()),
+    ("docs/export.md", "`export.picture.kind`", "sequences.export.pictures", set(), set()),
+)
+
+
+@pytest.mark.parametrize(("page", "heading", "package", "more", "fewer"), FAMILIES)
+def test_tables_of_parts_list_every_part(
+    page: str, heading: str, package: str, more: set[str], fewer: set[str]
+) -> None:
+    wanted = set(kinds(f"etram_pipeline.{package}")) | more - fewer
+    assert set(column(page, heading)) >= wanted
+    assert {name for name in column(page, heading) if name.islower() and name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("setting", "package"),
+    [("size_weight", "size_weights"), ("classification", "classification_losses")],
+)
+def test_the_table_of_losses_lists_every_part(setting: str, package: str) -> None:
+    named = [each.split(": ") for each in column("docs/variants.md", "setting")]
+    listed = [kind for name, kind in named if name == setting]
+    assert sorted([*listed, *(["uniform"] if setting == "size_weight" else [])]) == kinds(
+        f"etram_pipeline.models.{package}"
+    )
+
+
+def test_the_changelog_lists_the_label_filters_and_protocols() -> None:
+    named = set(spans("CHANGELOG.md"))
+    assert set(kinds("etram_pipeline.labels.filters")) <= named
+    assert set(NAMED) <= named
+
+
+def test_the_table_of_protocols_says_what_they_are() -> None:
+    rows = [line for line in text_of("docs/evaluation.md").splitlines() if line.startswith("| ")]
+    heading = re.findall(r"`(\w+)`", rows[0])
+    cells = {row.split(" | ")[0].strip("| "): row.strip("| ").split(" | ")[1:] for row in rows[1:8]}
+    assert heading == list(NAMED)
+    for index, protocol in enumerate(NAMED.values()):
+        values = {name: row[index] for name, row in cells.items()}
+        assert values["px of the grid per px of the sensor"] == f"{protocol_scale(protocol):g}"
+        sides = [protocol.min_side_px, protocol.min_diagonal_px]
+        told = ", ".join(f"{side:g}" for side in sides) if any(sides) else "none"
+        assert values["least side, diagonal (grid px)"] == told
+        assert values["tolerance in time"].startswith(f"{protocol.tolerance_us // 1000} ms")
+        ranked = {"joint": "objectness × class", "class": "class"}[protocol.ranking]
+        assert values["ranked by"] == ranked
+        counts = protocol.min_time_us == 0
+        assert values["boxes up to 0.5 s"] == ("count" if counts else "do not")
+
+
+def protocol_scale(protocol: Any) -> float:
+    return float(protocol.scale)
+
+
+def test_the_columns_of_labels_and_detections_are_those_stored() -> None:
+    labels = column("docs/data-formats.md", "column")
+    assert labels == list(LABEL_DTYPE.names or ())
+    page = text_of("docs/data-formats.md").partition("## Detections")[2].partition("## Checkpoints")[0]
+    named = [name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(named) == sorted(DETECTION_DTYPE.names or ())
+
+
+def test_the_keys_of_metrics_are_those_written() -> None:
+    page = text_of("docs/data-formats.md").partition("## Metrics")[2]
+    named = [name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(named) == sorted(Metrics.model_fields)
+
+
+def test_the_map_of_the_code_shows_every_package() -> None:
+    (tree,) = [block.code for block in blocks("README.md", "") if "src/etram_pipeline/" in block.code]
+    package = PROJECT / "src" / "etram_pipeline"
+    shown = set(re.findall(r"[\w.]+(?=/? )", re.sub(r" {2,}\S.*", " ", tree, flags=re.MULTILINE)))
+    folders = {path.name for path in package.iterdir() if (path / "__init__.py").exists()}
+    assert folders <= shown
+    for name in re.findall(r"^[├└]── ([\w./]+)", tree, re.MULTILINE):
+        assert (package / name).exists(), name
