@@ -55,12 +55,13 @@ def names() -> frozenset[str]:
 
 @cache
 def defined_in() -> dict[str, set[str]]:
-    """Files of the package that define a class or a function, by its name."""
+    """Files of the package that define a class, a function or a typed constant, by its name."""
     found: dict[str, set[str]] = {}
     for path in (PROJECT / "src").rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                found.setdefault(node.name, set()).add(str(path))
+            name = getattr(node, "name", None) or getattr(getattr(node, "target", None), "id", None)
+            if name:
+                found.setdefault(name, set()).add(str(path))
     return found
 
 

@@ -19,6 +19,7 @@ from etram_pipeline.evaluation.detections import DETECTION_DTYPE
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.labels.table import LABEL_DTYPE
+from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
 OF_OTHERS = frozenset(
@@ -161,29 +162,28 @@ def test_the_table_of_files_lists_all_that_a_run_leaves() -> None:
 def test_other_files_that_a_run_leaves_are_named_as_the_code_names_them() -> None:
     suffixes = "csv|json|html|mp4|ckpt|log|db|txt|npy|npz|h5|parquet|png"
     configured = "\n".join(path.read_text() for path in (PROJECT / "conf").rglob("*.yml"))
-    of_users = r"(street|rvt-[bt]|for_rvt|named|a,b|window|test_day_0001|recording|instances_<split>)\."
+    indices = [f"{product}.index.json" for product in (LABELS, REPRESENTATIONS)]
+    of_users = r"(train|val|test|street|rvt-[bt]|for_rvt|named|a,b|window|test_day_0001|recording|instances_<split>)\."
     for page in PAGES:
         in_text = [name for span in spans(page) for name in re.findall(rf"[\w.<>/,-]+\.(?:{suffixes})\b", span)]
         in_trees = re.findall(rf"[\w.<>-]+\.(?:{suffixes})\b", "".join(b.code for b in blocks(page, "")))
         for path in {*in_text, *in_trees}:
             name = re.sub(r"<\w+>|(train|val|test)_(day|night)_\d{4}", "", path.rsplit("/", 1)[-1])
-            if re.match(of_users, name) or not name.strip("_.").rpartition(".")[0]:
+            if re.match(of_users, path.rsplit("/", 1)[-1]) or not name.strip("_.").rpartition(".")[0]:
                 continue
             said = any(name in text for text in source.texts())
-            assert said or name in configured or name in own_words(), f"{page}: {path}"
+            assert said or name in configured or name in indices, f"{page}: {path}"
 
 
-def column(page: str, first: str, index: int = 0) -> list[str]:
-    """Code in a column of the table whose first heading is `first`."""
-    rows = re.search(rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.M)
-    assert rows, first
-    cells = [row.split(" | ")[index] for row in rows[1].splitlines()]
+def column(page: str, first: str) -> list[str]:
+    """Code in the first column of the tables whose first heading is `first`."""
+    tables = re.findall(rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.M)
+    cells = [row.split(" | ")[0] for table in tables for row in table.splitlines()]
     return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
 
 
 def test_every_pipeline_is_in_the_readme() -> None:
-    tables = [*column("README.md", "pipeline"), *column("README.md", "pipeline does")]
-    assert sorted(tables) == sorted(set(pipelines) - {"__default__"})
+    assert sorted(column("README.md", "pipeline")) == sorted(set(pipelines) - {"__default__"})
 
 
 def test_every_parameter_is_in_the_table() -> None:
@@ -241,33 +241,34 @@ def test_the_table_of_protocols_says_what_they_are() -> None:
     assert heading == list(NAMED)
     for index, protocol in enumerate(NAMED.values()):
         values = {name: row[index] for name, row in cells.items()}
-        assert values["px of the grid per px of the sensor"] == f"{protocol_scale(protocol):g}"
+        assert values["px of the grid per px of the sensor"] == f"{protocol.pixel_scale:g}"
         sides = [protocol.min_side_px, protocol.min_diagonal_px]
         told = ", ".join(f"{side:g}" for side in sides) if any(sides) else "none"
         assert values["least side, diagonal (grid px)"] == told
         assert values["tolerance in time"].startswith(f"{protocol.tolerance_us // 1000} ms")
         ranked = {"joint": "objectness × class", "class": "class"}[protocol.ranking]
         assert values["ranked by"] == ranked
-        counts = protocol.min_time_us == 0
-        assert values["boxes up to 0.5 s"] == ("count" if counts else "do not")
-
-
-def protocol_scale(protocol: Any) -> float:
-    return float(protocol.scale)
+        counted = {-1: "count", 500_000: "do not"}[protocol.start_us]
+        assert values["boxes up to 0.5 s"] == counted
+        if protocol.class_names and not protocol.class_groups and protocol.classes_by == "name":
+            assert str(len(protocol.class_names)) in values["classes"]
+        assert ("as one" in values["overall AP"]) is not protocol.class_aware
 
 
 def test_the_columns_of_labels_and_detections_are_those_stored() -> None:
-    labels = column("docs/data-formats.md", "column")
-    assert labels == list(LABEL_DTYPE.names or ())
-    page = text_of("docs/data-formats.md").partition("## Detections")[2].partition("## Checkpoints")[0]
-    named = [name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]
-    assert sorted(named) == sorted(DETECTION_DTYPE.names or ())
+    assert sorted(first_column("Labels")) == sorted(LABEL_DTYPE.names or ())
+    assert sorted(first_column("Detections")) == sorted(DETECTION_DTYPE.names or ())
 
 
 def test_the_keys_of_metrics_are_those_written() -> None:
-    page = text_of("docs/data-formats.md").partition("## Metrics")[2]
-    named = [name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]
-    assert sorted(named) == sorted(Metrics.model_fields)
+    assert sorted(first_column("Metrics")) == sorted(Metrics.model_fields)
+
+
+def first_column(section: str) -> list[str]:
+    """Names in the first column of the tables of a section."""
+    text = text_of("docs/data-formats.md").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
 def test_the_map_of_the_code_shows_every_package() -> None:
