@@ -89,8 +89,7 @@ def _strings(tree: ast.Module) -> Iterator[str]:
             parts = (getattr(part, "value", VALUE) for part in node.values)
             yield "".join(part if isinstance(part, str) else VALUE for part in parts)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node not in docstrings:
-                yield node.value
+            yield from () if node in docstrings else (node.value,)
 
 
 def suffix_of(name: str) -> str:

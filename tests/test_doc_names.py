@@ -1,10 +1,9 @@
 """What pages call something by is what code and configuration call it by."""
 
 import re
-from collections.abc import Iterator
+import tomllib
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,22 +18,25 @@ from etram_pipeline.evaluation.detections import DETECTION_DTYPE
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
 OF_OTHERS = frozenset(
-    # of file formats, whose words are compared in lower case or put together here
-    "AER DAT4 RAW Data Height Width containing system_ID t_ms t_ns t_s ds2_nearest "
-    # of the metrics and losses, which are put together
-    "AR_1 AR_10 AR_100 AR_L AR_M AR_S num_small_foreground small_iou "
-    # of eTraM's download, of RVT and its forks
-    "3_class Eight_class_annotations eight_class_annotations_ HDF5 gen4_class_labels "
-    "data_baseline train_h5_1 train_h5_2 etram_cls8_sample rvt_eTram evaluate_list "
-    "C3_n2 C3_p2 bu_conv3 reduce_conv2 mdl torchvision CocoDetection "
-    # of Dask, MLflow, Kedro and the system
-    "PBSCluster SGECluster LSFCluster bokeh interface scheduler_options squeue srun flock "
-    "MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN Columns "
-    "ipython registry bash pre commit lint imports api_key secret credential".split()
+    {
+        # of file formats, whose words are compared in lower case or put together here
+        *("AER", "DAT4", "RAW", "Data", "Height", "Width", "containing", "system_ID"),
+        *("t_ms", "t_ns", "t_s", "ds2_nearest"),
+        # of metrics and losses, which are put together
+        *("AR_1", "AR_10", "AR_100", "AR_L", "AR_M", "AR_S", "num_small_foreground", "small_iou"),
+        # of eTraM's download, of RVT and its forks
+        *("3_class", "Eight_class_annotations", "eight_class_annotations_", "HDF5"),
+        *("gen4_class_labels", "data_baseline", "train_h5_1", "train_h5_2", "etram_cls8_sample"),
+        *("rvt_eTram", "evaluate_list", "C3_n2", "C3_p2", "bu_conv3", "reduce_conv2", "mdl"),
+        # of PyTorch, Dask, MLflow, Kedro and the system
+        *("torchvision", "CocoDetection", "PBSCluster", "SGECluster", "LSFCluster", "bokeh"),
+        *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
+        *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
+        *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),
+    }
 )
 """Names that this project does not give."""
 
@@ -53,7 +55,9 @@ def _project() -> None:
 @cache
 def own_words() -> frozenset[str]:
     """Names in files that pages have the reader write."""
-    written = [block for page in PAGES for kind in ("python", "yaml") for block in blocks(page, kind)]
+    written = [
+        block for page in PAGES for kind in ("python", "yaml") for block in blocks(page, kind)
+    ]
     words = (source.words_of(block.path) | source.words_of(block.code) for block in written)
     return frozenset().union(*words)
 
@@ -88,25 +92,12 @@ def test_messages_that_are_explained_are_given(message: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_files_and_folders_that_pages_name_exist(page: str) -> None:
-    """Those that a run leaves are looked for elsewhere; patterns stand for several files."""
-    written = {block.path for each in PAGES for block in (*blocks(each, "python"), *blocks(each, "yaml"))}
-    written |= {str(folder) for path in written for folder in Path(path).parents}
-    top = r"(?:src|conf|docs|tests|benchmarks|notebooks|\.ci)(?:/[\w./-]*)?"
-    named = [span for span in spans(page) if re.fullmatch(rf"{top}|[\w./-]+\.(?:py|ya?ml|ipynb)", span)]
-    for block in blocks(page, "bash"):
-        named += re.findall(r"(?<=\s)(?:tests|benchmarks|conf)/[\w./-]+", block.code)
-    others = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "data.yaml"}
-    for name in {name.rstrip("/") for name in named} - others:
-        assert name in written or any(
-            path == name or path.endswith(f"/{name}") for path in source.files()
-        ), name
-
-
-@pytest.mark.parametrize("page", PAGES)
 def test_modules_and_classes_that_pages_name_exist(page: str) -> None:
     for span in spans(page):
-        if re.fullmatch(r"(etram_pipeline|core|models|events)(\.\w+)+", span) and span.count(".") > 1:
+        if (
+            re.fullmatch(r"(etram_pipeline|core|models|events)(\.\w+)+", span)
+            and span.count(".") > 1
+        ):
             dotted = f"etram_pipeline.{span.removeprefix('etram_pipeline.')}"
             module, _, name = dotted.rpartition(".")
             assert hasattr(import_module(module), name) or import_module(dotted)
@@ -114,70 +105,11 @@ def test_modules_and_classes_that_pages_name_exist(page: str) -> None:
         assert any(path.endswith(file) for path in source.defined_in().get(name, ())), (name, file)
 
 
-def catalogs() -> Iterator[tuple[str, str, bool]]:
-    """Name and place of each dataset below the folder of data, and whether that is a folder."""
-    options: dict[str, Any] = CONFIG_LOADER_ARGS
-    for env, root, params in (
-        ("local", "data/", {}),
-        ("etram", "data/etram/", {}),
-        ("recording", "data/recording/", {"recording": "street.raw"}),
-    ):
-        loader = ConfigLoader(str(PROJECT / "conf"), env, params, **options)
-        for name, entry in loader["catalog"].items():
-            if place := entry.get("filepath") or entry.get("path"):
-                place = re.sub(r"-[0-9a-f]{6}/", "-3f9a1c/", f"{place}/").rstrip("/")
-                below = place.removeprefix(root).removeprefix("data/")
-                yield name, below.replace("/{name}.png", ""), "path" in entry
-
-
-def test_files_that_pages_say_a_run_leaves_are_those_of_the_catalog() -> None:
-    places = {place: is_folder for _, place, is_folder in catalogs()}
-    for page in PAGES:
-        for block in blocks(page, "yaml"):
-            places |= dict.fromkeys(re.findall(r"path: data/(\S+)", block.code), True)
-    known = {str(parent) for place in places for parent in (Path(place), *Path(place).parents)}
-    folders = tuple(f"{place}/" for place, is_folder in places.items() if is_folder)
-    for page in PAGES:
-        text = page_with_whole_paths(page)
-        for path in re.findall(r"(?<![\w/])(?:data/(?:\w+/)?)?(0\d_\w+(?:/[\w.<>-]*)*)", text):
-            path = path.rstrip("/.")
-            assert path in known or path.startswith(folders), f"{page}: {path}"
-
-
-def page_with_whole_paths(page: str) -> str:
-    """A page in which the second file of a cell also has its folder: `a/b.html`, `c.csv`."""
-    cells = r"`((?:0\d_\w+/)+)([\w.-]+)`, `([\w.-]+)`"
-    return re.sub(cells, r"`\1\2`, `\1\3`", text_of(page))
-
-
-def test_the_table_of_files_lists_all_that_a_run_leaves() -> None:
-    table = page_with_whole_paths("docs/getting-started.md")
-    elsewhere = text_of("docs/export.md")
-    for name, place, _ in catalogs():
-        if not name.startswith("_") and "street" not in place and not place.startswith("01_raw"):
-            pages = elsewhere if name == "exported_dataset" else table
-            assert place in pages, (name, place)
-
-
-def test_other_files_that_a_run_leaves_are_named_as_the_code_names_them() -> None:
-    suffixes = "csv|json|html|mp4|ckpt|log|db|txt|npy|npz|h5|parquet|png"
-    configured = "\n".join(path.read_text() for path in (PROJECT / "conf").rglob("*.yml"))
-    indices = [f"{product}.index.json" for product in (LABELS, REPRESENTATIONS)]
-    of_users = r"(train|val|test|street|rvt-[bt]|for_rvt|named|a,b|window|test_day_0001|recording|instances_<split>)\."
-    for page in PAGES:
-        in_text = [name for span in spans(page) for name in re.findall(rf"[\w.<>/,-]+\.(?:{suffixes})\b", span)]
-        in_trees = re.findall(rf"[\w.<>-]+\.(?:{suffixes})\b", "".join(b.code for b in blocks(page, "")))
-        for path in {*in_text, *in_trees}:
-            name = re.sub(r"<\w+>|(train|val|test)_(day|night)_\d{4}", "", path.rsplit("/", 1)[-1])
-            if re.match(of_users, path.rsplit("/", 1)[-1]) or not name.strip("_.").rpartition(".")[0]:
-                continue
-            said = any(name in text for text in source.texts())
-            assert said or name in configured or name in indices, f"{page}: {path}"
-
-
 def column(page: str, first: str) -> list[str]:
     """Code in the first column of the tables whose first heading is `first`."""
-    tables = re.findall(rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.M)
+    tables = re.findall(
+        rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.MULTILINE
+    )
     cells = [row.split(" | ")[0] for table in tables for row in table.splitlines()]
     return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
 
@@ -194,26 +126,31 @@ def test_every_parameter_is_in_the_table() -> None:
 
 def test_every_environment_is_listed() -> None:
     folders = {path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()}
-    (tree,) = [block.code for block in blocks("docs/configuration.md", "") if "conf/base" in block.code]
+    (tree,) = [
+        block.code for block in blocks("docs/configuration.md", "") if "conf/base" in block.code
+    ]
     assert set(re.findall(r"^conf/(\w+)/", tree, re.MULTILINE)) == folders
     (map_line,) = re.findall(r"^conf/ +(.*)$", text_of("README.md"), re.MULTILINE)
-    assert set(re.findall(r"\b(?:base|etram|recording|dask|slurm|presets|local)\b", map_line)) == folders
+    assert (
+        set(re.findall(r"\b(?:base|etram|recording|dask|slurm|presets|local)\b", map_line))
+        == folders
+    )
 
 
 FAMILIES = (
-    ("docs/clusters.md", "executor", "sequences.executors", {"slurm"}, set()),
-    ("docs/variants.md", "`cell.kind`", "models.cells", set(), set()),
-    ("docs/export.md", "`export.picture.kind`", "sequences.export.pictures", set(), set()),
+    ("docs/clusters.md", "executor", "sequences.executors"),
+    ("docs/variants.md", "`cell.kind`", "models.cells"),
+    ("docs/export.md", "`export.picture.kind`", "sequences.export.pictures"),
 )
 
 
-@pytest.mark.parametrize(("page", "heading", "package", "more", "fewer"), FAMILIES)
-def test_tables_of_parts_list_every_part(
-    page: str, heading: str, package: str, more: set[str], fewer: set[str]
-) -> None:
-    wanted = set(kinds(f"etram_pipeline.{package}")) | more - fewer
-    assert set(column(page, heading)) >= wanted
-    assert {name for name in column(page, heading) if name.islower() and name in wanted} == wanted
+@pytest.mark.parametrize(("page", "heading", "package"), FAMILIES)
+def test_tables_of_parts_list_every_part(page: str, heading: str, package: str) -> None:
+    environments = {path.name for path in (PROJECT / "conf").iterdir()}
+    commands = {each for each in column(page, heading) if " " in each}
+    listed = set(column(page, heading)) - commands
+    parts = set(kinds(f"etram_pipeline.{package}"))
+    assert parts <= listed <= parts | environments
 
 
 @pytest.mark.parametrize(
@@ -246,7 +183,9 @@ def test_the_table_of_protocols_says_what_they_are() -> None:
         told = ", ".join(f"{side:g}" for side in sides) if any(sides) else "none"
         assert values["least side, diagonal (grid px)"] == told
         assert values["tolerance in time"].startswith(f"{protocol.tolerance_us // 1000} ms")
-        ranked = {"joint": "objectness × class", "class": "class"}[protocol.ranking]
+        ranked = {"joint": "objectness \N{MULTIPLICATION SIGN} class", "class": "class"}[
+            protocol.ranking
+        ]
         assert values["ranked by"] == ranked
         counted = {-1: "count", 500_000: "do not"}[protocol.start_us]
         assert values["boxes up to 0.5 s"] == counted
@@ -271,11 +210,27 @@ def first_column(section: str) -> list[str]:
     return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
+def test_the_order_of_imports_is_that_of_the_contract() -> None:
+    (contract,) = [
+        each["layers"]
+        for each in tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"][
+            "contracts"
+        ]
+        if each["type"] == "layers"
+    ]
+    layers = [set(re.findall(r"etram_pipeline\.(\w+)", layer)) for layer in contract]
+    (told,) = re.findall(r"\*\*Imports point down\*\*: ([^.]*)\.", prose("CONTRIBUTING.md"))
+    assert [set(re.findall(r"`(\w+)`", layer)) for layer in told.split("→")] == layers
+
+
 def test_the_map_of_the_code_shows_every_package() -> None:
-    (tree,) = [block.code for block in blocks("README.md", "") if "src/etram_pipeline/" in block.code]
+    (tree,) = [
+        block.code for block in blocks("README.md", "") if "src/etram_pipeline/" in block.code
+    ]
     package = PROJECT / "src" / "etram_pipeline"
-    shown = set(re.findall(r"[\w.]+(?=/? )", re.sub(r" {2,}\S.*", " ", tree, flags=re.MULTILINE)))
+    shown = set(re.findall(r"[\w.]+", tree))
     folders = {path.name for path in package.iterdir() if (path / "__init__.py").exists()}
-    assert folders <= shown
+    modules = {path.name for path in package.glob("[a-z]*.py")} - {"pipeline_registry.py"}
+    assert folders | {re.sub(r"_.*", "_", name) for name in modules} <= shown | {"tracking_"}
     for name in re.findall(r"^[├└]── ([\w./]+)", tree, re.MULTILINE):
         assert (package / name).exists(), name

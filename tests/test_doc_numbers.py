@@ -30,6 +30,7 @@ from etram_pipeline.settings import CONFIG_LOADER_ARGS
 from etram_pipeline.training.optimizer import OptimizerSettings
 from etram_pipeline.training.progress import LOG_EVERY_S
 
+TIMES, GAMMA = "\N{MULTIPLICATION SIGN}", "\N{GREEK SMALL LETTER GAMMA}"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LONGEST_SILENCE_S = 30
 
@@ -51,7 +52,9 @@ def parameters(env: str) -> dict[str, Any]:
 
 @cache
 def scene() -> SceneRecordingsSettings:
-    return SceneRecordingsSettings.model_validate(loader("local")["catalog"]["recordings"].get("settings", {}))
+    return SceneRecordingsSettings.model_validate(
+        loader("local")["catalog"]["recordings"].get("settings", {})
+    )
 
 
 def number(value: float) -> str:
@@ -71,7 +74,7 @@ def image(env: str) -> str:
     """Channels, rows and columns of a window's image."""
     dataset, representation = parameters(env)["dataset"], parameters(env)["representation"]
     height, width = representation.image_size(dataset.height, dataset.width)
-    return f"{channels(env)}×{height}×{width}"
+    return f"{channels(env)}{TIMES}{height}{TIMES}{width}"
 
 
 def of_the_scene() -> list[tuple[str, str]]:
@@ -80,8 +83,11 @@ def of_the_scene() -> list[tuple[str, str]]:
     total = made.num_train + made.num_val + made.num_test
     duration = WORDS[int(each.duration_s)]
     return [
-        (page, f"It has {made.num_train} training, {made.num_val} validation and {made.num_test} test recordings of "
-               f"{duration} seconds, {each.height}×{each.width} px"),
+        (
+            page,
+            f"It has {made.num_train} training, {made.num_val} validation and {made.num_test} test "
+            f"recordings of {duration} seconds, {each.height}{TIMES}{each.width} px",
+        ),
         (page, f"with all {WORDS[len(ETRAM_CLASSES)]} of eTraM's classes"),
         (page, f"Boxes are exact, at {LABEL_HZ} Hz."),
         ("README.md", f"simulates {total} recordings"),
@@ -95,6 +101,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
     labels, windows, dataset = of_scene["labels"], of_scene["windows"], of_scene["dataset"]
     of_recording = parameters("recording")
     filters = {each.kind: each for each in labels.filters}
+    side_px, fraction = filters["minimum_size"].side_px, filters["maximum_width"].fraction
     interval_us = 1_000_000 / LABEL_HZ
     frames_ms = interval_us * max(1, round(1000 * labels.frame_interval_ms / interval_us)) / 1000
     page = "docs/getting-started.md"
@@ -102,15 +109,28 @@ def of_preprocessing() -> list[tuple[str, str]]:
     name = of_scene["representation"].name(windows)
     sensor = of_recording["dataset"]
     return [
-        (page, f"at least {filters['minimum_size'].side_px:g} px, at most {filters['maximum_width'].fraction:g} of the sensor's width) "
-               f"and become *labelled frames* {frames_ms:g} ms apart. A window of {whole} ms ends at every labelled frame"),
-        (page, f"by tenth of the window, {channels('local')} channels at half the sensor's resolution"),
+        (
+            page,
+            f"at least {side_px:g} px, at most {fraction:g} of the sensor's width) "
+            f"and become *labelled frames* {frames_ms:g} ms apart. "
+            f"A window of {whole} ms ends at every labelled frame",
+        ),
+        (
+            page,
+            f"by tenth of the window, {channels('local')} channels at half the sensor's resolution",
+        ),
         (page, f"a span of time, {whole} ms by default"),
         ("README.md", f"into windows of {parameters('recording')['windows'].duration_ms} ms"),
-        ("docs/own-recordings.md", f"one ends at each multiple of {of_recording['windows'].step_ms} ms"),
-        ("docs/own-recordings.md", f"the environment `recording` assumes {sensor.height}×{sensor.width}"),
+        (
+            "docs/own-recordings.md",
+            f"one ends at each multiple of {of_recording['windows'].step_ms} ms",
+        ),
+        (
+            "docs/own-recordings.md",
+            f"the environment `recording` assumes {sensor.height}{TIMES}{sensor.width}",
+        ),
         ("docs/data-formats.md", f"`{name}` by default"),
-        ("docs/data-formats.md", f"else {_DEFAULT_SIZE[0]} × {_DEFAULT_SIZE[1]}"),
+        ("docs/data-formats.md", f"else {_DEFAULT_SIZE[0]} {TIMES} {_DEFAULT_SIZE[1]}"),
         (page, {10: "by tenth of the window"}[of_scene["representation"].bins]),
         (page, {2: "at half the sensor's resolution"}[of_scene["representation"].downsampled_by]),
         ("README.md", f"the {WORDS[len(dataset.class_names)]} classes"),
@@ -120,11 +140,16 @@ def of_preprocessing() -> list[tuple[str, str]]:
 def of_training() -> list[tuple[str, str]]:
     train = parameters("local")["train"]
     page = "docs/getting-started.md"
-    sizes = dict(re.findall(r"^\| `(\w+)` \|.* \| ([\d ]+) \|$", text_of("docs/variants.md"), re.MULTILINE))
+    sizes = dict(
+        re.findall(r"^\| `(\w+)` \|.* \| ([\d ]+) \|$", text_of("docs/variants.md"), re.MULTILINE)
+    )
     millions = int(sizes["rvt_nano"].replace(" ", "")) / 1e6
     return [
-        (page, f"A small RVT ({millions:.1f} million parameters) trains for {number(train.max_steps)} steps of {train.lanes} clips of "
-               f"{train.clip_length} windows each."),
+        (
+            page,
+            f"A small RVT ({millions:.1f} million parameters) trains for "
+            f"{number(train.max_steps)} steps of {train.lanes} clips of {train.clip_length} windows each.",
+        ),
         (page, f"every {number(train.validation.every_steps)} steps and at the end"),
         (page, f"train.max_steps={2 * train.max_steps} # train twice as long"),
         ("docs/training.md", f"in a thread of its own (at most {_MOST_GROUPS})"),
@@ -138,11 +163,21 @@ def of_etram() -> list[tuple[str, str]]:
     num_windows = number(10 * 3600 * 1000 // windows.step_ms)
     page = "docs/etram.md"
     return [
-        ("README.md", f"RVT-Base, {number(train.max_steps)} steps, {WORDS[len(dataset.class_names)]} classes"),
+        (
+            "README.md",
+            f"RVT-Base, {number(train.max_steps)} steps, {WORDS[len(dataset.class_names)]} classes",
+        ),
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
-        (page, f"sensor {dataset.height}×{dataset.width}, RVT-Base, {steps}, a validation every {number(train.validation.every_steps)} steps"),
-        (page, f"A histogram has {image('etram')} values. All ten hours make {num_windows} of them."),
+        (
+            page,
+            f"sensor {dataset.height}{TIMES}{dataset.width}, RVT-Base, {steps}, "
+            f"a validation every {number(train.validation.every_steps)} steps",
+        ),
+        (
+            page,
+            f"A histogram has {image('etram')} values. All ten hours make {num_windows} of them.",
+        ),
         (page, f"with the learning rate for {train.lanes} clips"),
         ("docs/variants.md", f"bring their schedule with them: {steps}"),
         ("docs/configuration.md", f"RVT's schedule of {number(train.max_steps)} steps"),
@@ -158,17 +193,30 @@ def of_parts() -> list[tuple[str, str]]:
     step, default = StepWeight(), Protocol(name="default")
     small, medium = default.area_ranges["M"]
     limits = ", ".join(map(str, default.max_detections))
-    percent = {name: f"{100 * getattr(checks, name):g} %" for name in ("MANY", "FEW_LATE", "HOT", "ONE_SIDED")}
+    percent = {
+        name: f"{100 * getattr(checks, name):g} %"
+        for name in ("MANY", "FEW_LATE", "HOT", "ONE_SIDED")
+    }
     report = parameters("recording")["report"]
     presets = [path.stem for path in (PROJECT / "conf" / "presets").glob("*.yml")]
-    experiments = [name for name in presets if not re.match(r"rvt_|three_classes|grouped_labels", name)]
+    experiments = [
+        name for name in presets if not re.match(r"rvt_|three_classes|grouped_labels", name)
+    ]
     more = (*WORDS, "eleven", "twelve", "thirteen", "fourteen", "fifteen")[len(experiments) - 4]
     page = "docs/own-recordings.md"
     return [
-        ("docs/variants.md", f"W is `maximum`, {step.small_area:g} px `small_area`, {step.medium_area:g} px `medium_area`"),
-        ("docs/variants.md", f"γ = {Focal().gamma:g}"),
+        (
+            "docs/variants.md",
+            f"W is `maximum`, {step.small_area:g} px `small_area`, "
+            f"{step.medium_area:g} px `medium_area`",
+        ),
+        ("docs/variants.md", f"{GAMMA} = {Focal().gamma:g}"),
         ("docs/variants.md", f"β = {EffectiveNumber().beta:g}"),
-        ("docs/evaluation.md", f"(small < {math.isqrt(int(small))}², medium < {math.isqrt(int(medium))}² grid px) and limits ({limits} detections"),
+        (
+            "docs/evaluation.md",
+            f"(small < {math.isqrt(int(small))}², medium < {math.isqrt(int(medium))}² grid px) "
+            f"and limits ({limits} detections",
+        ),
         (page, f"{percent['MANY']} outside and more is a problem"),
         (page, f"a warning from {percent['FEW_LATE']}"),
         (page, f"a warning if they make {percent['HOT']} of the events"),
@@ -182,12 +230,14 @@ def of_parts() -> list[tuple[str, str]]:
 
 def rate(clips: int) -> float:
     """RVT's rule, which the page tells."""
-    assert "2e-4 × √(clips per step / 8)" in text_of("docs/training.md")
+    assert f"2e-4 {TIMES} √(clips per step / 8)" in text_of("docs/training.md")
     return float(2e-4 * np.sqrt(clips / 8))
 
 
 @pytest.mark.parametrize(
-    "part", [of_the_scene, of_preprocessing, of_training, of_etram, of_parts], ids=lambda p: p.__name__
+    "part",
+    [of_the_scene, of_preprocessing, of_training, of_etram, of_parts],
+    ids=lambda p: p.__name__,
 )
 def test_pages_say_what_the_configuration_says(part: Callable[[], list[tuple[str, str]]]) -> None:
     missing = [(page, sentence) for page, sentence in part() if sentence not in plain(page)]
@@ -201,7 +251,9 @@ def test_learning_rates_follow_the_rule_that_the_page_tells() -> None:
 
 
 def test_the_results_of_the_default_run_are_of_its_protocols() -> None:
-    table = text_of("README.md").partition("### What the default run reaches")[2].partition("\n## ")[0]
+    table = (
+        text_of("README.md").partition("### What the default run reaches")[2].partition("\n## ")[0]
+    )
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == names_of(loader("local"))
 
 
