@@ -42,14 +42,14 @@ def names() -> frozenset[str]:
     for tree in _trees():
         for node in ast.walk(tree):
             for field in ("id", "attr", "arg", "name"):
-                name = getattr(node, field, None)
-                found |= words_of(name) if isinstance(name, str) else set()
+                given = getattr(node, field, None)
+                found |= words_of(given) if isinstance(given, str) else set()
     for text in texts():
         found |= words_of(text) if not re.search(r"\s", text) else set()
     for path in [*(PROJECT / "conf").rglob("*.yml"), PROJECT / "pyproject.toml"]:
         found |= words_of(re.sub(r"#.*", "", path.read_text()))
-    for path in files():
-        found |= words_of(path)
+    for name in files():
+        found |= words_of(name)
     return frozenset(found)
 
 

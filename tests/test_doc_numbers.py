@@ -27,8 +27,8 @@ from etram_pipeline.models.size_weights.step import Config as StepWeight
 from etram_pipeline.reports.quality import checks
 from etram_pipeline.results import DEFAULT_RUN_MINUTES
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
-from etram_pipeline.training.optimizer import OptimizerSettings
 from etram_pipeline.training.progress import LOG_EVERY_S
+from etram_pipeline.training.settings import OptimizerSettings
 
 TIMES, GAMMA = "\N{MULTIPLICATION SIGN}", "\N{GREEK SMALL LETTER GAMMA}"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -45,7 +45,7 @@ def loader(env: str) -> ConfigLoader:
 def parameters(env: str) -> dict[str, Any]:
     """Typed parameters of an environment."""
     configure_project("etram_pipeline")
-    types = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
     raw = loader(env)["parameters"]
     return {key: types[key].model_validate(value) for key, value in raw.items()}
 
@@ -148,7 +148,8 @@ def of_training() -> list[tuple[str, str]]:
         (
             page,
             f"A small RVT ({millions:.1f} million parameters) trains for "
-            f"{number(train.max_steps)} steps of {train.lanes} clips of {train.clip_length} windows each.",
+            f"{number(train.max_steps)} steps of {train.lanes} clips of {train.clip_length} "
+            "windows each.",
         ),
         (page, f"every {number(train.validation.every_steps)} steps and at the end"),
         (page, f"train.max_steps={2 * train.max_steps} # train twice as long"),
