@@ -46,16 +46,21 @@ def prose(page: str) -> str:
     return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
 
 
-def commands(page: str) -> list[str]:
-    """Every `kedro …` of a page, in blocks and in the text, but for those left open by `…`."""
+def spans(page: str) -> list[str]:
+    """Code in the text of a page, in its order."""
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(page))]
+
+
+def commands(page: str, *programs: str) -> list[str]:
+    """Every command of a page, in blocks and in the text, but for those left open by `…`."""
     in_blocks = [
-        line.partition("  #")[0].strip()
+        command.strip()
         for block in blocks(page, "bash")
         for line in block.code.splitlines()
-        if line.startswith("kedro ")
+        for command in re.sub(r"\s#.*", "", line).split("&&")
     ]
-    in_text = re.findall(r"`(kedro [^`\n]*)`", prose(page))
-    return sorted({command for command in [*in_blocks, *in_text] if "…" not in command})
+    found = {each for each in [*in_blocks, *spans(page)] if each.split(" ")[0] in programs}
+    return sorted(command for command in found if " " in command and "…" not in command)
 
 
 def anchors(page: str) -> set[str]:

@@ -1,6 +1,5 @@
 """What pages say is there: links, files, commands, settings; their code is tried elsewhere."""
 
-import argparse
 import re
 import shlex
 import shutil
@@ -9,20 +8,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
-from kedro.framework.cli.utils import _split_params
 from kedro.framework.project import configure_project, pipelines
 from kedro.io import AbstractDataset
 from kedro.validation.type_extractor import TypeExtractor
+from pydantic import ValidationError
+from tests import source
 from tests.conftest import PROJECT
-from tests.pages import PAGES, anchors, blocks, commands, installed_recipes, prose, text_of
+from tests.pages import (
+    PAGES,
+    anchors,
+    blocks,
+    commands,
+    installed_recipes,
+    prose,
+    spans,
+    text_of,
+)
 
-from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline import arguments, cli
+from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
+from etram_pipeline.core.faults import faults
+from etram_pipeline.selection import check_selection
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
-OF_OTHERS = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py"}
+OF_OTHERS = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "main.py"}
 """Files of other projects that pages speak of."""
+
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,21 +63,12 @@ def test_every_page_is_found_from_the_readme() -> None:
     assert [page for page in PAGES[1:] if f"({page})" not in text_of("README.md")] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_files_that_pages_name_exist(page: str) -> None:
-    folders = ("src", "conf", "docs", "tests", "benchmarks")
-    known = [str(path) for folder in folders for path in (PROJECT / folder).rglob("*.*")]
-    for name in set(re.findall(r"`([\w./-]+\.(?:py|ya?ml))`", prose(page))) - OF_OTHERS:
-        is_written_there = any(f"`{name}`:" in text_of(page) for page in PAGES)
-        assert is_written_there or any(path.endswith(f"/{name}") for path in known), name
-
-
 def test_no_number_is_left_to_be_measured() -> None:
     assert [page for page in PAGES if "⟦" in text_of(page)] == []
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    version = PYPROJECT["project"]["version"]
     citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
     assert citation["version"] == version
     assert citation["license"] == "Apache-2.0"
@@ -90,8 +96,8 @@ def load(conf: Path, env: str, params: dict[str, Any]) -> dict[str, Any]:
     """Parameters as nodes get them; an unknown key, kind or preset is an error."""
     extractor = TypeExtractor(dict(pipelines))
     types: dict[str, Any] = extractor.extract_types_from_pipelines()
-    arguments: dict[str, Any] = CONFIG_LOADER_ARGS
-    loader = ConfigLoader(str(conf), env, params, **arguments)
+    options: dict[str, Any] = CONFIG_LOADER_ARGS
+    loader = ConfigLoader(str(conf), env, params, **options)
     assert loader["tracking"]["experiment"]
     for name, entry in loader["catalog"].items():
         if not name.startswith("_"):
@@ -101,30 +107,105 @@ def load(conf: Path, env: str, params: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_and_settings_are_understood(page: str, conf: Path) -> None:
-    options = argparse.ArgumentParser(exit_on_error=False)
-    for option in ("--env", "--pipelines", "--params"):
-        options.add_argument(option, default="")
     to_load = {(env, "") for env in write_files_of(page, conf.parent)}
-    for command in commands(page):
-        verb, *arguments = shlex.split(command)[1:]
+    for command in commands(page, "kedro"):
+        verb, *words = shlex.split(command)[1:]
         if verb != "run":
-            assert [verb, *arguments] in (["viz", "run"], ["registry", "list"], ["ipython"])
+            assert [verb, *words] in (["viz", "run"], ["registry", "list"], ["ipython"])
             continue
-        asked = options.parse_args(arguments)
-        env = asked.env or "local"
+        asked = click.Command.make_context(cli.run, "run", list(words)).params
+        env = asked["env"] or "local"
         assert (conf / env).is_dir(), command
-        assert set(filter(None, asked.pipelines.split(","))) <= set(pipelines), command
-        to_load.add((env, asked.params))
-    parse: Any = _split_params  # what `kedro run` makes of `--params`
-    for env, params in to_load:
-        load(conf, env, parse(None, None, params) if params else {})
+        check_selection(asked["pipelines"] or ["__default__"], {})
+        given = words[words.index("--params") + 1] if "--params" in words else ""
+        to_load.add((env, given))
+    for env, params in sorted(to_load):
+        load(conf, env, arguments.parse(params))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_parameters_in_the_text_are_understood(page: str, conf: Path) -> None:
+    write_files_of(page, conf.parent)
+    known = "|".join([*load(conf, "local", {}), *RUN_OPTIONS])
+    for span in spans(page):
+        given = re.fullmatch(rf"(?:--params )?'?((?:{known})(?:\.[\w.]+)?=[^…]+?)'?", span)
+        inline = re.fullmatch(rf"((?:{known})\.[\w.]+): (\S+|{{.+}})", span)
+        params = arguments.parse(given[1]) if given else {}
+        for part in reversed(inline[1].split(".") if inline else []):
+            params = {part: params or yaml.safe_load(inline[2])}  # type: ignore[index]
+        if params:
+            load(conf, "recording" if "recording" in params else "local", params)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_of_settings_are_understood(page: str) -> None:
+    for block in blocks(page, "yaml"):
+        if not block.path:
+            load(PROJECT / "conf", "local", yaml.safe_load(block.code))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_settings_named_in_the_text_exist(page: str) -> None:
     parameters = load(PROJECT / "conf", "local", {})
-    names = re.findall(rf"`((?:{'|'.join(parameters)})\.[\w.]+)(?:=[^`]*)?`", prose(page))
-    for name in {name for name in names if not name.endswith((".npz", ".html", ".ckpt", ".csv"))}:
+    names = [re.match(rf"(?:{'|'.join(parameters)})\.[\w.]+", span) for span in spans(page)]
+    found = {name[0] for name in names if name}
+    for name in {name for name in found if f"/{source.suffix_of(name)[1:]}" not in FILE_SUFFIXES}:
         value: Any = parameters
         for part in name.split("."):
             value = value[part] if isinstance(value, dict) else getattr(value, part)
+
+
+FILE_SUFFIXES = {"/npz", "/html", "/ckpt", "/csv", "/json"}
+
+
+def test_programs_that_pages_call_are_there() -> None:
+    for command in {each for page in PAGES for each in commands(page, "python", "pytest", "bash")}:
+        program, *words = shlex.split(command)
+        if words[0] == "-m" and program == "python":
+            words[0:2] = [f"{words[1].replace('.', '/')}.py"]
+        if {words[0], Path(words[0]).name} & {"venv.py", "-c", *OF_OTHERS}:
+            continue
+        if program == "pytest":
+            markers = [name.partition(":")[0] for name in PYTEST["markers"]]
+            asked = words[words.index("-m") + 1] if "-m" in words else ""
+            assert set(re.findall(r"\w+", asked)) <= {*markers, "not", "and", "or"}, command
+        paths = [word for word in words if "/" in word]
+        assert [path for path in paths if not (PROJECT / path).exists()] == [], command
+        for option in re.findall(r"--[\w-]+", command) if program == "python" else []:
+            assert f'"{option}"' in (PROJECT / words[0]).read_text(), command
+
+
+PYTEST = PYPROJECT["tool"]["pytest"]["ini_options"]
+
+
+def test_installations_find_what_they_install() -> None:
+    """The project is on no index, so that its name alone would find nothing."""
+    texts = {path: path.read_text() for path in (PROJECT / "conf").rglob("*.yml")}
+    texts |= {path: path.read_text() for path in (PROJECT / "src").rglob("*.py")}
+    texts |= {PROJECT / page: text_of(page) for page in PAGES}
+    for path, text in texts.items():
+        assert not re.search(r"pip install[^\n`]*etram.pipeline", text), path
+        for extra in re.findall(r"pip install[^\n`]*\.\[(\w+)\]", text):
+            assert extra in PYPROJECT["project"]["optional-dependencies"], path
+            assert f"-e '.[{extra}]'" in text, path
+
+
+WRONG: tuple[dict[str, Any], ...] = (
+    {"trian": {"max_steps": 1}},
+    {"train": {"max_step": 1}},
+    {"train": {"optimizer": {"warmup": 1}}},
+    {"preset": "rvt_tny"},
+    {"train": {"lanes": "two"}},
+)
+
+
+@pytest.mark.parametrize("params", WRONG, ids=str)
+def test_answers_to_wrong_parameters_are_as_shown(params: dict[str, Any]) -> None:
+    with pytest.raises((click.ClickException, ValidationError)) as caught:
+        load(PROJECT / "conf", "local", params)
+    error, (name, *_) = caught.value, params
+    answer = "\n".join(faults(error, name)) if isinstance(error, ValidationError) else str(error)
+    page = text_of("docs/configuration.md")
+    shown = [line.removesuffix("…") for line in page.splitlines()] + spans("docs/configuration.md")
+    shown = [line for line in shown if len(line) > 20 and line in answer]
+    assert shown, answer
