@@ -21,7 +21,8 @@ class Canvas:
         self.image = image
         self.home: SimpleQueue[Canvas] | None = None
         self._cells = np.empty(0, np.uint32)
-        self._num_touched = 0
+        self._num_touched: int | None = None
+        self._marks = np.empty(0, np.uint64)
 
     def cells(self, num: int) -> UInt32[np.ndarray, " K"]:
         """Room to note at least `num` cells that are drawn on."""
@@ -32,6 +33,26 @@ class Canvas:
     def touch(self, num: int) -> None:
         """Remember that the first `num` of `cells` were drawn on, and nothing else."""
         self._num_touched = num
+
+    @property
+    def num_touched(self) -> int | None:
+        """Entries of `cells` that were drawn on, some of them several times; None if not known."""
+        return self._num_touched
+
+    def filled_cells(self) -> UInt32[np.ndarray, " K"]:
+        """Cells that are not zero, in order; only those of a canvas that knows what was drawn on.
+
+        They hold until it is drawn on again.
+        """
+        from etram_pipeline.events.kernels import sort_filled
+
+        num_words = self.image.size // 64 + 1
+        if len(self._marks) == 0:
+            self._marks = np.zeros(num_words + num_words // 64 + 1, np.uint64)
+        words, groups = self._marks[:num_words], self._marks[num_words:]
+        touched = self._cells[: self._num_touched]
+        self._num_touched = sort_filled(self.image.reshape(-1), touched, words, groups)
+        return self._cells[: self._num_touched]
 
     def blank(self) -> None:
         """Clear the cells that were drawn on."""
