@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from queue import SimpleQueue
 
 import numpy as np
-from jaxtyping import Integer, UInt32
+from jaxtyping import Integer, UInt8, UInt32
+
+_WORD_BITS = 64
 
 
 class Canvas:
@@ -39,20 +41,29 @@ class Canvas:
         """Entries of `cells` that were drawn on, some of them several times; None if not known."""
         return self._num_touched
 
-    def filled_cells(self) -> UInt32[np.ndarray, " K"]:
-        """Cells that are not zero, in order; only those of a canvas that knows what was drawn on.
+    def lift(self) -> tuple[UInt32[np.ndarray, " K"], UInt8[np.ndarray, " K"]]:
+        """Take off what was drawn on an image of bytes: cells, in order, and their values.
 
-        They hold until it is drawn on again.
+        Only for a canvas that knows what was drawn on; all of its image is zero then. The cells
+        hold until it is drawn on again.
         """
-        from etram_pipeline.events.kernels import sort_filled
+        # The compiler behind the kernels takes a second to import.
+        from etram_pipeline.events.kernels import lift
 
-        num_words = self.image.size // 64 + 1
+        num_words = self.image.size // _WORD_BITS + 1
         if len(self._marks) == 0:
-            self._marks = np.zeros(num_words + num_words // 64 + 1, np.uint64)
-        words, groups = self._marks[:num_words], self._marks[num_words:]
-        touched = self._cells[: self._num_touched]
-        self._num_touched = sort_filled(self.image.reshape(-1), touched, words, groups)
-        return self._cells[: self._num_touched]
+            self._marks = np.zeros(num_words + num_words // _WORD_BITS + 1, np.uint64)
+        cells = self._cells[: self._num_touched or 0]
+        values = np.empty(len(cells), np.uint8)
+        marks = self._marks[:num_words], self._marks[num_words:]
+        num = lift(self.image.reshape(-1), cells, values, marks)
+        self._num_touched = 0
+        return cells[:num], values[:num]
+
+    def put_back(self, cells: UInt32[np.ndarray, " K"], values: UInt8[np.ndarray, " K"]) -> None:
+        """Undo `lift`, of what it returned."""
+        self.image.reshape(-1)[cells] = values
+        self._num_touched = len(cells)
 
     def blank(self) -> None:
         """Clear the cells that were drawn on."""

@@ -151,42 +151,47 @@ def clear(image: UInt8[np.ndarray, " C"], cells: UInt32[np.ndarray, " K"]) -> No
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def sort_filled(
+def lift(
     image: UInt8[np.ndarray, " C"],
     cells: UInt32[np.ndarray, " K"],
-    words: UInt64[np.ndarray, " W"],
-    groups: UInt64[np.ndarray, " G"],
+    values: UInt8[np.ndarray, " K"],
+    marks: tuple[UInt64[np.ndarray, " W"], UInt64[np.ndarray, " G"]],
 ) -> int:
-    """Replace `cells` by those among them that are not zero, in order and each once.
+    """Set `cells` to zero, and keep those that were not, in order and each once.
 
     Args:
         image: What they are cells of.
-        cells: Cells in any order.
-        words: Zeros, with one bit for each cell; left as they were.
-        groups: Zeros, with one bit for each of `words`; left as they were.
+        cells: Cells in any order; replaced by those kept.
+        values: Filled with what these were.
+        marks: Zeros, with a bit for each cell, and one for each 64 of those; left as they were.
 
     Returns:
-        How many there are.
+        How many are kept.
     """
-    one, low = np.uint64(1), np.uint64(63)
+    one, low, six = np.uint64(1), np.uint64(63), np.uint64(6)
+    words, groups = marks
     for entry in range(len(cells)):
         cell = np.uint64(cells[entry])
-        words[cell >> np.uint64(6)] |= one << (cell & low)
-        groups[cell >> np.uint64(12)] |= one << (cell >> np.uint64(6) & low)
+        word = cell >> six
+        words[word] |= one << (cell & low)
+        groups[word >> six] |= one << (word & low)
     num = np.uint64(0)
     for number in range(len(groups)):
         group = groups[number]
         groups[number] = 0
         while group:
-            word_number = np.uint64(number) << np.uint64(6) | _lowest_bit(group)
+            word = np.uint64(number) << six | _lowest_bit(group)
             group &= group - one
-            word = words[word_number]
-            words[word_number] = 0
-            while word:
-                cell = word_number << np.uint64(6) | _lowest_bit(word)
-                word &= word - one
+            bits = words[word]
+            words[word] = 0
+            while bits:
+                cell = word << six | _lowest_bit(bits)
+                bits &= bits - one
+                value = image[cell]
+                image[cell] = 0
                 cells[num] = cell
-                num += np.uint64(image[cell] != 0)
+                values[num] = value
+                num += np.uint64(value != 0)
     return np.int64(num)
 
 

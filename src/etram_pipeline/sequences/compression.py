@@ -23,7 +23,7 @@ _SHUFFLE = 1
 _BLOCK_BYTES = 2**20
 """Larger than Blosc would choose, for which images are smaller and faster to read."""
 
-_LEAST_CELLS_PER_EVENT = 8
+_CELLS_PER_EVENT = 8
 """Images with more events than this allows are left to the general compressor."""
 
 _MOST_THREADS = 4
@@ -85,7 +85,7 @@ def _compress(canvas: Canvas, profile: Profile) -> Chunk:
         content = _compress_sparse(canvas) if profile == "archive" else None
         if content is None:
             content = _compress_any(canvas, profile)
-        canvas.blank()
+            canvas.blank()
         return Chunk(content, canvas.image.shape, canvas.image.dtype)
     finally:
         canvas.give_back()
@@ -94,14 +94,20 @@ def _compress(canvas: Canvas, profile: Profile) -> Chunk:
 def _compress_sparse(canvas: Canvas) -> bytes | None:
     """Compress an image by its cells; None where they are not known or too many."""
     image, num_touched = canvas.image, canvas.num_touched
-    if num_touched is None or num_touched > image.size // _LEAST_CELLS_PER_EVENT:
+    if (
+        num_touched is None
+        or num_touched > image.size // _CELLS_PER_EVENT
+        or image.dtype != np.uint8
+    ):
         return None
     # The compiler behind the kernels takes a second to import.
     from etram_pipeline.sequences.sparse_encoding import encode_sparse
 
-    if image.dtype != np.uint8:
-        return None
-    return encode_sparse(image.reshape(-1), canvas.filled_cells())
+    cells, values = canvas.lift()
+    content = encode_sparse(cells, values, image.nbytes)
+    if content is None:
+        canvas.put_back(cells, values)
+    return content
 
 
 def _compress_any(canvas: Canvas, profile: Profile) -> bytes:

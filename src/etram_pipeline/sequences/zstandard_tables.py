@@ -28,7 +28,7 @@ _MATCH_LENGTHS = (
 _LITERAL_EXTRA_BITS = 16 * (0,) + (1, 1, 1, 1, 2, 2, 3, 3, 4, *range(6, 17))
 _MATCH_EXTRA_BITS = 32 * (0,) + (1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, *range(7, 17))
 # fmt: on
-_SHORT_LENGTHS = 128
+SHORT_LENGTHS = 128
 """Lengths whose code is looked up; of longer ones, the highest bit gives it."""
 
 _LONGEST = 2**17
@@ -95,9 +95,9 @@ def _length_table(probabilities: tuple[int, ...], extra_bits: tuple[int, ...]) -
 
 
 def _codes(extra_bits: tuple[int, ...]) -> UInt8[np.ndarray, " L"]:
-    """Codes of lengths, in steps of 1 below `_SHORT_LENGTHS` and in steps of that above."""
+    """Codes of lengths, in steps of 1 below `SHORT_LENGTHS` and in steps of that above."""
     bases = np.cumsum([0, *(1 << bits for bits in extra_bits[:-1])])
-    lengths = np.r_[0:_SHORT_LENGTHS, _SHORT_LENGTHS:_LONGEST:_SHORT_LENGTHS]
+    lengths = np.r_[0:SHORT_LENGTHS, SHORT_LENGTHS:_LONGEST:SHORT_LENGTHS]
     return (np.searchsorted(bases, lengths, side="right") - 1).astype(np.uint8)
 
 
