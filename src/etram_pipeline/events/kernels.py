@@ -7,10 +7,14 @@ run-time type checks of the tests out of what the compiler has to understand.
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Int8, Int64, Integer, Shaped, UInt8, UInt16, UInt32
+from jaxtyping import Int8, Int64, Integer, Shaped, UInt8, UInt16, UInt32, UInt64
 from numba import njit
 
 _BLOCK = 2048
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_BIT_NUMBERS = np.zeros(64, np.uint8)
+for _bit in range(64):
+    _BIT_NUMBERS[(int(_DE_BRUIJN) << _bit & 2**64 - 1) >> 58] = _bit
 
 
 @no_type_check
@@ -147,6 +151,52 @@ def clear(image: UInt8[np.ndarray, " C"], cells: UInt32[np.ndarray, " K"]) -> No
 
 @no_type_check
 @njit(cache=True, nogil=True)
+def lift(
+    image: UInt8[np.ndarray, " C"],
+    cells: UInt32[np.ndarray, " K"],
+    values: UInt8[np.ndarray, " K"],
+    marks: tuple[UInt64[np.ndarray, " W"], UInt64[np.ndarray, " G"]],
+) -> int:
+    """Set `cells` to zero, and keep those that were not, in order and each once.
+
+    Args:
+        image: What they are cells of.
+        cells: Cells in any order; replaced by those kept.
+        values: Filled with what these were.
+        marks: Zeros, with a bit for each cell, and one for each 64 of those; left as they were.
+
+    Returns:
+        How many are kept.
+    """
+    one, low, six = np.uint64(1), np.uint64(63), np.uint64(6)
+    words, groups = marks
+    for entry in range(len(cells)):
+        cell = np.uint64(cells[entry])
+        word = cell >> six
+        words[word] |= one << (cell & low)
+        groups[word >> six] |= one << (word & low)
+    num = np.uint64(0)
+    for number in range(len(groups)):
+        group = groups[number]
+        groups[number] = 0
+        while group:
+            word = np.uint64(number) << six | _lowest_bit(group)
+            group &= group - one
+            bits = words[word]
+            words[word] = 0
+            while bits:
+                cell = word << six | _lowest_bit(bits)
+                bits &= bits - one
+                value = image[cell]
+                image[cell] = 0
+                cells[num] = cell
+                values[num] = value
+                num += np.uint64(value != 0)
+    return np.int64(num)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
 def add_balances(
     events: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
     edges: Int64[np.ndarray, " E"],
@@ -176,6 +226,14 @@ def add_balances(
         values = image[part].reshape(-1)
         for cell in range(plane):
             values[cell] = min(max(balances[cell], limits[0]), limits[1])
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _lowest_bit(word: int) -> int:
+    """Number of the lowest bit that is set, by de Bruijn's sequence."""
+    lowest = word & (~word + np.uint64(1))
+    return np.uint64(_BIT_NUMBERS[lowest * _DE_BRUIJN >> np.uint64(58)])
 
 
 @no_type_check

@@ -23,6 +23,9 @@ _SHUFFLE = 1
 _BLOCK_BYTES = 2**20
 """Larger than Blosc would choose, for which images are smaller and faster to read."""
 
+_CELLS_PER_EVENT = 8
+"""Images with more events than this allows are left to the general compressor."""
+
 _MOST_THREADS = 4
 _MOST_AHEAD = 16
 
@@ -78,14 +81,41 @@ def compress(canvases: Iterable[Canvas], profile: Profile) -> Generator[Chunk, N
 
 
 def _compress(canvas: Canvas, profile: Profile) -> Chunk:
-    codec, _ = _CODECS[profile]
     try:
-        # Its import takes a quarter of a second, which nothing else should wait for.
-        from numcodecs import blosc
-
-        image = canvas.image
-        content = blosc.compress(image, codec.encode(), _LEVEL, blosc.NOSHUFFLE, _BLOCK_BYTES)
-        canvas.blank()
-        return Chunk(content, image.shape, image.dtype)
+        content = _compress_sparse(canvas) if profile == "archive" else None
+        if content is None:
+            content = _compress_any(canvas, profile)
+            canvas.blank()
+        return Chunk(content, canvas.image.shape, canvas.image.dtype)
     finally:
         canvas.give_back()
+
+
+def _compress_sparse(canvas: Canvas) -> bytes | None:
+    """Compress an image by its cells; None where they are not known or too many."""
+    image, num_touched = canvas.image, canvas.num_touched
+    if (
+        num_touched is None
+        or num_touched > image.size // _CELLS_PER_EVENT
+        or image.dtype != np.uint8
+    ):
+        return None
+    # The compiler behind the kernels takes a second to import.
+    from etram_pipeline.sequences.sparse_encoding import encode_sparse
+
+    cells, values = canvas.lift()
+    content = encode_sparse(cells, values, image.nbytes)
+    if content is None:
+        canvas.put_back(cells, values)
+    return content
+
+
+def _compress_any(canvas: Canvas, profile: Profile) -> bytes:
+    # Its import takes a quarter of a second, which nothing else should wait for.
+    from numcodecs import blosc
+
+    codec, _ = _CODECS[profile]
+    content: bytes = blosc.compress(
+        canvas.image, codec.encode(), _LEVEL, blosc.NOSHUFFLE, _BLOCK_BYTES
+    )
+    return content
