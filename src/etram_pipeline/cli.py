@@ -4,6 +4,8 @@ Kedro takes the commands of the group `cli` before its own, and `python -m etram
 `run` without a project folder.
 """
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -54,6 +56,8 @@ class RunCommand(click.Command):
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
+        # Python looks for garbage once more when it ends, which takes as long as loading PyTorch.
+        atexit.register(gc.freeze)
         with _told():
             return super().invoke(ctx)
 
