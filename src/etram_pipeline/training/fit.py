@@ -87,7 +87,8 @@ def fit(
     # Processes that train together are one training: the first of them locks for all. What a
     # scheduler has left in the environment gives a single process a rank, too.
     is_alone = settings.devices * settings.num_nodes == 1
-    with only_training(work_dir) if is_alone or rank_zero_only.rank == 0 else nullcontext():
+    is_first = is_alone or getattr(rank_zero_only, "rank", 0) == 0
+    with only_training(work_dir) if is_first else nullcontext():
         return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
 
 
