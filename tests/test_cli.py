@@ -65,7 +65,8 @@ def run(*words: str) -> Result:
         ("--params train.lanes=two", "train.lanes: must be a whole number, not 'two'"),
         ("--pipelines predict,evaluate --params train.lanse=1", "train.lanse: unknown key; did yo"),
         ("--pipelines predict --params a.b=1", "unknown parameter 'a'"),
-        ("--env recording --pipelines apply --params recording=x,checkpoint=../y", "/y does not"),
+        ("--env recording --pipelines quality --params recording=../y", "/y does not exist: rel"),
+        ("--env recording --pipelines quality --params recording=", "`recording` is empty"),
         ("--node x", "No such option '--node'"),
         ("-p report --params preset=rvt_smal", "did you mean 'rvt_small'?"),
     ],
@@ -78,6 +79,17 @@ def test_what_is_wrong_is_told_in_one_line(words: str, message: str) -> None:
     assert ended.exit_code in {1, 2}
     assert message in ended.output
     assert ended.output.endswith(f"{errors[0]}\n")
+
+
+def test_several_faults_are_told_in_a_line_each(folder: Path) -> None:
+    ended = run(*"--env recording --pipelines apply --params recording=x,checkpoint=../y".split())
+
+    first, *faults = ended.output.partition("Error: ")[2].splitlines()
+    assert first == "2 faults were found before the run began:"
+    assert [each.split(" does not exist")[0] for each in faults] == [
+        f"  {folder.parent / 'y'}",
+        f"  {folder / 'x'}",
+    ]
 
 
 def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
@@ -101,10 +113,11 @@ def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
 def test_an_interrupted_run_says_how_to_go_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch, interrupt: int, told: str, exit_code: int
 ) -> None:
-    def interrupted(_session: object, **_options: object) -> None:
+    def interrupted(_session: object, **_options: object) -> dict[str, object]:
         assert Path.cwd() == folder.parent
         os.kill(os.getpid(), interrupt)
         signal.sigtimedwait([], 5)  # a signal is answered between two instructions
+        return {}
 
     monkeypatch.setattr(KedroSession, "run", interrupted)
     ended = run()
@@ -116,11 +129,12 @@ def test_an_interrupted_run_says_how_to_go_on(
 def test_an_interruption_that_a_library_answers_by_its_own_exit_is_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exited(_session: object, **_options: object) -> None:
+    def exited(_session: object, **_options: object) -> dict[str, object]:
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise SystemExit(1)  # noqa: B904  # as Lightning does
+        return {}
 
     monkeypatch.setattr(KedroSession, "run", exited)
     assert folder.exists()

@@ -82,14 +82,15 @@ def test_a_dask_cluster_makes_the_same_bytes_and_is_started_once(
 
 
 @pytest.mark.slow
-def test_a_recording_cut_short_is_told_once_and_the_run_fails(
+def test_a_damaged_recording_is_told_once_and_the_run_fails(
     conf: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     preprocess(conf, executor="inline")
     whole = results(conf)
     path = conf.parent / "data/01_raw/scene/val/val_day_0001_td.h5"
     content, times = path.read_bytes(), path.stat()
-    path.write_bytes(content[:1000])
+    half = len(content) // 2  # deep inside, where no check before the run looks
+    path.write_bytes(content[:half] + bytes(2000) + content[half + 2000 :])
     forget(conf)
 
     with pytest.raises(

@@ -39,7 +39,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
 
 def test_a_folder_of_defects_comes_to_a_table_numbers_and_a_page(reported: Reported) -> None:
     table, numbers, page = reported
-    assert len(table) == numbers["quality/train/recordings"] + 7 + 3
+    assert len(table) == numbers["quality/train/recordings"] + 9 + 3
     assert numbers["quality/train/failed"] == 1
     assert page.startswith("<!DOCTYPE html>")
 
@@ -85,7 +85,8 @@ def test_a_run_on_labels_of_the_wrong_set_ends_before_anything_is_computed(
 ) -> None:
     write_grouped_labels(project)
     for number in range(10):
-        (project / f"val/val_day_{number:04d}_td.h5").write_bytes(b"never read")
+        path = project / f"val/val_day_{number:04d}_td.h5"
+        path.write_text("# unit: us\n# t x y p\n0 1 2 1\n")  # what is in a file tells what it is
     with (
         session("recording", recording=str(project), track=False) as active,
         pytest.raises(click.ClickException, match="preset=grouped_labels"),

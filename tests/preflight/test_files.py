@@ -41,6 +41,16 @@ def test_a_bad_recording_is_told_before_anything_is_encoded(
     assert faults(found("quality")) == []
 
 
+def test_of_many_bad_recordings_some_are_told_and_how_many_more_there_are(
+    found: Find, raw: Path
+) -> None:
+    for number in range(5):
+        (raw / "val" / f"bad_{number}_td.h5").write_bytes(b"no recording at all")
+    told = faults(found("preprocess", train=None, predict=None, evaluate=None))
+    assert ["bad_0_td.h5" in told[0], "bad_2_td.h5" in told[2]] == [True, True]
+    assert told[3:] == ["2 more recordings cannot be opened"]
+
+
 def test_an_empty_label_file_is_told(found: Find, raw: Path) -> None:
     (raw / "val" / "c_bbox.npy").write_bytes(b"")
     assert "1 of 3 label files are empty files" in faults(found("__default__"))[0]
@@ -70,7 +80,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(found: Find, project: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": {"start_from": "nowhere.ckpt"}}, "train.start_from is nowhere.ckpt, but there"),
+        ({"train": {"start_from": "/no/way.ckpt"}}, "train.start_from is /no/way.ckpt, but there"),
         ({"dataset": {"height": 1_000_000}}, "dataset.height and dataset.width are 1000000 and"),
     ],
 )

@@ -16,6 +16,10 @@ from etram_pipeline.core.dataset import SPLITS
 
 logger = logging.getLogger(__name__)
 
+RELATIVE_PATHS = (
+    "relative paths start at the working directory on the command line, and at the project folder "
+    "in files of the configuration"
+)
 LABEL_SUFFIX = "_bbox.npy"
 _GENERAL_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 """Suffixes of recordings and of much else, so that the content decides."""
@@ -74,10 +78,7 @@ class RecordingsDataset(_FolderDataset):
         if self._path.is_file():
             return {_key("test", self._path): self._path}
         if not self._path.exists():
-            raise DatasetError(
-                f"{self._path} does not exist: relative paths start at the working directory on "
-                "the command line, and at the project folder in files of the configuration"
-            )
+            raise DatasetError(f"{self._path} does not exist: {RELATIVE_PATHS}")
         found = _by_key(self._path, _recordings_among)
         if not found:
             files = [path for path in sorted(self._path.iterdir()) if path.is_file()]

@@ -9,9 +9,11 @@ from kedro.framework.project import pipelines
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.core.wording import counted
+from etram_pipeline.datasets.files import FileDataset, SingleFileDataset
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
+from etram_pipeline.datasets.recordings import RELATIVE_PATHS
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
 from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
@@ -23,6 +25,8 @@ _OURS = "etram_pipeline.datasets"
 
 _MOST_SECONDS = 1.0
 """For opening recordings, which on a disk far away takes long."""
+
+_MOST_SHOWN = 3
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -37,9 +41,11 @@ def check(run: Run) -> Iterator[Finding]:
 def _missing(run: Run) -> Iterator[Finding]:
     for name in sorted(run.needs):
         dataset = run.dataset(name)
-        if isinstance(dataset, _MADE_WHEN_LOADED):
+        if isinstance(dataset, _MADE_WHEN_LOADED) or _is_told_of_recordings(run, name):
             continue
-        if type(dataset).__module__.startswith(_OURS):
+        # What makes a single file is known from the pipelines alone.
+        is_known = not isinstance(dataset, SingleFileDataset) or dataset.exists()
+        if is_known and type(dataset).__module__.startswith(_OURS):
             try:
                 run.load(name)
             except UNREADABLE as error:
@@ -48,6 +54,14 @@ def _missing(run: Run) -> Iterator[Finding]:
             makers = [key for key, part in pipelines.items() if name in part.all_outputs()]
             remedy = f": run `kedro run --pipelines {makers[0]}`" if makers else ""
             yield Finding(f"{path_of(dataset) or name} does not exist{remedy}")
+
+
+def _is_told_of_recordings(run: Run, name: str) -> bool:
+    """Whether label files lie in the folder of the recordings, which does not exist."""
+    if name != "label_files" or "recordings" not in run.needs:
+        return False
+    path = path_of(run.dataset(name))
+    return path is not None and not path.exists() and path == path_of(run.dataset("recordings"))
 
 
 def _contradicted(run: Run) -> Iterator[Finding]:
@@ -69,8 +83,7 @@ def _start_from(run: Run) -> Iterator[Finding]:
     )
     if start is not None and not Path(start).expanduser().is_file():
         yield Finding(
-            f"train.start_from is {start}, but there is no such file: check the path, which is "
-            "relative to the project folder"
+            f"train.start_from is {start}, but there is no such file: {RELATIVE_PATHS}"
         )
 
 
@@ -95,15 +108,18 @@ def _raw_files(run: Run) -> Iterator[Finding]:
 
 def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterator[Finding]:
     """Recordings whose header cannot be read, of as many as can be opened in a moment."""
-    begun = time.monotonic()
+    begun, errors = time.monotonic(), []
     for path in files.values():
         if time.monotonic() - begun > _MOST_SECONDS:
-            return
+            break
         if path.stat().st_size:
             try:
                 open_recording(path, size=size)
             except RecordingError as error:
-                yield Finding(str(error))
+                errors.append(str(error))
+    yield from map(Finding, errors[:_MOST_SHOWN])
+    if more := len(errors[_MOST_SHOWN:]):
+        yield Finding(f"{counted(more, 'more recording')} cannot be opened")
 
 
 def _bad_files(what: str, files: Mapping[str, Path]) -> Iterator[Finding]:
