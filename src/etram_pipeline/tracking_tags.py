@@ -1,5 +1,6 @@
 """Tags of a run: what was called, by whom, with which code."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -18,9 +19,6 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
         project: Folder whose version is recorded.
         num_nodes: Nodes that will run.
     """
-    from mlflow.tracking.context.git_context import GitRunContext
-    from mlflow.tracking.context.registry import resolve_tags
-
     tags = {
         "kedro.pipelines": "+".join(sorted(params["pipeline_names"] or ["__default__"])),
         "kedro.env": str(params.get("env") or "local"),
@@ -31,8 +29,29 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
     }
     if preset := (params.get("runtime_params") or {}).get("preset"):
         tags["preset"] = str(preset)
-    # MLflow's own would import a library that warns where there is no git.
-    return {**resolve_tags(ignore=[GitRunContext]), **tags}  # type: ignore[list-item]  # classes
+    return {**_context_tags(), **tags}
+
+
+def _context_tags() -> dict[str, str]:
+    """What MLflow itself says of who runs what, and where."""
+    from mlflow.tracking.context.abstract_context import RunContextProvider
+    from mlflow.tracking.context.git_context import GitRunContext
+    from mlflow.tracking.context.registry import resolve_tags
+
+    ignored: list[type] = [GitRunContext]  # imports a library that warns where there is no git
+    if "IPython" not in sys.modules and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        # These import IPython, which takes a third of a second, to see that there is no notebook.
+        ignored += [
+            each
+            for each in RunContextProvider.__subclasses__()
+            if each.__module__.startswith("mlflow.") and _is_of_notebooks(each.__name__)
+        ]
+    tags: dict[str, str] = resolve_tags(ignore=ignored)  # type: ignore[arg-type]  # takes classes
+    return tags
+
+
+def _is_of_notebooks(name: str) -> bool:
+    return name.startswith(("Jupyter", "Databricks"))
 
 
 def _git_tags(project: Path) -> dict[str, str]:

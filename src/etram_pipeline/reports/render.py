@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 from PIL import Image, ImageDraw, ImageFont
@@ -102,7 +102,11 @@ def text_px(width: int) -> int:
 def font(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Font of text in pictures; the one matplotlib brings, so that no system font is needed."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts/ttf" / name, size_px)
+    found = find_spec("matplotlib")  # to import it would take longer than to draw
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("matplotlib, whose font pictures need, is not installed")
+    folder = Path(found.origin).parent / "mpl-data/fonts/ttf"
+    return ImageFont.truetype(folder / name, size_px)
 
 
 _Box = tuple[int, int, int, int]
