@@ -82,9 +82,7 @@ def _start_from(run: Run) -> Iterator[Finding]:
         else None
     )
     if start is not None and not Path(start).expanduser().is_file():
-        yield Finding(
-            f"train.start_from is {start}, but there is no such file: {RELATIVE_PATHS}"
-        )
+        yield Finding(f"train.start_from is {start}, but there is no such file: {RELATIVE_PATHS}")
 
 
 def _raw_files(run: Run) -> Iterator[Finding]:
