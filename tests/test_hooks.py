@@ -39,7 +39,7 @@ def interrupt(_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (interrupt, False, KeyboardInterrupt),
     ],
 )
-def test_a_run_that_is_refused_or_interrupted_leaves_nothing_behind(  # noqa: PLR0913
+def test_a_run_that_is_refused_or_interrupted_leaves_nothing_behind(  # noqa: PLR0913, PLR0917
     session: OpenSession,
     project: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -157,9 +157,7 @@ def test_where_nothing_can_be_locked_that_is_told(
     assert "cannot be locked; make sure that no other run writes there" in caplog.text
 
 
-@given(
-    name=st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1)
-)
+@given(name=st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
 def test_two_names_never_share_a_lock(name: str) -> None:
     own, other = Need(Path("data", name)), Need(Path("data", f"{name}.history.csv"))
     assert own.lock != other.lock

@@ -68,7 +68,8 @@ def test_being_killed_while_one_folder_replaces_another_loses_neither(
 ) -> None:
     dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5))]))
-    real, renamed = Path.rename, []
+    real = Path.rename
+    renamed: list[Path] = []
 
     def rename(path: Path, target: Path) -> Path:
         if len(renamed) == num_renamed:
