@@ -82,9 +82,7 @@ def test_what_is_wrong_is_told_in_one_line(words: str, message: str) -> None:
 
 
 def test_several_faults_are_told_in_a_line_each(folder: Path) -> None:
-    ended = run(
-        *["--env", "recording", "--pipelines", "apply", "--params", "recording=x,checkpoint=../y"]
-    )
+    ended = run("--env=recording", "--pipelines=apply", "--params=recording=x,checkpoint=../y")
 
     first, *faults = ended.output.partition("Error: ")[2].splitlines()
     assert first == "2 faults were found before the run began:"

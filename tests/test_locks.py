@@ -92,36 +92,29 @@ def test_raw_data_is_not_locked(session: OpenSession) -> None:
 def test_a_second_run_is_refused_before_anything_is_computed(
     session: OpenSession, project: Path
 ) -> None:
-    metrics = project / "data/08_reporting/metrics.json"
+    histograms = project / "data/02_intermediate/histograms"
     with (
-        other_process(metrics) as pid,
+        other_process(histograms) as pid,
         session() as active,
         pytest.raises(click.ClickException) as told,
     ):
-        active.run(pipeline_names=["evaluate"])
+        active.run(pipeline_names=["preprocess"])
     assert re.search(
-        rf"another run is using {metrics}, which this one writes \(process {pid} on .*\): "
+        rf"another run is using {histograms}, which this one writes \(process {pid} on .*\): "
         r"wait until .* `--params results=…`",
         told.value.message,
     )
     assert not (project / "mlflow.db").exists()
 
 
-def test_all_is_given_back_after_an_error_and_after_an_interruption(
-    session: OpenSession, project: Path
-) -> None:
+def test_all_is_given_back_when_a_run_ends(session: OpenSession, project: Path) -> None:
     metrics = Need(project / "data/08_reporting/metrics.json")
-    with session(track=False) as active, pytest.raises(click.ClickException):
-        active.run(pipeline_names=["evaluate"])  # there is nothing to evaluate
-    with held(metrics, "wait"):
-        pass
     locks = Locks()
     with session() as active:
         catalog = active.load_context().catalog
-    for _ in range(2):  # the first one was interrupted, of which no hook is told
-        locks.before_pipeline_run(pipelines["evaluate"], catalog)
+    locks.before_pipeline_run(pipelines["evaluate"], catalog)
     assert f"process {os.getpid()} on" in metrics.lock.read_text()
-    locks.after_pipeline_run()
+    locks.let_go()
     with held(metrics, "wait"):
         pass
 

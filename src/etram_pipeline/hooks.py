@@ -9,10 +9,12 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from typing_extensions import override
 
 from etram_pipeline.display import Display
 from etram_pipeline.results import outline, print_results
 from etram_pipeline.sequences.executors import close_kept
+from etram_pipeline.session import HeldHook
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Executors:
             close_kept()
 
 
-class Announcement:
+class Announcement(HeldHook):
     """Says what a run will do, how far it is, and what came of it."""
 
     def __init__(self) -> None:
@@ -92,7 +94,6 @@ class Announcement:
         self._display.stop()
         print_results(pipeline, catalog)
 
-    @hook_impl(tryfirst=True)
-    def on_pipeline_error(self) -> None:
-        """Show nothing any more."""
+    @override
+    def let_go(self) -> None:
         self._display.stop()

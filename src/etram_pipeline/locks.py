@@ -15,9 +15,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.locks import Need, held
+from etram_pipeline.session import HeldHook
 
 _REMEDY = (
     "wait until it is done, or give this run folders of its own: `--params results=…` for "
@@ -25,7 +27,7 @@ _REMEDY = (
 )
 
 
-class Locks:
+class Locks(HeldHook):
     """Keeps two runs from writing the same files, or one from writing what the other reads."""
 
     def __init__(self) -> None:
@@ -39,7 +41,7 @@ class Locks:
             BusyError: If another run has some of it.
             StoreError: If something is to be written where nothing can be.
         """
-        self._give_back()  # what a run had that was interrupted, of which Kedro tells no hook
+        self.let_go()
         with ExitStack() as stack:
             for need in needs(pipeline, catalog):
                 try:
@@ -51,17 +53,8 @@ class Locks:
                     ) from error
             self._of_thread.held = stack.pop_all()
 
-    @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Give everything back."""
-        self._give_back()
-
-    @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Give everything back."""
-        self._give_back()
-
-    def _give_back(self) -> None:
+    @override
+    def let_go(self) -> None:
         getattr(self._of_thread, "held", ExitStack()).close()
 
 

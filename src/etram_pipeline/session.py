@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -79,6 +80,17 @@ class Context(KedroContext):
         return super()._get_catalog(*args, **options)
 
 
+class HeldHook(ABC):
+    """A hook that holds something of a run: the session takes it back, however the run ends.
+
+    Kedro tells hooks neither of Ctrl-C nor of a run that another hook refuses.
+    """
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """Give back what is held, if anything is."""
+
+
 class Session(KedroSession):
     """A session whose `run` turns expected errors into messages without a traceback.
 
@@ -107,6 +119,10 @@ class Session(KedroSession):
             if not isinstance(_first_cause(error), _EXPECTED):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
+        finally:
+            for hook in self._hook_manager.get_plugins():
+                if isinstance(hook, HeldHook):
+                    hook.let_go()
         return outputs
 
 

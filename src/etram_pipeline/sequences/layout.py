@@ -198,6 +198,12 @@ def recording_folders(root: Path) -> dict[str, Path]:
     }
 
 
+def recording_files(root: Path, name: str) -> dict[str, Path]:
+    """A file of each recording under `root` that has it, by key of the recording."""
+    files = {key: folder / name for key, folder in recording_folders(root).items()}
+    return {key: file for key, file in files.items() if file.is_file()}
+
+
 def _read_attribute(path: Path) -> str | None:
     import h5py
 

@@ -26,7 +26,7 @@ from etram_pipeline.sequences.layout import (
     RECORD_FILE,
     Record,
     Summary,
-    recording_folders,
+    recording_files,
 )
 from etram_pipeline.sequences.store import Store
 
@@ -200,11 +200,7 @@ class QualityStore(Store[RecordingQuality]):
 
     @override
     def _scanned(self) -> dict[str, Path]:
-        files = {
-            key: folder / QUALITY / RECORD_FILE
-            for key, folder in recording_folders(self._root).items()
-        }
-        return {key: file for key, file in files.items() if file.is_file()}
+        return recording_files(self._root, f"{QUALITY}/{RECORD_FILE}")
 
 
 def _count_in_bins(moments_us: Int64[np.ndarray, " M"], events: EventQuality) -> tuple[int, ...]:

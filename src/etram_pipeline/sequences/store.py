@@ -31,6 +31,7 @@ from etram_pipeline.sequences.layout import (
     Summary,
     read_index,
     read_record,
+    recording_files,
     recording_folders,
 )
 from etram_pipeline.sequences.reader import (
@@ -204,11 +205,7 @@ class LabelStore(Store[LabelledFrames]):
 
     @override
     def _scanned(self) -> dict[str, Path]:
-        files = {
-            key: folder / LABELS / LABELS_FILE
-            for key, folder in recording_folders(self._root).items()
-        }
-        return {key: file for key, file in files.items() if file.is_file()}
+        return recording_files(self._root, f"{LABELS}/{LABELS_FILE}")
 
 
 class FrameStore(Store[StoredFrames]):

@@ -22,10 +22,8 @@ Spans = Int64[np.ndarray, "K 2"]
 Indices = Int64[np.ndarray, " K"]
 Keys = UInt64[np.ndarray, " N"]
 
-_LONGEST_STRIP = 8192
-_HOT_STREAM = 1 << 20
-_FAINT = np.float32(1e-4)
-_HALF, _ONE = np.float32(0.5), np.float32(1)
+_LONGEST_STRIP, _HOT_STREAM = 8192, 1 << 20
+_FAINT, _HALF, _ONE = np.float32(1e-4), np.float32(0.5), np.float32(1)
 
 
 @no_type_check
