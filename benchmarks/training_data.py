@@ -28,7 +28,7 @@ def share_of_waiting(arguments: argparse.Namespace) -> float:
     on_gpu = arguments.device != "cpu"
     stored = FrameStore(arguments.store), LabelStore(arguments.store)
     recordings = LabelledRecordings.choose(*stored, stored[0])
-    share_cores(settings.workers)
+    share_cores(settings.workers, settings.lanes)
     torch.manual_seed(0)
     channels = next(iter(recordings.frames.values())).channels
     recordings.check_classes(NUM_CLASSES)

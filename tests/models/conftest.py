@@ -10,6 +10,7 @@ from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig, rvt
+from etram_pipeline.models.lanes import use_cores
 from etram_pipeline.models.necks import pafpn
 
 NUM_CHANNELS, NUM_CLASSES = 4, 3
@@ -22,6 +23,7 @@ MakeBatch = Callable[..., SequenceBatch]
 def _same_weights_every_time() -> Iterator[None]:
     torch.manual_seed(0)
     num_threads = torch.get_num_threads()
+    use_cores(0)
     torch.set_num_threads(1)  # more would wait for each other longer than such small maps take
     yield
     torch.set_num_threads(num_threads)

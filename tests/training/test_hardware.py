@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from etram_pipeline.models.lanes import cores_in_use, use_cores
 from etram_pipeline.training.hardware import resolve_precision, share_cores
 from etram_pipeline.training.settings import Precision, Workers
 
@@ -49,6 +50,21 @@ def test_computing_leaves_a_core_to_each_worker(
     monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, workers: Workers, expected: int
 ) -> None:
     monkeypatch.setattr("etram_pipeline.training.hardware.num_cores", lambda: cores)
+    use_cores(0)
     torch.set_num_threads(threads)
     share_cores(workers)
     assert torch.get_num_threads() == expected
+
+
+def test_lanes_have_all_cores_and_each_of_their_operations_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("etram_pipeline.training.hardware.num_cores", lambda: 3)
+    use_cores(0)
+    torch.set_num_threads(8)
+    for _ in range(2):  # a prediction follows a training
+        share_cores("auto", lanes=4)
+        assert (torch.get_num_threads(), cores_in_use()) == (1, 3)
+    for lanes in (1, 2):  # more cores than lanes: operations share them
+        share_cores("auto", lanes)
+        assert (torch.get_num_threads(), cores_in_use()) == (3, 3)

@@ -1,6 +1,7 @@
 """The interface of every detector."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -27,10 +28,12 @@ class Detector(nn.Module, ABC):
         input_size: Height and width in px that frames are resized to first; None: seen as they are.
         size_multiple: What height and width are then padded to multiples of, at the bottom and on
             the right. A memory covers the frame with its padding.
+        computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
     """
 
     input_size: tuple[int, int] | None = None
     size_multiple: int = 1
+    computes_lanes_apart: ClassVar[bool] = False
 
     @abstractmethod
     def forward(

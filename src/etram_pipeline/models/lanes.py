@@ -29,6 +29,22 @@ _MOST_GROUPS = 4
 _LANE_OF_MAPS, _LANE_OF_MEMORY, _CHANNEL = 1, 0, -3
 
 
+class _Cores:
+    """Cores for the lanes together; 0: as many as one of PyTorch's operations uses."""
+
+    number = 0
+
+
+def use_cores(number: int) -> None:
+    """Compute lanes on so many cores from now on, whatever single operations use."""
+    _Cores.number = number
+
+
+def cores_in_use() -> int:
+    """Cores that lanes together, or one operation of them all, may use."""
+    return _Cores.number or torch.get_num_threads()
+
+
 def num_groups(module: nn.Module, num_lanes: int) -> int:
     """How many threads are worth while for so many lanes.
 
@@ -37,7 +53,7 @@ def num_groups(module: nn.Module, num_lanes: int) -> int:
     draws = any(
         isinstance(part, nn.Dropout) and part.training and part.p > 0 for part in module.modules()
     )
-    return 1 if draws else min(torch.get_num_threads(), num_lanes, _MOST_GROUPS)
+    return 1 if draws else min(cores_in_use(), num_lanes, _MOST_GROUPS)
 
 
 def run_in_groups(
@@ -187,7 +203,7 @@ def _concatenate(parts: Sequence[Tensor], lane: int) -> Tensor:
 
 def in_threads(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> list[Result]:
     """What a function returns for each set of arguments, each computed in a thread of its own."""
-    threads = _threads(len(calls), max(1, torch.get_num_threads() // len(calls)))
+    threads = _threads(len(calls), max(1, cores_in_use() // len(calls)))
     mode = _Mode()
     futures = [threads.submit(mode.call, function, *arguments) for arguments in calls]
     return [future.result() for future in futures]

@@ -123,9 +123,10 @@ def fit_in_locked(
     for recordings in (train, val):
         recordings.check_classes(len(blueprint.class_names))
     with quiet_lightning():
-        share_cores(settings.workers)
         seed_everything(settings.seed, workers=True, verbose=False)
         module = _build_module(train, val, blueprint, settings)
+        apart = module.detector.computes_lanes_apart
+        share_cores(settings.workers, settings.lanes if apart else 1)
         score = module.score
         trainer = build_trainer(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0

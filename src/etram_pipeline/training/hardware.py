@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 
 from etram_pipeline.core.machine import num_cores
+from etram_pipeline.models.lanes import cores_in_use, use_cores
 from etram_pipeline.training.settings import Precision, Workers
 
 
@@ -29,11 +30,19 @@ def is_bfloat16_fast() -> bool:
     return is_there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def share_cores(workers: Workers) -> None:
-    """Leave a core to each process that reads clips.
+def share_cores(workers: Workers, lanes: int = 1) -> None:
+    """Leave a core to each process that reads clips, and have lanes share the others.
 
-    Threads of one computation wait for each other, so one thread that has to share its core slows
-    all of them. Where the environment asks for fewer threads still, it is heeded.
+    Threads of one operation wait for each other, so one that has to share its core slows all of
+    them, and waking them takes longer than most operations of a small detector. Where there are
+    lanes enough, every operation therefore has one thread, and the lanes have all cores. Where the
+    environment asks for fewer threads still, it is heeded.
+
+    Args:
+        workers: Processes that read clips.
+        lanes: Lanes that the detector computes apart from each other; 1 if it does not.
     """
-    threads = num_cores() - (0 if workers == "auto" else workers)
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), threads)))
+    threads = max(1, min(cores_in_use(), num_cores() - (0 if workers == "auto" else workers)))
+    by_lane = 1 < threads <= lanes
+    use_cores(threads if by_lane else 0)
+    torch.set_num_threads(1 if by_lane else threads)

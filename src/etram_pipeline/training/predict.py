@@ -45,7 +45,8 @@ def predict_recordings(
     frames = dict(frames)
     match_window_rate(detector, trained_on, (stored.settings for stored in frames.values()))
     device = _device(settings.device)
-    share_cores(settings.workers)
+    lanes = min(settings.lanes, len(frames)) if detector.computes_lanes_apart else 1
+    share_cores(settings.workers, lanes)
     steps = _steps(frames, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)
     collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})

@@ -1,7 +1,7 @@
 """RVT: a recurrent backbone, a refinement, a neck, a head, a loss and an auxiliary task."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -40,6 +40,8 @@ class RVT(Detector):
     Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
     Cameras", CVPR 2023; uzh-rpg/RVT.
     """
+
+    computes_lanes_apart: ClassVar[bool] = True
 
     def __init__(self, parts: "Parts", config: "Config") -> None:
         super().__init__()
