@@ -12,7 +12,6 @@ VALUE = "\0"
 """Stands for a value in the text of a message."""
 
 _FOLDERS = ("src", "conf", "docs", "tests", "benchmarks", "notebooks", ".ci")
-_CODE = ("src", "benchmarks")
 
 
 def words_of(text: str) -> set[str]:
@@ -31,21 +30,21 @@ def files() -> frozenset[str]:
 
 @cache
 def texts() -> frozenset[str]:
-    """Strings of the code, docstrings left out; values in them are `VALUE`."""
-    return frozenset(text for tree in _trees() for text in _strings(tree))
+    """Strings of the package, docstrings left out; values in them are `VALUE`."""
+    return frozenset(text for tree in _trees("src") for text in _strings(tree))
 
 
 @cache
 def names() -> frozenset[str]:
     """Whatever code and configuration call something by."""
     found: set[str] = set()
-    for tree in _trees():
+    for tree in (*_trees("src"), *_trees("benchmarks")):
         for node in ast.walk(tree):
             for field in ("id", "attr", "arg", "name"):
                 given = getattr(node, field, None)
                 found |= words_of(given) if isinstance(given, str) else set()
-    for text in texts():
-        found |= words_of(text) if not re.search(r"\s", text) else set()
+        for text in _strings(tree):
+            found |= words_of(text) if not re.search(r"\s", text) else set()
     for path in [*(PROJECT / "conf").rglob("*.yml"), PROJECT / "pyproject.toml"]:
         found |= words_of(re.sub(r"#.*", "", path.read_text()))
     for name in files():
@@ -73,8 +72,8 @@ def says(message: str) -> bool:
 
 
 @cache
-def _trees() -> tuple[ast.Module, ...]:
-    paths = [path for name in _CODE for path in sorted((PROJECT / name).rglob("*.py"))]
+def _trees(folder: str) -> tuple[ast.Module, ...]:
+    paths = sorted((PROJECT / folder).rglob("*.py"))
     return tuple(ast.parse(path.read_text()) for path in paths)
 
 
@@ -99,7 +98,7 @@ def suffix_of(name: str) -> str:
 
 def refuses_unknown(what: str) -> bool:
     """Whether the code tells of an unknown name of this kind, and of the nearest right one."""
-    for tree in _trees():
+    for tree in _trees("src"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "unknown_name":
                 first = ast.unparse(node.args[0]).strip("f'\"")
