@@ -4,7 +4,7 @@ import os
 import warnings
 
 from etram_pipeline.configuration import ConfigLoader, recording_name
-from etram_pipeline.hooks import Announcement, Executors, Loading
+from etram_pipeline.hooks import Announcement, Collector, Executors
 from etram_pipeline.preflight import Preflight
 from etram_pipeline.session import Context, Session
 from etram_pipeline.tracking import Tracking
@@ -17,7 +17,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("KMP_BLOCKTIME", "1")
 
-HOOKS = (Loading(), Preflight(), Announcement(), Executors(), Tracking())
+HOOKS = (Collector(), Preflight(), Announcement(), Executors(), Tracking())
 CONTEXT_CLASS = Context
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
