@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -19,23 +18,13 @@ from etram_pipeline.session import HeldHook
 logger = logging.getLogger(__name__)
 
 
-class Loading:
-    """Loads libraries without looking for garbage among them.
+class Collector:
+    """Looks for garbage again as soon as something is computed; see `loading` of the session."""
 
-    They make a million objects, all of which stay. The collector would look through them again and
-    again, in a fifth of the time that loading takes.
-    """
-
-    @hook_impl(wrapper=True, tryfirst=True)
-    def before_pipeline_run(self) -> Iterator[None]:
-        """Other hooks load PyTorch and MLflow."""
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return (yield)
-        finally:
-            if was_enabled:
-                gc.enable()
+    @hook_impl(tryfirst=True)
+    def before_node_run(self) -> None:
+        """Switch it on."""
+        gc.enable()
 
 
 class Executors:

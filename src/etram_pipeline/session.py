@@ -1,5 +1,6 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
+import gc
 import signal
 import sys
 import threading
@@ -113,7 +114,7 @@ class Session(KedroSession):
         names = options.get("pipeline_names") or ["__default__"]
         check_selection(names, options)
         try:
-            with chdir(self._project_path), ended_in_order(), kept_open():
+            with chdir(self._project_path), loading(), ended_in_order(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
         except _EXPECTED as error:
             if not isinstance(_first_cause(error), _EXPECTED):
@@ -145,6 +146,22 @@ def _located(folder: Path, name: str, text: str) -> str:
     path = folder / Path(text).expanduser()
     # The last part stays as it is: a link is called otherwise than what it leads to.
     return str(path.resolve() if path.name == ".." else path.parent.resolve() / path.name)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load libraries without looking for garbage among them, until the first node runs.
+
+    They make a million objects, all of which stay. The collector would look through them again and
+    again, in a fifth of the time that loading takes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager

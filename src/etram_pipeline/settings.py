@@ -4,7 +4,7 @@ import os
 import warnings
 
 from etram_pipeline.configuration import ConfigLoader, recording_name
-from etram_pipeline.hooks import Announcement, Executors, Loading
+from etram_pipeline.hooks import Announcement, Collector, Executors
 from etram_pipeline.locks import Locks
 from etram_pipeline.preflight import Preflight
 from etram_pipeline.session import Context, Session
@@ -20,7 +20,7 @@ os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 # Of hooks that want to be first, Kedro calls the last one first: what can be refused without a lock
 # is, and a run that is refused does not show up in MLflow.
-HOOKS = (Loading(), Locks(), Preflight(), Announcement(), Executors(), Tracking())
+HOOKS = (Collector(), Locks(), Preflight(), Announcement(), Executors(), Tracking())
 CONTEXT_CLASS = Context
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
