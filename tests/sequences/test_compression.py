@@ -8,8 +8,11 @@ from queue import SimpleQueue
 
 import numpy as np
 import pytest
+from numcodecs import blosc
 
 from etram_pipeline.events.canvas import Canvas
+from etram_pipeline.events.recording import Events
+from etram_pipeline.events.representations.stacked_histogram import Config
 from etram_pipeline.sequences.compression import compress
 
 
@@ -41,3 +44,46 @@ def test_who_stops_early_stops_the_drawing() -> None:
         next(chunks)
 
     assert inspect.getgeneratorstate(drawing) == inspect.GEN_CLOSED
+
+
+def compress_one(canvas: Canvas) -> bytes:
+    (chunk,) = compress([canvas], "archive")
+    return chunk.content
+
+
+@pytest.mark.parametrize("overflow", ["saturate", "wrap"])
+@pytest.mark.parametrize("max_count", [10, None])
+@pytest.mark.parametrize("size", [(64, 96), (515, 513)])
+@pytest.mark.parametrize("num_events", [0, 1, 3000, 600_000])
+def test_a_canvas_is_blank_after_its_image_was_compressed_in_any_way(
+    overflow: str, max_count: int | None, size: tuple[int, int], num_events: int
+) -> None:
+    height, width = size
+    config = Config.model_validate({"overflow": overflow, "max_count": max_count})
+    represent = config.build(height, width)
+    canvas = represent.canvas()
+    rng = np.random.default_rng(num_events)
+    for _ in range(2):
+        events = Events(
+            # Most events at one pixel, which is then above what a sparse image may hold.
+            x=np.where(rng.random(num_events) < 0.5, 41, rng.integers(0, width, num_events)).astype(
+                np.uint16
+            ),
+            y=np.where(
+                rng.random(num_events) < 0.5, 33, rng.integers(0, height, num_events)
+            ).astype(np.uint16),
+            t_us=np.sort(rng.integers(0, 50_000, num_events)),
+            polarity=rng.integers(0, 2, num_events).astype(np.uint8),
+        )
+        represent.draw(events, canvas)
+        wanted = canvas.image.copy()
+        np.testing.assert_array_equal(wanted, represent(events))
+        found = np.frombuffer(blosc.decompress(compress_one(canvas)), np.uint8)
+        np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+        assert not canvas.image.any()
+
+
+def test_an_image_of_signed_sums_is_compressed() -> None:
+    image = np.random.default_rng(0).integers(-128, 128, (2, 8, 8)).astype(np.int8)
+    found = np.frombuffer(blosc.decompress(compress_one(Canvas(image.copy()))), np.int8)
+    np.testing.assert_array_equal(found.reshape(image.shape), image)

@@ -23,6 +23,9 @@ _SHUFFLE = 1
 _BLOCK_BYTES = 2**20
 """Larger than Blosc would choose, for which images are smaller and faster to read."""
 
+_LEAST_SPARSE_BYTES = 2**20
+"""Smaller images are not worth the seconds that compiling the sparse encoder takes at first."""
+
 _CELLS_PER_EVENT = 8
 """Images with more events than this allows are left to the general compressor."""
 
@@ -92,13 +95,11 @@ def _compress(canvas: Canvas, profile: Profile) -> Chunk:
 
 
 def _compress_sparse(canvas: Canvas) -> bytes | None:
-    """Compress an image by its cells; None where they are not known or too many."""
+    """Compress a large image by its cells; None where they are not known or too many."""
     image, num_touched = canvas.image, canvas.num_touched
-    if (
-        num_touched is None
-        or num_touched > image.size // _CELLS_PER_EVENT
-        or image.dtype != np.uint8
-    ):
+    if num_touched is None or num_touched > image.size // _CELLS_PER_EVENT:
+        return None
+    if image.dtype != np.uint8 or image.nbytes < _LEAST_SPARSE_BYTES:
         return None
     # The compiler behind the kernels takes a second to import.
     from etram_pipeline.sequences.sparse_encoding import encode_sparse

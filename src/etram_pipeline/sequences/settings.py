@@ -12,7 +12,7 @@ class StorageSettings(Settings):
     """How stored representations are compressed, and when they are out of date.
 
     Attributes:
-        profile: `archive` is small (Zstandard), `training` is fast to read and twice as large
+        profile: `archive` is small (Zstandard), `training` is larger and faster to read
             (LZ4).
         check_content: Tell changed recordings and label files by a hash of their content, which
             costs reading them whole, instead of by size and time of change.

@@ -12,7 +12,13 @@ import struct
 import numpy as np
 from jaxtyping import UInt8, UInt32
 
-from etram_pipeline.sequences.zstandard_kernels import BLOCK_BYTES, LARGEST_LITERAL, write_blocks
+from etram_pipeline.sequences.prefix_code import (
+    LARGEST_LITERAL,
+    count_literals,
+    describe_code,
+    make_code,
+)
+from etram_pipeline.sequences.zstandard_kernels import BLOCK_BYTES, write_blocks
 from etram_pipeline.sequences.zstandard_tables import make_tables
 
 _LARGEST_IMAGE_BYTES = 2**29
@@ -45,10 +51,13 @@ def encode_sparse(
     """
     if num_bytes > _LARGEST_IMAGE_BYTES or values.max(initial=0) > LARGEST_LITERAL:
         return None
+    code = make_code(count_literals(values))
     # A cell takes 9 bytes at most, and a block 96 beside its cells.
     num_blocks = -(-num_bytes // BLOCK_BYTES)
     chunk = np.empty(_HEADER_BYTES + 512 + 9 * len(cells) + 96 * num_blocks, np.uint8)
-    size = write_blocks(cells, values, num_bytes, make_tables(), chunk, _HEADER_BYTES)
+    literal_code = code, describe_code(code)
+    image = cells, values, num_bytes
+    size = write_blocks(image, literal_code, make_tables(), chunk, _HEADER_BYTES)
     if not _HEADER_BYTES < size < num_bytes:
         return None
     flags = _BLOSC_VERSION, _ZSTD_VERSION, _ZSTD_NOT_SPLIT, _TYPE_BYTES

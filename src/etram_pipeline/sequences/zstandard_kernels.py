@@ -9,7 +9,7 @@ Source: RFC 8878, whose sections are named below.
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Int64, UInt8, UInt32
+from jaxtyping import UInt8, UInt32
 from numba import njit
 
 from etram_pipeline.sequences.zstandard_tables import (
@@ -20,15 +20,13 @@ from etram_pipeline.sequences.zstandard_tables import (
 )
 
 BLOCK_BYTES = 2**17
-LARGEST_LITERAL = 128
-"""Larger ones would need a code that is described in another way; section 4.2.1.1."""
 
 _LONGEST_CODE = 11
 _SHORTEST_MATCH = 3
 _SEVERAL_STREAMS = 256
 """Literals from which on they are written in four streams, which are faster to read."""
 
-_REPEATED_BYTE, _COMPRESSED = 1, 2
+_RAW, _REPEATED_BYTE, _COMPRESSED = 0, 1, 2
 _CODED, _CODED_AS_BEFORE = 2, 3
 _MODES_DESCRIBED, _MODES_AS_BEFORE = 0b10_01_10_00, 0b11_11_11_00
 _SHORT_LENGTH_BITS = SHORT_LENGTHS.bit_length() - 1
@@ -43,169 +41,108 @@ Runs = UInt32[np.ndarray, "R 2"]
 @no_type_check
 @njit(cache=True, nogil=True)
 def write_blocks(
-    cells: Cells, values: Bytes, num_bytes: int, tables: Tables, out: Bytes, end: int
+    image: tuple[Cells, Bytes, int],
+    literal_code: tuple[Code, Bytes],
+    tables: Tables,
+    out: Bytes,
+    end: int,
 ) -> int:
     """Write the blocks of a frame.
 
     Args:
-        cells: Bytes that are not zero, in order.
-        values: What they are, at most `LARGEST_LITERAL`.
-        num_bytes: Size of all.
+        image: Bytes that are not zero, in order, what they are, and how many bytes there are.
+        literal_code: How to write literals, and the description of that.
         tables: How to write lengths.
         out: Where to write to.
         end: Where to begin.
 
     Returns:
-        Where the blocks end; 0 if one of them would be too large.
+        Where the blocks end.
 
     Source: Sections 3.1.1.2 and 3.1.1.3.
     """
-    code = _make_code(_count(values))
-    code_description, table_description = _describe_code(code), tables.description
+    cells, values, num_bytes = image
+    code, code_description = literal_code
+    table_description = tables.description
     literals = np.empty(BLOCK_BYTES + _SHORTEST_MATCH, np.uint8)
     runs = np.empty((BLOCK_BYTES // (_SHORTEST_MATCH + 1) + 1, 2), np.uint32)
     first = 0
     for start in range(0, num_bytes, BLOCK_BYTES):
         stop = min(start + BLOCK_BYTES, num_bytes)
-        last = first
-        while last < len(cells) and cells[last] < stop:
-            last += 1
-        content = end + 3
-        if first == last:
+        content, past = end + 3, first
+        if first == len(cells) or cells[first] >= stop:
             kind, size, out[content] = _REPEATED_BYTE, stop - start, 0
             end = content + 1
         else:
-            span = cells[first:last], values[first:last]
-            num_literals, num_runs = _find_runs(span, start, stop, literals, runs)
+            span = start, stop
+            past, num_literals, num_runs = _find_runs(cells, values, first, span, literals, runs)
             end = _write_literals(literals[:num_literals], code, code_description, out, content)
             end = _write_runs(runs[:num_runs], tables, table_description, out, end)
             kind, size = _COMPRESSED, end - content
-            if num_runs == 0 or size >= stop - start:
-                return 0
-            # What follows is written as before.
-            code_description, table_description = code_description[:0], table_description[:0]
+            if num_runs > 0 and size < stop - start:
+                # What follows is written as before.
+                code_description, table_description = code_description[:0], table_description[:0]
+            else:
+                kind, size = _RAW, stop - start
+                end = _write_raw(cells[first:past], values[first:past], span, out, content)
         _write_number(size << 3 | kind << 1 | (stop == num_bytes), 3, out, content - 3)
-        first = last
+        first = past
     return end
 
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _count(values: Bytes) -> Int64[np.ndarray, " V"]:
-    """How often about each value is a literal, up to the largest."""
-    counts = np.zeros(LARGEST_LITERAL + 1, np.int64)
-    # Nearly every value follows a zero that begins a run.
-    counts[0] = len(values) + 1
-    largest = 0
-    for entry in range(len(values)):
-        value = np.int64(values[entry])
-        counts[value] += 1
-        largest = max(largest, value)
-    return counts[: largest + 1]
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def _make_code(counts: Int64[np.ndarray, " V"]) -> Code:
-    """Prefix code of literals: the bits of each, above eight bits that say how many they are.
-
-    Source: Section 4.2.1.3.
-    """
-    lengths = _code_lengths(counts)
-    code = np.zeros(len(counts), np.uint32)
-    bits = 0
-    for length in range(_LONGEST_CODE, 0, -1):
-        for literal in range(len(counts)):
-            if lengths[literal] == length:
-                code[literal] = bits << 8 | length
-                bits += 1
-        bits >>= 1
-    return code
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def _code_lengths(counts: Int64[np.ndarray, " V"]) -> Int64[np.ndarray, " V"]:
-    """Lengths of Shannon's code, some of which are then shortened until the code is complete.
-
-    Source: Shannon, "A Mathematical Theory of Communication", section 9.
-    """
-    num, total = 0, 0
-    for literal in range(len(counts)):
-        num += counts[literal] > 0
-        total += counts[literal]
-    # Counting all a little more often keeps the codes of rare ones short enough.
-    extra = (total >> 10) + 1
-    total += num * extra
-    weights, lengths = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
-    left = 1 << _LONGEST_CODE
-    for literal in range(len(counts)):
-        if counts[literal] > 0:
-            weights[literal] = counts[literal] + extra
-            while weights[literal] << lengths[literal] < total:
-                lengths[literal] += 1
-            left -= 1 << (_LONGEST_CODE - lengths[literal])
-    while left > 0:
-        best, most = 0, 0
-        for literal in range(len(counts)):
-            gain = weights[literal] << lengths[literal]
-            if gain > most and 1 << (_LONGEST_CODE - lengths[literal]) <= left:
-                best, most = literal, gain
-        left -= 1 << (_LONGEST_CODE - lengths[best])
-        lengths[best] -= 1
-    return lengths
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
-def _describe_code(code: Code) -> Bytes:
-    """Lengths of a code, but for the last, which follows from the others.
-
-    Source: Section 4.2.1.1.
-    """
-    num, longest = len(code) - 1, 0
-    for literal in range(len(code)):
-        longest = max(longest, np.int64(code[literal] & 255))
-    description = np.zeros(1 + (num + 1) // 2, np.uint8)
-    description[0] = 127 + num
-    for literal in range(num):
-        length = np.int64(code[literal] & 255)
-        if length > 0:
-            description[1 + literal // 2] |= longest + 1 - length << (4 - literal % 2 * 4)
-    return description
-
-
-@no_type_check
-@njit(cache=True, nogil=True)
 def _find_runs(
-    span: tuple[Cells, Bytes], start: int, stop: int, literals: Bytes, runs: Runs
-) -> tuple[int, int]:
-    """Split bytes `start` to `stop` into literals and runs, which repeat the zero before them.
+    cells: Cells,
+    values: Bytes,
+    first: int,
+    span: tuple[int, int],
+    literals: Bytes,
+    runs: Runs,
+) -> tuple[int, int, int]:
+    """Split a span of bytes into literals and runs, which repeat the zero before them.
+
+    For every run, the literals since the last one and its length above the shortest are noted.
 
     Returns:
-        How many there are of each. For every run, the literals since the last one and its length
-        above the shortest are noted.
+        The first cell after the span, of those from `first` on, and how many literals and runs
+        there are.
     """
-    cells, values = span
-    num_literals, num_runs, num_noted = 0, 0, 0
-    for entry in range(len(cells) + 1):
-        cell = np.int64(cells[entry]) if entry < len(cells) else stop
-        num_zeros = cell - start
+    start, stop = span
+    num_literals, num_runs, num_noted = np.uint64(0), np.uint64(0), np.uint64(0)
+    shortest, one = np.uint64(_SHORTEST_MATCH), np.uint64(1)
+    place, end, entry = np.uint64(start), np.uint64(stop), np.uint64(first)
+    while place < end:
+        cell = np.uint64(cells[entry]) if entry < len(cells) else end
+        cell = min(cell, end)
+        num_zeros = cell - place
         for zero in range(_SHORTEST_MATCH):
-            literals[num_literals + zero] = 0
-        if num_zeros > _SHORTEST_MATCH:
-            num_literals += 1
-            runs[num_runs, 0] = num_literals - num_noted
-            runs[num_runs, 1] = num_zeros - 1 - _SHORTEST_MATCH
-            num_runs += 1
-            num_noted = num_literals
-        else:
-            num_literals += num_zeros
-        if entry < len(cells):
+            literals[num_literals + np.uint64(zero)] = 0
+        # Without branches, which the processor could not foresee.
+        is_run = num_zeros > shortest
+        num_literals += one if is_run else num_zeros
+        runs[num_runs, 0] = num_literals - num_noted
+        runs[num_runs, 1] = num_zeros - one - shortest
+        num_noted = num_literals if is_run else num_noted
+        num_runs += np.uint64(is_run)
+        if cell < end:
             literals[num_literals] = values[entry]
-            num_literals += 1
-        start = cell + 1
-    return num_literals, num_runs
+            num_literals += one
+            entry += one
+        place = cell + one
+    return np.int64(entry), np.int64(num_literals), np.int64(num_runs)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _write_raw(cells: Cells, values: Bytes, span: tuple[int, int], out: Bytes, start: int) -> int:
+    """Write a span of bytes as they are; return where they end."""
+    end = start + span[1] - span[0]
+    for place in range(start, end):
+        out[place] = 0
+    for entry in range(len(cells)):
+        out[start + np.int64(cells[entry]) - span[0]] = values[entry]
+    return end
 
 
 @no_type_check
@@ -263,8 +200,7 @@ def _write_runs(runs: Runs, tables: Tables, description: Bytes, out: Bytes, star
     # Any states will do to begin with; what leads from them to the first ones is not written.
     literal_state = match_state = np.uint64(1 << ACCURACY_LOG)
     for index in range(len(runs) - 1, -1, -1):
-        if num > 63 - _MOST_BITS_OF_RUN:
-            end, bits, num = _flush(out, end, bits, num)
+        end, bits, num = _flush(out, end, bits, num)
         num_literals, length = np.uint64(runs[index, 0]), np.uint64(runs[index, 1])
         rest, width, match_state, match_extra = _step(tables.matches, length, match_state)
         bits |= rest << num

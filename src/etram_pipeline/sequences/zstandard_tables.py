@@ -97,7 +97,7 @@ def _length_table(probabilities: tuple[int, ...], extra_bits: tuple[int, ...]) -
 def _codes(extra_bits: tuple[int, ...]) -> UInt8[np.ndarray, " L"]:
     """Codes of lengths, in steps of 1 below `SHORT_LENGTHS` and in steps of that above."""
     bases = np.cumsum([0, *(1 << bits for bits in extra_bits[:-1])])
-    lengths = np.r_[0:SHORT_LENGTHS, SHORT_LENGTHS:_LONGEST:SHORT_LENGTHS]
+    lengths = np.array([*range(SHORT_LENGTHS), *range(SHORT_LENGTHS, _LONGEST, SHORT_LENGTHS)])
     return (np.searchsorted(bases, lengths, side="right") - 1).astype(np.uint8)
 
 
