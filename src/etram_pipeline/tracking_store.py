@@ -1,6 +1,5 @@
 """The MLflow store of a run: found, checked and opened before anything is computed."""
 
-import errno
 import fcntl
 import glob
 import logging
@@ -17,6 +16,7 @@ from pydantic import ConfigDict, ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
 from etram_pipeline.training.run_entries import short
 from etram_pipeline.training.run_log import open_client
@@ -33,7 +33,6 @@ _PATIENCE_S = 300.0
 _NEWS_S = 5.0
 
 _LOCKED_S = 10.0
-_UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _WITHOUT = "or run without tracking: `--params track=false`"
 
 _NO_ANSWER = "no server answers: start it, or check `uri` in tracking.yml"
@@ -268,10 +267,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _try_to_lock(file: IO[str]) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
     return True
