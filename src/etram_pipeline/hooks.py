@@ -1,6 +1,7 @@
 """Kedro hooks that make a run pleasant to follow."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -43,6 +44,7 @@ class Announcement:
 
     def __init__(self) -> None:
         self._display = Display()
+        self._folder = Path.cwd()  # the user's; a run itself works in the project
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -69,7 +71,7 @@ class Announcement:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Print what the run made, and where it is."""
         self._display.stop()
-        print_results(pipeline, catalog)
+        print_results(pipeline, catalog, self._folder)
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self) -> None:
