@@ -75,10 +75,12 @@ def run(*words: str) -> Result:
 def test_what_is_wrong_is_told_in_one_line(words: str, message: str) -> None:
     ended = run(*words.split())
 
-    errors = [line for line in ended.output.splitlines() if line.startswith("Error: ")]
+    *_, told = ended.output.partition("\nError: " if "\nError: " in ended.output else "Error: ")
     assert ended.exit_code in {1, 2}
     assert message in ended.output
-    assert ended.output.endswith(f"{errors[0]}\n")
+    assert told
+    # Several faults have an indented line each.
+    assert all(line.startswith("  ") for line in told.splitlines()[1:])
 
 
 def test_several_faults_are_told_in_a_line_each(folder: Path) -> None:
@@ -101,6 +103,24 @@ def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
     assert "detector.ckpt does not exist: run `kedro run --pipelines train`" in log
     assert "Traceback" in log
     assert not list(folder.iterdir())
+
+
+def test_the_log_of_the_project_holds_no_passwords(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_args: object, **_options: object) -> None:
+        cause = OSError("http://bob:hunter2@host/api and zebra99 are refused")
+        raise cli.ConfigurationError("the token zebra99 is refused") from cause
+
+    monkeypatch.setattr(KedroSession, "run", ask)
+
+    run("--params", "dataset.api_token=zebra99")
+
+    log = (folder.parent / "etram.log").read_text()
+    assert "ERROR etram_pipeline.ended: the token *** is refused" in log
+    assert "OSError: http://***@host/api and *** are refused" in log
+    assert "hunter2" not in log
+    assert "zebra99" not in log
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,6 @@ def test_applying_to_a_second_recording_keeps_what_was_made_of_the_first(
         with session("recording", recording=recording) as active:
             catalog = active.load_context().catalog
         for name, found in places.items():
-            found.add(str(results.place_of(catalog.get(name))))
+            found.add(str(results.place_of(catalog.get(name), Path.cwd())))
     assert all(len(found) == 2 for found in places.values())
     assert all("street-" in path for found in places.values() for path in found)

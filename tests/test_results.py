@@ -51,16 +51,21 @@ def test_a_place_is_one_line_however_narrow_the_console(
     (tmp_path / LONG).touch()
     shown = io.StringIO()
     monkeypatch.setattr(rich, "get_console", lambda: Console(file=shown, width=60))
-    print_results(_made("annotated_video"), _catalog(tmp_path / LONG))
+    print_results(_made("annotated_video"), _catalog(tmp_path / LONG), tmp_path / "sub")
     assert shown.getvalue() == f"video:      {tmp_path / LONG}\n"
+    assert list(result_lines(_made("annotated_video"), _catalog(tmp_path / LONG), tmp_path)) == [
+        f"video:      {LONG}"
+    ]
 
 
 def test_what_is_not_there_is_not_named(tmp_path: Path) -> None:
-    assert not list(result_lines(_made("annotated_video"), _catalog(tmp_path / "none.mp4")))
+    assert not list(
+        result_lines(_made("annotated_video"), _catalog(tmp_path / "none.mp4"), tmp_path)
+    )
 
 
 def test_that_nothing_could_be_read_is_said_at_the_end() -> None:
-    lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable())))
+    lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable()), Path.cwd()))
     assert lines == [
         "none of the recordings could be read (1):",
         "  test/street: RecordingError: no events",
@@ -69,13 +74,13 @@ def test_that_nothing_could_be_read_is_said_at_the_end() -> None:
 
 def test_the_headline_is_the_first_protocol() -> None:
     metrics = {"etram_8class": _metrics(1, AP=0.5612, AP_50=0.831), "coco": _metrics(2, AP=0.1)}
-    (line,) = result_lines(_made("metrics"), _catalog(metrics=metrics))
+    (line,) = result_lines(_made("metrics"), _catalog(metrics=metrics), Path.cwd())
     assert line == "AP 0.561, AP50 0.831 (etram_8class, 1 box of test)"
 
 
 def test_metrics_without_labels_are_not_shown_as_numbers() -> None:
     metrics = {"p": _metrics(0, AP=-1.0, AP_50=-1.0)}
-    (line,) = result_lines(_made("metrics"), _catalog(metrics=metrics))
+    (line,) = result_lines(_made("metrics"), _catalog(metrics=metrics), Path.cwd())
     assert line == "no labels to compare with (p, test)"
 
 

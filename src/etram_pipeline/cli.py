@@ -25,6 +25,7 @@ from typing_extensions import override
 from etram_pipeline import arguments
 from etram_pipeline.configuration import ConfigurationError, read_yaml
 from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.masking import mask_text, secrets_in
 
 logger = logging.getLogger(__name__)
 to_file = logging.getLogger("etram_pipeline.ended")
@@ -32,6 +33,26 @@ to_file = logging.getLogger("etram_pipeline.ended")
 
 _RUNNERS = ("SequentialRunner", "ThreadRunner")
 _GO_ON = "run the same command again to go on; what is finished is kept"
+
+
+class _Masked(logging.Filter):
+    """Masks passwords in messages and tracebacks, for the log is a file that others may read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: set[str] = set()
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = mask_text(record.getMessage(), self.known), ()
+        if record.exc_info:
+            told = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = mask_text(told, self.known)
+        return True
+
+
+_masked = _Masked()
+to_file.addFilter(_masked)
 
 
 class Ended(click.ClickException):
@@ -49,6 +70,7 @@ class RunCommand(click.Command):
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         with _told():
             context = super().make_context(*args, **options)
+            _masked.known = secrets_in("", context.params["params"])
             _configure_logging(context.params["conf_source"])
             _renew(context.params)
             _check_runner(context.params["runner"], context.params["runner_params"])

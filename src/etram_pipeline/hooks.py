@@ -2,6 +2,7 @@
 
 import gc
 import logging
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -55,6 +56,7 @@ class Announcement(HeldHook):
 
     def __init__(self) -> None:
         self._display = Display()
+        self._folder = Path.cwd()  # the user's; a run itself works in the project
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -81,7 +83,7 @@ class Announcement(HeldHook):
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Print what the run made, and where it is."""
         self._display.stop()
-        print_results(pipeline, catalog)
+        print_results(pipeline, catalog, self._folder)
 
     @override
     def let_go(self) -> None:

@@ -50,34 +50,40 @@ def outline(run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Catalog)
     return text
 
 
-def print_results(pipeline: Pipeline, catalog: Catalog) -> None:
-    """Print the headline metrics and where the results are, one a line, never broken."""
+def print_results(pipeline: Pipeline, catalog: Catalog, folder: Path) -> None:
+    """Print the headline metrics and where the results are, one a line, never broken.
+
+    Args:
+        pipeline: What was run.
+        catalog: Where its results are.
+        folder: The user's working directory.
+    """
     import rich
 
     console = rich.get_console()
-    for line in result_lines(pipeline, catalog):
+    for line in result_lines(pipeline, catalog, folder):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def result_lines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
-    """Lines that tell what a run made."""
+def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator[str]:
+    """Lines that tell what a run made, with paths that lead there from a folder."""
     made = pipeline.all_outputs()
     if "metrics" in made:
         yield _headline(catalog.load("metrics"))
     if "quality" in made:
         yield from _unreadable(catalog)
     for name, word in _PLACES.items():
-        if name in made and (path := place_of(catalog.get(name))) and path.exists():
+        if name in made and (path := place_of(catalog.get(name), folder)) and path.exists():
             yield f"{word + ':':<12}{path}"
 
 
-def place_of(dataset: object) -> Path | None:
-    """Where a dataset is kept, relative to the working directory where it lies below."""
+def place_of(dataset: object, folder: Path) -> Path | None:
+    """Where a dataset is kept, relative to a folder where it lies below."""
     found = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
     if found is None:
         return None
-    path = Path(str(found))
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    path = Path.cwd() / str(found)
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _words(part: str, outputs: list[str], pipeline: Pipeline, catalog: Catalog) -> str:

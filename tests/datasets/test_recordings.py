@@ -211,6 +211,24 @@ def test_arrays_and_texts_are_recordings_if_they_hold_events(tmp_path: Path) -> 
     assert {path.suffix for path in found.values()} <= set(RECORDING_SUFFIXES)
 
 
+@pytest.mark.parametrize(
+    ("name", "beginning", "told"),
+    [
+        ("a.bag", b"#ROSBAG V2.0\n", "a ROS 1 bag; convert it"),
+        ("a.MCAP", b"\x89MCAP0\r\n", "an MCAP file"),
+        ("a.raw.zst", b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it"),
+    ],
+)
+def test_a_recording_that_is_left_out_for_its_format_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, beginning: bytes, told: str
+) -> None:
+    touch(tmp_path, "test/cam.h5")
+    (tmp_path / "test" / name).write_bytes(beginning + bytes(100))
+
+    assert set(RecordingsDataset(path=str(tmp_path)).load()) == {"test/cam"}
+    assert f"{name} is left out: this is {told}" in caplog.text
+
+
 def test_links_to_folders_and_files_are_followed_once(tmp_path: Path) -> None:
     disk = touch(tmp_path / "disk", "a.raw", "a_bbox.npy", "deep/b.raw")
     data = touch(tmp_path / "data", "train/own.raw")

@@ -24,6 +24,8 @@ LABEL_SUFFIX = "_bbox.npy"
 _GENERAL_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 """Suffixes of recordings and of much else, so that the content decides."""
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4", *_GENERAL_SUFFIXES)
+_FOREIGN_SUFFIXES = (".bag", ".mcap", ".db3", ".aedat", ".es", ".mat", ".zst", ".gz", ".zip")
+"""Suffixes of recordings that are to be converted or unpacked first."""
 
 _ENDINGS = re.compile(
     rf"(_bbox\.npy|(_td(\.dat)?)?({'|'.join(map(re.escape, RECORDING_SUFFIXES))}))\Z",
@@ -177,6 +179,8 @@ def _recordings_among(paths: list[Path]) -> Iterator[Path]:
 
     others: list[Path] = []
     for path in paths:
+        if path.name.lower().endswith(_FOREIGN_SUFFIXES):
+            _warn_of_foreign(path)
         if not _has_suffix(path) or _is_label_file(path):
             continue
         if path.name.lower().endswith(_GENERAL_SUFFIXES) and not may_hold_events(path):
@@ -187,6 +191,15 @@ def _recordings_among(paths: list[Path]) -> Iterator[Path]:
         shown = ", ".join(str(path) for path in others[:_NUM_SHOWN])
         more = " …" if len(others) > _NUM_SHOWN else ""
         logger.info("%d files hold no events and are no recordings: %s%s", len(others), shown, more)
+
+
+def _warn_of_foreign(path: Path) -> None:
+    from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign
+
+    with path.open("rb") as file:
+        foreign = describe_foreign(file.read(NUM_BYTES))
+    if foreign is not None:
+        logger.warning("%s is left out: this is %s; %s", path, *foreign)
 
 
 def _has_suffix(path: Path) -> bool:
