@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
-from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.core.faults import faults
+from etram_pipeline.training.settings import PredictSettings, TrainSettings
 
 
 def test_reading_parameters_imports_nothing_heavy() -> None:
@@ -35,3 +37,19 @@ def test_what_decides_the_result_leaves_out_where_it_is_computed() -> None:
 def test_parameters_survive_json() -> None:
     settings = TrainSettings(freeze=("backbone",), average_decay=0.9)
     assert TrainSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("settings", [TrainSettings, PredictSettings])
+@pytest.mark.parametrize(
+    ("workers", "told"),
+    [
+        (-1, "workers: must be at least 0 or 'auto', not -1"),
+        ("two", "workers: must be a whole number or 'auto', not 'two'"),
+    ],
+)
+def test_workers_are_none_or_more(
+    settings: type[TrainSettings | PredictSettings], workers: object, told: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings.model_validate({"workers": workers})
+    assert faults(caught.value) == [told]

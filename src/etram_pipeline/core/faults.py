@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 from etram_pipeline.core import component
 
 _UNION_MEMBER = re.compile(
-    r"(int|float|str|bool|none|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+"
-    r"|function-\w+)\[.*\])$"
+    r"(int|float|str|bool|none|constrained-\w+"
+    r"|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+|function-\w+)\[.*\])$"
 )
 """What pydantic adds to a path for each type of a union, beside names and numbers of items."""
 

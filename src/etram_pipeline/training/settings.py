@@ -1,7 +1,7 @@
 """How to train and to predict: parameters only, so that reading them imports nothing heavy."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ from etram_pipeline.sequences.schedule import SamplingSettings
 from etram_pipeline.training.rate_schedules import RateScheduleConfig, one_cycle
 
 Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
-Workers = int | Literal["auto"]
+Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
 
 _EXECUTION = (
     "checkpoint_every_steps",
