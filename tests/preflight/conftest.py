@@ -97,7 +97,7 @@ def save_checkpoint(project: Path) -> Save:
             }
         )
         detector = config.build(channels, len(class_names))
-        saved = Checkpoint(detector, config, channels, class_names, representation)
+        saved = Checkpoint(detector, config, channels, class_names, representation=representation)
         write_checkpoint(project / name, saved)
         return project / name
 
