@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
-from pydantic import ValidationError
 from tests.sequences.recordings import DATASET, KEYS, write_recordings
 
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.core.progress import Progress
 from etram_pipeline.datasets import stores
 from etram_pipeline.datasets.stores import LabelledFramesDataset
@@ -46,9 +45,19 @@ def test_jobs_run_in_processes_unless_another_executor_is_named(tmp_path: Path) 
     assert LabelledFramesDataset(path=str(tmp_path)).executor == Processes(kind="processes")
 
 
-def test_misspelt_executors_are_told_when_the_catalog_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="unknown key 'workes'; did you mean 'workers'"):
-        LabelledFramesDataset(path=str(tmp_path), executor={"kind": "processes", "workes": 2})
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"workes": 2}, "executor.workes: unknown key; did you mean 'workers'?"),
+        ({"workers": 0}, "executor.workers: must be at least 1, not 0"),
+    ],
+)
+def test_wrong_executors_are_told_by_name_when_the_catalog_is_read(
+    tmp_path: Path, wrong: dict[str, int], told: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        LabelledFramesDataset(path=str(tmp_path), executor={"kind": "processes", **wrong})
+    assert str(caught.value) == told
 
 
 def test_a_store_that_is_not_there_names_the_pipeline_to_run(tmp_path: Path) -> None:
@@ -82,8 +91,8 @@ def test_how_far_it_is_is_told_with_the_recording_at_work(
     LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).save(jobs)
 
     assert [one.text for one in told][:2] == [
-        "0 of 3 recordings, 0 s to go",
-        "0 of 3 recordings, 0 s to go; now train/a",
+        "0 of 3 recordings",
+        "0 of 3 recordings; now train/a",
     ]
     assert told[-1].done == told[-1].total
 

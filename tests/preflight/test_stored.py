@@ -20,7 +20,6 @@ UNREAD = dict.fromkeys(("train", "predict", "windows", "representation"))
         ({"storage": {"profile": "training"}}, "storage.profile is training, but the stored"),
         ({"labels": {"first_frame_ms": 700}}, "labels.first_frame_ms is 700, but the stored label"),
         ({"labels": {"filters": []}}, "labels.filters is [], but the stored labelled frames"),
-        ({"preset": "plain_lstm_4scale_sizeaware_960x540"}, "representation.downsample is null"),
     ],
 )
 def test_parameters_that_stored_data_contradict_are_refused(
@@ -30,6 +29,13 @@ def test_parameters_that_stored_data_contradict_are_refused(
     assert told
     assert all("add `preprocess` to --pipelines, or drop the parameter" in each for each in told)
     assert not any(message in each for each in faults(found("preprocess", "train", **changes)))
+
+
+@pytest.mark.usefixtures("stores")
+def test_what_a_preset_names_can_be_overruled_for_stored_data(found: Find) -> None:
+    told = faults(found("train", preset="plain_lstm_4scale_sizeaware_960x540"))
+    advice = "or use them as they are with `--params representation.downsample=nearest`"
+    assert [each for each in told if each.endswith(advice)]
 
 
 @pytest.mark.usefixtures("stores")

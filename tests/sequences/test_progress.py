@@ -27,6 +27,7 @@ def test_what_remains_is_told_by_recordings_where_nothing_is_read() -> None:
 def test_before_the_first_recording_nothing_is_known() -> None:
     assert Progress(0, 4, 0, 0, 9, 0.0).remaining_s == 0
     assert Progress(0, 4, 0, 0, 9, 0.0).events_per_s == 0
+    assert str(Progress(0, 4, 0, 0, 9, 30.0)) == "0 of 4 recordings"
 
 
 def test_at_the_end_nothing_remains() -> None:

@@ -10,7 +10,7 @@ from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsData
 from etram_pipeline.events.scene.manifest import recording_files
 from etram_pipeline.events.scene.plan import plan_recordings
 from etram_pipeline.events.scene.settings import SceneRecordingsSettings
-from etram_pipeline.sequences.executors import ExecutorConfig, open_executor
+from etram_pipeline.sequences.executors import ExecutorConfig, open_executor, read_executor
 
 
 class SceneRecordingsDataset(RecordingsDataset):
@@ -33,7 +33,7 @@ class SceneRecordingsDataset(RecordingsDataset):
     ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
-        self._executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
+        self._executor = read_executor(executor)
 
     @override
     def load(self) -> dict[str, Path]:
@@ -65,7 +65,7 @@ class SceneLabelsDataset(LabelFilesDataset):
     ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
-        self._executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
+        self._executor = read_executor(executor)
 
     @override
     def load(self) -> dict[str, Path]:

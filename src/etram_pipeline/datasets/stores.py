@@ -11,7 +11,13 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.sequences.build import build
-from etram_pipeline.sequences.executors import ExecutorConfig, inline, open_executor, processes
+from etram_pipeline.sequences.executors import (
+    ExecutorConfig,
+    inline,
+    open_executor,
+    processes,
+    read_executor,
+)
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS, Product
 from etram_pipeline.sequences.progress import Interval, Progress, Tell
@@ -38,7 +44,7 @@ class ComputedDataset(AbstractDataset[Computed, Loaded]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
-        self.executor = ExecutorConfig.model_validate(executor or {"kind": "processes"})
+        self.executor = read_executor(executor)
         self.metadata = metadata
 
     @override

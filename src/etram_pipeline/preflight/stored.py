@@ -64,9 +64,13 @@ def _contradictions(run: Run, name: str) -> Iterator[Finding]:
             if then[key] == now[key] or key.startswith("dataset.class_"):  # these are told apart
                 continue
             if _names(given, key) or (_names(asked, key) and not key.startswith(_WITHOUT_EFFECT)):
+                keep = "drop the parameter"
+                if not _names(given, key) and not isinstance(then[key], list):
+                    # An environment or a preset names it, which a run may not want to drop.
+                    keep = f"use them as they are with `--params {key}={_yaml(then[key])}`"
                 yield Finding(
                     f"{key} is {_yaml(now[key])}, but the stored {_words(name)} were made with "
-                    f"{_yaml(then[key])}: add `preprocess` to --pipelines, or drop the parameter"
+                    f"{_yaml(then[key])}: add `preprocess` to --pipelines, or {keep}"
                 )
             elif not key.startswith(_WITHOUT_EFFECT):
                 others.append(f"{key} {_yaml(then[key])} -> {_yaml(now[key])}")

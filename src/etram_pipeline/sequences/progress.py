@@ -44,7 +44,7 @@ class Progress:
         if self.num_events:
             rate = self.events_per_s / 1e6
             text += f", {self.num_events / 1e6:.1f} million events, {rate:.1f} million/s"
-        if self.num_done < self.num_all:
+        if 0 < self.num_done < self.num_all:
             text += f", {duration(self.remaining_s)} to go"
         return text
 

@@ -6,14 +6,17 @@ used, because a cluster takes long to come up.
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
 from typing_extensions import override
 
 from etram_pipeline.core.component import Component
+from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.core.faults import faults
 from etram_pipeline.core.machine import share_cores
 
 
@@ -29,6 +32,18 @@ class ExecutorConfig(Component):
         Raises:
             ExecutorError: If it cannot be started.
         """
+
+
+def read_executor(settings: Mapping[str, Any] | None) -> ExecutorConfig:
+    """The executor that a catalog entry names; without one, processes of this machine.
+
+    Raises:
+        SettingsError: With a line for each wrong value.
+    """
+    try:
+        return ExecutorConfig.model_validate(settings or {"kind": "processes"})
+    except ValidationError as error:
+        raise SettingsError("\n".join(faults(error, "executor"))) from error
 
 
 class InlineExecutor(Executor):
