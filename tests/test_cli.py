@@ -12,6 +12,7 @@ from kedro.framework.session import KedroSession
 from tests.conftest import PROJECT
 
 from etram_pipeline import cli
+from etram_pipeline.configuration import ConfigurationError
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_the_log_of_the_project_holds_no_passwords(
 ) -> None:
     def ask(*_args: object, **_options: object) -> None:
         cause = OSError("http://bob:hunter2@host/api and zebra99 are refused")
-        raise cli.ConfigurationError("the token zebra99 is refused") from cause
+        raise ConfigurationError("the token zebra99 is refused") from cause
 
     monkeypatch.setattr(KedroSession, "run", ask)
 

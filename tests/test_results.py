@@ -92,7 +92,8 @@ def test_the_first_line_says_what_is_ahead_and_how_long_the_default_run_takes(
     pipelines: dict[str, Pipeline] = register_pipelines()
     assert isinstance(catalog, DataCatalog)
     whole = outline(WHOLE, pipelines["__default__"], catalog)
-    assert "train the detector for 500 steps → detect → compare with the labels" in whole
+    steps = catalog.load("params:train").max_steps
+    assert f"train the detector for {steps} steps → detect → compare with the labels" in whole
     assert "minutes on two cores" in whole
     changed = outline(
         WHOLE | {"runtime_params": {"train": {"max_steps": 9}}}, pipelines["__default__"], catalog

@@ -73,7 +73,8 @@ def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator
     if "quality" in made:
         yield from _unreadable(catalog)
     for name, word in _PLACES.items():
-        if name in made and (path := place_of(catalog.get(name), folder)) and path.exists():
+        path = place_of(catalog.get(name), folder) if name in made else None
+        if path is not None and (folder / path).exists():
             yield f"{word + ':':<12}{path}"
 
 
