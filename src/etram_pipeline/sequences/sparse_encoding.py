@@ -61,10 +61,7 @@ def encode_sparse(
     if not _HEADER_BYTES < size < num_bytes:
         return None
     flags = _BLOSC_VERSION, _ZSTD_VERSION, _ZSTD_NOT_SPLIT, _TYPE_BYTES
-    _CHUNK.pack_into(chunk, 0, *flags, num_bytes, num_bytes, size, _CHUNK.size)
-    frame_bytes = size - _CHUNK.size - 4
-    _FRAME.pack_into(
-        *(chunk, _CHUNK.size, frame_bytes),
-        *(_FRAME_MAGIC, _SINGLE_SEGMENT_SIZE_OF_4_BYTES, num_bytes),
-    )
+    _CHUNK.pack_into(chunk.data, 0, *flags, num_bytes, num_bytes, size, _CHUNK.size)
+    frame = _FRAME_MAGIC, _SINGLE_SEGMENT_SIZE_OF_4_BYTES, num_bytes
+    _FRAME.pack_into(chunk.data, _CHUNK.size, size - _CHUNK.size - 4, *frame)
     return chunk[:size].tobytes()
