@@ -21,7 +21,7 @@ from etram_pipeline.events.formats.hdf5_places import (
     read_offset,
     read_size,
 )
-from etram_pipeline.events.formats.table import BLOCK_EVENTS, Rows, TableRecording
+from etram_pipeline.events.formats.table import Rows, TableRecording
 
 _LARGEST_CHUNK_BYTES = 2**28
 _LEAST_CACHE_BYTES = 2**20
@@ -47,10 +47,10 @@ class RowsRecording(TableRecording):
             self._describe(len(dataset), times, size)
 
     @override
-    def _rows(self, first: int) -> Iterator[Rows]:
+    def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
         with _open(self.path, self._cache_bytes) as (_, place):
-            for start in range(first, self._num_events, BLOCK_EVENTS):
-                yield _read(place, start, min(start + BLOCK_EVENTS, self._num_events))
+            for first, last in spans:
+                yield _read(place, first, last)
 
 
 def _read(place: Place, first: int, last: int) -> Rows:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.counter import TimeColumn
 from etram_pipeline.events.formats.fields import NAMES, match_fields
-from etram_pipeline.events.formats.table import BLOCK_EVENTS, Rows, TableRecording
+from etram_pipeline.events.formats.table import Rows, TableRecording
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 NPY_SIGNATURE = b"\x93NUMPY"
@@ -97,20 +97,17 @@ class NumpyRecording(TableRecording):
         self._describe(self._layout.num_events, times, size)
 
     @override
-    def _rows(self, first: int) -> Iterator[Rows]:
+    def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
         layout = self._layout
         with _damage_named(self.path), ExitStack() as stack:
             files = [
                 stack.enter_context(_open(self.path, stream.member)) for stream in layout.streams
             ]
-            for file, stream in zip(files, layout.streams, strict=True):
-                file.seek(stream.start + first * stream.dtype.itemsize)
-            for start in range(first, layout.num_events, BLOCK_EVENTS):
-                count = min(BLOCK_EVENTS, layout.num_events - start)
-                parts = [
-                    _read(file, stream.dtype, count)
-                    for file, stream in zip(files, layout.streams, strict=True)
-                ]
+            for first, last in spans:
+                parts = []
+                for file, stream in zip(files, layout.streams, strict=True):
+                    file.seek(stream.start + first * stream.dtype.itemsize)
+                    parts.append(_read(file, stream.dtype, last - first))
                 yield {
                     name: parts[stream] if field is None else parts[stream][field]
                     for name, (stream, field) in layout.columns.items()

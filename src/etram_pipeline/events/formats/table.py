@@ -54,11 +54,15 @@ class TableRecording(IndexedRecording):
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        for rows in self._rows(block * BLOCK_EVENTS):
+        for rows in self._rows(self._spans(block * BLOCK_EVENTS)):
             x, y, polarity = (np.ascontiguousarray(rows[name]) for name in "xyp")
             t_us, state = self._times.read(np.ascontiguousarray(rows["t"]), state)
             yield Block(Columns(x, y, t_us, polarity), state)
 
+    def _spans(self, first: int) -> Iterator[tuple[int, int]]:
+        for start in range(first, self._num_events, BLOCK_EVENTS):
+            yield start, min(start + BLOCK_EVENTS, self._num_events)
+
     @abstractmethod
-    def _rows(self, first: int) -> Iterator[Rows]:
-        """Rows from `first` on, in blocks of `BLOCK_EVENTS` and a shorter last one."""
+    def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
+        """The rows of each span, from its first to before its last."""
