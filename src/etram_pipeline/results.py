@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
-DEFAULT_RUN_MINUTES = 5
+DEFAULT_RUN_MINUTES = 4
 """Time of a first `kedro run` on two cores; see benchmarks/first_run.py."""
 
 _STEPS = {
