@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from typing_extensions import override
@@ -22,7 +23,7 @@ from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
-from etram_pipeline.training.history import HISTORY, read_history
+from etram_pipeline.training.history import HISTORY, Recorder, read_history
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.resume import PROCESSES_KEY, random_state, set_random_state
 from etram_pipeline.training.settings import TrainSettings
@@ -227,6 +228,31 @@ def test_a_validation_that_is_cut_short_is_made_up_for(
             fit(*data, settings, tmp_path / "parts")
     assert torch.load(tmp_path / "parts" / LAST)["global_step"] == (at if at < 9 else 8)
     fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_scores_stand_once_in_the_history_though_it_was_killed_right_after_they_were_written(
+    record: Record,
+    erratic: Blueprint,
+    eventful: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = record(3), record(2, first_seed=7), erratic
+    fit(*data, eventful, tmp_path / "whole")
+
+    real = Recorder.on_validation_end
+
+    def cut(recorder: Recorder, trainer: Trainer, module: LightningModule) -> None:
+        real(recorder, trainer, module)
+        if trainer.global_step == 8:
+            raise PowerCutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "on_validation_end", cut)
+        with pytest.raises(PowerCutError):
+            fit(*data, eventful, tmp_path / "parts")
+    fit(*data, eventful, tmp_path / "parts")
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
 
 

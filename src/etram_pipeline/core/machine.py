@@ -81,6 +81,11 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
     return [max(most - used + cached, 0)]
 
 
+def is_first_process() -> bool:
+    """Whether this is the first of the processes that a launcher started, or the only one."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+
+
 def share_cores(cores: int) -> None:
     """Make do with so many from now on, because other processes work beside this one."""
     _Share.cores = cores

@@ -80,6 +80,13 @@ class Job(ABC):
             inputs=tuple(inputs),
         )
 
+    def hashed(self, origin: Origin) -> Origin:
+        """What the result was made of, known by content where the job reads its inputs whole."""
+        if not self.reads_whole:
+            return origin
+        inputs = tuple(file_identity(path, content=True) for path in self.inputs)
+        return origin.model_copy(update={"inputs": inputs})
+
     def __fingerprint__(self) -> object:
         return self.origin()
 
@@ -152,10 +159,7 @@ class Task:
     def _run(self) -> Outcome:
         folder = self.claim.root / self.key
         record = self.job(folder, fingerprint(self.origin))
-        origin = self.origin
-        if self.job.reads_whole:
-            inputs = tuple(file_identity(path, content=True) for path in self.job.inputs)
-            origin = origin.model_copy(update={"inputs": inputs})
+        origin = self.job.hashed(self.origin)
         self._check_inputs()
         sizes = {name: (folder / name).stat().st_size for name in self.job.outputs}
         return Outcome(record=record, sizes=sizes, origin=origin)

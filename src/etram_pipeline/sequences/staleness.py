@@ -67,7 +67,8 @@ def examine(folder: Path, job: Job, now: Origin, listed: Entry | None) -> Findin
     if listed is not None and is_listed and record.fingerprint == listed.fingerprint:
         return _compare(folder, listed, now)
     if record.fingerprint in _marks(now):
-        return Finding(_entry(folder, job, record, now))
+        # Of what was finished when a build was killed, the index says nothing yet.
+        return Finding(_entry(folder, job, record, job.hashed(now)))
     reason = _changes(listed, now) if record.fingerprint else "left unfinished"
     return Finding(reason=reason or _UNKNOWN)
 

@@ -15,6 +15,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.machine import is_first_process
 from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
@@ -87,8 +88,7 @@ def fit(
     # Processes that train together are one training: the first of them locks for all. What a
     # scheduler has left in the environment gives a single process a rank, too.
     is_alone = settings.devices * settings.num_nodes == 1
-    is_first = is_alone or getattr(rank_zero_only, "rank", 0) == 0
-    with only_training(work_dir) if is_first else nullcontext():
+    with only_training(work_dir) if is_alone or is_first_process() else nullcontext():
         return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
 
 

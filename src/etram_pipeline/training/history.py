@@ -1,7 +1,7 @@
 """The course of a training as a table."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
 
 HISTORY = "history.csv"
 COLUMNS = ("step", "name", "value")
+
+_OF_VALIDATION = "val/"
 
 
 class History:
@@ -37,11 +39,19 @@ class History:
     @rank_zero_only
     def forget_after(self, step: int) -> None:
         """Drop rows of later steps, and a last row that was cut short."""
+        self._keep(lambda of_step, _name: of_step <= step)
+
+    @rank_zero_only
+    def forget_scores(self, step: int) -> None:
+        """Drop what a validation after this step wrote."""
+        self._keep(lambda of_step, name: of_step != step or not name.startswith(_OF_VALIDATION))
+
+    def _keep(self, wanted: Callable[[int, str], bool]) -> None:
         rows = read_history(self._path) if self._path.exists() else []
         with written_whole(self._path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
-            writer.writerows(row for row in rows if row[0] <= step)
+            writer.writerows(row for row in rows if wanted(row[0], row[1]))
 
 
 class Recorder(Callback):
@@ -55,11 +65,11 @@ class Recorder(Callback):
         """Write into `history`, every `every_steps` steps and after the last one."""
         self._history = history
         self._every_steps = every_steps
-        self._seen_step = 0
+        self._seen_step = self._began_at = 0
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._seen_step = trainer.global_step
+        self._seen_step = self._began_at = trainer.global_step
         self._history.forget_after(trainer.global_step)
 
     @override
@@ -80,7 +90,10 @@ class Recorder(Callback):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         metrics = trainer.callback_metrics.items()
-        scores = {name: value for name, value in metrics if name.startswith("val/")}
+        scores = {name: value for name, value in metrics if name.startswith(_OF_VALIDATION)}
+        if trainer.global_step == self._began_at:
+            # Killed before it saved that it had validated, it has now done so again.
+            self._history.forget_scores(trainer.global_step)
         self._history.append(trainer.global_step, scores)
 
 

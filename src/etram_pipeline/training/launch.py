@@ -18,6 +18,7 @@ from pathlib import Path
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.machine import is_first_process
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.data import LabelledRecordings
@@ -125,8 +126,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def main(work_dir: Path) -> None:
     """What each process that a launcher starts does, in a folder that `run_job` has locked."""
-    is_first = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
-    level = logging.INFO if is_first else logging.WARNING
+    level = logging.INFO if is_first_process() else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     try:
         job = Job.model_validate_json((work_dir / JOB).read_text())

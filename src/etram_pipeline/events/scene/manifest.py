@@ -8,6 +8,7 @@ from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.locks import lock
 from etram_pipeline.events.scene.plan import PlannedRecording
 
 _NAME = "scene.json"
@@ -25,9 +26,9 @@ def waiting_for_others(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".scene.lock").open("w") as file:
         # The system takes the lock from a process that ends, however it ends.
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file, fcntl.LOCK_EX)
         with (folder / _WORKERS_LOCK).open("w") as workers:
-            fcntl.flock(workers, fcntl.LOCK_EX)
+            lock(workers, fcntl.LOCK_EX)
         yield
 
 
@@ -35,7 +36,7 @@ def waiting_for_others(folder: Path) -> Iterator[None]:
 def writing_for_others(folder: Path) -> Iterator[None]:
     """Write in the folder for the process that has it to itself, and which may be killed first."""
     with (folder / _WORKERS_LOCK).open("w") as workers:
-        fcntl.flock(workers, fcntl.LOCK_SH)
+        lock(workers, fcntl.LOCK_SH)
         yield
 
 
