@@ -14,7 +14,7 @@ from concurrent.futures import (
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from etram_pipeline.core.fingerprint import file_identity, fingerprint
+from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import tell_progress
 from etram_pipeline.core.wording import counted, share
@@ -90,7 +90,7 @@ class State:
                 self._fail(key, f"what is stored cannot be read: {error}")
                 continue
             if finding.entry is not None:
-                self._finished[key] = self._with_content(key, finding.entry)
+                self._finished[key] = finding.entry
             elif finding.reason:
                 reasons[key] = finding.reason
         if not self.jobs:
@@ -133,17 +133,6 @@ class State:
             recordings=dict(sorted((before | self._finished).items())),
             skipped=dict(sorted((skipped_before | self._skipped).items())),
             failed=dict(sorted(self._failed.items())),
-        )
-
-    def _with_content(self, key: str, entry: Entry) -> Entry:
-        """An entry with the hashes of its inputs, which a killed run did not come to note."""
-        job, noted = self.jobs[key], self.last.recordings.get(key)
-        is_noted = noted is not None and noted.fingerprint == entry.fingerprint
-        if is_noted or entry.origin is None or not job.reads_whole:
-            return entry
-        inputs = tuple(file_identity(path, content=True) for path in job.inputs)
-        return entry.model_copy(
-            update={"origin": entry.origin.model_copy(update={"inputs": inputs})}
         )
 
     def _identify_inputs(self) -> None:
