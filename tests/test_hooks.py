@@ -55,6 +55,8 @@ def test_a_run_that_is_refused_or_interrupted_leaves_nothing_behind(  # noqa: PL
     threads = set(threading.enumerate())
     with session(track=track) as active, pytest.raises(error):
         active.run(pipeline_names=["preprocess"])
+    for left in set(threading.enumerate()) - threads:
+        left.join(5)  # what draws a bar was told to end, and does so after its last look
     assert set(threading.enumerate()) <= threads
     # The cursor is back as often as it was hidden, which only a bar does.
     assert shown.getvalue().count("\x1b[?25l") == shown.getvalue().count("\x1b[?25h")
