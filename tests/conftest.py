@@ -1,5 +1,6 @@
 """Fixtures every test may use."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from etram_pipeline.session import Session
 PROJECT = Path(__file__).parents[1]
 
 OpenSession = Callable[..., Session]
+
+
+def pytest_sessionstart() -> None:
+    """Let Ctrl-C interrupt what tests run, for a shell starts what is in its background without."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

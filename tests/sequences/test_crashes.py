@@ -182,8 +182,6 @@ def test_workers_whose_run_is_killed_never_write_into_the_next_one(
 
 def preprocess_in_a_run(raw: Path, store: Path) -> None:
     """Preprocess as a session does, in worker processes."""
-    # Tests that run in the background of a shell are started with Ctrl-C ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with ended_in_order(), kept_open():
         preprocess(raw, store, "processes")
 
