@@ -36,6 +36,21 @@ def test_a_detection_on_its_label_is_perfect(evaluate_one: Make) -> None:
     assert metrics.overall["AP_L"] == -1
 
 
+@pytest.mark.parametrize(("spacing_us", "detections"), [(50_000, 22), (50_001, 8)])
+def test_labels_closer_than_the_tolerance_are_told(
+    evaluate_one: Make, caplog: pytest.LogCaptureFixture, spacing_us: int, detections: int
+) -> None:
+    times_us = [spacing_us * number for number in range(1, 9)]
+    metrics = evaluate_one(
+        [(t, 10, 10, 20, 20, 0) for t in times_us],
+        [(t, 10, 10, 20, 20, 0, 0.9) for t in times_us],
+        tolerance_us=50_000,
+        moments="all",
+    )
+    assert metrics.num_detections == detections
+    assert ("detections count 2.8 times, and AP is too low" in caplog.text) == (detections > 8)
+
+
 def test_ap_averages_over_the_overlaps_that_are_reached(evaluate_one: Make) -> None:
     # Half of the detection's area and a bit: the boxes share 100 of 160 px², IoU 0.625.
     metrics = evaluate_one([(7, 0, 0, 10, 13, 0)], [(7, 0, 3, 10, 13, 0, 0.9)])

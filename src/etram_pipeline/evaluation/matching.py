@@ -129,6 +129,19 @@ def match_recording(labels: TimedBoxes, detections: TimedBoxes, protocol: Protoc
     )
 
 
+def count_repeats(labels: TimedBoxes, detections: TimedBoxes, protocol: Protocol) -> float:
+    """Frames that a detection counts in, mean over the detections that count in any; else 0.
+
+    It is more than 1 where `protocol.moments` is `all` and labels are no farther apart than the
+    tolerance: an object is then compared with several detections, and all but one are false.
+    """
+    if protocol.moments == "nearest":
+        return 1.0 if len(detections.times_us) else 0.0
+    first, stop = _within(np.unique(labels.times_us), detections.times_us, protocol.tolerance_us)
+    counts = (stop - first)[stop > first]
+    return float(np.mean(counts)) if len(counts) else 0.0
+
+
 def join_frames(parts: Sequence[Frames]) -> Frames:
     """Frames of several recordings, numbered one after the other."""
     first_frame = np.cumsum([0, *(len(part) for part in parts)])

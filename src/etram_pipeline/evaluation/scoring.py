@@ -1,5 +1,6 @@
 """The one entry: tables of labels and detections to metrics."""
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
@@ -16,15 +17,25 @@ from etram_pipeline.evaluation.classes import ScoredClasses, scored_classes
 from etram_pipeline.evaluation.coco import library_curves
 from etram_pipeline.evaluation.confusion import count_confusions
 from etram_pipeline.evaluation.detections import DetectionTable
-from etram_pipeline.evaluation.matching import Frames, join_frames, match_recording
+from etram_pipeline.evaluation.matching import (
+    Frames,
+    count_repeats,
+    join_frames,
+    match_recording,
+)
 from etram_pipeline.evaluation.metrics import ClassMetrics, Metrics
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.tables import read_detections, read_labels
 from etram_pipeline.labels.table import LabelTable
 
+logger = logging.getLogger(__name__)
+
 Engine = Literal["numpy", "faster_coco_eval", "pycocotools"]
 _CurvesOf = Callable[[Frames, int, Protocol], Curves]
+
+_MANY_REPEATS = 1.5
+"""Labels at irregular times are closer than the tolerance here and there, which does no harm."""
 
 
 def evaluate(
@@ -110,16 +121,22 @@ def _shortened(names: list[str]) -> str:
 def _frames(
     labels: Mapping[str, LabelTable], detections: Mapping[str, DetectionTable], protocol: Protocol
 ) -> Frames:
-    return join_frames(
-        [
-            match_recording(
-                read_labels(table, recording, protocol),
-                read_detections(detections[recording], recording, protocol),
-                protocol,
-            )
-            for recording, table in labels.items()
-        ]
-    )
+    parts, repeats = [], []
+    for recording, table in labels.items():
+        true = read_labels(table, recording, protocol)
+        found = read_detections(detections[recording], recording, protocol)
+        parts.append(match_recording(true, found, protocol))
+        repeats.append(count_repeats(true, found, protocol))
+    if max(repeats) > _MANY_REPEATS:
+        logger.warning(
+            "%s compares a label with all detections within %g ms, but labels are closer to each "
+            "other than that: detections count %.1f times, and AP is too low; use a protocol with "
+            "`moments: nearest`, or a larger labels.frame_interval_ms",
+            protocol.name,
+            protocol.tolerance_us / 1000,
+            max(repeats),
+        )
+    return join_frames(parts)
 
 
 def _num_ids(frames: Frames) -> int:
