@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
 NO_CLUSTER = ExecutorConfig.model_validate({"kind": "dask", "cluster": "multiprocessing.NoCluster"})
 CLUSTER = ExecutorConfig.model_validate({"kind": "dask", "workers": 2})
 PROCESS = ExecutorConfig.model_validate({"kind": "processes", "workers": 1})
+
+# Importing it would change what Ctrl-C does to the tests.
+needs_jobqueue = pytest.mark.skipif(not find_spec("dask_jobqueue"), reason="no dask_jobqueue")
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +143,7 @@ def test_an_executor_that_is_not_used_is_not_started() -> None:
         executor.submit(int)
 
 
+@needs_jobqueue
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -151,10 +156,21 @@ def test_an_executor_that_is_not_used_is_not_started() -> None:
     ],
 )
 def test_a_cluster_that_does_not_start_says_why(settings: dict[str, object], message: str) -> None:
-    pytest.importorskip("dask_jobqueue")
     config = ExecutorConfig.model_validate({"kind": "dask", "workers": 1, **settings})
     with open_executor(config) as executor, pytest.raises(ExecutorError, match=message):
         executor.submit(int)
+
+
+@needs_jobqueue
+def test_a_cluster_s_module_leaves_ctrl_c_as_it_is() -> None:
+    code = (
+        "import os, signal\n"
+        "from etram_pipeline.sequences.executors import dask\n"
+        "dask._find('dask_jobqueue.SLURMCluster')\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGINT
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -154,6 +155,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 def _find(dotted_name: str) -> Any:  # noqa: ANN401  # a class of a library that is not typed
     module, _, name = dotted_name.rpartition(".")
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         return getattr(import_module(module), name)
     except (AttributeError, ValueError) as error:
@@ -161,3 +163,7 @@ def _find(dotted_name: str) -> Any:  # noqa: ANN401  # a class of a library that
             f"there is no cluster {dotted_name}; known are, for one, "
             "dask.distributed.LocalCluster and dask_jobqueue.SLURMCluster"
         ) from error
+    finally:
+        # `dask_jobqueue` makes Ctrl-C an exit with code 0.
+        if interrupt is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)
