@@ -43,8 +43,9 @@ class RowsRecording(TableRecording):
             dtype = dataset.dtype if dataset.dtype.names is None else _field(place, "t")
             unit, offset_us = place.fields.unit or "us", read_offset(path, file)
             times = TimeColumn(path, f"t of {name}", dtype, unit, offset_us)
-            size = stated_size(path, read_size(path, place.group), size)
-            self._describe(len(dataset), times, size)
+            size = stated_size(path, read_size(path, place), size)
+            has_names = dataset.dtype.names is not None
+            self._describe(len(dataset), times, size, has_names=has_names)
 
     @override
     def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:

@@ -64,12 +64,14 @@ class Layout(NamedTuple):
         streams: What is read side by side.
         columns: Stream of each column, and its field there; None where the stream has none.
         unit: Unit of the times, as the file states it.
+        has_names: Whether names say which column is which.
     """
 
     num_events: int
     streams: tuple[_Stream, ...]
     columns: Mapping[str, tuple[int, str | None]]
     unit: str
+    has_names: bool = True
 
     def dtype_of(self, name: str) -> np.dtype[Any]:
         """Type of a column."""
@@ -94,7 +96,8 @@ class NumpyRecording(TableRecording):
                 "and dataset.width to that of the camera"
             )
         times = TimeColumn(path, "t", self._layout.dtype_of("t"), self._layout.unit)
-        self._describe(self._layout.num_events, times, size)
+        has_names = self._layout.has_names
+        self._describe(self._layout.num_events, times, size, has_names=has_names)
 
     @override
     def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
@@ -267,12 +270,12 @@ def _table_layout(array: _Array) -> Layout | None:
             _Stream(array.member, array.start + index * column_bytes, dtype)
             for index in range(len(NAMES))
         )
-        return Layout(
-            num_events, streams, {name: (index, None) for index, name in enumerate(NAMES)}, "us"
-        )
+        by_order = {name: (index, None) for index, name in enumerate(NAMES)}
+        return Layout(num_events, streams, by_order, "us", has_names=False)
     row = np.dtype([(name, dtype) for name in NAMES])
     stream = _Stream(array.member, array.start, row)
-    return Layout(num_events, (stream,), {name: (0, name) for name in NAMES}, "us")
+    by_name = {name: (0, name) for name in NAMES}
+    return Layout(num_events, (stream,), by_name, "us", has_names=False)
 
 
 def _name(array: _Array) -> str:
