@@ -121,6 +121,8 @@ def test_other_contents_are_named(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     torch.save(torch.zeros(3), path)
     assert "holds a Tensor, not a checkpoint" in refused(path)
+    torch.save(torch.nn.Linear(1, 1), path)
+    assert "save its `state_dict()` instead" in refused(path)
     torch.save({"model": {}, "optimizer": {}}, path)
     assert "neither a checkpoint of this project nor one of RVT" in refused(path)
     assert "it holds model, optimizer" in refused(path)
@@ -220,13 +222,41 @@ def test_weights_are_read_whatever_wraps_their_detector(
     assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
 
 
-@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", "model", "module"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *(["state_dict"], ["model_state_dict"], ["model"], ["module"], ["net"], ["weights"]),
+        *(["ema"], ["model_ema"], ["ema_state_dict"], ["checkpoint", "model"], ["ema", "module"]),
+    ],
+)
 def test_weights_may_be_kept_under_any_usual_key(
-    tmp_path: Path, checkpoint: Checkpoint, container: str
+    tmp_path: Path, checkpoint: Checkpoint, keys: list[str]
 ) -> None:
     path = tmp_path / "model.pth"
     assert isinstance(checkpoint.detector, rvt.RVT)
-    torch.save({container: to_rvt_state_dict(checkpoint.detector), "step": 7}, path)
+    content: dict[str, object] = dict(to_rvt_state_dict(checkpoint.detector))
+    for key in reversed(keys):
+        content = {"model": {"name": "rvt"}, "step": 7, key: content}
+    torch.save(content, path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+
+
+def test_weights_that_were_trained_count_before_averaged_ones(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    path = tmp_path / "model.pth"
+    assert isinstance(checkpoint.detector, rvt.RVT)
+    weights = to_rvt_state_dict(checkpoint.detector)
+    averaged = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    torch.save({"ema": averaged, "model": weights}, path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+
+
+def test_an_averaged_model_is_read(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    path = tmp_path / "model.pth"
+    assert isinstance(checkpoint.detector, rvt.RVT)
+    weights = {f"module.{k}": v for k, v in to_rvt_state_dict(checkpoint.detector).items()}
+    torch.save({"state_dict": weights | {"n_averaged": torch.tensor(3)}}, path)
     assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
 
 

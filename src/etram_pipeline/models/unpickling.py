@@ -39,6 +39,11 @@ def load_tensors(path: Path) -> dict[Any, Any]:
         raise CheckpointError(
             f"{path} cannot be read as a PyTorch checkpoint, it may be incomplete: {error}"
         ) from error
+    if isinstance(content, Unread):
+        raise CheckpointError(
+            f"{path} holds an object of a class that is not loaded, such as a whole module; save "
+            "its `state_dict()` instead"
+        )
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content
