@@ -24,7 +24,34 @@ LABEL_SUFFIX = "_bbox.npy"
 _GENERAL_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 """Suffixes of recordings and of much else, so that the content decides."""
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4", *_GENERAL_SUFFIXES)
-_FOREIGN_SUFFIXES = (".bag", ".mcap", ".db3", ".aedat", ".es", ".mat", ".zst", ".gz", ".zip")
+_FOREIGN_SUFFIXES = (
+    *(
+        ".bag",
+        ".mcap",
+        ".db3",
+        ".aedat",
+        ".aedat2",
+        ".es",
+        ".mat",
+        ".parquet",
+        ".feather",
+        ".arrow",
+    ),
+    *(
+        ".pkl",
+        ".pickle",
+        ".zip",
+        ".gz",
+        ".tgz",
+        ".zst",
+        ".lz4",
+        ".xz",
+        ".bz2",
+        ".tar",
+        ".7z",
+        ".rar",
+    ),
+)
 """Suffixes of recordings that are to be converted or unpacked first."""
 
 _ENDINGS = re.compile(
