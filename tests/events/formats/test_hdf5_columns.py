@@ -155,6 +155,14 @@ def test_the_size_may_be_an_array_of_one(tmp_path: Path) -> None:
         assert columns.sensor_size == (720, 1280)
 
 
+@pytest.mark.parametrize("place", ["t_offset", "events/t_offset"])
+def test_an_offset_is_added_wherever_it_is(place: str, tmp_path: Path) -> None:
+    path = write_changed(tmp_path, lambda file: file.update({place: 10**9}))
+
+    with open_columns(path) as columns:
+        assert columns.times.offset_us == 10**9
+
+
 @pytest.mark.parametrize("place", ["events", "/"])
 def test_the_size_may_be_attributes(place: str, tmp_path: Path) -> None:
     path = write_changed(tmp_path, lambda file: file[place].attrs.update(height=240, width=304))

@@ -64,7 +64,7 @@ class EventColumns:
             self._places["t"],
             self.types["t"],
             place.fields.unit or read_unit(path, self._columns["t"]) or "us",
-            read_offset(path, file),
+            read_offset(path, place),
         )
         self.largest_chunk_bytes = max(
             (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()

@@ -100,15 +100,16 @@ def read_unit(path: Path, times: h5py.Dataset) -> str | None:
     return next(filter(None, map(find_unit, stated)), None)
 
 
-def read_offset(path: Path, file: h5py.File) -> int:
-    """What to add to all times, in microseconds; DSEC's files keep it beside the events.
+def read_offset(path: Path, place: Place) -> int:
+    """What to add to all times, in microseconds; DSEC's files keep it beside the group of events.
 
     Raises:
         RecordingError: If it is no number, or too large.
     """
-    if "t_offset" not in file:
+    holder = next((each for each in (place.group, place.group.file) if "t_offset" in each), None)
+    if holder is None:
         return 0
-    offset_us = _scalar(path, file["t_offset"])
+    offset_us = _scalar(path, holder["t_offset"])
     if abs(offset_us) > _LARGEST_OFFSET_US:
         raise RecordingError(
             f"{path}: t_offset is {offset_us}, but no clock is older than {_LARGEST_OFFSET_US} us; "
