@@ -44,6 +44,13 @@ def test_another_unit_is_named_with_its_remedy(
     assert fault.endswith(REMEDIES[unit])
 
 
+@pytest.mark.parametrize("step", [1, 3])
+def test_numbers_of_frames_are_told_from_times(step: int) -> None:
+    fault = time_fault(at(np.arange(0, 300, step)), (0, 10_000_000))
+    assert "times seem to be numbers of frames, or milliseconds, not microseconds" in fault
+    assert fault.endswith("give the time of each frame in microseconds")
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     rate_hz=st.floats(0.05, 300),

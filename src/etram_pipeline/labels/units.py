@@ -61,6 +61,9 @@ def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
     unit = min(possible, key=lambda unit: abs(math.log(covered * _US_PER_UNIT[unit])))
     factor = _US_PER_UNIT[unit]
     remedy = f"multiply `t` by {factor:.0f}" if factor > 1 else f"divide `t` by {1 / factor:.0f}"
+    if unit == "milliseconds" and distance * factor < _USUAL_US[0]:
+        unit = "numbers of frames, or milliseconds"
+        remedy = "give the time of each frame in microseconds"
     return (
         f"times seem to be {unit}, not microseconds: {len(moments)} labelled moments, "
         f"{distance:.0f} apart, go from {moments[0]} to {moments[-1]}, but the recording from "
