@@ -117,6 +117,28 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpo
         assert "cannot be read as a PyTorch checkpoint" in refused(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "for it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "fetch the file by `git lfs pull`"),
+        (b"\n<!DOCTYPE html>", "begins as a web page does"),
+        (b"\x08\x07onnx", "it may be incomplete: invalid load key"),
+    ],
+)
+def test_files_that_are_no_checkpoint_are_told_apart(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / "best.ckpt").write_bytes(content)
+    assert reason in refused(tmp_path / "best.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_program_is_named(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "best.pt")
+    assert "as a TorchScript program: save the `state_dict()`" in refused(tmp_path / "best.pt")
+
+
 def test_other_contents_are_named(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     torch.save(torch.zeros(3), path)
