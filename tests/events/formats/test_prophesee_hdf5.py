@@ -190,7 +190,10 @@ def test_a_group_of_this_name_may_hold_events_in_another_way(
     columns = {name: np.arange(9) % 2 for name in "xyp"} | {"t": np.arange(9)}
     with h5py.File(tmp_path / "recording", "w") as file:
         if place == "CD":
-            file[place] = np.rec.fromarrays(list(columns.values()), names=",".join(columns))
+            rows = np.zeros(9, [(name, "i8") for name in columns])
+            for name, values in columns.items():
+                rows[name] = values
+            file[place] = rows
         else:
             for name, values in columns.items():
                 file[place.format(name)] = values
