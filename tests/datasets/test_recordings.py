@@ -216,6 +216,8 @@ def test_arrays_and_texts_are_recordings_if_they_hold_events(tmp_path: Path) -> 
     [
         ("a.bag", b"#ROSBAG V2.0\n", "a ROS 1 bag; convert it"),
         ("a.MCAP", b"\x89MCAP0\r\n", "an MCAP file"),
+        ("a.tar", bytes(257) + b"ustar", "a TAR archive; unpack it"),
+        ("a.parquet", b"PAR1", "a Parquet table; convert it"),
         ("a.raw.zst", b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it"),
     ],
 )

@@ -11,6 +11,14 @@ from etram_pipeline.evaluation.protocols import NAMED, resolve_protocol
 from etram_pipeline.evaluation.settings import EvaluateSettings
 
 
+def test_thresholds_that_were_added_up_are_those_meant() -> None:
+    added_up = Protocol(name="x", iou_thresholds=tuple(np.arange(0.5, 1, 0.05).tolist()))
+    assert 0.75 not in added_up.iou_thresholds
+    assert added_up.index_of(0.75) == 5
+    assert added_up.index_of(0.74) is None
+    assert added_up.curve_iou == 0.5
+
+
 def test_iou_thresholds_are_cocos_to_the_last_bit() -> None:
     assert np.linspace(0.5, 0.95, 10).tolist() == list(COCO_IOU_THRESHOLDS)
 
@@ -57,6 +65,8 @@ def test_a_difference_needs_a_name() -> None:
         ({"max_detections": (10, 1)}, "do not ascend"),
         ({"max_detections": (0, 1)}, "at least 1"),
         ({"area_ranges": {"S": (9, 4)}}, "area_ranges"),
+        ({"area_ranges": {"50": (0, 9)}}, "are numbers, as in AP_50"),
+        ({"pixel_scale": float("inf")}, "finite number"),
         ({"class_names": ("a", "a")}, "twice"),
         ({"class_names": ("a",), "class_groups": {"b": ("c",)}}, "exclude each other"),
         ({"class_groups": {"b": ("c",), "d": ("c",)}}, "two groups"),

@@ -44,6 +44,13 @@ def test_another_unit_is_named_with_its_remedy(
     assert fault.endswith(REMEDIES[unit])
 
 
+@pytest.mark.parametrize("step", [1, 3])
+def test_numbers_of_frames_are_told_from_times(step: int) -> None:
+    fault = time_fault(at(np.arange(0, 300, step)), (0, 10_000_000))
+    assert "times seem to be numbers of frames, or milliseconds, not microseconds" in fault
+    assert fault.endswith("give the time of each frame in microseconds")
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     rate_hz=st.floats(0.05, 300),
@@ -84,6 +91,25 @@ def test_fractions_of_the_sensor_are_named_with_its_size(make_labels: MakeLabels
 @pytest.mark.parametrize(("x", "w"), [(0, 0), (3, 5), (0.5, 40)])
 def test_px_are_not_taken_for_fractions(make_labels: MakeLabels, x: float, w: float) -> None:
     assert place_fault(make_labels(x=x, y=0, w=w, h=w), 720, 1280) == ""
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (240, 304)])
+def test_two_corners_are_told_from_a_corner_and_a_size(
+    size: tuple[int, int], make_labels: MakeLabels
+) -> None:
+    rng = np.random.default_rng(0)
+    height, width = size
+    x, y = rng.uniform(0, [[0.8 * width], [0.8 * height]], (2, 50))
+    w, h = rng.uniform(5, 0.2 * height, (2, 50))
+    fault = place_fault(make_labels(x=x, y=y, w=x + w, h=y + h), height, width)
+    assert "two corners, not a corner and a size" in fault
+    assert "subtract `x` from `w`, and `y` from `h`" in fault
+    assert place_fault(make_labels(x=x, y=y, w=w, h=h), height, width) == ""
+
+
+def test_boxes_over_the_border_are_not_taken_for_two_corners(make_labels: MakeLabels) -> None:
+    x = np.linspace(-20, 300, 30)
+    assert place_fault(make_labels(x=x, y=200, w=310, h=100), 240, 304) == ""
 
 
 def test_boxes_of_a_larger_sensor_are_told(make_labels: MakeLabels) -> None:

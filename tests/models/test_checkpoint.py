@@ -117,10 +117,34 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpo
         assert "cannot be read as a PyTorch checkpoint" in refused(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "for it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "fetch the file by `git lfs pull`"),
+        (b"\n<!DOCTYPE html>", "begins as a web page does"),
+        (b"\x08\x07onnx", "it may be incomplete: invalid load key"),
+    ],
+)
+def test_files_that_are_no_checkpoint_are_told_apart(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / "best.ckpt").write_bytes(content)
+    assert reason in refused(tmp_path / "best.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_program_is_named(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "best.pt")
+    assert "as a TorchScript program: save the `state_dict()`" in refused(tmp_path / "best.pt")
+
+
 def test_other_contents_are_named(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     torch.save(torch.zeros(3), path)
     assert "holds a Tensor, not a checkpoint" in refused(path)
+    torch.save(torch.nn.Linear(1, 1), path)
+    assert "save its `state_dict()` instead" in refused(path)
     torch.save({"model": {}, "optimizer": {}}, path)
     assert "neither a checkpoint of this project nor one of RVT" in refused(path)
     assert "it holds model, optimizer" in refused(path)
@@ -220,13 +244,41 @@ def test_weights_are_read_whatever_wraps_their_detector(
     assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
 
 
-@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", "model", "module"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *(["state_dict"], ["model_state_dict"], ["model"], ["module"], ["net"], ["weights"]),
+        *(["ema"], ["model_ema"], ["ema_state_dict"], ["checkpoint", "model"], ["ema", "module"]),
+    ],
+)
 def test_weights_may_be_kept_under_any_usual_key(
-    tmp_path: Path, checkpoint: Checkpoint, container: str
+    tmp_path: Path, checkpoint: Checkpoint, keys: list[str]
 ) -> None:
     path = tmp_path / "model.pth"
     assert isinstance(checkpoint.detector, rvt.RVT)
-    torch.save({container: to_rvt_state_dict(checkpoint.detector), "step": 7}, path)
+    content: dict[str, object] = dict(to_rvt_state_dict(checkpoint.detector))
+    for key in reversed(keys):
+        content = {"model": {"name": "rvt"}, "step": 7, key: content}
+    torch.save(content, path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+
+
+def test_weights_that_were_trained_count_before_averaged_ones(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    path = tmp_path / "model.pth"
+    assert isinstance(checkpoint.detector, rvt.RVT)
+    weights = to_rvt_state_dict(checkpoint.detector)
+    averaged = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    torch.save({"ema": averaged, "model": weights}, path)
+    assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
+
+
+def test_an_averaged_model_is_read(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    path = tmp_path / "model.pth"
+    assert isinstance(checkpoint.detector, rvt.RVT)
+    weights = {f"module.{k}": v for k, v in to_rvt_state_dict(checkpoint.detector).items()}
+    torch.save({"state_dict": weights | {"n_averaged": torch.tensor(3)}}, path)
     assert same_weights(read_checkpoint(path).detector, checkpoint.detector)
 
 

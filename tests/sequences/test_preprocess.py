@@ -374,6 +374,15 @@ def test_a_class_the_dataset_does_not_name_is_refused(make_case: MakeCase, tmp_p
         LabelJob(recording, labels, "train", dataset, NO_FILTERS)(tmp_path / "out", "mark")
 
 
+def test_classes_that_count_from_one_are_recognised(make_case: MakeCase, tmp_path: Path) -> None:
+    recording, labels = make_case("e05_10hz")
+    table = np.load(labels)
+    table["class_id"] = np.arange(len(table)) % len(DATASET.class_names) + 1
+    np.save(labels, table)
+    with pytest.raises(LabelError, match=r"ids count from 1\? Then subtract 1 from `class_id`"):
+        LabelJob(recording, labels, "train", DATASET, NO_FILTERS)(tmp_path / "out", "mark")
+
+
 def test_a_class_below_the_first_is_refused(make_case: MakeCase, tmp_path: Path) -> None:
     recording, labels = make_case("e05_10hz")
     table = np.load(labels)

@@ -1,6 +1,6 @@
 """What a dataset is: its sensor and its classes."""
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
 
@@ -24,6 +24,19 @@ class DatasetSettings(Settings):
     class_names: tuple[str, ...] = Field(min_length=1)
     class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     label_set: str = "8-class"
+
+    @field_validator("class_names")
+    @classmethod
+    def _check_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() for name in names):
+            raise ValueError(f"class_names {names} leave a class without a name")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(
+                f"class_names give {repeated} to several class ids: name them differently, and "
+                "gather them by class_groups if they are to be one class"
+            )
+        return names
 
     @model_validator(mode="after")
     def _check_groups(self) -> "DatasetSettings":

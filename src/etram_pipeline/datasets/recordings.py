@@ -24,7 +24,9 @@ LABEL_SUFFIX = "_bbox.npy"
 _GENERAL_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 """Suffixes of recordings and of much else, so that the content decides."""
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4", *_GENERAL_SUFFIXES)
-_FOREIGN_SUFFIXES = (".bag", ".mcap", ".db3", ".aedat", ".es", ".mat", ".zst", ".gz", ".zip")
+_TABLES = (".parquet", ".feather", ".arrow", ".pkl", ".pickle")
+_PACKED = (".zip", ".gz", ".tgz", ".zst", ".lz4", ".xz", ".bz2", ".tar", ".7z", ".rar")
+_FOREIGN_SUFFIXES = (".bag", ".mcap", ".db3", ".aedat", ".es", ".mat", *_TABLES, *_PACKED)
 """Suffixes of recordings that are to be converted or unpacked first."""
 
 _ENDINGS = re.compile(

@@ -24,8 +24,8 @@ def summarize(curves: Curves, protocol: Protocol, class_id: int | None = None) -
     precision, recall = curves.precision[:, :, classes], curves.recall[:, classes]
     metrics = {"AP": _mean(precision[..., 0])}
     for percent in (50, 75):
-        if percent / 100 in protocol.iou_thresholds:
-            iou = protocol.iou_thresholds.index(percent / 100)
+        iou = protocol.index_of(percent / 100)
+        if iou is not None:
             metrics[f"AP_{percent}"] = _mean(precision[iou, ..., 0])
     for area, size in enumerate(protocol.area_ranges, start=1):
         metrics[f"AP_{size}"] = _mean(precision[..., area])

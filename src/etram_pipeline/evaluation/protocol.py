@@ -1,5 +1,6 @@
 """What a number means: every choice that an evaluation makes."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -54,7 +55,7 @@ class Protocol(Settings):
     class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     classes_by: Literal["name", "id"] = "name"
     class_aware: bool = True
-    pixel_scale: float = Field(default=1, gt=0)
+    pixel_scale: float = Field(default=1, gt=0, allow_inf_nan=False)
     min_side_px: float = Field(default=0, ge=0)
     min_diagonal_px: float = Field(default=0, ge=0)
     start_us: int = Field(default=-1, ge=-1)
@@ -82,7 +83,13 @@ class Protocol(Settings):
     @property
     def curve_iou(self) -> float:
         """Overlap at which precision-recall curves are read: 0.5, or else the least there is."""
-        return CONFUSION_IOU if CONFUSION_IOU in self.iou_thresholds else self.iou_thresholds[0]
+        index = self.index_of(CONFUSION_IOU)
+        return self.iou_thresholds[0 if index is None else index]
+
+    def index_of(self, iou: float) -> int | None:
+        """Position of an overlap among `iou_thresholds`, which may be off in the last digits."""
+        near = (math.isclose(iou, threshold) for threshold in self.iou_thresholds)
+        return next((index for index, is_near in enumerate(near) if is_near), None)
 
     def same_as(self, other: "Protocol") -> bool:
         """Whether both make the same choices, whatever they are called."""
@@ -119,6 +126,11 @@ class Protocol(Settings):
         reversed_ranges = [name for name, (low, high) in ranges.items() if not 0 <= low < high]
         if reversed_ranges:
             raise ValueError(f"area_ranges {reversed_ranges} do not ascend from at least 0")
+        numbers = [name for name in ranges if name.isdecimal()]
+        if numbers:
+            raise ValueError(
+                f"area_ranges {numbers} are numbers, as in AP_50 and AR_10: call them otherwise"
+            )
         return ranges
 
     @model_validator(mode="after")

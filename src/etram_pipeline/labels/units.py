@@ -23,6 +23,9 @@ _INSIDE = 0.5
 _SLACK_US = 1_000_000
 _LARGEST_FRACTION = 2.0
 """Reach of boxes given as fractions of the sensor, were `x` and `y` their centres."""
+_LEAST_BOXES = 10
+_OFTEN = 0.25
+"""Boxes, and the share of them over the border, from which they may be taken for two corners."""
 
 
 def is_rate_unusual(labels: LabelTable) -> bool:
@@ -58,6 +61,9 @@ def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
     unit = min(possible, key=lambda unit: abs(math.log(covered * _US_PER_UNIT[unit])))
     factor = _US_PER_UNIT[unit]
     remedy = f"multiply `t` by {factor:.0f}" if factor > 1 else f"divide `t` by {1 / factor:.0f}"
+    if unit == "milliseconds" and distance * factor < _USUAL_US[0]:
+        unit = "numbers of frames, or milliseconds"
+        remedy = "give the time of each frame in microseconds"
     return (
         f"times seem to be {unit}, not microseconds: {len(moments)} labelled moments, "
         f"{distance:.0f} apart, go from {moments[0]} to {moments[-1]}, but the recording from "
@@ -66,7 +72,7 @@ def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
 
 
 def place_fault(labels: LabelTable, height: int, width: int) -> str:
-    """Whether boxes seem to be given as fractions of the sensor's size; empty if not.
+    """Whether boxes seem to be fractions of the sensor's size, or two corners; empty if not.
 
     Args:
         labels: Boxes of a recording.
@@ -74,6 +80,12 @@ def place_fault(labels: LabelTable, height: int, width: int) -> str:
         width: Columns of the sensor, in px.
     """
     reach = _reach(labels)
+    if _are_corners(labels, reach, height, width):
+        return (
+            f"boxes seem to be two corners, not a corner and a size: of all {len(labels)}, `w` and "
+            "`h` are beyond `x` and `y`, within the sensor, but `x` + `w` or `y` + `h` are often "
+            "not; subtract `x` from `w`, and `y` from `h`"
+        )
     if not len(reach) or not 0 < reach.max() <= _LARGEST_FRACTION:
         return ""
     return (
@@ -102,6 +114,18 @@ def size_doubt(labels: LabelTable, height: int, width: int) -> str:
         f"width) and reach to x = {far_x:.0f}, y = {far_y:.0f}: they may be px of another sensor "
         "or of a video beside it; scale them, or correct `dataset.height` and `dataset.width`"
     )
+
+
+def _are_corners(
+    labels: LabelTable, reach: Float64[np.ndarray, "N 2"], height: int, width: int
+) -> bool:
+    """Whether `w` and `h` of all boxes look like their right and bottom side."""
+    if len(labels) < _LEAST_BOXES or len(reach) < len(labels):
+        return False
+    x, y, w, h = (box_column(labels, name).astype(np.float64) for name in ("x", "y", "w", "h"))
+    within = (w > x) & (h > y) & (w <= width + 1) & (h <= height + 1)
+    over = (reach > np.array([width, height]) + 1).any(axis=1)
+    return bool(within.all() and np.mean(over) >= _OFTEN)
 
 
 def _moments(labels: LabelTable) -> Int64[np.ndarray, " M"]:

@@ -26,6 +26,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_NUM_AVERAGED = "n_averaged"
+"""What PyTorch's `AveragedModel` counts beside the weights."""
+
 _OF_A_FORK = {
     "lstm": "`LightweightEnhancedConvLSTM`, of which `enhanced_lstm` here mends the flaws",
     "small_object_attention_modules": "attention behind the neck; here it is before the neck",
@@ -126,7 +129,7 @@ def _without_extras(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _is_idle(module: str) -> bool:
     """Whether a module that RVT does not always have acts in training alone."""
     name = module.rsplit(".", maxsplit=1)[-1]
-    return name == "mask_token" or name.startswith("aux")
+    return name in {"mask_token", _NUM_AVERAGED} or name.startswith("aux")
 
 
 def _listed(modules: Mapping[str, int]) -> str:

@@ -14,6 +14,13 @@ from etram_pipeline.core.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_BEGINNING = 64
+_OTHERS = {
+    b"version https://git-lfs": "but is a pointer of Git LFS: fetch the file by `git lfs pull`",
+    b"<": "but begins as a web page does, perhaps an error message of a download: fetch it again",
+}
+"""Beginnings of files that people take for a checkpoint, and what they are."""
+
 _TRUSTED = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "Size"): torch.Size,
@@ -37,11 +44,29 @@ def load_tensors(path: Path) -> dict[Any, Any]:
         content = _load(path)
     except Exception as error:
         raise CheckpointError(
-            f"{path} cannot be read as a PyTorch checkpoint, it may be incomplete: {error}"
+            f"{path} cannot be read as a PyTorch checkpoint, {_reason(path, error)}"
         ) from error
+    if isinstance(content, Unread):
+        raise CheckpointError(
+            f"{path} holds an object of a class that is not loaded, such as a whole module; save "
+            "its `state_dict()` instead"
+        )
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content
+
+
+def _reason(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        beginning = file.read(_LONGEST_BEGINNING).lstrip()
+    if not beginning:
+        return "for it is empty: fetch it again"
+    for signature, reason in _OTHERS.items():
+        if beginning.startswith(signature):
+            return reason
+    if "TorchScript" in str(error):
+        return "but as a TorchScript program: save the `state_dict()` of the module instead"
+    return f"it may be incomplete: {error}"
 
 
 class Unread:

@@ -20,17 +20,30 @@ _WRAPPERS = {
 }
 """What stands for the wrapped module itself, wherever in a name."""
 
-_ATTRIBUTES = {"mdl", "detector", "model"}
+_ATTRIBUTES = {"mdl", "detector", "model", "net"}
 """What a training script calls its detector, at the beginning of a name."""
 
-_CONTAINERS = ("state_dict", "model_state_dict", "model", "module")
-"""Keys under which a file keeps the weights; it may also hold nothing else."""
+_CONTAINERS = (
+    *("state_dict", "model_state_dict", "model", "module", "net", "weights", "checkpoint"),
+    *("ema_state_dict", "state_dict_ema", "model_ema", "ema"),
+)
+"""Keys under which a file keeps the weights, averaged ones last; it may also hold nothing else."""
 
 
 def weights_in(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """The weights in what a file holds, under the names they have there."""
-    found = (content[key] for key in _CONTAINERS if isinstance(content.get(key), Mapping))
+    outer = _nested(content)
+    inner = [each for mapping in outer for each in _nested(mapping)]
+    found = (each for each in [*outer, *inner] if _holds_tensors(each))
     return next(found, content)
+
+
+def _nested(content: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
+    return [content[key] for key in _CONTAINERS if isinstance(content.get(key), Mapping)]
+
+
+def _holds_tensors(content: Mapping[Any, Any]) -> bool:
+    return any(isinstance(item, Tensor) for item in content.values())
 
 
 def split_name(name: str) -> tuple[tuple[str, ...], str]:

@@ -278,10 +278,13 @@ def _check_image(representation: Representation, recording: Recording) -> None:
 
 def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> None:
     known = range(len(dataset.detected_classes))
-    foreign = set(np.unique(labels["class_id"]).tolist()).difference(known)
+    found = set(np.unique(labels["class_id"]).tolist())
+    foreign = found.difference(known)
     if foreign:
+        counted_from_one = ". Or do ids count from 1? Then subtract 1 from `class_id`"
+        hint = counted_from_one if min(found) > 0 and foreign == {len(known)} else ""
         raise LabelError(
             f"{path} has boxes of class {max(foreign)}, but the dataset has only the classes "
             f"{dict(enumerate(dataset.detected_classes))}: complete `dataset.class_names`, or "
-            "drop others by the filters `select_classes` or `group_classes`"
+            f"drop others by the filters `select_classes` or `group_classes`{hint}"
         )

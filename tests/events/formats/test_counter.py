@@ -51,6 +51,27 @@ def test_events_in_the_wrong_order_are_no_new_beginning() -> None:
     assert read(counts) == [1000, 2**31 - 1, 500, 4_000_000_000 - LOOP_US, 1001]
 
 
+@pytest.mark.parametrize("bits", [31, 32])
+@pytest.mark.parametrize("dtype", ["<i8", ">u8"])
+def test_a_counter_that_begins_anew_in_a_wider_column_is_refused(dtype: str, bits: int) -> None:
+    counts = ((2**bits - 50_000 + 100 * np.arange(1000)) % 2**bits).astype(dtype)
+
+    wanted = rf"t falls from {2**bits - 100} to 0, as a counter of {bits} bits .*add 2\*\*{bits}"
+    with pytest.raises(RecordingError, match=wanted):
+        read(counts)
+
+
+@settings(deadline=None)
+@given(
+    start=st.sampled_from([0, 2**31 - 2000, 2**32 - 2000, 10**15]),
+    steps=st.lists(st.integers(-1000, 10**9), min_size=1, max_size=40),
+)
+def test_a_wide_column_may_pass_those_numbers_in_any_disorder(start: int, steps: list[int]) -> None:
+    times_us = start + np.cumsum([0, *steps])
+
+    assert read(times_us) == times_us.tolist()
+
+
 @pytest.mark.parametrize("dtype", ["u2", "i8", "u8"])
 def test_only_counters_of_32_bits_begin_anew(dtype: str) -> None:
     counts = np.array([60_000, 3], dtype)

@@ -155,6 +155,47 @@ def test_the_size_may_be_an_array_of_one(tmp_path: Path) -> None:
         assert columns.sensor_size == (720, 1280)
 
 
+@pytest.mark.parametrize("place", ["t_offset", "events/t_offset"])
+def test_an_offset_is_added_wherever_it_is(place: str, tmp_path: Path) -> None:
+    path = write_changed(tmp_path, lambda file: file.update({place: 10**9}))
+
+    with open_columns(path) as columns:
+        assert columns.times.offset_us == 10**9
+
+
+@pytest.mark.parametrize("place", ["events", "/"])
+def test_the_size_may_be_attributes(place: str, tmp_path: Path) -> None:
+    path = write_changed(tmp_path, lambda file: file[place].attrs.update(height=240, width=304))
+
+    with open_columns(path) as columns:
+        assert columns.sensor_size == (240, 304)
+
+
+def test_texts_are_no_size(tmp_path: Path) -> None:
+    path = write_changed(tmp_path, lambda file: file.attrs.update(height="240", width="304"))
+
+    with open_columns(path) as columns:
+        assert columns.sensor_size is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "unit"),
+    [
+        ({"unit": "ns"}, "ns"),
+        ({"Units": b"milliseconds"}, "ms"),
+        ({"unit": "px"}, "us"),
+        ({}, "us"),
+    ],
+)
+def test_the_unit_of_times_may_be_an_attribute(
+    attributes: dict[str, object], unit: str, tmp_path: Path
+) -> None:
+    path = write_changed(tmp_path, lambda file: file["events/t"].attrs.update(attributes))
+
+    with open_columns(path) as columns:
+        assert columns.times.unit == unit
+
+
 def test_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     def compress(file: h5py.File) -> None:
         values = np.random.default_rng(0).integers(0, 9, 3000)

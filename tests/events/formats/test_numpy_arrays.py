@@ -78,8 +78,10 @@ def test_times_may_state_their_unit(
     columns = columns_of(events)
     times_ns = 1000 * columns.pop("t")
     np.savez(tmp_path / "a.npz", t_ns=times_ns, **columns)
+    np.savez(tmp_path / "b.npz", t=times_ns, unit="nanoseconds", **columns)
 
     assert_equal(gather(open_recording(tmp_path / "a.npz", size=SIZE)), events)
+    assert_equal(gather(open_recording(tmp_path / "b.npz", size=SIZE)), events)
 
 
 def test_labels_and_other_arrays_are_no_recordings(tmp_path: Path) -> None:

@@ -168,6 +168,41 @@ def test_other_filters_types_and_orders_of_fields_are_read(
     np.testing.assert_array_equal(found.polarity, events.polarity)
 
 
+def test_a_counter_of_32_bits_and_polarities_without_a_sign_are_read_as_elsewhere(
+    tmp_path: Path, gather: Gather
+) -> None:
+    rows = np.zeros(1000, [("x", "u2"), ("y", "u2"), ("p", "u1"), ("t", "u4")])
+    rows["p"] = [1, 255] * 500
+    rows["t"] = (2**32 - 50_000 + 100 * np.arange(1000)) % 2**32
+    with h5py.File(tmp_path / "recording", "w") as file:
+        file["CD/events"] = rows
+
+    found = gather(open_recording(tmp_path / "recording", size=(720, 1280)))
+
+    np.testing.assert_array_equal(found.t_us, 2**32 - 50_000 + 100 * np.arange(1000))
+    np.testing.assert_array_equal(found.polarity, [1, 0] * 500)
+
+
+@pytest.mark.parametrize("place", ["CD", "CD/events/{}"])
+def test_a_group_of_this_name_may_hold_events_in_another_way(
+    place: str, tmp_path: Path, gather: Gather
+) -> None:
+    columns = {name: np.arange(9) % 2 for name in "xyp"} | {"t": np.arange(9)}
+    with h5py.File(tmp_path / "recording", "w") as file:
+        if place == "CD":
+            rows = np.zeros(9, [(name, "i8") for name in columns])
+            for name, values in columns.items():
+                rows[name] = values
+            file[place] = rows
+        else:
+            for name, values in columns.items():
+                file[place.format(name)] = values
+
+    found = gather(open_recording(tmp_path / "recording", size=(720, 1280)))
+
+    np.testing.assert_array_equal(found.t_us, np.arange(9))
+
+
 def without_events(file: h5py.File) -> None:
     del file["CD/events"]
 

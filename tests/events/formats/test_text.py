@@ -39,6 +39,10 @@ def read(folder: Path, content: str | bytes, gather: Gather) -> list[tuple[int, 
         ",ts (ms),x,y,on\n0,0.007,1,2,1\n1,1.9,3,4,0\n",
         "\ufeff# unit: us\n# geometry 160x120\n7\t1\t2\t1\n1900\t3\t4\t0\n",
         '"t_us","x","y","p"\n7,1,2,+1\n1900,3,4,-1\n',
+        '"t_us","x","y","p"\n"7","1","2","1"\r\n"1900","3","4","0"\r\n',
+        "sep=;\nt_us;x;y;p\n7;1;2;1\n1900;3;4;0\n",
+        "# unit: us\n\ufeff7 1 2 1\n1900 3 4 0\n",
+        "# unit: s\n160 120\n0.000007 1 2 1\n0.0019 3 4 0\n",
         "# unit: us\n  7   1   2   1  \n 1900 3 4 0\n19",
     ],
 )
@@ -84,6 +88,11 @@ def test_numbers_are_exact_in_every_style(
         ("# unit: us\n1 2 1 7\n", "polarity 7, but polarity is 0 or 1"),
         ("# unit: us\n# geometry 0x5\n1 2 1 1\n", "gives the sensor 5 rows and 0 columns"),
         ("# unit: us\n1 2 3 4 5\n", "this is text, beginning"),
+        ("# unit: us\n160 120\n5 6\n1 2 3 1\n", "this is text, beginning"),
+        ("160 120\n0.5 1 2 1\n", r"write a line `# unit: s`"),
+        ("t_us,x,y,p\r7,1,2,1\r8,1,2,0\r", "lines end with carriage returns alone"),
+        ("t_us,x,y,p\n7,1,2,True\n", "line '7,1,2,True' holds something that is no number"),
+        ("t_us,x,y,w,h,p\n1,2,3,4,5,1\n", "this is text, beginning"),
     ],
 )
 def test_what_is_not_clear_is_refused_with_the_place(
@@ -91,6 +100,14 @@ def test_what_is_not_clear_is_refused_with_the_place(
 ) -> None:
     with pytest.raises(RecordingError, match=description):
         read(tmp_path, content, gather)
+
+
+def test_width_and_height_may_be_a_line_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "events.txt").write_text("# unit: s\n240 180\n0.5 239 179 1\n")
+
+    recording = open_recording(tmp_path / "events.txt")
+
+    assert (recording.height, recording.width, recording.num_events) == (180, 240, 1)
 
 
 def test_long_texts_are_read_in_blocks_from_anywhere(

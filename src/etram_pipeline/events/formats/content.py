@@ -1,13 +1,17 @@
 """Tells the format of a recording by what its file holds."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.events.formats.fields import match_fields
 from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign, is_pointer
 from etram_pipeline.events.formats.indexed import IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import read_header
 from etram_pipeline.events.formats.text import TextRecording, read_text_header
+
+if TYPE_CHECKING:
+    import h5py
 
 _SUPPORTED = (
     "eTraM or RVT HDF5, HDF5 with rows of events, Prophesee RAW (EVT2, EVT2.1, EVT3), Prophesee "
@@ -122,12 +126,22 @@ def _kind_of_hdf5(path: Path) -> Literal["prophesee", "rows", "columns"]:
 
     try:
         with h5py.File(path, "r") as file:
-            if "CD" in file:
+            if _is_prophesee(file):
                 return "prophesee"
             is_rows = isinstance(find_events(path, file).entry, h5py.Dataset)
             return "rows" if is_rows else "columns"
     except (RecordingError, *HDF5_ERRORS):
         return "columns"
+
+
+def _is_prophesee(file: "h5py.File") -> bool:
+    """Whether a group `CD` holds events as Prophesee's do, not a dataset for each column."""
+    import h5py
+
+    group = file.get("CD")
+    events = group.get("events") if isinstance(group, h5py.Group) else None
+    has_columns = isinstance(events, h5py.Group) and match_fields(events) is not None
+    return isinstance(group, h5py.Group) and not has_columns
 
 
 def _open_prophesee(path: Path, size: tuple[int, int] | None) -> IndexedRecording:

@@ -12,6 +12,8 @@ from etram_pipeline.events.formats.fields import UNITS_NS
 _LOOP = 1 << 32
 _HALF_LOOP = 1 << 31
 _LARGEST = 2**63 - 1
+_NEAR = 1 << 26
+"""How close to its ends a counter is that begins anew."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,31 @@ class TimeColumn:
         """Times in microseconds, and what to give with the next ones.
 
         Raises:
-            RecordingError: If a time is too large to count with.
+            RecordingError: If a time is too large to count with, or a counter begins anew in a
+                column of more than its bits.
         """
         counts = values.astype(np.int64, copy=False)
         if values.dtype.kind == "u" and values.dtype.itemsize == counts.itemsize and len(values):
             self._check(int(values.max()), self.unit)
         if self.begins_anew and len(counts):
             counts, state = _continued(counts, state)
+        elif len(counts) and counts.min() < _NEAR:
+            self._check_loops(counts)
         return self._to_us(counts), state
+
+    def _check_loops(self, counts: Int64[np.ndarray, " N"]) -> None:
+        """Refuse a counter that begins anew in a column too wide for it."""
+        is_low = (counts[1:] >= 0) & (counts[1:] < _NEAR)
+        for bits in (31, 32):
+            loop = 1 << bits
+            rows = np.flatnonzero(is_low & (counts[:-1] >= loop - _NEAR) & (counts[:-1] < loop))
+            if len(rows):
+                before, after = counts[rows[0] : rows[0] + 2].tolist()
+                raise RecordingError(
+                    f"{self.path}: {self.name} falls from {before} to {after}, as a counter of "
+                    f"{bits} bits that begins anew; add 2**{bits} to all times from there on and "
+                    "write the recording again"
+                )
 
     def _to_us(self, counts: Int64[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
         unit_ns = UNITS_NS[self.unit]

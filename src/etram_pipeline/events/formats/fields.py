@@ -1,8 +1,14 @@
 """Names that the columns of events go by, and the units that they may state for times."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from etram_pipeline.core.errors import RecordingError
 
 _ALIASES = {
     "t": ("t", "ts", "time", "times", "timestamp", "timestamps"),
@@ -22,6 +28,11 @@ _UNIT_NAMES = {
     **dict.fromkeys(("msec", "millisecond", "milliseconds"), "ms"),
     **dict.fromkeys(("sec", "second", "seconds"), "s"),
 }
+_LEAST_ROWS, _MOST_ROWS = 64, 2**12
+_MANY_FALLS, _FEW_FALLS = 0.05, 0.01
+"""Shares of numbers below the one before them: more than times have, and what times may have."""
+
+_NUM_POLARITIES = 2
 _WITH_UNIT = re.compile(r"([a-z]+)(?:_|\s*[\[(]\s*|\s+)([a-zµμ]+)\s*[\])]?")
 
 
@@ -55,6 +66,42 @@ def match_fields(names: Iterable[str]) -> Fields | None:
     if len(found) < len(NAMES):
         return None
     return Fields({column: found[column][0] for column in NAMES}, found["t"][1])
+
+
+def check_order(path: Path, columns: Sequence[Shaped[np.ndarray, " N"]], remedy: str) -> None:
+    """Refuse columns without names that are evidently in another order than t, x, y, p.
+
+    Only times rise all along a recording.
+
+    Args:
+        path: The file, for the message.
+        columns: First events of a recording, taken for t, x, y and p.
+        remedy: How to give the columns another order.
+
+    Raises:
+        RecordingError: If not the first column rises, but one of the others.
+    """
+    columns = [each[:_MOST_ROWS] for each in columns]
+    num_rows = len(columns[0])
+    if num_rows < _LEAST_ROWS:
+        return
+    # Times in some disorder rise all the same from one half of the rows to the other.
+    is_other = all(_falls(columns[0], lag) > _MANY_FALLS for lag in (1, num_rows // 2))
+    rising = [
+        number
+        for number, column in enumerate(columns, 1)
+        if _falls(column, 1) <= _FEW_FALLS and len(np.unique(column)) > _NUM_POLARITIES
+    ]
+    if is_other and len(rising) == 1:
+        raise RecordingError(
+            f"{path}: the columns are taken for t, x, y, p in this order, but the first does not "
+            f"rise as times do, and column {rising[0]} does; {remedy}"
+        )
+
+
+def _falls(column: Shaped[np.ndarray, " N"], lag: int) -> float:
+    """Share of numbers that are below the one `lag` before them."""
+    return float(np.mean(column[lag:] < column[:-lag]))
 
 
 def _recognise(name: str) -> tuple[str | None, str | None]:

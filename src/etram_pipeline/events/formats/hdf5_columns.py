@@ -18,7 +18,12 @@ from etram_pipeline.events.formats.hdf5_layout import (
     check_stored,
     find_layout,
 )
-from etram_pipeline.events.formats.hdf5_places import find_events, read_offset, read_size
+from etram_pipeline.events.formats.hdf5_places import (
+    find_events,
+    read_offset,
+    read_size,
+    read_unit,
+)
 
 _NAMES = ("x", "y", "p", "t")
 _TAIL_EVENTS = 2**14
@@ -53,13 +58,13 @@ class EventColumns:
             )
         self.num_events = lengths["t"]
         self.types = {name: column.dtype for name, column in self._columns.items()}
-        self.sensor_size = read_size(path, place.group)
+        self.sensor_size = read_size(path, place)
         self.times = TimeColumn(
             path,
             self._places["t"],
             self.types["t"],
-            place.fields.unit or "us",
-            read_offset(path, file),
+            place.fields.unit or read_unit(path, self._columns["t"]) or "us",
+            read_offset(path, place),
         )
         self.largest_chunk_bytes = max(
             (column.chunks or (0,))[0] * column.dtype.itemsize for column in self._columns.values()

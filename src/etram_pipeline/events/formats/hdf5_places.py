@@ -8,12 +8,14 @@ import h5py
 import numpy as np
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.fields import NAMES, Fields, match_fields
+from etram_pipeline.events.formats.fields import NAMES, Fields, find_unit, match_fields
+from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
 from etram_pipeline.events.recording import LARGEST_SIZE
 
 _LARGEST_OFFSET_US = 2**62
 _MOST_ENTRIES = 10_000
+_SIDES = ("height", "width")
 _WITHOUT_NAMES = Fields({name: name for name in NAMES}, None)
 
 
@@ -63,34 +65,51 @@ def find_events(path: Path, file: h5py.File) -> Place:
     return found[0]
 
 
-def read_size(path: Path, group: h5py.Group) -> tuple[int, int] | None:
-    """Height and width of the sensor in px beside the events; None where they are not said.
+def read_size(path: Path, place: Place) -> tuple[int, int] | None:
+    """Height and width of the sensor in px; None where they are not said.
+
+    They are scalars beside the events, or attributes of these, of their group or of the file.
 
     Raises:
         RecordingError: If no sensor has them.
     """
-    found = [name for name in ("height", "width") if name in group]
-    if not found:
+    group = place.group
+    sides = {name: _scalar(path, group[name]) for name in _SIDES if name in group}
+    for holder in (place.entry, group, group.file):
+        sides = sides or _whole_attributes(holder)
+    if not sides:
         return None
-    sides = [_scalar(path, group[name]) for name in found]
-    if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides):
+    if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides.values()):
         raise RecordingError(
-            f"{path}: {group.name.lstrip('/')} holds {dict(zip(found, sides, strict=True))}; height"
+            f"{path}: {group.name.lstrip('/')} holds {sides}; height"
             f" and width must both be there and from 1 to {LARGEST_SIZE}: correct them or remove "
             "both and set the parameters dataset.height and dataset.width"
         )
-    return sides[0], sides[1]
+    return sides["height"], sides["width"]
 
 
-def read_offset(path: Path, file: h5py.File) -> int:
-    """What to add to all times, in microseconds; DSEC's files keep it beside the events.
+def read_unit(path: Path, times: h5py.Dataset) -> str | None:
+    """Unit that an attribute `unit` or `units` of the times states; None if it states none known.
+
+    Args:
+        path: The file.
+        times: The column of times in it.
+    """
+    texts = read_texts(path, h5py.h5o.get_info(times.id).addr)
+    stated = (text for name, text in texts.items() if name.lower() in {"unit", "units"})
+    return next(filter(None, map(find_unit, stated)), None)
+
+
+def read_offset(path: Path, place: Place) -> int:
+    """What to add to all times, in microseconds; DSEC's files keep it beside the group of events.
 
     Raises:
         RecordingError: If it is no number, or too large.
     """
-    if "t_offset" not in file:
+    holder = next((each for each in (place.group, place.group.file) if "t_offset" in each), None)
+    if holder is None:
         return 0
-    offset_us = _scalar(path, file["t_offset"])
+    offset_us = _scalar(path, holder["t_offset"])
     if abs(offset_us) > _LARGEST_OFFSET_US:
         raise RecordingError(
             f"{path}: t_offset is {offset_us}, but no clock is older than {_LARGEST_OFFSET_US} us; "
@@ -131,6 +150,16 @@ def _describe(file: h5py.File, found: list[Place]) -> str:
             "`events` with these fields, or one of N x 4 whole numbers t, x, y, p"
         )
     return f"holds {sorted(file)}, but a recording has {wanted}"
+
+
+def _whole_attributes(holder: h5py.Group | h5py.Dataset) -> dict[str, int]:
+    """Height and width among attributes; texts are left alone, which HDF5 may not read safely."""
+    identities = {name: holder.attrs.get_id(name) for name in _SIDES if name in holder.attrs}
+    return {
+        name: int(np.asarray(holder.attrs[name]).item())
+        for name, identity in identities.items()
+        if identity.dtype.kind in "iu" and math.prod(identity.shape) == 1
+    }
 
 
 def _scalar(path: Path, entry: h5py.Dataset | h5py.Group) -> int:

@@ -36,19 +36,20 @@ class RowsRecording(TableRecording):
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)
-        with _open(path) as (file, place):
+        with _open(path) as place:
             dataset = place.entry
             self._cache_bytes = max(_LEAST_CACHE_BYTES, 2 * _bytes_of_chunks_abreast(dataset))
             name = dataset.name.lstrip("/")
             dtype = dataset.dtype if dataset.dtype.names is None else _field(place, "t")
-            unit, offset_us = place.fields.unit or "us", read_offset(path, file)
+            unit, offset_us = place.fields.unit or "us", read_offset(path, place)
             times = TimeColumn(path, f"t of {name}", dtype, unit, offset_us)
-            size = stated_size(path, read_size(path, place.group), size)
-            self._describe(len(dataset), times, size)
+            size = stated_size(path, read_size(path, place), size)
+            has_names = dataset.dtype.names is not None
+            self._describe(len(dataset), times, size, has_names=has_names)
 
     @override
     def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
-        with _open(self.path, self._cache_bytes) as (_, place):
+        with _open(self.path, self._cache_bytes) as place:
             for first, last in spans:
                 yield _read(place, first, last)
 
@@ -63,13 +64,13 @@ def _read(place: Place, first: int, last: int) -> Rows:
 
 
 @contextmanager
-def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[tuple[h5py.File, Place]]:
-    """The open file and its dataset, checked; errors of HDF5 become one that names the file."""
+def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[Place]:
+    """The dataset in the open file, checked; errors of HDF5 become one that names the file."""
     try:
         with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
             place = find_events(path, file)
             _check(path, file, place)
-            yield file, place
+            yield place
     except RecordingError:
         raise
     except HDF5_ERRORS as error:

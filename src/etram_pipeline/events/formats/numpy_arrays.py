@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.counter import TimeColumn
-from etram_pipeline.events.formats.fields import NAMES, match_fields
+from etram_pipeline.events.formats.fields import NAMES, find_unit, match_fields
 from etram_pipeline.events.formats.table import Rows, TableRecording
 from etram_pipeline.events.recording import LARGEST_SIZE
 
@@ -22,6 +22,8 @@ _READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_MEMBERS = 1000
 _MOST_INFLATION = 1032
 """Bytes that one compressed byte can become. Source: zlib.net/zlib_tech.html."""
+_SCALARS = ("height", "width", "unit")
+_IN_ORDER = {name: (index, None) for index, name in enumerate(NAMES)}
 _LARGEST_ROW_BYTES = 2**12
 _REMEDY = "fetch or write the file again"
 
@@ -36,7 +38,7 @@ class _Array(NamedTuple):
     Attributes:
         member: Name in an archive; None for a file of its own.
         dtype: Type of its values.
-        shape: Its shape.
+        shape: Lengths of its sides.
         is_transposed: Whether values of a column follow each other.
         start: Byte of the file or member at which the values begin.
     """
@@ -63,13 +65,15 @@ class Layout(NamedTuple):
         num_events: Their length.
         streams: What is read side by side.
         columns: Stream of each column, and its field there; None where the stream has none.
-        unit: Unit of the times, as the file states it.
+        unit: Unit that the name of the times states; None if it states none.
+        has_names: Whether names say which column is which.
     """
 
     num_events: int
     streams: tuple[_Stream, ...]
     columns: Mapping[str, tuple[int, str | None]]
-    unit: str
+    unit: str | None
+    has_names: bool = True
 
     def dtype_of(self, name: str) -> np.dtype[Any]:
         """Type of a column."""
@@ -87,14 +91,17 @@ class NumpyRecording(TableRecording):
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)
         self._layout = _read_layout(path)
-        size = _read_size(path) or size
+        said = _read_scalars(path)
+        size = _size_in(path, said) or size
         if size is None:
             raise RecordingError(
                 f"{path}: does not give the size of the sensor; set the parameters dataset.height "
                 "and dataset.width to that of the camera"
             )
-        times = TimeColumn(path, "t", self._layout.dtype_of("t"), self._layout.unit)
-        self._describe(self._layout.num_events, times, size)
+        layout = self._layout
+        unit = layout.unit or find_unit(str(said.get("unit"))) or "us"
+        times = TimeColumn(path, "t", layout.dtype_of("t"), unit)
+        self._describe(layout.num_events, times, size, has_names=layout.has_names)
 
     @override
     def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
@@ -146,20 +153,27 @@ def _read_layout(path: Path) -> Layout:
     return layout
 
 
-def _read_size(path: Path) -> tuple[int, int] | None:
-    """Height and width of the sensor in px beside the events; None where they are not said."""
+def _read_scalars(path: Path) -> dict[str, Any]:
+    """What single values beside the events say, by name."""
+    said: dict[str, Any] = {}
     with _damage_named(path):
-        sides: dict[str, int] = {}
         for array in _read_headers(path):
-            if _name(array) in {"height", "width"} and math.prod(array.shape) == 1:
+            name, is_text_or_number = _name(array), array.dtype.kind in "iufU"
+            if name in _SCALARS and is_text_or_number and math.prod(array.shape) == 1:
                 with _open(path, array.member) as file:
                     file.seek(array.start)
-                    sides[_name(array)] = int(_read(file, array.dtype, 1)[0])
-        if not sides:
-            return None
-        if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides.values()):
-            raise ValueError(f"height and width must both be from 1 to {LARGEST_SIZE}: {sides}")
-    return sides["height"], sides["width"]
+                    said[name] = _read(file, array.dtype, 1)[0]
+    return said
+
+
+def _size_in(path: Path, said: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width of the sensor in px; None where they are not said."""
+    sides = {name: int(said[name]) for name in ("height", "width") if name in said}
+    if sides and (len(sides) == 1 or not all(1 <= each <= LARGEST_SIZE for each in sides.values())):
+        raise RecordingError(
+            f"{path}: height and width must both be from 1 to {LARGEST_SIZE}, but are {sides}"
+        )
+    return (sides["height"], sides["width"]) if sides else None
 
 
 @contextmanager
@@ -244,8 +258,7 @@ def _find_layout(arrays: list[_Array]) -> Layout | None:
     if len({array.shape for array in columns}) > 1 or any(each.dtype.names for each in columns):
         return None
     streams = tuple(_Stream(array.member, array.start, array.dtype) for array in columns)
-    places = {name: (index, None) for index, name in enumerate(NAMES)}
-    return Layout(columns[0].shape[0], streams, places, fields.unit or "us")
+    return Layout(columns[0].shape[0], streams, _IN_ORDER, fields.unit)
 
 
 def _table_layout(array: _Array) -> Layout | None:
@@ -257,22 +270,19 @@ def _table_layout(array: _Array) -> Layout | None:
             return None
         stream = _Stream(array.member, array.start, dtype)
         places = {name: (0, fields.names[name]) for name in NAMES}
-        return Layout(array.shape[0], (stream,), places, fields.unit or "us")
+        return Layout(array.shape[0], (stream,), places, fields.unit)
     if len(array.shape) != 2 or array.shape[1] != len(NAMES) or dtype.kind not in "iuf":  # noqa: PLR2004  a table
         return None
     num_events = array.shape[0]
     if array.is_transposed:
         column_bytes = num_events * dtype.itemsize
         streams = tuple(
-            _Stream(array.member, array.start + index * column_bytes, dtype)
-            for index in range(len(NAMES))
+            _Stream(array.member, array.start + i * column_bytes, dtype) for i in range(len(NAMES))
         )
-        return Layout(
-            num_events, streams, {name: (index, None) for index, name in enumerate(NAMES)}, "us"
-        )
-    row = np.dtype([(name, dtype) for name in NAMES])
-    stream = _Stream(array.member, array.start, row)
-    return Layout(num_events, (stream,), {name: (0, name) for name in NAMES}, "us")
+        return Layout(num_events, streams, _IN_ORDER, None, has_names=False)
+    stream = _Stream(array.member, array.start, np.dtype([(name, dtype) for name in NAMES]))
+    by_name = {name: (0, name) for name in NAMES}
+    return Layout(num_events, (stream,), by_name, None, has_names=False)
 
 
 def _name(array: _Array) -> str:
@@ -280,9 +290,7 @@ def _name(array: _Array) -> str:
 
 
 def _describe(arrays: list[_Array]) -> str:
-    shown = ", ".join(
-        f"{_name(array) or 'array'} {array.dtype} {array.shape}" for array in arrays[:8]
-    )
+    shown = ", ".join(f"{_name(each) or 'array'} {each.dtype} {each.shape}" for each in arrays[:8])
     wanted = (
         "a recording is a structured array with fields t, x, y, p, an array of N x 4 whole numbers "
         "t, x, y, p, or four arrays of one length with these names"

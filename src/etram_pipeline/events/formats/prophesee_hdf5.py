@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from typing_extensions import override
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats import ecf
 from etram_pipeline.events.formats.cleaning import Columns
+from etram_pipeline.events.formats.counter import TimeColumn
 from etram_pipeline.events.formats.encoding import EventArrays, allocate, columns_of
 from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.hdf5_layout import (
@@ -23,6 +25,7 @@ from etram_pipeline.events.formats.hdf5_layout import (
 )
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import Header
+from etram_pipeline.events.formats.time_index import Mark, TimeIndex
 
 _GROUP, _NAME = "CD", "CD/events"
 _BLOCK_EVENTS = 2**16
@@ -49,8 +52,10 @@ class PropheseeRecording(IndexedRecording):
             self._block_events = events.block_events
             # Twice a chunk, for events of one chunk that go into two blocks.
             self._cache_bytes = max(_LEAST_CACHE_BYTES, 2 * events.chunk_bytes)
+            self._times = TimeColumn(path, f"t of {_NAME}", events.time_type)
             fields = {**_attributes(path, file), **_attributes(path, file[_GROUP])}
         self.height, self.width = Header(path, fields, 0).sensor_size(otherwise=size)
+        self._index = TimeIndex(Mark(state=self._times.start))
 
     @property
     @override
@@ -67,7 +72,9 @@ class PropheseeRecording(IndexedRecording):
         with _open(self.path, self._cache_bytes) as file:
             events = _Events(self.path, file)
             for number in range(block, -(-self._num_events // self._block_events)):
-                yield Block(events.read_block(number))
+                columns = events.read_block(number)
+                t_us, state = self._times.read(columns.t_us, state)
+                yield Block(replace(columns, t_us=t_us), state)
 
 
 class _Events:
@@ -75,6 +82,7 @@ class _Events:
 
     Attributes:
         num_events: Its length.
+        time_type: Type of its times.
         block_events: Events of all blocks but the last; whole chunks where they are ECF.
         chunk_bytes: Size of a chunk before compression.
     """
@@ -83,6 +91,7 @@ class _Events:
         self._path = path
         self._dataset = self._checked(file[_NAME], file)
         self.num_events = len(self._dataset)
+        self.time_type = self._dataset.dtype["t"]
         self._chunk_events = (self._dataset.chunks or (1,))[0]
         self.chunk_bytes = self._chunk_events * self._dataset.dtype.itemsize
         self._largest_chunk_bytes = ecf.MOST_BYTES_PER_EVENT * (self._chunk_events + 1)
@@ -160,7 +169,8 @@ class _Events:
                 "copy it into this one"
             )
         fields = dataset.dtype.fields or {}
-        if not all(name in fields and fields[name][0].kind in "iu" for name in "xypt"):
+        kinds = [(name, "iub" if name == "p" else "iu") for name in "xypt"]
+        if not all(name in fields and fields[name][0].kind in kind for name, kind in kinds):
             raise RecordingError(
                 f"{self._path}: {_NAME} holds {dataset.dtype}, but must hold whole numbers named "
                 f"x, y, p and t; {_REMEDY}"

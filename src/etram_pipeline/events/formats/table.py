@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.counter import TimeColumn
+from etram_pipeline.events.formats.fields import NAMES, check_order
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.time_index import Mark, TimeIndex
 
@@ -19,12 +20,15 @@ BLOCK_EVENTS = 2**16
 Rows = Mapping[str, npt.NDArray[Any]]
 """Columns `t`, `x`, `y` and `p` of some rows, of any integer type."""
 
+_REMEDY = "write them in the order t, x, y, p, or as a structured array with these names"
+
 
 class TableRecording(IndexedRecording):
     """A table of known length, read in blocks of equally many rows."""
 
     _num_events: int
     _times: TimeColumn
+    _has_names: bool
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -39,14 +43,18 @@ class TableRecording(IndexedRecording):
     def _blocks_recipe(self) -> list[object]:
         return [*super()._blocks_recipe, BLOCK_EVENTS]
 
-    def _describe(self, num_events: int, times: TimeColumn, size: tuple[int, int]) -> None:
+    def _describe(
+        self, num_events: int, times: TimeColumn, size: tuple[int, int], *, has_names: bool
+    ) -> None:
         """Say what the file holds, which is known once it was opened.
 
         Args:
             num_events: Rows.
             times: How times are counted.
             size: Height and width of the sensor, in px.
+            has_names: Whether names say which column is which.
         """
+        self._has_names = has_names
         self._num_events = num_events
         self._times = times
         self.height, self.width = size
@@ -54,7 +62,9 @@ class TableRecording(IndexedRecording):
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        for rows in self._rows(self._spans(block * BLOCK_EVENTS)):
+        for number, rows in enumerate(self._rows(self._spans(block * BLOCK_EVENTS)), block):
+            if number == 0 and not self._has_names:
+                check_order(self.path, [rows[name] for name in NAMES], _REMEDY)
             x, y, polarity = (np.ascontiguousarray(rows[name]) for name in "xyp")
             t_us, state = self._times.read(np.ascontiguousarray(rows["t"]), state)
             yield Block(Columns(x, y, t_us, polarity), state)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.cleaning import Columns
-from etram_pipeline.events.formats.fields import NAMES, find_unit, match_fields
+from etram_pipeline.events.formats.fields import NAMES, check_order, find_unit, match_fields
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.recording import LARGEST_SIZE
 
@@ -27,6 +28,9 @@ _CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _UNIT = re.compile(r"\bunits?\b[\s:=]*(?:(?:is|are|of|the|times?|timestamps?)\b[\s:=]*)*([a-zµμ]+)")
 _GEOMETRY = re.compile(r"\b(?:geometry|size|resolution)\b\D*(\d{1,5})\s*[x, ]\s*(\d{1,5})\b")
+_WIDTH_AND_HEIGHT = re.compile(r"(\d{1,5})\s*[\s,;]\s*(\d{1,5})")
+"""A line by itself, with which the texts of ESIM and E2VID begin. Source: uzh-rpg/rpg_e2vid."""
+_NAME_THEM = "name the columns in a line before them, such as `x y t p`"
 _IN_ORDER = tuple(range(len(NAMES)))
 _EXPONENTS = {"s": 6, "ms": 3, "us": 0, "ns": 0}
 _NS_PER_US = 1000
@@ -93,17 +97,18 @@ class TextRecording(IndexedRecording):
         for position, lines in self._lines(*state):
             count, fault, begin = parse_lines(lines, columns, exponents, are_whole, values)
             if fault:
-                is_cut_off = self._is_end(position + len(lines), lines) and b"\n" not in bytes(
-                    lines[begin:]
-                )
-                if not is_cut_off:
+                rest = bytes(lines[begin:])
+                self._check_ends(rest)
+                if b"\n" in rest or not self._is_end(position + len(lines), lines):
                     raise RecordingError(
                         f"{self.path}: the line at byte {position + begin}, "
-                        f"{_shown(lines[begin:])!r}, {FAULTS[fault]}; columns are "
+                        f"{_shown(rest)!r}, {FAULTS[fault]}; columns are "
                         f"{self._names()}: correct the line, or name the columns in a first line"
                     )
-                self._ignore(len(lines) - begin)
+                self._ignore(len(rest))
             t, x, y, polarity = (values[:count, column].copy() for column in range(len(NAMES)))
+            if position == self._header.start and not self._header.has_names:
+                check_order(self.path, [t, x, y, polarity], _NAME_THEM)
             t_us = t // _NS_PER_US if self._unit == "ns" else t
             yield Block(Columns(x, y, t_us, polarity), (position + len(lines),))
 
@@ -127,6 +132,14 @@ class TextRecording(IndexedRecording):
         except OSError as error:
             raise RecordingError(f"{self.path}: cannot be read: {error}") from error
 
+    def _check_ends(self, rest: bytes) -> None:
+        """Refuse lines that end as those of no text of today, and so are one to the parser."""
+        if b"\r" in rest.partition(b"\n")[0].rstrip():
+            raise RecordingError(
+                f"{self.path}: lines end with carriage returns alone, as on the Macintosh of old; "
+                "write them with line feeds, as by `tr '\\r' '\\n'`"
+            )
+
     def _is_end(self, position: int, lines: UInt8[np.ndarray, " B"]) -> bool:
         return len(lines) > 0 and position >= self.path.stat().st_size
 
@@ -147,19 +160,20 @@ def read_text_header(path: Path) -> TextHeader | None:
     """What the beginning of a text says of the events in it; None where there are none.
 
     Raises:
-        RecordingError: If it states a size that no sensor has.
+        RecordingError: If it states a size that no sensor has, or names columns of events, but
+            does not go on with numbers.
     """
     with path.open("rb") as file:
         content = file.read(_LARGEST_HEADER_BYTES)
-    start = len(_BYTE_ORDER_MARK) if content.startswith(_BYTE_ORDER_MARK) else 0
-    header: TextHeader | None = TextHeader(_IN_ORDER, start)
-    for line in content[start:].splitlines(keepends=True):
-        text = _decode(line)
+    header: TextHeader | None = TextHeader(_IN_ORDER, start=0)
+    for line in content.splitlines(keepends=True):
+        text = _decode(line.removeprefix(_BYTE_ORDER_MARK))
         if text is None or header is None:
             return None
-        if _is_of_numbers(text):
+        if _is_of_numbers(text) and not _is_size(header, text):
+            start = header.start + len(_BYTE_ORDER_MARK) * line.startswith(_BYTE_ORDER_MARK)
             holds_events = header.has_names or len(_split(text)) == len(NAMES)
-            return header._replace(first_line=text) if holds_events else None
+            return header._replace(first_line=text, start=start) if holds_events else None
         start = header.start + len(line)
         header = _with_line(header, text, path)
         header = header._replace(start=start) if header else None
@@ -178,13 +192,29 @@ def _is_of_numbers(text: str) -> bool:
     return bool(text) and all(map(_NUMBER.fullmatch, _split(text)))
 
 
+def _is_size(header: TextHeader, text: str) -> bool:
+    """Whether a line of two numbers, which are no event, gives the width and the height."""
+    sides = _WIDTH_AND_HEIGHT.fullmatch(text)
+    if sides is None or header.size is not None or header.has_names:
+        return False
+    return all(1 <= int(side) <= LARGEST_SIZE for side in sides.groups())
+
+
 def _with_line(header: TextHeader, text: str, path: Path) -> TextHeader | None:
     """A header with what a further line of it says; None if that is no line of a header."""
+    sides = _WIDTH_AND_HEIGHT.fullmatch(text)
+    if sides is not None:
+        return header._replace(size=(int(sides[2]), int(sides[1])))
     found = _match_columns(text.lstrip("#% "))
     if found is not None:
         columns, unit = found
         return header._replace(columns=columns, unit=unit or header.unit, has_names=True)
-    if text and not text.startswith(("#", "%")):
+    if header.has_names and text and not text.startswith(("#", "%")):
+        raise RecordingError(
+            f"{path}: after the names of the columns, the line {text[:_SHOWN_CHARACTERS]!r} holds "
+            "something that is no number: write all columns as numbers, polarity as 0 and 1"
+        )
+    if text and not text.startswith(("#", "%", "sep=")):
         return None
     unit = _stated_unit(text) or header.unit
     return header._replace(unit=unit, size=_stated_size(path, text) or header.size)
@@ -199,7 +229,7 @@ def _split(text: str) -> list[str]:
 def _match_columns(text: str) -> tuple[tuple[int, ...], str | None] | None:
     names = _split(text)
     fields = match_fields(names)
-    if fields is None or len(names) > 2 * len(NAMES):
+    if fields is None or len(names) > 2 * len(NAMES) or {"w", "h"} <= set(names):
         return None
     row_of = {fields.names[name]: row for row, name in enumerate(NAMES)}
     return tuple(row_of.get(name, -1) for name in names), fields.unit
@@ -229,10 +259,11 @@ def _ask_for_unit(path: Path, header: TextHeader) -> str:
     return (
         f"text with events ({names}), but the unit of the times is not stated; write a line "
         f"`# unit: {likely}` (or ns, us, ms, s; whichever is right) at its top, as by "
-        f"`sed -i '1i # unit: {likely}' '{path}'`, or name the column t_ns, t_us, t_ms or t_s"
+        f"`sed -i '1i # unit: {likely}' {shlex.quote(str(path))}`, or name the column t_ns, t_us, "
+        "t_ms or t_s"
     )
 
 
-def _shown(line: UInt8[np.ndarray, " B"]) -> str:
-    text = bytes(line[:_SHOWN_CHARACTERS]).split(b"\n")[0]
+def _shown(line: bytes) -> str:
+    text = line[:_SHOWN_CHARACTERS].split(b"\n")[0]
     return text.decode("utf-8", "replace").strip()

@@ -25,7 +25,7 @@ _MOST_EXPONENT = 400
 @no_type_check
 @njit(cache=True, nogil=True)
 def _is_separator(byte: int) -> bool:
-    return byte in (32, 9, 44, 59, _RETURN)  # space, tab, comma, semicolon
+    return byte in (32, 9, 44, 59, 34, _RETURN)  # space, tab, comma, semicolon, quotation mark
 
 
 @no_type_check
@@ -170,7 +170,7 @@ def parse_lines(
 ) -> tuple[int, int, int]:
     """Read whole lines, of which those are left out that are empty or begin with `#` or `%`.
 
-    Values are separated by spaces, tabs, commas or semicolons.
+    Values are separated by spaces, tabs, commas or semicolons, and may be in quotation marks.
 
     Args:
         text: Lines, each but the last one ended.
