@@ -160,6 +160,15 @@ def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> No
     assert client.get_experiment_by_name(EXPERIMENT) is None
 
 
+def test_a_rank_that_a_scheduler_left_behind_does_not_switch_it_off(
+    project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        monkeypatch.setenv(name, "3")
+    run_tracked(project, *small_pipeline(project))
+    assert the_run(client).info.status == "FINISHED"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.usefixtures("client")
 def test_a_killed_run_is_marked_as_killed(project: Path, number: signal.Signals) -> None:

@@ -82,8 +82,15 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
 
 
 def is_first_process() -> bool:
-    """Whether this is the first of the processes that a launcher started, or the only one."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+    """Whether this is the first of the processes that a launcher started, or the only one.
+
+    torchrun numbers all processes, Lightning's launcher the machines and the processes of each,
+    and srun all tasks. Inside a job of SLURM, the first two count: they start their own processes.
+    """
+    for ranks in (["RANK"], ["LOCAL_RANK", "NODE_RANK"], ["SLURM_PROCID"]):
+        if ranks[0] in os.environ:
+            return not any(int(os.environ.get(rank, "0")) for rank in ranks)
+    return True
 
 
 def share_cores(cores: int) -> None:
