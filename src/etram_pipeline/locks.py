@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.locks import Need, held
+from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.session import HeldHook
 
 _REMEDY = (
@@ -65,22 +66,18 @@ def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Need]:
     """
     made = {name for each in pipelines.values() for name in each.all_outputs()}
     outputs = pipeline.all_outputs()
-    written = _paths(outputs, catalog, "_filepath", "_path")
-    read = _paths((pipeline.inputs() & made) - outputs, catalog, "_source", "_filepath", "_path")
+    inputs = (pipeline.inputs() & made) - outputs
+    written = _resolved(path_of(catalog.get(name)) for name in outputs)
+    read = _resolved(_read_path(catalog.get(name)) for name in inputs)
     return sorted(
         [Need(path) for path in written] + [Need(path, shared=True) for path in read - written],
         key=lambda need: str(need.path),
     )
 
 
-def _paths(names: Iterable[str], catalog: CatalogProtocol[Any, Any], *attributes: str) -> set[Path]:
-    """Files and folders of datasets on this machine, by the first attribute that a dataset has."""
-    paths = set()
-    for name in names:
-        dataset = catalog.get(name)
-        found = next(
-            (getattr(dataset, each) for each in attributes if hasattr(dataset, each)), None
-        )
-        if found is not None and getattr(dataset, "_protocol", "file") == "file":
-            paths.add(Path(found).resolve())
-    return paths
+def _read_path(dataset: object) -> Path | None:
+    return dataset.source if isinstance(dataset, FileDataset) else path_of(dataset)
+
+
+def _resolved(paths: Iterable[Path | None]) -> set[Path]:
+    return {path.resolve() for path in paths if path is not None}

@@ -26,6 +26,7 @@ from kedro.framework.hooks import hook_impl
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.tracked_names import tracked_part
+from etram_pipeline.datasets.files import path_of
 from etram_pipeline.tracking_store import (
     StoreUnavailableError,
     TrackingSettings,
@@ -126,7 +127,7 @@ class Tracking:
             numbers = dataset.numbers(data)
             self._tag({name: f"{numbers[name]:.12g}" for name in names if name in numbers})
         if "artifact_path" in wanted:
-            self._log.write(Entry(path=_path(dataset), place=wanted["artifact_path"]))
+            self._log.write(Entry(path=str(path_of(dataset) or ""), place=wanted["artifact_path"]))
         self._seconds[node.name] = round(time.perf_counter() - self._started[node.name], 2)
 
     @hook_impl
@@ -221,7 +222,8 @@ class Tracking:
         log.write(Entry(params=new, text=content, place="config/parameters.json"))
 
     def _log_input(self, log: RunLog, name: str, data: object, node: str) -> None:
-        source = mask_text(_path(self._catalog.get(name)))
+        dataset = self._catalog.get(name)
+        source = mask_text(str(path_of(dataset) or type(dataset).__name__))
         log.write(Entry(dataset=(name, fingerprint(data), source, node)))
 
     def _link_to_training(self, data: object) -> None:
@@ -250,10 +252,3 @@ def _how_to_compare(uri: str, own: str) -> str:
         return "compare runs: "
     store = "" if uri == own else f" --backend-store-uri {shlex.quote(mask_text(uri))}"
     return f"compare runs: `mlflow ui{store}`, then "
-
-
-def _path(dataset: Any) -> str:  # noqa: ANN401  # any dataset class of any package
-    for attribute in ("_filepath", "_path"):
-        if hasattr(dataset, attribute):
-            return str(getattr(dataset, attribute))
-    return type(dataset).__name__

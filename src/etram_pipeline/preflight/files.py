@@ -10,7 +10,7 @@ from kedro.framework.project import pipelines
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.wording import counted
-from etram_pipeline.datasets.files import FileDataset, SingleFileDataset
+from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.recordings import RELATIVE_PATHS
@@ -169,11 +169,3 @@ def _is_written(run: Run, name: str) -> bool:
         return True
     path = path_of(dataset)
     return isinstance(dataset, _MADE_WHEN_LOADED) and path is not None and not path.exists()
-
-
-def path_of(dataset: object) -> Path | None:
-    """File or folder of a dataset on a disk of this machine; None where it has none."""
-    if getattr(dataset, "_protocol", "file") != "file":
-        return None
-    path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
-    return None if path is None else Path(path)

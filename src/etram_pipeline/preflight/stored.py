@@ -8,11 +8,10 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import plain
 from etram_pipeline.datasets.detections import INDEX
-from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.preflight.files import path_of
 from etram_pipeline.preflight.run import Finding, Run
 from etram_pipeline.sequences.settings import StorageSettings
 
