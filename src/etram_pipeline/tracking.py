@@ -25,6 +25,7 @@ from kedro.framework.hooks import hook_impl
 
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.tracked_names import tracked_part
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.tracking_store import (
@@ -37,7 +38,7 @@ from etram_pipeline.tracking_store import (
     read_settings,
 )
 from etram_pipeline.tracking_tags import run_tags
-from etram_pipeline.tracking_view import flatten, headline, run_name, view_link, view_tag
+from etram_pipeline.tracking_view import headline, run_name, view_link, view_tag
 from etram_pipeline.training.run_entries import Entry, metrics_entry, send_unsent
 from etram_pipeline.training.run_log import UNSENT, RunLog, share
 

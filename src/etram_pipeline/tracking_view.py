@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.masking import mask_value
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.tracked_names import tracked_name
 
 _VIEW_TAG = "mlflow.sharedViewState."
@@ -108,18 +107,6 @@ def run_name(params: Mapping[str, Any], parameters: Mapping[str, object]) -> str
     ]
     started = str(params["run_id"])[5:16].replace("T", " ").replace(".", ":")
     return f"{' '.join(filter(None, parts))[:_MAX_NAME_CHARACTERS]} {started}".strip()
-
-
-def flatten(tree: object, prefix: str = "") -> dict[str, object]:
-    """Nested mappings and typed parameters as one level: `{"train.optimizer.lr": 0.001}`."""
-    if isinstance(tree, BaseModel):
-        tree = tree.model_dump(mode="json", serialize_as_any=True)
-    if not isinstance(tree, Mapping) or not tree:
-        return {prefix: tree} if prefix else {}
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
 
 
 def _detector(parameters: Mapping[str, object]) -> str:
