@@ -83,15 +83,18 @@ class TextRecording(IndexedRecording):
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
         # The compiler behind the parser takes a second to import, which opening a file must not.
-        from etram_pipeline.events.formats.text_numbers import FAULTS, parse_lines
+        from etram_pipeline.events.formats.text_numbers import FAULTS, LineFormat, parse_lines
 
         columns = np.array(self._header.columns, np.int64)
         is_time = columns == NAMES.index("t")
-        exponents = np.where(is_time, _EXPONENTS[self._unit], 0).astype(np.int64)
-        are_whole = (~is_time).astype(np.uint8)
+        line_format = LineFormat(
+            columns,
+            exponents=np.where(is_time, _EXPONENTS[self._unit], 0).astype(np.int64),
+            are_whole=(~is_time).astype(np.uint8),
+        )
         values = np.empty((_BLOCK_BYTES // _LEAST_LINE_BYTES + 1, len(NAMES)), np.int64)
         for position, lines in self._lines(*state):
-            count, fault, begin = parse_lines(lines, columns, exponents, are_whole, values)
+            count, fault, begin = parse_lines(lines, line_format, values)
             if fault:
                 is_cut_off = self._is_end(position + len(lines), lines) and b"\n" not in bytes(
                     lines[begin:]
