@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.session import ended_in_order
 from etram_pipeline.tracking import Tracking
 from etram_pipeline.tracking_store import TrackingError
 
@@ -66,15 +67,19 @@ def run_tracked(project: Path, pipeline: Pipeline, catalog: DataCatalog, **optio
     params = {"pipeline_names": ["b", "a"], "run_id": "2026-01-02T03.04.05.678Z", "env": "lab"}
     manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
     try:
-        SequentialRunner().run(pipeline, catalog, manager)
+        with ended_in_order():
+            SequentialRunner().run(pipeline, catalog, manager)
     except Exception as error:
         manager.hook.on_pipeline_error(
             error=error, run_params=params, pipeline=pipeline, catalog=catalog
         )
         raise
-    manager.hook.after_pipeline_run(
-        run_params=params, run_result={}, pipeline=pipeline, catalog=catalog
-    )
+    else:
+        manager.hook.after_pipeline_run(
+            run_params=params, run_result={}, pipeline=pipeline, catalog=catalog
+        )
+    finally:
+        hook.let_go()
 
 
 def the_run(client: MlflowClient) -> Run:

@@ -6,14 +6,10 @@ its file. The client is used with an explicit run id, so it also works from thre
 imported when a run starts, not before.
 """
 
-import atexit
 import json
 import logging
 import os
 import shlex
-import signal
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Collection, Mapping
@@ -22,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import rich
 from kedro.framework.hooks import hook_impl
+from typing_extensions import override
 
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.tracked_names import tracked_part
 from etram_pipeline.datasets.files import path_of
+from etram_pipeline.session import HeldHook
 from etram_pipeline.tracking_store import (
     StoreUnavailableError,
     TrackingSettings,
@@ -55,7 +53,7 @@ logger = logging.getLogger(__name__)
 MAX_CHARACTERS = 6000
 
 
-class Tracking:
+class Tracking(HeldHook):
     """Records parameters, metrics, files, code version and outcome of a run."""
 
     def __init__(self) -> None:
@@ -96,7 +94,6 @@ class Tracking:
                 raise
             logger.warning("this run is not tracked: %s", error)
             return
-        self._end_when_killed()
         self._log_parameters(log, parameters, run.data.params)
         logger.info("tracked as MLflow run '%s' (%s)", run.info.run_name, run.info.run_id)
 
@@ -146,6 +143,11 @@ class Tracking:
             text = mask_text("".join(traceback.format_exception(error)), self._secrets)
             self._log.write(Entry(text=text, place="traceback.txt"))
         self._end("FAILED")
+
+    @override
+    def let_go(self) -> None:
+        """Close a run that neither ended nor failed: it was interrupted."""
+        self._end("KILLED")
 
     def _open(
         self,
@@ -202,12 +204,6 @@ class Tracking:
             if name.startswith("params:") and name in self._catalog:
                 flat |= flatten(self._catalog.load(name), name.removeprefix("params:"))
         return flat
-
-    def _end_when_killed(self) -> None:
-        atexit.register(self._end, "KILLED")  # Ctrl-C is no error to Kedro
-        if threading.current_thread() is threading.main_thread():
-            # A plain SIGTERM would skip atexit, and leave the run marked as running for ever.
-            signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
     def _log_parameters(
         self, log: RunLog, parameters: Mapping[str, object], already: Mapping[str, str]
