@@ -174,6 +174,16 @@ def test_a_rank_that_a_scheduler_left_behind_does_not_switch_it_off(
     assert the_run(client).info.status == "FINISHED"
 
 
+def test_an_interrupted_run_ends_with_its_session(project: Path, client: MlflowClient) -> None:
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tracked(project, Pipeline([Node(interrupt, None, "x")]), DataCatalog())
+    assert the_run(client).info.status == "KILLED"
+    assert "MLFLOW_RUN_ID" not in os.environ
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.usefixtures("client")
 def test_a_killed_run_is_marked_as_killed(project: Path, number: signal.Signals) -> None:

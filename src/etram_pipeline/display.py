@@ -1,11 +1,8 @@
 """Signs of life of a run: a bar on a terminal, lines in the log elsewhere."""
 
-import atexit
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import rich
 from rich.console import Console
@@ -23,17 +20,6 @@ SILENCE_S = 20.0
 """Longest time without a line in a log that is not a terminal."""
 
 _REFRESH_S = 0.25
-_shown: "set[Display]" = set()
-
-
-@contextmanager
-def nothing_left() -> Iterator[None]:
-    """Stop what shows a run when it ends, however it does, so that a bar erases no message."""
-    try:
-        yield
-    finally:
-        for display in tuple(_shown):
-            display.stop()
 
 
 class Display:
@@ -63,8 +49,6 @@ class Display:
         logging.getLogger("etram_pipeline").addHandler(self._heard)
         self._thread = threading.Thread(target=show, args=(console, over), daemon=True)
         self._thread.start()
-        _shown.add(self)
-        atexit.register(self.stop)  # a bar that is left behind leaves the terminal without a cursor
 
     def enter(self, stage: str, text: str = "") -> None:
         """Show another stage from now on, and `text` until the stage says more."""
@@ -80,8 +64,6 @@ class Display:
             logging.getLogger("etram_pipeline").removeHandler(self._heard)
             self._over = self._thread = None
             self._stage = ""
-            _shown.discard(self)
-            atexit.unregister(self.stop)
 
     def _log_silence(self, _console: Console, over: threading.Event) -> None:
         while not over.wait(min(1.0, self._silence_s / 2)):

@@ -25,7 +25,6 @@ from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import faults
-from etram_pipeline.display import nothing_left
 from etram_pipeline.selection import check_selection
 from etram_pipeline.sequences.executors import kept_open
 
@@ -115,13 +114,7 @@ class Session(KedroSession):
         names = options.get("pipeline_names") or ["__default__"]
         check_selection(names, options)
         try:
-            with (
-                nothing_left(),
-                chdir(self._project_path),
-                loading(),
-                ended_in_order(),
-                kept_open(),
-            ):
+            with chdir(self._project_path), loading(), ended_in_order(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
         except _EXPECTED as error:
             if not isinstance(_first_cause(error), _EXPECTED):
