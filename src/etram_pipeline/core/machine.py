@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class _Share:
-    """Cores that this process is to make do with; 0 means all that it may use."""
+    """Cores that this process is to use; 0 means all that it may use."""
 
     cores = 0
 
@@ -93,6 +93,6 @@ def is_first_process() -> bool:
     return True
 
 
-def share_cores(cores: int) -> None:
-    """Make do with so many from now on, because other processes work beside this one."""
+def limit_cores(cores: int) -> None:
+    """Use only so many from now on, because other processes work beside this one."""
     _Share.cores = cores

@@ -205,7 +205,8 @@ def _channel_px(config: DetectorConfig, frame: Frame) -> float:
 
 
 def _num_workers(workers: Workers, *, on_gpu: bool) -> int:
-    most = 6 if on_gpu else 1
+    """Processes that read; `num_workers` of training chooses them likewise, but imports PyTorch."""
+    most = 6 if on_gpu else 0
     return workers if workers != "auto" else min(most, num_cores() - 1)
 
 

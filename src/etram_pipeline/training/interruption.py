@@ -46,9 +46,7 @@ class StopWhenTold(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         if not is_step_done(trainer) or trainer.should_stop:
             return
-        # Processes may be told at different steps, but have to save the same one.
-        told = sum_over_ranks(torch.tensor(float(self._told), device=pl_module.device))
-        if told > 0:
+        if self._is_any_told(trainer, pl_module.device):
             self._keeper.keep(trainer)
             self._end(trainer)
 
@@ -58,6 +56,12 @@ class StopWhenTold(Callback):
     ) -> None:
         if self._told and not trainer.should_stop:
             self._end(trainer)  # it was saved before the validation
+
+    def _is_any_told(self, trainer: Trainer, device: torch.device) -> bool:
+        """Whether any process is told: they may be so at different steps, but save the same one."""
+        if trainer.world_size == 1:
+            return self._told > 0  # asking a GPU would wait for the step it computes
+        return bool(sum_over_ranks(torch.tensor(float(self._told), device=device)) > 0)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self._told:
