@@ -1,5 +1,6 @@
 """The tracking hook, on small pipelines and a real MLflow store."""
 
+import json
 import math
 import os
 import shutil
@@ -158,6 +159,14 @@ def test_a_run_can_be_continued_and_says_what_changed(project: Path, client: Mlf
     assert run.info.status == "FINISHED"
     assert run.data.params["train.steps"] == "3"
     assert run.data.tags["changed.train.steps"] == "5"
+
+
+def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:
+    run_tracked(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
+    run = the_run(client)
+    assert run.info.status == "FINISHED"
+    seconds = client.download_artifacts(run.info.run_id, "seconds_by_node.json")
+    assert list(json.loads(Path(seconds).read_text())) == ["make"]
 
 
 def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> None:

@@ -103,6 +103,11 @@ class Tracking(HeldHook):
         self._started.setdefault(node.name, time.perf_counter())
 
     @hook_impl
+    def before_node_run(self, node: "Node") -> None:
+        """Start the clock of a node that reads nothing."""
+        self._started.setdefault(node.name, time.perf_counter())
+
+    @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: object, node: "Node") -> None:
         """Record which data a node read, and which training made it."""
         if self._log is None:

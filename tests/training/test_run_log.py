@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.training import run_log
 from etram_pipeline.training.run_entries import Entry, merge, metrics_entry, send_unsent
 from etram_pipeline.training.run_log import RunLog
@@ -106,6 +107,23 @@ def test_what_a_store_never_takes_is_kept_and_sent_by_the_next_run(
     copy = store.client.download_artifacts(run_id, "checkpoint/weights.ckpt")
     assert Path(copy).read_text() == "of this run"
     assert not (unsent / run_id).exists()
+
+
+def test_what_another_run_is_sending_is_left_to_it(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    unsent = tmp_path / "unsent"
+    log = RunLog(run_id, "x", unsent)
+    store.is_up = False
+    log.write(metrics_entry({"loss": 3}, 1))
+    log.close()
+    store.is_up = True
+    with held(Need(unsent, inside=True), "wait"):
+        send_unsent(store.client, "x", unsent)
+        assert list((unsent / run_id).glob("*.json"))
+    send_unsent(store.client, "x", unsent)
+    assert not (unsent / run_id).exists()
+    assert len(store.client.get_metric_history(run_id, "loss")) == 1
 
 
 def test_what_a_store_refuses_holds_up_nothing(

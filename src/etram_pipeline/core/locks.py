@@ -31,6 +31,9 @@ _PATIENCE_S = 15.0
 
 _POLL_S = 0.05
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_UNOPENED = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS}
+"""Errors of a lock that is not there, or may not be written."""
+
 _HOLDER = re.compile(r"process (\d+) on (\S+) since .+")
 
 
@@ -108,8 +111,11 @@ def _open(need: Need) -> IO[str] | None:
         need.lock.parent.mkdir(parents=True, exist_ok=True)
         return need.lock.open("a+")  # emptied only when locked: it says who holds it
     for mode in ("r+", "r"):  # who may not write can still lock, but does not say so
-        with suppress(FileNotFoundError, PermissionError):
+        try:
             return need.lock.open(mode)
+        except OSError as error:
+            if error.errno not in _UNOPENED:
+                raise
     return None
 
 
