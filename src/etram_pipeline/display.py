@@ -1,4 +1,4 @@
-"""Signs of life of a run: a bar on a terminal, lines in the log elsewhere."""
+"""Progress of a run: a bar on a terminal, lines in the log elsewhere."""
 
 import logging
 import threading
@@ -25,8 +25,7 @@ _REFRESH_S = 0.25
 class Display:
     """Shows which stage of a run is at work, and how far it is.
 
-    What the stage itself logs is left alone; only where nothing was logged for a while, a line says
-    that it is still at work.
+    In a log, a line is added only if nothing was logged for a while.
     """
 
     def __init__(self, silence_s: float = SILENCE_S) -> None:
@@ -57,7 +56,7 @@ class Display:
         tell_progress(text)
 
     def stop(self) -> None:
-        """Show nothing any more."""
+        """Stop showing the run."""
         if self._over is not None and self._thread is not None:
             self._over.set()
             self._thread.join()

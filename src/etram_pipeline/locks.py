@@ -1,8 +1,9 @@
-"""One run at a time for everything a run makes: a second one is refused before it computes.
+"""Locks on everything that a run writes or reads: a second run is refused before it computes.
 
-A run has what it writes for itself from before its first node until its end, and shares what it
-reads, so that the detector it trained is the one it predicts with. Locks lie beside the data, in
-hidden files that stay; a lock is what the system knows, not that there is such a file.
+A run holds exclusive locks on what it writes, and shared locks on what it reads, from before its
+first node until its end. So it predicts with the detector that it trained. The locks are those of
+the operating system, on hidden files beside the data; these files stay, and mean nothing by
+themselves.
 """
 
 import threading

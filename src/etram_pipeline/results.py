@@ -1,4 +1,4 @@
-"""What a run is about to do, and what came of it, in a few lines for the person who started it."""
+"""What a run will do and what it made, in a few lines for the person who started it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import path_of
+from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
 DEFAULT_RUN_MINUTES = 4
@@ -37,7 +38,7 @@ _PLACES = {
     "exported_dataset": "dataset",
     "histograms": "histograms",
 }
-"""Datasets that a person looks for, and what each is called where results are listed."""
+"""Datasets that are listed at the end of a run, and their names there."""
 
 Catalog = CatalogProtocol[Any, Any]
 
@@ -107,8 +108,8 @@ def _is_default(run_params: Mapping[str, Any], catalog: Catalog) -> bool:
     asked = set(flatten(run_params.get("runtime_params") or {})) - _WITHOUT_EFFECT_ON_TIME
     is_whole = not (run_params.get("pipeline_names") or run_params.get("node_names"))
     is_local = run_params.get("env") in {None, "local", "base"}
-    scene = type(catalog.get("recordings")).__name__ == "SceneRecordingsDataset"
-    return is_whole and is_local and scene and not asked
+    is_scene = isinstance(catalog.get("recordings"), SceneRecordingsDataset)
+    return is_whole and is_local and is_scene and not asked
 
 
 def _headline(metrics: Mapping[str, Metrics]) -> str:

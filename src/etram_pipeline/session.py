@@ -150,10 +150,10 @@ def _located(folder: Path, name: str, text: str) -> str:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Load libraries without looking for garbage among them, until the first node runs.
+    """Load libraries without garbage collection, until the first node runs.
 
-    They make a million objects, all of which stay. The collector would look through them again and
-    again, in a fifth of the time that loading takes.
+    Loading creates a million objects, all of which stay; searching them for garbage would take a
+    fifth of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -166,7 +166,7 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Let a run that is told to end do so as after Ctrl-C, ending what it started elsewhere."""
+    """End a run on SIGTERM as on Ctrl-C, so that it also ends the processes it started."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,8 @@
 """One MLflow run for each `kedro run`.
 
-What is logged is said in the catalog, under `metadata.mlflow` of a dataset: `metrics: true` logs
-its numbers as metrics, `tags: [<name>, …]` some of them as tags, `artifact_path: <folder>` keeps
-its file. The client is used with an explicit run id, so it also works from threads; MLflow is
+The catalog says what is logged, under `metadata.mlflow` of a dataset: `metrics: true` logs its
+numbers as metrics, `tags: [<name>, …]` some of them as tags, `artifact_path: <folder>` keeps its
+file. The client is used with an explicit run id, so it also works from threads; MLflow is
 imported when a run starts, not before.
 """
 
@@ -135,7 +135,7 @@ class Tracking(HeldHook):
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Close the run as finished, and say where to look at it."""
+        """Close the run as finished, and print its link."""
         if self._log is not None:
             # The logger's handler would break the link.
             rich.get_console().print(self._link, soft_wrap=True, highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""Tags of a run: what was called, by whom, with which code."""
+"""Tags of a run: its command, its user and the version of its code."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from etram_pipeline.core.provenance import code_version, command_line
 
 
 def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[str, str]:
-    """Tags by name; passwords in addresses are still in them.
+    """Tags by name; addresses in them may hold passwords.
 
     Args:
         params: What Kedro says of the run.
@@ -31,7 +31,7 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
 
 
 def _context_tags() -> dict[str, str]:
-    """What MLflow itself says of who runs what, and where."""
+    """Tags that MLflow sets itself, such as user and source."""
     from mlflow.tracking.context.abstract_context import RunContextProvider
     from mlflow.tracking.context.git_context import GitRunContext
     from mlflow.tracking.context.registry import resolve_tags

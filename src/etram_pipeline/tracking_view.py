@@ -1,4 +1,4 @@
-"""What MLflow's page shows of the runs: their names, and a table of the headline metrics."""
+"""Names of runs on MLflow's page, and the table of their headline metrics."""
 
 import json
 import re
@@ -68,7 +68,7 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
 
 
 def headline(parameters: Mapping[str, object]) -> list[str]:
-    """Metrics that tell most: AP and AP_50 of the first protocol, then what training watches.
+    """The most important metrics: AP and AP_50 of the first protocol, then the validation's AP.
 
     Args:
         parameters: All parameters by their full name.
@@ -85,7 +85,7 @@ def headline(parameters: Mapping[str, object]) -> list[str]:
 
 
 def run_name(params: Mapping[str, Any], parameters: Mapping[str, object]) -> str:
-    """What tells a run from others: detector, seed, pipelines and what the command line changed.
+    """Name of a run: pipelines, detector, seed and the parameters of the command line.
 
     Args:
         params: What Kedro says of the run.

@@ -1,4 +1,4 @@
-"""What the machine offers."""
+"""Cores and memory of this machine, and the place of this process among others."""
 
 import os
 import sys

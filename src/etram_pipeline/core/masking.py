@@ -39,7 +39,7 @@ _SHORTEST_KNOWN = 4  # replacing shorter ones would make text unreadable, and te
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the value of something called so is nobody's business: `mail.password`, `hfToken`."""
+    """Whether a parameter of this name holds a secret: `mail.password`, `hfToken`."""
     for part in name.split("."):
         words = [word.lower() for word in _WORD_BORDER.split(part) if word]
         if _SECRET_WORDS & set(words) or "_".join(["", *words]).endswith(_SECRET_ENDS):

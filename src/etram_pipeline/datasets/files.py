@@ -68,7 +68,7 @@ class FileDataset(AbstractDataset[Path, Path]):
 
     @property
     def reads_another(self) -> bool:
-        """Whether loading gives another file than saving makes."""
+        """Whether loading gives another file than the one that saving writes."""
         return self.source != self._filepath
 
     @override

@@ -1,4 +1,4 @@
-"""How the run at hand was started: what results are told apart by later."""
+"""How the current run was started, to tell its results from others later."""
 
 import os
 from datetime import UTC, datetime

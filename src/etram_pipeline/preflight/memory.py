@@ -1,4 +1,4 @@
-"""Whether the memory will do, by an estimate: a process that runs out of it is killed unheard.
+"""Whether memory suffices, by an estimate: the system kills processes that run out of it.
 
 Measured with RVT of 16, 32 and 64 channels on 20 x 192 x 320 px in float32, on a CPU: a training
 step takes 30 to 33 bytes per window, px and channel of the first stage, detection 3 to 6.

@@ -115,7 +115,7 @@ def _run(command: list[str], keep_open: tuple[int, ...]) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Let a command save what it does, unless this one is told to end once more."""
+    """Let a command save its state and end; a second signal kills it at once."""
     logger.warning("stopping after this step, to save it; once more, to stop at once")
     process.terminate()
     try:

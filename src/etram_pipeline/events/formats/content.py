@@ -55,8 +55,8 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
 def may_hold_events(path: Path) -> bool:
     """Whether a file may be a recording, for folders in which other files have the same suffix.
 
-    Damaged files and those that were not fetched may be, so that their reader tells of them; arrays
-    and text without events are none, and nothing is.
+    Damaged files and files that were not fetched count, so that their reader reports them. Arrays
+    and text without events do not count.
     """
     try:
         beginning = _read_beginning(path)

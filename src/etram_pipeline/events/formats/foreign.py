@@ -1,4 +1,4 @@
-"""Files that people bring as recordings and that are none, told by their first bytes."""
+"""Files that are often mistaken for recordings, recognised by their first bytes."""
 
 NUM_BYTES = 512
 """Bytes at the beginning of a file that are looked at."""

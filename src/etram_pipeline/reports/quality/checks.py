@@ -1,4 +1,4 @@
-"""How much there is of each fault that a recording may have."""
+"""The extent of each fault that a recording may have, as text; empty without it."""
 
 import math
 from collections.abc import Callable
