@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,6 @@ class TableRecording(IndexedRecording):
 
     _num_events: int
     _times: TimeColumn
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
 
     @property
     @override

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,9 @@ _BLOCK_BYTES = 2**21
 _LEAST_LINE_BYTES = 8
 _SHOWN_CHARACTERS = 60
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
+CONTROL_CODES = frozenset(range(ord(" "))) - set(b"\t\r\n")
+"""Bytes that are in no line of text."""
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _UNIT = re.compile(r"\bunits?\b[\s:=]*(?:(?:is|are|of|the|times?|timestamps?)\b[\s:=]*)*([a-zµμ]+)")
 _GEOMETRY = re.compile(r"\b(?:geometry|size|resolution)\b\D*(\d{1,5})\s*[x, ]\s*(\d{1,5})\b")
@@ -172,7 +175,7 @@ def read_text_header(path: Path) -> TextHeader | None:
 def _decode(line: bytes) -> str | None:
     """A line as text; None if it is none."""
     try:
-        return None if set(line) & _CONTROL_CODES else line.decode().strip()
+        return None if set(line) & CONTROL_CODES else line.decode().strip()
     except UnicodeDecodeError:
         return None
 
@@ -232,7 +235,8 @@ def _ask_for_unit(path: Path, header: TextHeader) -> str:
     return (
         f"text with events ({names}), but the unit of the times is not stated; write a line "
         f"`# unit: {likely}` (or ns, us, ms, s; whichever is right) at its top, as by "
-        f"`sed -i '1i # unit: {likely}' '{path}'`, or name the column t_ns, t_us, t_ms or t_s"
+        f"`sed -i '1i # unit: {likely}' {shlex.quote(str(path))}`, or name the column t_ns, t_us, "
+        "t_ms or t_s"
     )
 
 
