@@ -99,8 +99,6 @@ def test_the_first_line_says_what_is_ahead_and_how_long_the_default_run_takes(
         WHOLE | {"runtime_params": {"train": {"max_steps": 9}}}, pipelines["__default__"], catalog
     )
     assert "minutes" not in changed
-    seeded = WHOLE | {"runtime_params": {"train": {"seed": 1}, "run_name": "second"}}
-    assert "minutes on two cores" in outline(seeded, pipelines["__default__"], catalog)
     assert outline(WHOLE | {"pipeline_names": ["quality"]}, pipelines["quality"], catalog).endswith(
         "check the recordings"
     )

@@ -130,6 +130,14 @@ def test_a_run_records_parameters_files_data_and_outcome(
     assert used.dataset.name == "store"
 
 
+def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:
+    run_tracked(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
+    run = the_run(client)
+    assert run.info.status == "FINISHED"
+    seconds = client.download_artifacts(run.info.run_id, "seconds_by_node.json")
+    assert list(json.loads(Path(seconds).read_text())) == ["make"]
+
+
 def test_a_later_run_is_linked_to_the_training_it_uses(project: Path, client: MlflowClient) -> None:
     run_tracked(project, *small_pipeline(project))
     tags = the_run(client).data.tags
@@ -161,26 +169,9 @@ def test_a_run_can_be_continued_and_says_what_changed(project: Path, client: Mlf
     assert run.data.tags["changed.train.steps"] == "5"
 
 
-def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:
-    run_tracked(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
-    run = the_run(client)
-    assert run.info.status == "FINISHED"
-    seconds = client.download_artifacts(run.info.run_id, "seconds_by_node.json")
-    assert list(json.loads(Path(seconds).read_text())) == ["make"]
-
-
 def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> None:
     run_tracked(project, *small_pipeline(project), enabled=False)
     assert client.get_experiment_by_name(EXPERIMENT) is None
-
-
-def test_a_rank_that_a_scheduler_left_behind_does_not_switch_it_off(
-    project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
-        monkeypatch.setenv(name, "3")
-    run_tracked(project, *small_pipeline(project))
-    assert the_run(client).info.status == "FINISHED"
 
 
 def test_an_interrupted_run_ends_with_its_session(project: Path, client: MlflowClient) -> None:

@@ -220,12 +220,9 @@ def test_text_stays_text() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (
-            {"when_unreachable": "wait"},
-            "when_unreachable: must be 'stop' or 'continue', not 'wait'",
-        ),
+        ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
         ({"experimnt": "x"}, "experiment"),
-        ({"enabled": "perhaps"}, "enabled: must be true or false, not 'perhaps'"),
+        ({"enabled": "perhaps"}, "enabled: "),
     ],
 )
 def test_a_wrong_setting_is_told_in_a_line(config: dict[str, object], message: str) -> None:

@@ -62,7 +62,7 @@ class Announcement(HeldHook):
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Announce the run, and start to show its progress."""
+        """Say what is ahead, and begin to show how far it is."""
         logger.info("%s", outline(run_params, pipeline, catalog))
         self._display.start("starting")
 

@@ -7,16 +7,12 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import path_of
-from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
 DEFAULT_RUN_MINUTES = 4
 """Time of a first `kedro run` on two cores; see benchmarks/first_run.py."""
-
-_WITHOUT_EFFECT_ON_TIME = {"train.seed", "run_name", "run_id"}
 
 _STEPS = {
     "preprocess": "check and encode the recordings",
@@ -105,11 +101,11 @@ def _words(part: str, outputs: list[str], pipeline: Pipeline, catalog: Catalog) 
 
 def _is_default(run_params: Mapping[str, Any], catalog: Catalog) -> bool:
     """Whether the embedded scene goes through all pipelines as the repository has them."""
-    asked = set(flatten(run_params.get("runtime_params") or {})) - _WITHOUT_EFFECT_ON_TIME
+    asked = set(run_params.get("runtime_params") or {}) - {"train.seed", "run_name", "run_id"}
     is_whole = not (run_params.get("pipeline_names") or run_params.get("node_names"))
     is_local = run_params.get("env") in {None, "local", "base"}
-    is_scene = isinstance(catalog.get("recordings"), SceneRecordingsDataset)
-    return is_whole and is_local and is_scene and not asked
+    scene = type(catalog.get("recordings")).__name__ == "SceneRecordingsDataset"
+    return is_whole and is_local and scene and not asked
 
 
 def _headline(metrics: Mapping[str, Metrics]) -> str:

@@ -79,8 +79,9 @@ class Tracking(HeldHook):
             TrackingError: If the store cannot be used, unless the settings allow to go on without,
                 or if the run to continue does not exist.
         """
+        first_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
         settings = read_settings(self._config)
-        if not settings.enabled:
+        if not (settings.enabled and first_rank):
             return
         self._catalog = catalog
         self._started, self._seconds = {}, {}

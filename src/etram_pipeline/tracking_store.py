@@ -16,7 +16,6 @@ from pydantic import ConfigDict, ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
 from etram_pipeline.training.run_entries import short
@@ -116,7 +115,11 @@ def read_settings(config: Mapping[str, object]) -> TrackingSettings:
     try:
         return TrackingSettings.model_validate(dict(config))
     except ValidationError as error:
-        raise TrackingError(f"tracking.yml: {'; '.join(faults(error))}") from error
+        faults = [
+            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
+            for fault in error.errors()
+        ]
+        raise TrackingError(f"tracking.yml: {'; '.join(faults)}") from error
 
 
 @contextmanager

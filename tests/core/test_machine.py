@@ -71,20 +71,6 @@ def test_a_limited_process_has_what_is_left_of_its_limit(
     assert found == 1024 * kilobytes
 
 
-def test_files_kept_in_memory_do_not_count_as_used(tmp_path: Path) -> None:
-    (tmp_path / "meminfo").write_text(MEMINFO)
-    (tmp_path / "own").write_text("0::/\n")
-    limits = {"memory.max": "4096000", "memory.current": "3072000"}
-    for name, text in (limits | {"memory.stat": "inactive_file 1024000\n"}).items():
-        (tmp_path / name).write_text(text)
-
-    assert available_memory(tmp_path / "meminfo", tmp_path / "own", tmp_path) == 2048000
-
-
-def test_a_system_that_does_not_tell_its_memory_limits_nothing(tmp_path: Path) -> None:
-    assert available_memory(tmp_path / "meminfo") is None
-
-
 @pytest.mark.parametrize(
     ("variables", "is_first"),
     [
@@ -97,6 +83,7 @@ def test_a_system_that_does_not_tell_its_memory_limits_nothing(tmp_path: Path) -
         ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, True),  # also the script of `sbatch -n 4`
         ({"SLURM_PROCID": "2", "SLURM_NTASKS": "4"}, False),
+        ({"RANK": "", "LOCAL_RANK": "", "SLURM_PROCID": ""}, True),
     ],
 )
 def test_the_first_of_the_processes_that_a_launcher_started_is_known(
@@ -107,3 +94,17 @@ def test_the_first_of_the_processes_that_a_launcher_started_is_known(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert is_first_process() is is_first
+
+
+def test_files_kept_in_memory_do_not_count_as_used(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    (tmp_path / "own").write_text("0::/\n")
+    limits = {"memory.max": "4096000", "memory.current": "3072000"}
+    for name, text in (limits | {"memory.stat": "inactive_file 1024000\n"}).items():
+        (tmp_path / name).write_text(text)
+
+    assert available_memory(tmp_path / "meminfo", tmp_path / "own", tmp_path) == 2048000
+
+
+def test_a_system_that_does_not_tell_its_memory_limits_nothing(tmp_path: Path) -> None:
+    assert available_memory(tmp_path / "meminfo") is None

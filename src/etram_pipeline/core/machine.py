@@ -87,9 +87,9 @@ def is_first_process() -> bool:
     torchrun numbers all processes, Lightning's launcher the machines and the processes of each,
     and srun all tasks. Inside a job of SLURM, the first two count: they start their own processes.
     """
-    for ranks in (["RANK"], ["LOCAL_RANK", "NODE_RANK"], ["SLURM_PROCID"]):
-        if ranks[0] in os.environ:
-            return not any(int(os.environ.get(rank, "0")) for rank in ranks)
+    for names in (["RANK"], ["LOCAL_RANK", "NODE_RANK"], ["SLURM_PROCID"]):
+        if os.environ.get(names[0]):  # an empty one says nothing
+            return all((os.environ.get(name) or "0") == "0" for name in names)
     return True
 
 

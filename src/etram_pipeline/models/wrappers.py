@@ -21,7 +21,7 @@ _WRAPPERS = {
 """Prefixes that wrappers add, anywhere in a name."""
 
 _ATTRIBUTES = {"mdl", "detector", "model"}
-"""Names of the detector in a training script, at the beginning of a name."""
+"""What a training script calls its detector, at the beginning of a name."""
 
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "module")
 """Keys under which a file keeps the weights; it may also hold nothing else."""

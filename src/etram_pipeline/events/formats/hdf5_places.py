@@ -64,7 +64,7 @@ def find_events(path: Path, file: h5py.File) -> Place:
 
 
 def read_size(path: Path, group: h5py.Group) -> tuple[int, int] | None:
-    """Height and width of the sensor in px; None if the file does not have them.
+    """Height and width of the sensor in px beside the events; None where they are not said.
 
     Raises:
         RecordingError: If no sensor has them.

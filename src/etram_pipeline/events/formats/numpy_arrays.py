@@ -146,7 +146,7 @@ def _read_layout(path: Path) -> Layout:
 
 
 def _read_size(path: Path) -> tuple[int, int] | None:
-    """Height and width of the sensor in px; None if the file does not have them."""
+    """Height and width of the sensor in px beside the events; None where they are not said."""
     with _damage_named(path):
         sides: dict[str, int] = {}
         for array in _read_headers(path):
