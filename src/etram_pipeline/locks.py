@@ -23,7 +23,7 @@ from etram_pipeline.core.locks import Need, held
 from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.session import HeldHook
 
-_REMEDY = (
+REMEDY = (
     "wait until it is done, or give this run folders of its own: `--params results=…` for "
     "detectors, detections and reports, `--params data=…` for everything"
 )
@@ -47,7 +47,7 @@ class Locks(HeldHook):
         with ExitStack() as stack:
             for need in needs(pipeline, catalog):
                 try:
-                    stack.enter_context(held(need, _REMEDY))
+                    stack.enter_context(held(need, REMEDY))
                 except OSError as error:
                     raise StoreError(
                         f"{need.path} cannot be written to ({error}): make its folder writable, or "
@@ -69,14 +69,15 @@ def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Need]:
     outputs = pipeline.all_outputs()
     inputs = (pipeline.inputs() & made) - outputs
     written = _resolved(path_of(catalog.get(name)) for name in outputs)
-    read = _resolved(_read_path(catalog.get(name)) for name in inputs)
+    read = _resolved(read_path(catalog.get(name)) for name in inputs)
     return sorted(
         [Need(path) for path in written] + [Need(path, shared=True) for path in read - written],
         key=lambda need: str(need.path),
     )
 
 
-def _read_path(dataset: object) -> Path | None:
+def read_path(dataset: object) -> Path | None:
+    """File or folder that a dataset loads, if it is on a disk of this machine."""
     return dataset.source if isinstance(dataset, FileDataset) else path_of(dataset)
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,10 @@ class Session(KedroSession):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         finally:
-            for hook in self._hook_manager.get_plugins():
-                if isinstance(hook, HeldHook):
-                    hook.let_go()
+            with ExitStack() as held:  # gives back all, even if one of them fails
+                for hook in self._hook_manager.get_plugins():
+                    if isinstance(hook, HeldHook):
+                        held.callback(hook.let_go)
         return outputs
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from kedro.framework.project import pipelines
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.errors import BusyError, RecordingError
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
 from etram_pipeline.datasets.folders import FolderDataset
@@ -16,6 +17,7 @@ from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.recordings import RELATIVE_PATHS
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
+from etram_pipeline.locks import REMEDY, read_path
 from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
 from etram_pipeline.session import explain
 from etram_pipeline.training.settings import TrainSettings
@@ -49,11 +51,24 @@ def _missing(run: Run) -> Iterator[Finding]:
             try:
                 run.load(name)
             except UNREADABLE as error:
-                yield Finding(explain(error))
+                yield Finding(_being_written(dataset) or explain(error))
         elif not dataset.exists():
             makers = [key for key, part in pipelines.items() if name in part.all_outputs()]
             remedy = f": run `kedro run --pipelines {makers[0]}`" if makers else ""
-            yield Finding(f"{path_of(dataset) or name} does not exist{remedy}")
+            missing = f"{path_of(dataset) or name} does not exist{remedy}"
+            yield Finding(_being_written(dataset) or missing)
+
+
+def _being_written(dataset: object) -> str:
+    """Which run is writing what this one reads; empty if none is."""
+    path = read_path(dataset)
+    if path is None:
+        return ""
+    try:
+        with held(Need(path.resolve(), shared=True), REMEDY):
+            return ""
+    except BusyError as error:
+        return str(error)
 
 
 def _is_told_of_recordings(run: Run, name: str) -> bool:
