@@ -35,8 +35,8 @@ def test_what_another_run_is_still_making_is_told_to_be_its(
     path = project / "data" / name
     with other_process(path) as pid:
         told = faults(look(session, (pipeline,), None, {}))
-    (busy,) = [each for each in told if str(path) in each]
-    assert busy.startswith(f"another run is using {path}, which this one reads (process {pid} on")
+    busy = f"another run is using {path}, which this one reads (process {pid} on"
+    assert {each.startswith(busy) for each in told if str(path) in each} == {True}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from kedro.framework.project import pipelines
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import BusyError, RecordingError
+from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.locks import Need, held
 from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
@@ -51,24 +51,25 @@ def _missing(run: Run) -> Iterator[Finding]:
             try:
                 run.load(name)
             except UNREADABLE as error:
-                yield Finding(_being_written(dataset) or explain(error))
+                _refuse_unfinished(dataset)
+                yield Finding(explain(error))
         elif not dataset.exists():
             makers = [key for key, part in pipelines.items() if name in part.all_outputs()]
             remedy = f": run `kedro run --pipelines {makers[0]}`" if makers else ""
-            missing = f"{path_of(dataset) or name} does not exist{remedy}"
-            yield Finding(_being_written(dataset) or missing)
+            _refuse_unfinished(dataset)
+            yield Finding(f"{path_of(dataset) or name} does not exist{remedy}")
 
 
-def _being_written(dataset: object) -> str:
-    """Which run is writing what this one reads; empty if none is."""
+def _refuse_unfinished(dataset: object) -> None:
+    """Tell what another run is still making from what is missing.
+
+    Raises:
+        BusyError: If another run is writing it; says which.
+    """
     path = read_path(dataset)
-    if path is None:
-        return ""
-    try:
+    if path is not None:
         with held(Need(path.resolve(), shared=True), REMEDY):
-            return ""
-    except BusyError as error:
-        return str(error)
+            pass
 
 
 def _is_told_of_recordings(run: Run, name: str) -> bool:
