@@ -129,30 +129,33 @@ def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
     try:
         with held(Need(unsent, inside=True), "it sends what is there"):
             for path in sorted(unsent.glob(_UNSENT_FILES)):
-                _send_file(client, uri, path)
+                if not _send_file(client, uri, path):
+                    break
     except BusyError:
         logger.debug("another run sends what is in %s", unsent)
     except OSError as error:
         logger.warning("what is in %s is not sent to MLflow: %s", unsent, error)
 
 
-def _send_file(client: "MlflowClient", uri: str, path: Path) -> None:
+def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
+    """Send what one file holds; false if the store does not answer."""
     try:
         content = Unsent.model_validate_json(path.read_text())
         if content.uri != mask_text(uri):
-            return
+            return True
         for entry in content.entries:
             send(client, content.run_id, entry)
     except Exception as error:  # noqa: BLE001  # no store may end a run
         for_good = is_refusal(error) or isinstance(error, ValidationError)
         kept = path.rename(path.with_suffix(".refused")) if for_good else path
         logger.warning("MLflow does not take %s: %s", kept, short(error))
-        return
+        return for_good
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     path.unlink()
     logger.info("sent to MLflow what run %s could not send", content.run_id)
     if not any(path.parent.iterdir()):
         path.parent.rmdir()
+    return True
 
 
 def is_refusal(error: Exception) -> bool:
