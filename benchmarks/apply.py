@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.first_run import copy_project, cpu_seconds, watch_memory
-from benchmarks.training import hardware
+from benchmarks.hardware import describe_cpu
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--against", help="commit to compare with, such as a tag")
     arguments = parser.parse_args()
-    print(hardware("cpu"))
+    print(describe_cpu())
     paths = f"recording={arguments.recording.resolve()},checkpoint={arguments.checkpoint.resolve()}"
     versions = [None, arguments.against] if arguments.against else [None]
     with tempfile.TemporaryDirectory() as folder:

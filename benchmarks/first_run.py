@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training import hardware
+from benchmarks.hardware import describe_cpu
 
 PROJECT = Path(__file__).parents[1]
 
@@ -67,7 +67,7 @@ class FirstRun:
 def main() -> None:
     """Print the table."""
     arguments = parse_arguments()
-    print(f"{hardware('cpu')}{', as one without AVX-512' if arguments.plain_cpu else ''}")
+    print(f"{describe_cpu()}{', as one without AVX-512' if arguments.plain_cpu else ''}")
     versions = [None, arguments.against] if arguments.against else [None]
     found: dict[str, FirstRun] = {}
     for seed in arguments.seeds:

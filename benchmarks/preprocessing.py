@@ -1,7 +1,7 @@
 """Speed and memory of preprocessing by format and length, and against the reference's steps.
 
-    python benchmarks/preprocessing.py                  # 20, 60 and 240 million events: 20 minutes
-    python benchmarks/preprocessing.py --millions 5     # quick
+    python -m benchmarks.preprocessing                  # 20, 60 and 240 million events: 20 minutes
+    python -m benchmarks.preprocessing --millions 5     # quick
 
 Recordings show simulated traffic by day on 1280 x 720 px, five to six million events a second. Each
 is written as gzip-compressed HDF5, as eTraM publishes them, as plain HDF5, and as Prophesee RAW of
@@ -14,27 +14,25 @@ last one is about the histograms alone, of events in memory.
 """
 
 import argparse
-import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
 import hdf5plugin
 import numpy as np
+from benchmarks.hardware import describe_cpu
+from benchmarks.traffic import HEIGHT, MEAN, WIDTH, traffic, write_mean_rate, write_recordings
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.events.recording import Events, open_recording
 from etram_pipeline.events.representations.stacked_histogram import Config as Histogram
-from etram_pipeline.events.scene.scene import Scene
-from etram_pipeline.events.scene.settings import SceneSettings
 from etram_pipeline.events.windows.label_aligned import Config as Windows
 from etram_pipeline.sequences.preprocess import EncodeJob
 from etram_pipeline.sequences.settings import StorageSettings
@@ -42,15 +40,11 @@ from etram_pipeline.sequences.settings import StorageSettings
 if TYPE_CHECKING:  # importing it costs memory, which is measured
     import torch
 
-HEIGHT, WIDTH = 720, 1280
 FRAME_INTERVAL_US = 100_000
 DATASET = DatasetSettings(height=HEIGHT, width=WIDTH, class_names=("car",))
 WINDOWS, HISTOGRAM = Windows(), Histogram()
 NUM_EVENTS = 250_000
 WARM_UP = "warm_up"
-BUSY = SceneSettings(height=HEIGHT, width=WIDTH)
-# Makes 1.39 million events a second, the mean of eTraM's training part.
-MEAN = BUSY.model_copy(update={"density": 0.25, "threshold": 0.65, "duration_s": 14.4})
 # Name of a line, the file it reads, and how it stores images.
 WAYS = (
     ("reference", "gzip", "archive"),
@@ -68,7 +62,7 @@ def main() -> None:
     if arguments.measure:
         measure(arguments.measure, *arguments.paths)
         return
-    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{describe_cpu()}, Python {platform.python_version()}")
     print(
         "  events way          wall s  CPU s  M events/s: wall  per core  peak MB"
         "  x reference: wall    CPU"
@@ -97,76 +91,6 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_recordings(folder: Path, millions: int) -> None:
-    """Write the same events in every format."""
-    folder.mkdir()
-    write_etram_recording(folder / "gzip", traffic(millions), HEIGHT, WIDTH)
-    with (
-        h5py.File(folder / "gzip") as source,
-        h5py.File(folder / "plain", "w") as plain,
-        (folder / "evt3").open("wb") as evt3,
-        (folder / "evt2").open("wb") as evt2,
-    ):
-        columns = {name: source["events"][name] for name in "xypt"}
-        copies = {
-            name: plain.create_dataset(f"events/{name}", column.shape, column.dtype)
-            for name, column in columns.items()
-        }
-        for encoding, file in (("3.0", evt3), ("2.0", evt2)):
-            file.write(f"% evt {encoding}\n% geometry {WIDTH}x{HEIGHT}\n% end\n".encode())
-        state = np.full(3, -1)
-        for first in range(0, len(columns["t"]), 2**20):
-            span = slice(first, first + 2**20)
-            values = {name: column[span] for name, column in columns.items()}
-            for name, copy in copies.items():
-                copy[span] = values[name]
-            x, y, p, t = (values[name].astype(np.int64) for name in "xypt")
-            evt3.write(evt3_words(x, y, p, t, state))
-            evt2.write(evt2_words(x, y, p, t))
-
-
-def write_mean_rate(path: Path) -> int:
-    """Write traffic at eTraM's mean rate, and return how many events it is."""
-    events = Scene(MEAN, seed=0).stream(num_threads=os.cpu_count() or 1)
-    write_etram_recording(path, events, HEIGHT, WIDTH)
-    with h5py.File(path) as file:
-        return len(file["events/t"])
-
-
-def traffic(millions: int) -> Iterator[Events]:
-    """Events of simulated traffic, as many as asked for."""
-    scene = Scene(BUSY.model_copy(update={"duration_s": millions / 4 + 1}), seed=0)
-    num_left = millions * 1_000_000
-    for events in scene.stream(num_threads=os.cpu_count() or 1):
-        yield events.slice(0, min(num_left, len(events)))
-        num_left -= len(events)
-        if num_left <= 0:
-            return
-
-
-def evt3_words(
-    x: np.ndarray, y: np.ndarray, p: np.ndarray, t: np.ndarray, state: np.ndarray
-) -> bytes:
-    """EVT3 without vectors: words for time and row where they change; `state` is the last ones."""
-    changing = np.stack([t >> 12, t, y], axis=1)
-    is_new = np.diff(changing, axis=0, prepend=state[None]) != 0
-    is_new[:, 1] |= is_new[:, 0]
-    state[:] = changing[-1]
-    words = [0x8000 | t >> 12 & 0xFFF, 0x6000 | t & 0xFFF, y, 0x2000 | p << 11 | x]
-    is_written = np.column_stack([is_new, np.ones(len(t), bool)])
-    encoded: bytes = np.stack(words, axis=1)[is_written].astype("<u2").tobytes()
-    return encoded
-
-
-def evt2_words(x: np.ndarray, y: np.ndarray, p: np.ndarray, t: np.ndarray) -> bytes:
-    """EVT2: a word for the high bits of the time where they change, and one for each event."""
-    words = np.stack([8 << 28 | t >> 6, p << 28 | (t & 63) << 22 | x << 11 | y], axis=1)
-    is_new = np.diff(t >> 6, prepend=-1) != 0
-    is_written = np.stack([is_new, np.ones(len(t), bool)], axis=1)
-    encoded: bytes = words[is_written].astype("<u4").tobytes()
-    return encoded
-
-
 def compare(recordings: Path, millions: float, ways: Sequence[tuple[str, str, str]]) -> None:
     """Encode a recording in several ways, compare the results, and print a line for each."""
     reference_wall_s = reference_cpu_s = 0.0
@@ -174,7 +98,7 @@ def compare(recordings: Path, millions: float, ways: Sequence[tuple[str, str, st
         out, wanted = recordings / "out", recordings / "reference.h5"
         kind = "reference" if way == "reference" else "ours"
         paths = [str(recordings / file), str(recordings.parent / WARM_UP / file), str(out), profile]
-        command = [sys.executable, __file__, "--measure", kind, *paths]
+        command = [sys.executable, "-m", "benchmarks.preprocessing", "--measure", kind, *paths]
         answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         wall_s, cpu_s, peak_mb = map(float, answer.split())
         images = next(out.rglob("*.h5"))
@@ -324,14 +248,6 @@ def check_equal(reference: Path, ours: Path) -> None:
         for window, (image, other) in enumerate(zip(wanted["data"], found["data"], strict=True)):
             if not np.array_equal(image, other):
                 raise SystemExit(f"window {window} of {ours} differs")
-
-
-def processor() -> str:
-    """Name of the processor, where the system tells."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ their own. CPU seconds count where others use the machine too.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from benchmarks.hardware import describe_cpu
 from benchmarks.training_data import share_of_waiting
 from benchmarks.training_step import PRESETS, Case, Measurement
 
@@ -40,7 +39,9 @@ TOLERANCE = {"32": 1e-4, "bf16-mixed": 5e-2, "16-mixed": 5e-3}
 def main() -> None:
     """Print one line per size, clip length and way to train."""
     arguments = parse_arguments()
-    print(f"{hardware(arguments.device)}, PyTorch {torch.__version__}, ", end="")
+    on_cpu = arguments.device == "cpu"
+    device = describe_cpu() if on_cpu else torch.cuda.get_device_name(arguments.device)
+    print(f"{device}, PyTorch {torch.__version__}, ", end="")
     print(f"{arguments.threads} threads")
     print(f"batches of {arguments.lanes} lanes, 20 x {arguments.height} x {arguments.width}")
     if arguments.store:
@@ -175,17 +176,6 @@ def describe(case: Case) -> str:
         extras.append(f", {case.threads} threads beside a {case.reading} that reads")
     order = case.way if case.way == "plain" else f"engine, {case.way}"
     return f"{order}, {case.precision}{''.join(extras)}"
-
-
-def hardware(device: str) -> str:
-    """What it runs on."""
-    if device != "cpu":
-        return torch.cuda.get_device_name(device)
-    names = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{name}, {os.cpu_count()} cores"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The tracking hook, on small pipelines and a real MLflow store."""
 
+import json
 import math
 import os
 import shutil
@@ -20,6 +21,7 @@ from mlflow.tracking import MlflowClient
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.session import ended_in_order
 from etram_pipeline.tracking import Tracking
 from etram_pipeline.tracking_store import TrackingError
 
@@ -66,15 +68,19 @@ def run_tracked(project: Path, pipeline: Pipeline, catalog: DataCatalog, **optio
     params = {"pipeline_names": ["b", "a"], "run_id": "2026-01-02T03.04.05.678Z", "env": "lab"}
     manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
     try:
-        SequentialRunner().run(pipeline, catalog, manager)
+        with ended_in_order():
+            SequentialRunner().run(pipeline, catalog, manager)
     except Exception as error:
         manager.hook.on_pipeline_error(
             error=error, run_params=params, pipeline=pipeline, catalog=catalog
         )
         raise
-    manager.hook.after_pipeline_run(
-        run_params=params, run_result={}, pipeline=pipeline, catalog=catalog
-    )
+    else:
+        manager.hook.after_pipeline_run(
+            run_params=params, run_result={}, pipeline=pipeline, catalog=catalog
+        )
+    finally:
+        hook.let_go()
 
 
 def the_run(client: MlflowClient) -> Run:
@@ -124,6 +130,14 @@ def test_a_run_records_parameters_files_data_and_outcome(
     assert used.dataset.name == "store"
 
 
+def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:
+    run_tracked(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
+    run = the_run(client)
+    assert run.info.status == "FINISHED"
+    seconds = client.download_artifacts(run.info.run_id, "seconds_by_node.json")
+    assert list(json.loads(Path(seconds).read_text())) == ["make"]
+
+
 def test_a_later_run_is_linked_to_the_training_it_uses(project: Path, client: MlflowClient) -> None:
     run_tracked(project, *small_pipeline(project))
     tags = the_run(client).data.tags
@@ -158,6 +172,16 @@ def test_a_run_can_be_continued_and_says_what_changed(project: Path, client: Mlf
 def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> None:
     run_tracked(project, *small_pipeline(project), enabled=False)
     assert client.get_experiment_by_name(EXPERIMENT) is None
+
+
+def test_an_interrupted_run_ends_with_its_session(project: Path, client: MlflowClient) -> None:
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tracked(project, Pipeline([Node(interrupt, None, "x")]), DataCatalog())
+    assert the_run(client).info.status == "KILLED"
+    assert "MLFLOW_RUN_ID" not in os.environ
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from etram_pipeline.core.component import Settings
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.tracking_view import flatten, headline, run_name, view_link, view_tag
+from etram_pipeline.tracking_view import headline, run_name, view_link, view_tag
 
 METRICS = ["test/etram_8class/AP", "test/etram_8class/AP_50", "val/etram_8class/AP"]
 PARAMETERS = {
@@ -18,15 +18,6 @@ PARAMETERS = {
     "detector.kind": "rvt",
     "detector.backbone.embed_dim": 16,
 }
-
-
-class Optimizer(Settings):
-    rate: float = 0.1
-
-
-class Training(Settings):
-    steps: int = 3
-    optimizer: Optimizer = Optimizer()
 
 
 def test_the_headline_is_that_of_the_first_protocol() -> None:
@@ -80,12 +71,3 @@ def test_the_link_to_a_server_has_no_password() -> None:
 def test_a_run_is_named_by_what_differs(options: dict[str, Any], name: str) -> None:
     params = {"pipeline_names": ["__default__"], "run_id": "2026-01-02T03.04.05.678Z", **options}
     assert run_name(params, PARAMETERS) == name
-
-
-def test_nested_settings_become_one_level() -> None:
-    assert flatten({"a": {"b": Training(), "c": []}, "d": {}}) == {
-        "a.b.steps": 3,
-        "a.b.optimizer.rate": 0.1,
-        "a.c": [],
-        "d": {},
-    }

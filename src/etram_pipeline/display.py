@@ -1,11 +1,8 @@
-"""Signs of life of a run: a bar on a terminal, lines in the log elsewhere."""
+"""Progress of a run: a bar on a terminal, lines in the log elsewhere."""
 
-import atexit
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import rich
 from rich.console import Console
@@ -23,24 +20,12 @@ SILENCE_S = 20.0
 """Longest time without a line in a log that is not a terminal."""
 
 _REFRESH_S = 0.25
-_shown: "set[Display]" = set()
-
-
-@contextmanager
-def nothing_left() -> Iterator[None]:
-    """Stop what shows a run when it ends, however it does, so that a bar erases no message."""
-    try:
-        yield
-    finally:
-        for display in tuple(_shown):
-            display.stop()
 
 
 class Display:
     """Shows which stage of a run is at work, and how far it is.
 
-    What the stage itself logs is left alone; only where nothing was logged for a while, a line says
-    that it is still at work.
+    In a log, a line is added only if nothing was logged for a while.
     """
 
     def __init__(self, silence_s: float = SILENCE_S) -> None:
@@ -63,8 +48,6 @@ class Display:
         logging.getLogger("etram_pipeline").addHandler(self._heard)
         self._thread = threading.Thread(target=show, args=(console, over), daemon=True)
         self._thread.start()
-        _shown.add(self)
-        atexit.register(self.stop)  # a bar that is left behind leaves the terminal without a cursor
 
     def enter(self, stage: str, text: str = "") -> None:
         """Show another stage from now on, and `text` until the stage says more."""
@@ -73,15 +56,13 @@ class Display:
         tell_progress(text)
 
     def stop(self) -> None:
-        """Show nothing any more."""
+        """Stop showing the run."""
         if self._over is not None and self._thread is not None:
             self._over.set()
             self._thread.join()
             logging.getLogger("etram_pipeline").removeHandler(self._heard)
             self._over = self._thread = None
             self._stage = ""
-            _shown.discard(self)
-            atexit.unregister(self.stop)
 
     def _log_silence(self, _console: Console, over: threading.Event) -> None:
         while not over.wait(min(1.0, self._silence_s / 2)):

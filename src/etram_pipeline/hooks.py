@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Collector:
-    """Looks for garbage again as soon as something is computed; see `loading` of the session."""
+    """Switches garbage collection on again when the first node runs; see `session.loading`."""
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:
@@ -29,7 +29,7 @@ class Collector:
 
 
 class Executors:
-    """Ends what recordings are computed on as soon as nothing more is to compute.
+    """Closes executors as soon as all recordings are computed.
 
     A training that follows needs the memory, and machines of a cluster are wanted by others.
     """
@@ -52,7 +52,7 @@ class Executors:
 
 
 class Announcement(HeldHook):
-    """Says what a run will do, how far it is, and what came of it."""
+    """Announces what a run will do, shows its progress, and prints its results."""
 
     def __init__(self) -> None:
         self._display = Display()

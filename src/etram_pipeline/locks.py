@@ -1,8 +1,9 @@
-"""One run at a time for everything a run makes: a second one is refused before it computes.
+"""Locks on everything that a run writes or reads: a second run is refused before it computes.
 
-A run has what it writes for itself from before its first node until its end, and shares what it
-reads, so that the detector it trained is the one it predicts with. Locks lie beside the data, in
-hidden files that stay; a lock is what the system knows, not that there is such a file.
+A run holds exclusive locks on what it writes, and shared locks on what it reads, from before its
+first node until its end. So it predicts with the detector that it trained. The locks are those of
+the operating system, on hidden files beside the data; these files stay, and mean nothing by
+themselves.
 """
 
 import threading
@@ -19,9 +20,10 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.locks import Need, held
+from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.session import HeldHook
 
-_REMEDY = (
+REMEDY = (
     "wait until it is done, or give this run folders of its own: `--params results=…` for "
     "detectors, detections and reports, `--params data=…` for everything"
 )
@@ -45,7 +47,7 @@ class Locks(HeldHook):
         with ExitStack() as stack:
             for need in needs(pipeline, catalog):
                 try:
-                    stack.enter_context(held(need, _REMEDY))
+                    stack.enter_context(held(need, REMEDY))
                 except OSError as error:
                     raise StoreError(
                         f"{need.path} cannot be written to ({error}): make its folder writable, or "
@@ -65,22 +67,19 @@ def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Need]:
     """
     made = {name for each in pipelines.values() for name in each.all_outputs()}
     outputs = pipeline.all_outputs()
-    written = _paths(outputs, catalog, "_filepath", "_path")
-    read = _paths((pipeline.inputs() & made) - outputs, catalog, "_source", "_filepath", "_path")
+    inputs = (pipeline.inputs() & made) - outputs
+    written = _resolved(path_of(catalog.get(name)) for name in outputs)
+    read = _resolved(read_path(catalog.get(name)) for name in inputs)
     return sorted(
         [Need(path) for path in written] + [Need(path, shared=True) for path in read - written],
         key=lambda need: str(need.path),
     )
 
 
-def _paths(names: Iterable[str], catalog: CatalogProtocol[Any, Any], *attributes: str) -> set[Path]:
-    """Files and folders of datasets on this machine, by the first attribute that a dataset has."""
-    paths = set()
-    for name in names:
-        dataset = catalog.get(name)
-        found = next(
-            (getattr(dataset, each) for each in attributes if hasattr(dataset, each)), None
-        )
-        if found is not None and getattr(dataset, "_protocol", "file") == "file":
-            paths.add(Path(found).resolve())
-    return paths
+def read_path(dataset: object) -> Path | None:
+    """File or folder that a dataset loads, if it is on a disk of this machine."""
+    return dataset.source if isinstance(dataset, FileDataset) else path_of(dataset)
+
+
+def _resolved(paths: Iterable[Path | None]) -> set[Path]:
+    return {path.resolve() for path in paths if path is not None}

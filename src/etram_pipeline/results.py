@@ -1,4 +1,4 @@
-"""What a run is about to do, and what came of it, in a few lines for the person who started it."""
+"""What a run will do and what it made, in a few lines for the person who started it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from etram_pipeline.core.wording import counted
+from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
 DEFAULT_RUN_MINUTES = 4
@@ -33,7 +34,7 @@ _PLACES = {
     "exported_dataset": "dataset",
     "histograms": "histograms",
 }
-"""Datasets that a person looks for, and what each is called where results are listed."""
+"""Datasets that are listed at the end of a run, and their names there."""
 
 Catalog = CatalogProtocol[Any, Any]
 
@@ -80,10 +81,10 @@ def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator
 
 def place_of(dataset: object, folder: Path) -> Path | None:
     """Where a dataset is kept, relative to a folder where it lies below."""
-    found = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+    found = path_of(dataset)
     if found is None:
         return None
-    path = Path.cwd() / str(found)
+    path = Path.cwd() / found
     return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 

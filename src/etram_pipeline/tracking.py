@@ -1,19 +1,15 @@
 """One MLflow run for each `kedro run`.
 
-What is logged is said in the catalog, under `metadata.mlflow` of a dataset: `metrics: true` logs
-its numbers as metrics, `tags: [<name>, …]` some of them as tags, `artifact_path: <folder>` keeps
-its file. The client is used with an explicit run id, so it also works from threads; MLflow is
+The catalog says what is logged, under `metadata.mlflow` of a dataset: `metrics: true` logs its
+numbers as metrics, `tags: [<name>, …]` some of them as tags, `artifact_path: <folder>` keeps its
+file. The client is used with an explicit run id, so it also works from threads; MLflow is
 imported when a run starts, not before.
 """
 
-import atexit
 import json
 import logging
 import os
 import shlex
-import signal
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Collection, Mapping
@@ -22,10 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import rich
 from kedro.framework.hooks import hook_impl
+from typing_extensions import override
 
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.tracked_names import tracked_part
+from etram_pipeline.datasets.files import path_of
+from etram_pipeline.session import HeldHook
 from etram_pipeline.tracking_store import (
     StoreUnavailableError,
     TrackingSettings,
@@ -36,7 +36,7 @@ from etram_pipeline.tracking_store import (
     read_settings,
 )
 from etram_pipeline.tracking_tags import run_tags
-from etram_pipeline.tracking_view import flatten, headline, run_name, view_link, view_tag
+from etram_pipeline.tracking_view import headline, run_name, view_link, view_tag
 from etram_pipeline.training.run_entries import Entry, metrics_entry, send_unsent
 from etram_pipeline.training.run_log import UNSENT, RunLog, share
 
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 MAX_CHARACTERS = 6000
 
 
-class Tracking:
+class Tracking(HeldHook):
     """Records parameters, metrics, files, code version and outcome of a run."""
 
     def __init__(self) -> None:
@@ -95,13 +95,17 @@ class Tracking:
                 raise
             logger.warning("this run is not tracked: %s", error)
             return
-        self._end_when_killed()
         self._log_parameters(log, parameters, run.data.params)
         logger.info("tracked as MLflow run '%s' (%s)", run.info.run_name, run.info.run_id)
 
     @hook_impl
     def before_dataset_loaded(self, node: "Node") -> None:
         """Start the clock: what a node reads may have to be made first."""
+        self._started.setdefault(node.name, time.perf_counter())
+
+    @hook_impl
+    def before_node_run(self, node: "Node") -> None:
+        """Start the clock of a node that reads nothing."""
         self._started.setdefault(node.name, time.perf_counter())
 
     @hook_impl
@@ -127,12 +131,12 @@ class Tracking:
             numbers = dataset.numbers(data)
             self._tag({name: f"{numbers[name]:.12g}" for name in names if name in numbers})
         if "artifact_path" in wanted:
-            self._log.write(Entry(path=_path(dataset), place=wanted["artifact_path"]))
+            self._log.write(Entry(path=str(path_of(dataset) or ""), place=wanted["artifact_path"]))
         self._seconds[node.name] = round(time.perf_counter() - self._started[node.name], 2)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Close the run as finished, and say where to look at it."""
+        """Close the run as finished, and print its link."""
         if self._log is not None:
             # The logger's handler would break the link.
             rich.get_console().print(self._link, soft_wrap=True, highlight=False, markup=False)
@@ -145,6 +149,11 @@ class Tracking:
             text = mask_text("".join(traceback.format_exception(error)), self._secrets)
             self._log.write(Entry(text=text, place="traceback.txt"))
         self._end("FAILED")
+
+    @override
+    def let_go(self) -> None:
+        """Close a run that neither ended nor failed: it was interrupted."""
+        self._end("KILLED")
 
     def _open(
         self,
@@ -202,12 +211,6 @@ class Tracking:
                 flat |= flatten(self._catalog.load(name), name.removeprefix("params:"))
         return flat
 
-    def _end_when_killed(self) -> None:
-        atexit.register(self._end, "KILLED")  # Ctrl-C is no error to Kedro
-        if threading.current_thread() is threading.main_thread():
-            # A plain SIGTERM would skip atexit, and leave the run marked as running for ever.
-            signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-
     def _log_parameters(
         self, log: RunLog, parameters: Mapping[str, object], already: Mapping[str, str]
     ) -> None:
@@ -222,7 +225,8 @@ class Tracking:
         log.write(Entry(params=new, text=content, place="config/parameters.json"))
 
     def _log_input(self, log: RunLog, name: str, data: object, node: str) -> None:
-        source = mask_text(_path(self._catalog.get(name)))
+        dataset = self._catalog.get(name)
+        source = mask_text(str(path_of(dataset) or type(dataset).__name__))
         log.write(Entry(dataset=(name, fingerprint(data), source, node)))
 
     def _link_to_training(self, data: object) -> None:
@@ -251,10 +255,3 @@ def _how_to_compare(uri: str, own: str) -> str:
         return "compare runs: "
     store = "" if uri == own else f" --backend-store-uri {shlex.quote(mask_text(uri))}"
     return f"compare runs: `mlflow ui{store}`, then "
-
-
-def _path(dataset: Any) -> str:  # noqa: ANN401  # any dataset class of any package
-    for attribute in ("_filepath", "_path"):
-        if hasattr(dataset, attribute):
-            return str(getattr(dataset, attribute))
-    return type(dataset).__name__

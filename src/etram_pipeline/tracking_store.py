@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 300.0
-"""How long to wait for other runs that open the database; the first one makes it, which is slow."""
+"""How long to wait for other runs that open the database; the first one creates it slowly."""
 
 _NEWS_S = 5.0
 
@@ -123,8 +123,8 @@ def read_settings(config: Mapping[str, object]) -> TrackingSettings:
 
 
 @contextmanager
-def told_in_a_line(uri: str) -> Iterator[None]:
-    """Turn what MLflow and what is below it raise into a `StoreUnavailableError`."""
+def store_errors(uri: str) -> Iterator[None]:
+    """Turn errors of MLflow and of the libraries below it into a `StoreUnavailableError`."""
     try:
         yield
     except EtramError:
@@ -151,7 +151,7 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
         StoreUnavailableError: If the store cannot be used.
     """
     path = database_path(uri)
-    with told_in_a_line(uri):
+    with store_errors(uri):
         if path is None:
             yield open_client(uri)
             return
@@ -223,7 +223,7 @@ def find_run(client: "MlflowClient", run_id: str, uri: str) -> "Run":
 
 
 def _make_database(path: Path) -> None:
-    """Make a database whole or not at all: one that is half made could not be used or mended."""
+    """Create the database under another name first: half a database could not be repaired."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial*"):
         left.unlink(missing_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
@@ -236,7 +236,7 @@ def _make_database(path: Path) -> None:
 
 
 def _check_database(path: Path) -> None:
-    """See that it can be written: MLflow would try again for minutes, and then say less."""
+    """Check that it can be written: MLflow would retry for minutes and give a worse message."""
     connection = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")

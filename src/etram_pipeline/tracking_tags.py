@@ -1,18 +1,16 @@
-"""Tags of a run: what was called, by whom, with which code."""
+"""Tags of a run: its command, its user and the version of its code."""
 
 import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from etram_pipeline.core.masking import mask_arguments
+from etram_pipeline.core.provenance import code_version, command_line
 
 
 def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[str, str]:
-    """Tags by name; passwords in addresses are still in them.
+    """Tags by name; addresses in them may hold passwords.
 
     Args:
         params: What Kedro says of the run.
@@ -22,7 +20,7 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
     tags = {
         "kedro.pipelines": "+".join(sorted(params["pipeline_names"] or ["__default__"])),
         "kedro.env": str(params.get("env") or "local"),
-        "kedro.command": shlex.join(["kedro", *mask_arguments(sys.argv[1:])]),
+        "kedro.command": command_line(),
         "kedro.run_id": params["run_id"],
         "kedro.nodes": str(num_nodes),
         **_git_tags(project),
@@ -33,7 +31,7 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
 
 
 def _context_tags() -> dict[str, str]:
-    """What MLflow itself says of who runs what, and where."""
+    """Tags that MLflow sets itself, such as user and source."""
     from mlflow.tracking.context.abstract_context import RunContextProvider
     from mlflow.tracking.context.git_context import GitRunContext
     from mlflow.tracking.context.registry import resolve_tags
@@ -55,21 +53,12 @@ def _is_of_notebooks(name: str) -> bool:
 
 
 def _git_tags(project: Path) -> dict[str, str]:
-    def git(*words: str) -> str:
-        try:
-            done = subprocess.run(
-                ["git", *words], cwd=project, capture_output=True, text=True, check=False
-            )
-        except OSError:
-            return ""
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    if not commit:
+    version = code_version(project)
+    if version is None:
         return {}
     return {
-        "mlflow.source.git.commit": commit,
-        "mlflow.source.git.branch": git("rev-parse", "--abbrev-ref", "HEAD"),
-        "mlflow.source.git.repoURL": git("remote", "get-url", "origin"),
-        "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "mlflow.source.git.commit": version.commit,
+        "mlflow.source.git.branch": version.branch,
+        "mlflow.source.git.repoURL": version.remote,
+        "git.dirty": str(version.has_changes).lower(),
     }

@@ -1,4 +1,4 @@
-"""What MLflow's page shows of the runs: their names, and a table of the headline metrics."""
+"""Names of runs on MLflow's page, and the table of their headline metrics."""
 
 import json
 import re
@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.masking import mask_value
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.core.tracked_names import tracked_name
 
 _VIEW_TAG = "mlflow.sharedViewState."
@@ -69,7 +68,7 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
 
 
 def headline(parameters: Mapping[str, object]) -> list[str]:
-    """Metrics that tell most: AP and AP_50 of the first protocol, then what training watches.
+    """The most important metrics: AP and AP_50 of the first protocol, then the validation's AP.
 
     Args:
         parameters: All parameters by their full name.
@@ -86,7 +85,7 @@ def headline(parameters: Mapping[str, object]) -> list[str]:
 
 
 def run_name(params: Mapping[str, Any], parameters: Mapping[str, object]) -> str:
-    """What tells a run from others: detector, seed, pipelines and what the command line changed.
+    """Name of a run: pipelines, detector, seed and the parameters of the command line.
 
     Args:
         params: What Kedro says of the run.
@@ -108,18 +107,6 @@ def run_name(params: Mapping[str, Any], parameters: Mapping[str, object]) -> str
     ]
     started = str(params["run_id"])[5:16].replace("T", " ").replace(".", ":")
     return f"{' '.join(filter(None, parts))[:_MAX_NAME_CHARACTERS]} {started}".strip()
-
-
-def flatten(tree: object, prefix: str = "") -> dict[str, object]:
-    """Nested mappings and typed parameters as one level: `{"train.optimizer.lr": 0.001}`."""
-    if isinstance(tree, BaseModel):
-        tree = tree.model_dump(mode="json", serialize_as_any=True)
-    if not isinstance(tree, Mapping) or not tree:
-        return {prefix: tree} if prefix else {}
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
 
 
 def _detector(parameters: Mapping[str, object]) -> str:

@@ -123,14 +123,17 @@ def test_to_read_leaves_no_trace(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_to_read_needs_no_right_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_to_read_needs_no_right_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     wanted = Need(tmp_path / "detector.ckpt", shared=True)
     wanted.lock.touch()
     real = Path.open
 
     def refuse(path: Path, mode: str = "r") -> object:
         if mode != "r":  # the superuser of a container may write everywhere
-            raise PermissionError(errno.EACCES, "permission denied", str(path))
+            raise OSError(number, os.strerror(number), str(path))
         return real(path, mode)
 
     with monkeypatch.context() as patched:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etram_pipeline.core.machine import available_cores, available_memory
+from etram_pipeline.core.machine import available_cores, available_memory, is_first_process
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -69,6 +69,31 @@ def test_a_limited_process_has_what_is_left_of_its_limit(
     found = available_memory(tmp_path / "meminfo", tmp_path / "own", tmp_path / "groups")
 
     assert found == 1024 * kilobytes
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_first"),
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0"}, True),
+        ({"RANK": "4", "LOCAL_RANK": "0", "GROUP_RANK": "1"}, False),  # torchrun, second machine
+        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "3"}, True),  # torchrun inside a job
+        ({"LOCAL_RANK": "1", "NODE_RANK": "0"}, False),  # Lightning's launcher
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, True),  # also the script of `sbatch -n 4`
+        ({"SLURM_PROCID": "2", "SLURM_NTASKS": "4"}, False),
+        ({"RANK": "", "LOCAL_RANK": "", "SLURM_PROCID": ""}, True),
+    ],
+)
+def test_the_first_of_the_processes_that_a_launcher_started_is_known(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str], *, is_first: bool
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_first_process() is is_first
 
 
 def test_files_kept_in_memory_do_not_count_as_used(tmp_path: Path) -> None:

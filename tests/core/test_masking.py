@@ -106,3 +106,10 @@ def test_values_keep_their_type() -> None:
     }
     assert mask_value("password", None) is None
     assert mask_value("pin.password", 1234) == MASK
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["a", "a1", "a.", "a=", "a:", "http://a", "é"])
+def test_long_words_are_read_once(unit: str) -> None:
+    text = unit * (200_000 // len(unit))
+    assert mask_text(text) == text

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import OpenSession
+from tests.core.test_locks import other_process
 from tests.preflight.conftest import Find, faults, look
 
 
@@ -22,6 +23,20 @@ def test_everything_missing_is_told_with_what_makes_it(
     session: OpenSession, name: str, message: str
 ) -> None:
     assert any(message in each for each in faults(look(session, (name,), None, {})))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "name"),
+    [("evaluate", "07_model_output/detections"), ("predict", "06_models/detector.ckpt")],
+)
+def test_what_another_run_is_still_making_is_told_to_be_its(
+    session: OpenSession, project: Path, pipeline: str, name: str
+) -> None:
+    path = project / "data" / name
+    with other_process(path) as pid:
+        told = faults(look(session, (pipeline,), None, {}))
+    busy = f"another run is using {path}, which this one reads (process {pid} on"
+    assert {each.startswith(busy) for each in told if str(path) in each} == {True}
 
 
 @pytest.mark.parametrize(

@@ -322,7 +322,7 @@ def test_a_recording_that_kills_its_worker_fails_alone(
 ) -> None:
     with (
         open_executor(PROCESSES) as executor,
-        pytest.raises(StoreError, match="a worker process was killed, most often for want of mem"),
+        pytest.raises(StoreError, match="a worker process was killed, most often because memory"),
     ):
         run(with_fate(jobs, "val/c", "killed"), executor)
 

@@ -14,7 +14,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from etram_pipeline.core.errors import BusyError, CheckpointError, LabelError, StoreError
+from etram_pipeline.core.errors import CheckpointError, LabelError, StoreError
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.sequences.schedule import SamplingSettings
@@ -286,20 +286,6 @@ def test_a_second_signal_ends_at_once(
     with pytest.raises(KeyboardInterrupt, match="at once; the same command continues from the"):
         fit(record(2), record(1), blueprint, rarely, tmp_path, [At(6, press_twice)])
     assert torch.load(tmp_path / LAST)["global_step"] == 4
-
-
-def test_who_trains_in_a_folder_already_is_not_joined(
-    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
-) -> None:
-    arguments = record(2), record(1), blueprint, settings, tmp_path
-
-    def join() -> None:
-        with pytest.raises(BusyError, match=rf"{tmp_path}, which .* \(process {os.getpid()} on"):
-            fit(*arguments)
-
-    fit(*arguments, [At(3, join)])
-    assert [step for step, _ in curve(tmp_path)] == list(range(1, 9))
-    fit(*arguments)  # it was given back
 
 
 def test_sigterm_ends_with_the_code_of_a_signal(

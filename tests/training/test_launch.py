@@ -133,6 +133,16 @@ def test_a_launcher_that_fails_is_an_error(job: Job, tmp_path: Path) -> None:
         run_job(launched_by(job, "false"), tmp_path / "work")
 
 
+def test_who_trains_in_a_folder_already_is_not_joined(job: Job, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    with (
+        held(Need(work, inside=True), "wait"),
+        pytest.raises(BusyError, match=rf"{work}, which .* \(process {os.getpid()} on"),
+    ):
+        run_job(job, work)
+    assert [path.name for path in work.iterdir()] == [".lock"]
+
+
 LAUNCH = """
 import sys
 from pathlib import Path

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterator
 from math import inf, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.training import run_log
 from etram_pipeline.training.run_entries import Entry, merge, metrics_entry, send_unsent
 from etram_pipeline.training.run_log import RunLog
@@ -106,6 +107,38 @@ def test_what_a_store_never_takes_is_kept_and_sent_by_the_next_run(
     copy = store.client.download_artifacts(run_id, "checkpoint/weights.ckpt")
     assert Path(copy).read_text() == "of this run"
     assert not (unsent / run_id).exists()
+
+
+def test_a_store_that_is_away_again_is_asked_once(
+    store: Store, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unsent = tmp_path / "unsent"
+    store.is_up = False
+    for step in range(3):
+        log = RunLog(run_id, "x", unsent)
+        log.write(metrics_entry({"loss": 3}, step))
+        log.close()
+    calls, told = store.calls, len(warnings(caplog))
+    send_unsent(cast("MlflowClient", store), "x", unsent)
+    assert (store.calls - calls, len(warnings(caplog)) - told) == (1, 1)
+    assert len(list((unsent / run_id).glob("*.json"))) == 3
+
+
+def test_what_another_run_is_sending_is_left_to_it(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    unsent = tmp_path / "unsent"
+    log = RunLog(run_id, "x", unsent)
+    store.is_up = False
+    log.write(metrics_entry({"loss": 3}, 1))
+    log.close()
+    store.is_up = True
+    with held(Need(unsent, inside=True), "wait"):
+        send_unsent(store.client, "x", unsent)
+        assert list((unsent / run_id).glob("*.json"))
+    send_unsent(store.client, "x", unsent)
+    assert not (unsent / run_id).exists()
+    assert len(store.client.get_metric_history(run_id, "loss")) == 1
 
 
 def test_what_a_store_refuses_holds_up_nothing(

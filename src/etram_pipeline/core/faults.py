@@ -71,7 +71,7 @@ def faults(error: ValidationError, where: str = "") -> list[str]:
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Whether a list is only too short because of items that are told themselves."""
+    """Whether a list is only too short because of items that have faults of their own."""
     if error["type"] != "too_short":
         return False
     return bool(len(error["input"]) >= error["ctx"]["min_length"])

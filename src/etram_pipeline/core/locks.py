@@ -1,7 +1,7 @@
-"""Locks between processes, and who holds them.
+"""Locks between processes, and the names of their holders.
 
-Locks are the system's, which takes them from a process that ends, however it ends. They hold
-between machines as well where the file system passes them on, as NFS does on Linux.
+The operating system releases a lock when its process ends, however it ends. Locks work between
+machines as well if the file system supports that, as NFS does on Linux.
 """
 
 import errno
@@ -24,19 +24,22 @@ logger = logging.getLogger(__name__)
 UNKNOWN_HOLDER = "an unknown process"
 
 _ENDING_S = 0.5
-"""How long a process may take to end that was just told to."""
+"""How long a process may take to end after a signal."""
 
 _PATIENCE_S = 15.0
-"""How long what a killed process started may take to notice that it is gone."""
+"""How long the children of a killed process may take to notice that it is gone."""
 
 _POLL_S = 0.05
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_UNOPENED = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS}
+"""Errors of a lock that is not there, or may not be written."""
+
 _HOLDER = re.compile(r"process (\d+) on (\S+) since .+")
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a process needs for itself, or together with others that only read it.
+    """What a process writes, or only reads, together with others.
 
     Attributes:
         path: The file or folder; it need not exist.
@@ -58,9 +61,9 @@ class Need:
 
 @contextmanager
 def held(need: Need, remedy: str) -> Iterator[IO[str] | None]:
-    """Have what is needed until the block or the process ends, or be refused at once.
+    """Hold a lock until the block or the process ends, or be refused at once.
 
-    What is only read leaves no trace: where no process ever wrote it under a lock, none is taken.
+    Reading creates no files: where no process ever wrote under a lock, none is taken.
 
     Args:
         need: What to lock.
@@ -98,7 +101,7 @@ def lock(file: IO[str], how: int) -> None:
 
 
 def signature() -> str:
-    """Who this is, for those who are refused."""
+    """Name of this process, for the message to others that are refused."""
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     return f"process {os.getpid()} on {socket.gethostname()} since {now}"
 
@@ -108,8 +111,11 @@ def _open(need: Need) -> IO[str] | None:
         need.lock.parent.mkdir(parents=True, exist_ok=True)
         return need.lock.open("a+")  # emptied only when locked: it says who holds it
     for mode in ("r+", "r"):  # who may not write can still lock, but does not say so
-        with suppress(FileNotFoundError, PermissionError):
+        try:
             return need.lock.open(mode)
+        except OSError as error:
+            if error.errno not in _UNOPENED:
+                raise
     return None
 
 
@@ -138,7 +144,7 @@ def _refusal(need: Need, holders: list[str], remedy: str) -> str:
 
 
 def _sign(file: IO[str], need: Need) -> None:
-    """Say who holds it; readers beside those who read it already."""
+    """Write the holder into the file; a reader adds itself to the other readers."""
     if not file.writable():
         return
     others = filter(_may_live, _holders(need.lock)) if need.shared else ()

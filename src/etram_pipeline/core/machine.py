@@ -1,4 +1,4 @@
-"""What the machine offers."""
+"""Cores and memory of this machine, and the place of this process among others."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class _Share:
-    """Cores that this process is to make do with; 0 means all that it may use."""
+    """Cores that this process is to use; 0 means all that it may use."""
 
     cores = 0
 
@@ -82,10 +82,17 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
 
 
 def is_first_process() -> bool:
-    """Whether this is the first of the processes that a launcher started, or the only one."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+    """Whether this is the first of the processes that a launcher started, or the only one.
+
+    torchrun numbers all processes, Lightning's launcher the machines and the processes of each,
+    and srun all tasks. Inside a job of SLURM, the first two count: they start their own processes.
+    """
+    for names in (["RANK"], ["LOCAL_RANK", "NODE_RANK"], ["SLURM_PROCID"]):
+        if os.environ.get(names[0]):  # an empty one says nothing
+            return all((os.environ.get(name) or "0") == "0" for name in names)
+    return True
 
 
-def share_cores(cores: int) -> None:
-    """Make do with so many from now on, because other processes work beside this one."""
+def limit_cores(cores: int) -> None:
+    """Use only so many from now on, because other processes work beside this one."""
     _Share.cores = cores

@@ -24,20 +24,22 @@ _SECRET_ENDS = (
 _TELLS_NOTHING = {"", "true", "false", "null", "none", MASK}
 
 _WORD_BORDER = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
+# Both patterns try each word once, not from each of its letters: a word may have a million of them.
 # A password may hold any character, even an `@` or a `/`; a port is no password.
 _USER_OF_URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)"
+    r"(?<=[A-Za-z0-9+.\-]://)"
     r"(?:[^\s/?#:@'\"]*:(?!\d+(?:[/?#\s'\"]|$))[^\s'\"]*|(?!git@)[^\s/?#'\"]+)@"
 )
 _NAME = re.compile(
-    r"(?P<name>[A-Za-z][\w.\-]*)[\"']?\s*[=:]\s*(?:(?:Bearer|Basic|Token)\s+)?(?=[^\s=:])"
+    r"(?<![\w.\-])(?:[^\WA-Za-z]|[.\-])*(?P<name>[A-Za-z][\w.\-]*)[\"']?"
+    r"\s*[=:]\s*(?:(?:Bearer|Basic|Token)\s+)?(?=[^\s=:])"
 )
 _VALUE = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&'\"{}()\[\]]+")
 _SHORTEST_KNOWN = 4  # replacing shorter ones would make text unreadable, and tell where they are
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the value of something called so is nobody's business: `mail.password`, `hfToken`."""
+    """Whether a parameter of this name holds a secret: `mail.password`, `hfToken`."""
     for part in name.split("."):
         words = [word.lower() for word in _WORD_BORDER.split(part) if word]
         if _SECRET_WORDS & set(words) or "_".join(["", *words]).endswith(_SECRET_ENDS):
@@ -55,7 +57,9 @@ def mask_text(text: str, known: Collection[str] = ()) -> str:
     for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= _SHORTEST_KNOWN:
             text = text.replace(secret, MASK)
-    return _mask_assignments(_USER_OF_URL.sub(rf"\g<scheme>{MASK}@", text))
+    if "@" in text:
+        text = _USER_OF_URL.sub(f"{MASK}@", text)
+    return _mask_assignments(text)
 
 
 def mask_value(name: str, value: Any) -> Any:  # noqa: ANN401  # any parameter
@@ -103,8 +107,10 @@ def _mask_assignments(text: str) -> str:
     parts: list[str] = []
     done = 0
     for match in _NAME.finditer(text):
+        if match.start() < done or not is_secret_name(match["name"]):
+            continue
         value = _VALUE.match(text, match.end())
-        if match.start() < done or value is None or not is_secret_name(match["name"]):
+        if value is None:
             continue
         bare = value[0].strip("\"'")
         if bare.lower() not in _TELLS_NOTHING:

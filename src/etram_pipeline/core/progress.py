@@ -1,4 +1,4 @@
-"""How far the work at hand is: told by those who do it, read by whoever shows it."""
+"""How far the current stage of a run is: the stage reports it, and the display reads it."""
 
 from dataclasses import dataclass
 
@@ -23,10 +23,10 @@ class _Latest:
 
 
 def tell_progress(text: str = "", done: float | int = 0, total: float | int | None = None) -> None:
-    """Say how far this process is with the stage at work; cheap enough for every batch."""
+    """Report how far the current stage is; cheap enough for every batch."""
     _Latest.progress = Progress(text, done, total)
 
 
 def latest_progress() -> Progress:
-    """What was told last."""
+    """The last report."""
     return _Latest.progress

@@ -1,4 +1,4 @@
-"""Text in tables that people open in a spreadsheet, which runs what looks like a formula."""
+"""Text in tables for spreadsheets, which run text that looks like a formula."""
 
 _RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Beginnings that a spreadsheet takes for those of a formula, the wide ones of East Asia included.

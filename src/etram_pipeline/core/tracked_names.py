@@ -1,4 +1,4 @@
-"""Names that a tracking server accepts, different ones for different things.
+"""Names that a tracking server accepts; different things get different names.
 
 MLflow allows letters, digits, `_`, `-`, `.`, spaces, `:` and `/`, and 250 characters. Names made of
 these stay as they are, except that `:` marks what was replaced.

@@ -46,6 +46,9 @@ class FileDataset(AbstractDataset[Path, Path]):
         described_by: End of the names of files beside it that describe it: they are removed before
             it is replaced, so that none ever describes another one.
         metadata: Ignored by Kedro; read by kedro-viz and by the tracking hook.
+
+    Attributes:
+        source: The file that loading gives.
     """
 
     def __init__(
@@ -58,24 +61,24 @@ class FileDataset(AbstractDataset[Path, Path]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
-        self._source = Path((read_from or {}).get("filepath") or filepath)
+        self.source = Path((read_from or {}).get("filepath") or filepath)
         self._made_by = made_by
         self._described_by = described_by
         self.metadata = metadata
 
     @property
     def reads_another(self) -> bool:
-        """Whether loading gives another file than saving makes."""
-        return self._source != self._filepath
+        """Whether loading gives another file than the one that saving writes."""
+        return self.source != self._filepath
 
     @override
     def load(self) -> Path:
-        if not self._source.is_file():
+        if not self.source.is_file():
             remedy = f": run `kedro run --pipelines {self._made_by}`" if self._made_by else ""
             if self.reads_another:
                 remedy = ": check the path"
-            raise DatasetError(f"{self._source} does not exist{remedy}")
-        return self._source
+            raise DatasetError(f"{self.source} does not exist{remedy}")
+        return self.source
 
     @override
     def save(self, data: Path) -> None:
@@ -86,8 +89,16 @@ class FileDataset(AbstractDataset[Path, Path]):
 
     @override
     def _exists(self) -> bool:
-        return self._source.is_file()
+        return self.source.is_file()
 
     @override
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "read_from": str(self._source)}
+        return {"filepath": str(self._filepath), "read_from": str(self.source)}
+
+
+def path_of(dataset: object) -> Path | None:
+    """File or folder that a dataset saves to, if it is on a disk of this machine."""
+    if getattr(dataset, "_protocol", "file") != "file":
+        return None
+    path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
+    return None if path is None else Path(path)

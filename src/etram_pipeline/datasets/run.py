@@ -1,16 +1,14 @@
-"""How the run at hand was started: what results are told apart by later."""
+"""How the current run was started, to tell its results from others later."""
 
 import os
-import shlex
-import subprocess
-import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
-from etram_pipeline.core.masking import mask_arguments
+from etram_pipeline.core.provenance import code_version, command_line
 
 
 class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
@@ -27,7 +25,7 @@ class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
     def load(self) -> dict[str, str]:
         return {
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "command": shlex.join(["kedro", *mask_arguments(sys.argv[1:])]),
+            "command": command_line(),
             "commit": _commit(),
             "this run (MLflow)": os.environ.get("MLFLOW_RUN_ID", "not tracked"),
         }
@@ -42,15 +40,7 @@ class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
 
 
 def _commit() -> str:
-    def git(*words: str) -> str:
-        try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            return ""
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    if not commit:
+    version = code_version(Path.cwd())
+    if version is None:
         return "not in a git repository"
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return f"{commit} with changes" if changed else commit
+    return f"{version.commit} with changes" if version.has_changes else version.commit

@@ -19,7 +19,7 @@ class LabelQuality(Settings):
     Attributes:
         num_boxes: Rows of the file.
         num_moments: Different times among them.
-        num_tracks: Different track ids; 0 where all boxes bear the same one, so that none is told.
+        num_tracks: Different track ids; 0 if all boxes have the same one.
         rate_hz: Moments per second, by their median distance; 0 with fewer than two of them.
         longest_gap_us: Greatest distance of two moments that follow each other, in microseconds.
         num_outside_time: Boxes more than `gap_us` before the first event or after the last.

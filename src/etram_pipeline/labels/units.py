@@ -1,9 +1,8 @@
-"""Telling labels that are in another unit than microseconds and px of the sensor.
+"""Finding labels in another unit than microseconds and px of the sensor.
 
-Units cannot be read off a table. What can be known is that labels in microseconds make no sense
-beside their recording while in another unit they do: no annotation is made 100 times a second and
-covers a five-hundredth of the recording, and none lies outside it but would lie inside if its
-times counted something else.
+A table does not state its units. But labels are suspect if they make no sense in microseconds, and
+make sense in another unit: if they are less than 10 ms apart and cover a five-hundredth of the
+recording, or if they lie outside the recording and would lie inside it in another unit.
 """
 
 import math
@@ -17,7 +16,7 @@ _US_PER_UNIT = {"seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
 _FASTEST_US, _SLOWEST_US = 1_000, 10_000_000
 """Distances between labelled moments that a person or an interpolation makes."""
 _USUAL_US = (10_000, 1_000_000)
-"""Distances at which the unit of times is not even looked into."""
+"""Distances at which the unit of times is not checked."""
 _COVERED = 0.002
 _INSIDE = 0.5
 _SLACK_US = 1_000_000
@@ -29,7 +28,7 @@ _OFTEN = 0.25
 
 
 def is_rate_unusual(labels: LabelTable) -> bool:
-    """Whether labelled moments are so close, or so far apart, that their unit is in doubt."""
+    """Whether labelled moments are unusually close or far apart, so that their unit is checked."""
     distance = _median_distance(_moments(labels))
     return distance is not None and not _USUAL_US[0] <= distance < _USUAL_US[1]
 

@@ -1,8 +1,8 @@
 """The lanes of a batch on several cores of a CPU, each group of them in a thread of its own.
 
 Threads that share one operation wait for each other hundreds of times in a clip, and a core that
-something else uses holds up all of them every time. Lanes have nothing to wait for: they need each
-other only where their maps come together again.
+another process uses delays all of them every time. Lanes are independent: their threads wait for
+each other only at the end, when their maps are joined.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ Run = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Maps, State]]
 Result = TypeVar("Result")
 
 _MOST_GROUPS = 4
-"""Python runs one thread at a time, which more of them would wait for."""
+"""More threads would mostly wait for the interpreter, which runs one of them at a time."""
 
 _LANE_OF_MAPS, _LANE_OF_MEMORY, _CHANNEL = 1, 0, -3
 
@@ -46,9 +46,9 @@ def cores_in_use() -> int:
 
 
 def num_groups(module: nn.Module, num_lanes: int) -> int:
-    """How many threads are worth while for so many lanes.
+    """Number of threads for so many lanes.
 
-    Chance must not depend on which thread comes first, so modules that draw at random run in one.
+    Random numbers must not depend on which thread is first, so modules with dropout run in one.
     """
     draws = any(
         isinstance(part, nn.Dropout) and part.training and part.p > 0 for part in module.modules()
@@ -59,7 +59,7 @@ def num_groups(module: nn.Module, num_lanes: int) -> int:
 def run_in_groups(
     run: Run, frames: Shaped[Tensor, "T B C H W"], state: State, module: nn.Module, groups: int
 ) -> tuple[Maps, State]:
-    """What `run` makes of a clip, computed in groups of lanes side by side.
+    """The result of `run` on a clip, computed in parallel for groups of lanes.
 
     Results and gradients are those of `run` on all lanes at once, up to rounding, and the same each
     time for as many groups.
@@ -81,7 +81,7 @@ def run_in_groups(
 
 
 class _Call:
-    """One clip, and what is made of it.
+    """One clip, and the results of its groups of lanes.
 
     Attributes:
         num_maps: How many maps of every lane come out, before the memories.
@@ -96,7 +96,7 @@ class _Call:
         self.outputs: list[tuple[Tensor, ...]] = []
 
     def run_groups(self, state: State) -> list[tuple[Maps, State]]:
-        """What comes of each group of lanes."""
+        """Maps and memories of each group of lanes."""
         frames = self._frames.tensor_split(self._groups, _LANE_OF_MAPS)
         states = self.split_state(state)
         return in_threads(self._run, list(zip(frames, states, strict=True)))
@@ -128,7 +128,7 @@ class _Call:
 
 
 class _Joined(torch.autograd.Function):
-    """Lets every thread go back through what it computed itself."""
+    """Runs the backward pass of each group of lanes in a thread of its own, too."""
 
     @staticmethod
     def forward(ctx: Any, call: _Call, num_memories: int, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401  # PyTorch gives it no name
@@ -165,7 +165,7 @@ class _Joined(torch.autograd.Function):
 def _go_back(
     outputs: Sequence[Tensor], gradients: Sequence[Tensor | None], learning: Sequence[Tensor]
 ) -> Float[Tensor, " values"]:
-    """Gradients of all that learns, one after the other: adding them up is one operation then."""
+    """Gradients of all tensors that learn, in one vector, so that groups are added in one step."""
     pairs = [
         (output, gradient)
         for output, gradient in zip(outputs, gradients, strict=True)
@@ -210,7 +210,7 @@ def in_threads(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]
 
 
 class _Mode:
-    """How the thread that makes this computes: threads do not share that by themselves."""
+    """Gradient and precision modes of the current thread, which other threads do not inherit."""
 
     def __init__(self) -> None:
         self._is_inference = torch.is_inference_mode_enabled()

@@ -1,4 +1,4 @@
-"""Names of weights without what programs wrap around a detector, in any nesting and order.
+"""Names of weights without the prefixes that wrappers add, in any nesting and order.
 
 `DataParallel` puts `module` before the names of what it wraps, `torch.compile` `_orig_mod`, and
 other libraries names of their own; a training script keeps the detector under a name of its choice.
@@ -18,7 +18,7 @@ _WRAPPERS = {
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 }
-"""What stands for the wrapped module itself, wherever in a name."""
+"""Prefixes that wrappers add, anywhere in a name."""
 
 _ATTRIBUTES = {"mdl", "detector", "model", "net"}
 """What a training script calls its detector, at the beginning of a name."""
@@ -47,7 +47,7 @@ def _holds_tensors(content: Mapping[Any, Any]) -> bool:
 
 
 def split_name(name: str) -> tuple[tuple[str, ...], str]:
-    """What a name is wrapped in, outermost first, and the detector's own name of the weight."""
+    """Prefixes of a name, outermost first, and the detector's own name of the weight."""
     parts = [part for part in name.split(".") if part not in _WRAPPERS]
     depth = 0
     while depth < len(parts) - 1 and parts[depth] in _ATTRIBUTES:

@@ -9,13 +9,15 @@ from kedro.framework.project import pipelines
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.core.wording import counted
-from etram_pipeline.datasets.files import FileDataset, SingleFileDataset
+from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.recordings import RELATIVE_PATHS
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
+from etram_pipeline.locks import REMEDY, read_path
 from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
 from etram_pipeline.session import explain
 from etram_pipeline.training.settings import TrainSettings
@@ -49,11 +51,25 @@ def _missing(run: Run) -> Iterator[Finding]:
             try:
                 run.load(name)
             except UNREADABLE as error:
+                _refuse_unfinished(dataset)
                 yield Finding(explain(error))
         elif not dataset.exists():
             makers = [key for key, part in pipelines.items() if name in part.all_outputs()]
             remedy = f": run `kedro run --pipelines {makers[0]}`" if makers else ""
+            _refuse_unfinished(dataset)
             yield Finding(f"{path_of(dataset) or name} does not exist{remedy}")
+
+
+def _refuse_unfinished(dataset: object) -> None:
+    """Tell what another run is still making from what is missing.
+
+    Raises:
+        BusyError: If another run is writing it; says which.
+    """
+    path = read_path(dataset)
+    if path is not None:
+        with held(Need(path.resolve(), shared=True), REMEDY):
+            pass
 
 
 def _is_told_of_recordings(run: Run, name: str) -> bool:
@@ -169,11 +185,3 @@ def _is_written(run: Run, name: str) -> bool:
         return True
     path = path_of(dataset)
     return isinstance(dataset, _MADE_WHEN_LOADED) and path is not None and not path.exists()
-
-
-def path_of(dataset: object) -> Path | None:
-    """File or folder of a dataset on a disk of this machine; None where it has none."""
-    if getattr(dataset, "_protocol", "file") != "file":
-        return None
-    path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
-    return None if path is None else Path(path)

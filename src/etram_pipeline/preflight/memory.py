@@ -1,4 +1,4 @@
-"""Whether the memory will do, by an estimate: a process that runs out of it is killed unheard.
+"""Whether memory suffices, by an estimate: the system kills processes that run out of it.
 
 Measured with RVT of 16, 32 and 64 channels on 20 x 192 x 320 px in float32, on a CPU: a training
 step takes 30 to 33 bytes per window, px and channel of the first stage, detection 3 to 6.
@@ -205,7 +205,8 @@ def _channel_px(config: DetectorConfig, frame: Frame) -> float:
 
 
 def _num_workers(workers: Workers, *, on_gpu: bool) -> int:
-    most = 6 if on_gpu else 1
+    """Processes that read; `num_workers` of training chooses them likewise, but imports PyTorch."""
+    most = 6 if on_gpu else 0
     return workers if workers != "auto" else min(most, num_cores() - 1)
 
 

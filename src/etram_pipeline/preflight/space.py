@@ -9,9 +9,9 @@ profile `training` 2.4 times.
 import shutil
 from collections.abc import Collection, Iterator
 
+from etram_pipeline.datasets.files import path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
-from etram_pipeline.preflight.files import path_of
 from etram_pipeline.preflight.run import Finding, Run
 from etram_pipeline.sequences.layout import REPRESENTATIONS, read_index
 from etram_pipeline.sequences.settings import StorageSettings

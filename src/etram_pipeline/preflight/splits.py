@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.pipelines.evaluate.nodes import find_missing
-from etram_pipeline.preflight.files import path_of
 from etram_pipeline.preflight.run import Finding, Run, of_splits, some
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.sequences.export.settings import ExportSettings

@@ -7,12 +7,12 @@ from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import plain
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.datasets.detections import INDEX
-from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.preflight.files import path_of
 from etram_pipeline.preflight.run import Finding, Run
 from etram_pipeline.sequences.settings import StorageSettings
 
@@ -141,16 +141,6 @@ def _time(run: Run, name: str) -> float | None:
     path = path_of(dataset)
     file = path / INDEX if path is not None and name == "detections" else path
     return file.stat().st_mtime if file is not None and file.is_file() else None
-
-
-def flatten(tree: object, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one level, lists as they are: `{"windows.step_ms": 50}`."""
-    if not isinstance(tree, Mapping) or not tree:
-        return {prefix: tree}
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
 
 
 def _names(flat: Mapping[str, Any], key: str) -> bool:

@@ -46,8 +46,8 @@ def encode_sparse(
         num_bytes: Size of the image.
 
     Returns:
-        A chunk for Blosc; None if this is not the way to compress such an image, as it is too
-        large, has values above 128, or too many that are not zero.
+        A chunk for Blosc; None if the image is too large, has values above 128, or has too many
+        values that are not zero.
     """
     if num_bytes > _LARGEST_IMAGE_BYTES or values.max(initial=0) > LARGEST_LITERAL:
         return None

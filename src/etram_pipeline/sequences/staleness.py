@@ -16,6 +16,7 @@ from typing import Any
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
+from etram_pipeline.core.parameters import flatten
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import Entry, Origin, Record, Skip, read_record
 
@@ -167,24 +168,12 @@ def _changed_input(before: FileIdentity, now: FileIdentity) -> str:
 
 
 def _changed_parameters(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    flat_before, flat_now = _flat(before), _flat(now)
+    flat_before, flat_now = (flatten(each, with_items=True) for each in (before, now))
     return [
         f"{name} {_shown(flat_before, name)} -> {_shown(flat_now, name)}"
         for name in flat_before | flat_now
         if name not in flat_before or name not in flat_now or flat_before[name] != flat_now[name]
     ]
-
-
-def _flat(tree: object, prefix: str = "") -> dict[str, object]:
-    """Nested mappings and lists as one level: `{"windows.step_ms": 50}`."""
-    if isinstance(tree, list):
-        tree = dict(enumerate(tree))
-    if not isinstance(tree, Mapping) or not tree:
-        return {prefix: tree}
-    flat: dict[str, object] = {}
-    for name, value in tree.items():
-        flat |= _flat(value, f"{prefix}.{name}" if prefix else str(name))
-    return flat
 
 
 def _shown(flat: Mapping[str, object], name: str) -> str:

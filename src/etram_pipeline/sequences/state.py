@@ -32,8 +32,8 @@ _MOST_AT_WORK_SHOWN = 2
 _SAVE_EVERY_S = 5.0
 
 _KILLED = (
-    "not computed, because a worker process was killed, most often for want of memory, and again "
-    "when it was given this recording alone: leave the recording out, or more memory to workers"
+    "not computed, because a worker process was killed, most often because memory ran out, and "
+    "again when it had this recording alone: leave the recording out, or give workers more memory"
 )
 _NOT_TRIED = "not tried, because the disk is full"
 

@@ -1,4 +1,4 @@
-"""Holding labels against the recording they belong to, before anything is made of them."""
+"""Checking labels against their recording, before they are used."""
 
 import logging
 from pathlib import Path
@@ -19,7 +19,7 @@ def checked_size(
     Args:
         labels: Boxes of a recording, before any filter.
         label_path: Where they are from.
-        recording_path: The recording. Where it cannot be read, labels may be sound all the same.
+        recording_path: The recording; if it cannot be read, times are not checked.
         size: Height and width in px, should the recording not say them.
 
     Raises:

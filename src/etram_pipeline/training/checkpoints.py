@@ -39,8 +39,8 @@ class WholeFiles(TorchCheckpointIO):
 class BestAndLast(Checkpoint):
     """Saves the last state at intervals, and keeps the one with the best validation score.
 
-    Where nothing can be scored, for want of labels, the last state counts as the best. The state
-    before a validation is saved as well, so that one that is interrupted can be made up for.
+    Without labels nothing can be scored, and the last state counts as the best. The state before a
+    validation is saved as well, so that an interrupted validation is repeated.
     """
 
     def __init__(self, folder: Path, monitor: str, every_steps: int) -> None:
@@ -117,7 +117,7 @@ class BestAndLast(Checkpoint):
         self._is_validation_due = state_dict.get("is_validation_due", False)
 
     def _save(self, trainer: Trainer, *, is_best: bool) -> None:
-        """Save the last state; the best one first, lest being killed in between forgets it."""
+        """Save the last state, after the best one: a kill in between must not lose the best."""
         self._last_step = trainer.global_step
         trainer.save_checkpoint(self._folder / (BEST if is_best else LAST))
         if is_best and trainer.is_global_zero:
@@ -152,7 +152,7 @@ def forget_partials(folder: Path) -> None:
 
 
 def find_resumable(folder: Path) -> Path | None:
-    """The checkpoint to continue from; one that is damaged or cut short is passed over aloud."""
+    """The checkpoint to continue from; damaged ones are skipped with a warning."""
     for path in (folder / LAST, folder / BEST):
         if path.exists():
             if _is_whole(path):

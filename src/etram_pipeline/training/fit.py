@@ -2,10 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from pytorch_lightning import seed_everything
 from pytorch_lightning.loggers import Logger
@@ -14,8 +12,6 @@ from pytorch_lightning.utilities import rank_zero_only
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.core.locks import Need, held
-from etram_pipeline.core.machine import is_first_process
 from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
@@ -67,6 +63,8 @@ def fit(
 ) -> Path:
     """Train a detector, or go on where an earlier call with the same folder was interrupted.
 
+    Nothing else may train in the folder meanwhile; `run_job` locks it.
+
     Args:
         train: Recordings to learn from.
         val: Recordings to tell the best checkpoint by; may hold nothing to find.
@@ -79,43 +77,11 @@ def fit(
         The best checkpoint.
 
     Raises:
-        BusyError: If another process trains in this folder.
         StoreError: If there is nothing to train on, or representations and labels do not fit.
         LabelError: If a label is of a class that does not exist.
         KeyboardInterrupt: If interrupted; call again to continue.
         SystemExit: With a code that is not 0, on SIGTERM; call again to continue.
     """
-    # Processes that train together are one training: the first of them locks for all. What a
-    # scheduler has left in the environment gives a single process a rank, too.
-    is_alone = settings.devices * settings.num_nodes == 1
-    with only_training(work_dir) if is_alone or is_first_process() else nullcontext():
-        return fit_in_locked(train, val, blueprint, settings, work_dir, loggers)
-
-
-@contextmanager
-def only_training(work_dir: Path) -> Iterator[IO[str] | None]:
-    """Have the folder of a training for oneself, which is made if missing.
-
-    Yields:
-        The locked file; a process that inherits it keeps the folder locked.
-
-    Raises:
-        BusyError: If another process trains in it; says which.
-    """
-    remedy = "it is this very training, so wait until it is done, and take its result"
-    with held(Need(work_dir, inside=True), remedy) as file:
-        yield file
-
-
-def fit_in_locked(
-    train: LabelledRecordings,
-    val: LabelledRecordings,
-    blueprint: Blueprint,
-    settings: TrainSettings,
-    work_dir: Path,
-    loggers: Sequence[Logger] = (),
-) -> Path:
-    """Train as `fit` does, in a folder that is locked: by this process, or for it."""
     best = work_dir / BEST
     if _is_finished(work_dir, settings.max_steps):
         logger.info("this training is finished: %s", best)

@@ -1,4 +1,4 @@
-"""What the hardware offers to those who compute with it."""
+"""Precision and threads that suit the hardware."""
 
 from typing import Literal
 
@@ -35,8 +35,8 @@ def share_cores(workers: Workers, lanes: int = 1) -> None:
 
     Threads of one operation wait for each other, so one that has to share its core slows all of
     them, and waking them takes longer than most operations of a small detector. Where there are
-    lanes enough, every operation therefore has one thread, and the lanes have all cores. Where the
-    environment asks for fewer threads still, it is heeded.
+    lanes enough, every operation therefore has one thread, and the lanes have all cores. A lower
+    number of threads in the environment, such as `OMP_NUM_THREADS`, is respected.
 
     Args:
         workers: Processes that read clips.

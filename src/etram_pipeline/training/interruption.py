@@ -1,4 +1,4 @@
-"""Ending a training that is told to end, where it can go on to the last bit."""
+"""Stopping a training on a signal, at a step from which it continues exactly."""
 
 import logging
 import signal
@@ -26,14 +26,14 @@ _AT_ONCE = "training was stopped at once; the same command continues from the la
 class StopWhenTold(Callback):
     """On Ctrl-C or SIGTERM, saves the training after the current step, and ends it.
 
-    A second signal ends it at once. The last step is still validated: nothing is left to train that
-    a state from before could be continued with.
+    A second signal ends it at once. After the last step, the validation is still run, because no
+    step is left to continue with.
     """
 
     def __init__(self, keeper: BestAndLast) -> None:
         """Have `keeper` save."""
         self._keeper = keeper
-        self._told = 0
+        self._signal = 0
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -46,9 +46,7 @@ class StopWhenTold(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         if not is_step_done(trainer) or trainer.should_stop:
             return
-        # Processes may be told at different steps, but have to save the same one.
-        told = sum_over_ranks(torch.tensor(float(self._told), device=pl_module.device))
-        if told > 0:
+        if self._is_any_signalled(trainer, pl_module.device):
             self._keeper.keep(trainer)
             self._end(trainer)
 
@@ -56,13 +54,19 @@ class StopWhenTold(Callback):
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *_: object, **__: object
     ) -> None:
-        if self._told and not trainer.should_stop:
+        if self._signal and not trainer.should_stop:
             self._end(trainer)  # it was saved before the validation
 
+    def _is_any_signalled(self, trainer: Trainer, device: torch.device) -> bool:
+        """Whether any process got a signal: all of them have to save the same step."""
+        if trainer.world_size == 1:
+            return self._signal > 0  # reading a value of the GPU would wait for its current step
+        return bool(sum_over_ranks(torch.tensor(float(self._signal), device=device)) > 0)
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self._told:
+        if self._signal:
             _stop(number, _AT_ONCE)
-        self._told = number
+        self._signal = number
         logger.warning("stopping after this step, to save it; once more, to stop at once")
 
     def _end(self, trainer: Trainer) -> NoReturn:
@@ -72,14 +76,15 @@ class StopWhenTold(Callback):
         )
         if trainer.is_global_zero:
             logger.warning(message)
-        _stop(self._told or signal.SIGTERM, message)
+        _stop(self._signal or signal.SIGTERM, message)
 
 
 @contextmanager
 def honest_exit() -> Iterator[None]:
-    """Let an interruption look like one: Lightning turns it into an exit, and SIGTERM into success.
+    """Raise the error that a signal stands for.
 
-    Lightning also leaves Ctrl-C switched off.
+    Lightning raises `SystemExit` after Ctrl-C, and ends with success after SIGTERM. Signal handlers
+    are restored as well, because Lightning leaves Ctrl-C ignored.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}

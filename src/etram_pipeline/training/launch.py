@@ -18,11 +18,12 @@ from pathlib import Path
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.core.machine import is_first_process
 from etram_pipeline.sequences.store import FrameStore, LabelStore
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.data import LabelledRecordings
-from etram_pipeline.training.fit import Blueprint, fit_in_locked, only_training
+from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.training.tracking import lightning_loggers
 
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 JOB = "job.json"
 """File in the folder of every training that says what is trained and how."""
 
+_REMEDY = "it is this very training, so wait until it is done, and take its result"
 _INTERRUPTED = "training was stopped; the same command continues from where it was saved"
 _SECONDS_TO_STOP = 60  # torchrun gives its processes 30
 
@@ -72,7 +74,7 @@ def run_job(job: Job, work_dir: Path) -> Path:
         LaunchError: If the launcher reports a failure; its own output says which.
         KeyboardInterrupt: If interrupted; call again to continue.
     """
-    with only_training(work_dir) as locked:
+    with held(Need(work_dir, inside=True), _REMEDY) as locked:
         with written_whole(work_dir / JOB) as partial:
             partial.write_text(job.model_dump_json(serialize_as_any=True, indent=2))
         if job.settings.launcher is None:
@@ -86,7 +88,7 @@ def run_job(job: Job, work_dir: Path) -> Path:
 def _fit(job: Job, work_dir: Path) -> Path:
     frames, labels = FrameStore(job.representations, job.representation), LabelStore(job.labels)
     train, val = (LabelledRecordings.choose(frames, labels, keys) for keys in (job.train, job.val))
-    return fit_in_locked(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
+    return fit(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
 
 
 def _run(command: list[str], keep_open: tuple[int, ...]) -> None:
@@ -113,7 +115,7 @@ def _run(command: list[str], keep_open: tuple[int, ...]) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Let a command save what it does, unless this one is told to end once more."""
+    """Let a command save its state and end; a second signal kills it at once."""
     logger.warning("stopping after this step, to save it; once more, to stop at once")
     process.terminate()
     try:

@@ -1,4 +1,4 @@
-"""Batches of clips, and what reads them beside the computing."""
+"""Batches of clips, read in the background while the last ones are used."""
 
 import logging
 import math
@@ -76,8 +76,8 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
     Reading takes a fraction of the time of computing on a CPU, and decompresses without the
     interpreter's lock, so a thread does; a process would take a core of its own for it.
 
-    Processes hand batches over in shared memory, of which containers often have little; running out
-    of it would end the training without a word.
+    Processes hand batches over in shared memory, of which containers often have little; without
+    enough of it, the training would be killed without a message.
 
     Args:
         workers: How many are asked for; `auto`: as many as make sense and find memory.
@@ -109,10 +109,10 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
 
 
 def outlive_signals(_worker: int = 0) -> None:
-    """In a process that reads clips: leave it to the training what to do about a signal.
+    """In a process that reads clips: keep reading after a signal, until the training ends.
 
-    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all of a job; without those that
-    read, the training could not come to the end of its step.
+    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all of a job; without the
+    readers, the training could not finish its step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_later)

@@ -1,4 +1,4 @@
-"""What a detector remembers of the lanes it learns from."""
+"""The recurrent state of a detector between the clips of each lane."""
 
 from collections.abc import Mapping
 from typing import Any

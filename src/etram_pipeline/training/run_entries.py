@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import BusyError
+from etram_pipeline.core.locks import Need, held
 from etram_pipeline.core.masking import mask_text
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 _METRICS_PER_CALL = 1000
 _PAIRS_PER_CALL = 100
 _SHORT = 200
+_UNSENT_FILES = "*/*.json"
 _CAUSE = re.compile(r"(?<=Errno )-?\d+\] [\w ,]+|timed out")
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE"}
 
@@ -118,25 +121,41 @@ def send(client: "MlflowClient", run_id: str, entry: Entry) -> None:
 def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
     """Send what earlier runs could not send to the store at `uri`.
 
-    What it does not take now stays for later; what it will never take is only renamed.
+    What it does not take now stays for later; what it will never take is only renamed. Of two runs
+    that begin at once, one sends it.
     """
-    for path in sorted(unsent.glob("*/*.json")):
-        try:
-            content = Unsent.model_validate_json(path.read_text())
-            if content.uri != mask_text(uri):
-                continue
-            for entry in content.entries:
-                send(client, content.run_id, entry)
-        except Exception as error:  # noqa: BLE001  # no store may end a run
-            for_good = is_refusal(error) or isinstance(error, ValidationError)
-            kept = path.rename(path.with_suffix(".refused")) if for_good else path
-            logger.warning("MLflow does not take %s: %s", kept, short(error))
-        else:
-            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-            path.unlink()
-            logger.info("MLflow has now what it did not take from run %s", content.run_id)
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
+    if not any(unsent.glob(_UNSENT_FILES)):
+        return
+    try:
+        with held(Need(unsent, inside=True), "it sends what is there"):
+            for path in sorted(unsent.glob(_UNSENT_FILES)):
+                if not _send_file(client, uri, path):
+                    break
+    except BusyError:
+        logger.debug("another run sends what is in %s", unsent)
+    except OSError as error:
+        logger.warning("what is in %s is not sent to MLflow: %s", unsent, error)
+
+
+def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
+    """Send what one file holds; false if the store does not answer."""
+    try:
+        content = Unsent.model_validate_json(path.read_text())
+        if content.uri != mask_text(uri):
+            return True
+        for entry in content.entries:
+            send(client, content.run_id, entry)
+    except Exception as error:  # noqa: BLE001  # no store may end a run
+        for_good = is_refusal(error) or isinstance(error, ValidationError)
+        kept = path.rename(path.with_suffix(".refused")) if for_good else path
+        logger.warning("MLflow does not take %s: %s", kept, short(error))
+        return for_good
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+    path.unlink()
+    logger.info("sent to MLflow what run %s could not send", content.run_id)
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
+    return True
 
 
 def is_refusal(error: Exception) -> bool:

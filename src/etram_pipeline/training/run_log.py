@@ -1,7 +1,7 @@
 """Writing to an MLflow run without ever stopping the work that is tracked.
 
-What the store does not take is kept and sent again when it answers, at the latest at the end of the
-run. What is left then is written to a folder, and the next tracked run sends it.
+Entries that cannot be sent are kept, and sent when the store answers again, at the latest at the
+end of the run. The rest is then written to a folder, and the next tracked run sends it.
 """
 
 import atexit

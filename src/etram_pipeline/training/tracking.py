@@ -12,7 +12,7 @@ from etram_pipeline.training.run_log import RunLog, current_log
 
 
 class RunLogger(Logger):
-    """Hands Lightning's metrics to a run, which goes on after training.
+    """Sends Lightning's metrics to a run, which stays open after training.
 
     The run has its parameters already, so none are added. Waiting for the database at every point
     would cost more than a small training step, so points are sent in the background.

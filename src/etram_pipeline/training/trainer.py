@@ -45,7 +45,7 @@ class DivergedError(EtramError):
 
 
 class StopWhenDiverged(Callback):
-    """Ends a training whose loss is no longer a number, instead of finishing it in vain."""
+    """Ends a training whose loss is no longer a finite number."""
 
     def __init__(self, every_steps: int) -> None:
         """Look every `every_steps` steps, as reading the loss waits for the device."""

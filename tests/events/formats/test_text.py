@@ -1,5 +1,7 @@
 """Recordings in text: units, columns and numbers as people write them."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,18 @@ def test_numbers_are_exact_in_every_style(
     found = read(tmp_path, end.join(lines) + end, gather)
 
     assert found == [(time_us, n, 5, n % 2) for n, time_us in enumerate(times_us)]
+
+
+@pytest.mark.parametrize("name", ["street.txt", "it's a street.txt", "$HOME `a`.txt"])
+def test_the_command_that_states_the_unit_works(tmp_path: Path, gather: Gather, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("0.5 1 2 1\n")
+    with pytest.raises(RecordingError) as told:
+        open_recording(path, size=SIZE)
+    command = re.search(r"as by `(sed .*)`, or name", str(told.value))
+    assert command is not None
+    subprocess.run(["bash", "-c", command[1]], check=True)
+    assert gather(open_recording(path, size=SIZE)).t_us.tolist() == [500_000]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class KilledWorker(Executor):
 
 
 def test_killed_worker_is_named_and_complete_recordings_are_kept(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match="was killed, most often for want of memory"):
+    with pytest.raises(RecordingError, match="was killed, most often because memory"):
         write_scene(tmp_path, FEW, KilledWorker())
     before = times(tmp_path)
     write_scene(tmp_path, FEW)

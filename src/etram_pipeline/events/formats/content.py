@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from numpy.lib.format import MAGIC_PREFIX
+
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.fields import match_fields
 from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign, is_pointer
 from etram_pipeline.events.formats.indexed import IndexedRecording
 from etram_pipeline.events.formats.prophesee_header import read_header
-from etram_pipeline.events.formats.text import TextRecording, read_text_header
+from etram_pipeline.events.formats.text import CONTROL_CODES, TextRecording, read_text_header
 
 if TYPE_CHECKING:
     import h5py
@@ -19,9 +21,7 @@ _SUPPORTED = (
 )
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _AEDAT4_SIGNATURE = b"#!AER-DAT4.0\r\n"
-_NPY_SIGNATURE = b"\x93NUMPY"
 _ZIP_SIGNATURE = b"PK\x03\x04"
-_CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
 
 
 def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
@@ -42,7 +42,7 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
         return Aedat4Recording(path, size)
     if beginning.startswith(b"%"):
         return _open_prophesee(path, size)
-    if beginning.startswith(_NPY_SIGNATURE) or _is_npz(path, beginning):
+    if beginning.startswith(MAGIC_PREFIX) or _is_npz(path, beginning):
         from etram_pipeline.events.formats.numpy_arrays import NumpyRecording
 
         return NumpyRecording(path, size)
@@ -59,14 +59,14 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
 def may_hold_events(path: Path) -> bool:
     """Whether a file may be a recording, for folders in which other files have the same suffix.
 
-    Damaged files and those that were not fetched may be, so that their reader tells of them; arrays
-    and text without events are none, and nothing is.
+    Damaged files and files that were not fetched count, so that their reader reports them. Arrays
+    and text without events do not count.
     """
     try:
         beginning = _read_beginning(path)
         if beginning.startswith((_HDF5_SIGNATURE, _AEDAT4_SIGNATURE)) or is_pointer(beginning):
             return True
-        if beginning.startswith((_NPY_SIGNATURE, _ZIP_SIGNATURE)):
+        if beginning.startswith((MAGIC_PREFIX, _ZIP_SIGNATURE)):
             from etram_pipeline.events.formats.numpy_arrays import find_layout
 
             return find_layout(path) is not None
@@ -97,7 +97,7 @@ def _is_text(beginning: bytes) -> bool:
     """Whether bytes may be text in UTF-8, which may be cut within its last character."""
     return (
         bool(beginning)
-        and not set(beginning) & _CONTROL_CODES
+        and not set(beginning) & CONTROL_CODES
         and ("\ufffd" not in beginning[:-4].decode(errors="replace"))
     )
 

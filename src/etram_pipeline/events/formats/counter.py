@@ -1,4 +1,4 @@
-"""Times as files count them: in counters that begin anew, and in several units."""
+"""Times as files store them: in counters that overflow, and in several units."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that people bring as recordings and that are none, told by their first bytes."""
+"""Files that are often mistaken for recordings, recognised by their first bytes."""
 
 NUM_BYTES = 512
 """Bytes at the beginning of a file that are looked at."""
@@ -44,10 +44,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
         _BY_ARRAYS.format(reader="`pandas.read_parquet`"),
     ),
     (0, b"ARROW1", "an Arrow table", _BY_ARRAYS.format(reader="`pandas.read_feather`")),
-    (0, b"\x80\x02", "a Python pickle", "save its events by `np.savez` instead"),
-    (0, b"\x80\x03", "a Python pickle", "save its events by `np.savez` instead"),
-    (0, b"\x80\x04", "a Python pickle", "save its events by `np.savez` instead"),
-    (0, b"\x80\x05", "a Python pickle", "save its events by `np.savez` instead"),
+    *(
+        (0, bytes([0x80, version]), "a Python pickle", "save its events by `np.savez` instead")
+        for version in range(2, 6)
+    ),
     (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
     (0, b"PK\x05\x06", "an empty ZIP archive", _FETCH),
     (0, b"\x1f\x8b", "compressed by gzip", _UNPACK),

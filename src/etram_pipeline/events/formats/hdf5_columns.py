@@ -1,4 +1,4 @@
-"""The columns of events in an HDF5 file, checked and read without a trace of HDF5's own errors."""
+"""The columns of events in an HDF5 file; errors of HDF5 become errors that name the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -174,8 +174,8 @@ def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
 def is_whole(dataset: h5py.Dataset, file: h5py.File) -> bool:
     """Whether all values of a dataset lie in this very file, as far as it knows.
 
-    Links and virtual datasets lead into other files, of whose change or loss nobody would know:
-    HDF5 takes zeros for what is missing there.
+    Links and virtual datasets lead into other files, whose change or loss would go unnoticed: HDF5
+    reads zeros for what is missing there.
     """
     place, own = h5py.h5o.get_info(dataset.id), h5py.h5o.get_info(file.id)
     return place.fileno == own.fileno and not dataset.is_virtual and dataset.external is None

@@ -1,4 +1,4 @@
-"""Where in an HDF5 file the events are, and what is said beside them."""
+"""The place of events in an HDF5 file, and size and time offset stored beside them."""
 
 import math
 from pathlib import Path
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
     @property
     def group(self) -> h5py.Group:
-        """The group that holds what is said of the events."""
+        """The group that may also hold the size of the sensor."""
         return self.entry if isinstance(self.entry, h5py.Group) else self.entry.parent
 
 

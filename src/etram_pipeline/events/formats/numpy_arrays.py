@@ -17,7 +17,6 @@ from etram_pipeline.events.formats.fields import NAMES, find_unit, match_fields
 from etram_pipeline.events.formats.table import Rows, TableRecording
 from etram_pipeline.events.recording import LARGEST_SIZE
 
-NPY_SIGNATURE = b"\x93NUMPY"
 _READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_MEMBERS = 1000
 _MOST_INFLATION = 1032
@@ -207,7 +206,7 @@ def _read(file: Content, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
 def _read_headers(path: Path) -> list[_Array]:
     num_file_bytes = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(len(NPY_SIGNATURE)) == NPY_SIGNATURE:
+        if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
             file.seek(0)
             return [_read_header(file, None, num_file_bytes)]
     with zipfile.ZipFile(path) as archive:

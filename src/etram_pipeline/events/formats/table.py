@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,6 @@ class TableRecording(IndexedRecording):
     _num_events: int
     _times: TimeColumn
     _has_names: bool
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
 
     @property
     @override

@@ -24,7 +24,9 @@ _BLOCK_BYTES = 2**21
 _LEAST_LINE_BYTES = 8
 _SHOWN_CHARACTERS = 60
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CONTROL_CODES = set(range(ord(" "))) - set(b"\t\r\n")
+CONTROL_CODES = frozenset(range(ord(" "))) - set(b"\t\r\n")
+"""Bytes that are in no line of text."""
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _UNIT = re.compile(r"\bunits?\b[\s:=]*(?:(?:is|are|of|the|times?|timestamps?)\b[\s:=]*)*([a-zµμ]+)")
 _GEOMETRY = re.compile(r"\b(?:geometry|size|resolution)\b\D*(\d{1,5})\s*[x, ]\s*(\d{1,5})\b")
@@ -87,15 +89,18 @@ class TextRecording(IndexedRecording):
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
         # The compiler behind the parser takes a second to import, which opening a file must not.
-        from etram_pipeline.events.formats.text_numbers import FAULTS, parse_lines
+        from etram_pipeline.events.formats.text_numbers import FAULTS, LineFormat, parse_lines
 
         columns = np.array(self._header.columns, np.int64)
         is_time = columns == NAMES.index("t")
-        exponents = np.where(is_time, _EXPONENTS[self._unit], 0).astype(np.int64)
-        are_whole = (~is_time).astype(np.uint8)
+        line_format = LineFormat(
+            columns,
+            exponents=np.where(is_time, _EXPONENTS[self._unit], 0).astype(np.int64),
+            are_whole=(~is_time).astype(np.uint8),
+        )
         values = np.empty((_BLOCK_BYTES // _LEAST_LINE_BYTES + 1, len(NAMES)), np.int64)
         for position, lines in self._lines(*state):
-            count, fault, begin = parse_lines(lines, columns, exponents, are_whole, values)
+            count, fault, begin = parse_lines(lines, line_format, values)
             if fault:
                 rest = bytes(lines[begin:])
                 self._check_ends(rest)
@@ -183,7 +188,7 @@ def read_text_header(path: Path) -> TextHeader | None:
 def _decode(line: bytes) -> str | None:
     """A line as text; None if it is none."""
     try:
-        return None if set(line) & _CONTROL_CODES else line.decode().strip()
+        return None if set(line) & CONTROL_CODES else line.decode().strip()
     except UnicodeDecodeError:
         return None
 

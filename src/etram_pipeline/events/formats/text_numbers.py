@@ -1,6 +1,6 @@
 """Numbers in lines of text, read exactly: fractions and exponents lose nothing on the way."""
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -20,6 +20,22 @@ _ZERO, _NINE = 48, 57
 _MOST_MANTISSA = 10**17
 _LARGEST = 9 * 10**18
 _MOST_EXPONENT = 400
+
+Text = UInt8[np.ndarray, " B"]
+
+
+class LineFormat(NamedTuple):
+    """What the values of a line are.
+
+    Attributes:
+        columns: Column of the table that each goes to; -1 for one to leave out.
+        exponents: Power of ten that each is multiplied by.
+        are_whole: 1 for those that must be whole numbers; others are rounded.
+    """
+
+    columns: Int64[np.ndarray, " C"]
+    exponents: Int64[np.ndarray, " C"]
+    are_whole: UInt8[np.ndarray, " C"]
 
 
 @no_type_check
@@ -58,13 +74,13 @@ def _scaled(mantissa: int, exponent: int, must_be_whole: bool) -> tuple[int, int
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _is_one_of(text: UInt8[np.ndarray, " B"], place: int, stop: int, first: int, last: int) -> bool:
+def _is_one_of(text: Text, place: int, stop: int, first: int, last: int) -> bool:
     return place < stop and (text[place] == first or text[place] == last)
 
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _mantissa(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, int, int, int]:
+def _mantissa(text: Text, place: int, stop: int) -> tuple[int, int, int, int]:
     """Digits with or without a point as mantissa and exponent, their number, the place after."""
     mantissa, exponent, num_digits, is_fraction = 0, 0, 0, False
     while place < stop:
@@ -86,7 +102,7 @@ def _mantissa(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _power(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, int, int]:
+def _power(text: Text, place: int, stop: int) -> tuple[int, int, int]:
     """The number behind an `e`, how many digits it has, the place after."""
     is_negative = _is_one_of(text, place, stop, _MINUS, _MINUS)
     place += _is_one_of(text, place, stop, _MINUS, _PLUS)
@@ -100,7 +116,7 @@ def _power(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, i
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _number(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, int, int, int]:
+def _number(text: Text, place: int, stop: int) -> tuple[int, int, int, int]:
     """Mantissa, exponent, fault and place after the number that begins at `place`."""
     is_negative = text[place] == _MINUS
     place += _is_one_of(text, place, stop, _MINUS, _PLUS)
@@ -114,7 +130,7 @@ def _number(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> tuple[int, 
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _skip_separators(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> int:
+def _skip_separators(text: Text, place: int, stop: int) -> int:
     while place < stop and _is_separator(text[place]):
         place += 1
     return place
@@ -122,7 +138,7 @@ def _skip_separators(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> in
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _skip_value(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> int:
+def _skip_value(text: Text, place: int, stop: int) -> int:
     while place < stop and not _is_separator(text[place]):
         place += 1
     return place
@@ -131,13 +147,10 @@ def _skip_value(text: UInt8[np.ndarray, " B"], place: int, stop: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _parse_line(
-    line: UInt8[np.ndarray, " B"],
-    columns: Int64[np.ndarray, " C"],
-    exponents: Int64[np.ndarray, " C"],
-    are_whole: UInt8[np.ndarray, " C"],
-    values: Int64[np.ndarray, " F"],
+    line: Text, line_format: LineFormat, values: Int64[np.ndarray, " F"]
 ) -> tuple[int, int]:
     """Fill `values` with those of a line; gives how many there are, and a fault or 0."""
+    columns = line_format.columns
     index, place = 0, _skip_separators(line, 0, len(line))
     if _is_one_of(line, place, len(line), _HASH, _PERCENT):
         return 0, 0
@@ -149,8 +162,8 @@ def _parse_line(
         else:
             mantissa, exponent, fault, place = _number(line, place, len(line))
             if not fault:
-                exponent += exponents[index]
-                value, fault = _scaled(mantissa, exponent, are_whole[index] > 0)
+                exponent += line_format.exponents[index]
+                value, fault = _scaled(mantissa, exponent, line_format.are_whole[index] > 0)
                 values[columns[index]] = value
             if fault:
                 return index, fault
@@ -162,11 +175,7 @@ def _parse_line(
 @no_type_check
 @njit(cache=True, nogil=True)
 def parse_lines(
-    text: UInt8[np.ndarray, " B"],
-    columns: Int64[np.ndarray, " C"],
-    exponents: Int64[np.ndarray, " C"],
-    are_whole: UInt8[np.ndarray, " C"],
-    values: Int64[np.ndarray, "N F"],
+    text: Text, line_format: LineFormat, values: Int64[np.ndarray, "N F"]
 ) -> tuple[int, int, int]:
     """Read whole lines, of which those are left out that are empty or begin with `#` or `%`.
 
@@ -174,9 +183,7 @@ def parse_lines(
 
     Args:
         text: Lines, each but the last one ended.
-        columns: Column of `values` for each value of a line; -1 for one to leave out.
-        exponents: Power of ten that each value is multiplied by.
-        are_whole: 1 for values that must be whole numbers; others are rounded.
+        line_format: What their values are.
         values: Filled with a row for each line.
 
     Returns:
@@ -188,7 +195,7 @@ def parse_lines(
         while stop < len(text) and text[stop] != _NEWLINE:
             stop += 1
         line = text[place:stop]
-        num_values, fault = _parse_line(line, columns, exponents, are_whole, values[count])
+        num_values, fault = _parse_line(line, line_format, values[count])
         if fault:
             return count, fault, place
         count += num_values > 0

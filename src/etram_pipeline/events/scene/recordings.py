@@ -81,8 +81,8 @@ def _named(error: BaseException, folder: Path) -> BaseException:
     if not isinstance(error, BrokenExecutor):
         return error
     named = RecordingError(
-        f"a worker process that simulated a recording in {folder} was killed, most often for want "
-        "of memory: run again, with fewer workers; what is complete is kept"
+        f"a worker process that simulated a recording in {folder} was killed, most often because "
+        "memory ran out: run again, with fewer workers; what is complete is kept"
     )
     named.__cause__ = error
     return named

@@ -1,8 +1,9 @@
-"""How much there is of each fault that a recording may have."""
+"""The extent of each fault that a recording may have, as text; empty without it."""
 
 import math
 from collections.abc import Callable
 
+from etram_pipeline.core.wording import counted
 from etram_pipeline.events.quality.units import UNITS_US, likely_unit
 from etram_pipeline.labels.quality import LabelQuality
 from etram_pipeline.reports.quality.survey import Survey
@@ -81,7 +82,7 @@ def gaps(quality: RecordingQuality, _survey: Survey) -> str:
     events = quality.events
     if not events.num_gaps:
         return ""
-    stretches = "1 stretch" if events.num_gaps == 1 else f"{events.num_gaps:,} stretches"
+    stretches = counted(events.num_gaps, "stretch", "stretches")
     return (
         f"{stretches}, {events.gaps_us / 1e6:,.2f} s in all; the longest of "
         f"{events.longest_gap_us / 1e6:,.2f} s at {events.longest_gap_start_us / 1e6:,.2f} s"
@@ -94,7 +95,7 @@ def hot_pixels(quality: RecordingQuality, _survey: Survey) -> str:
     if not events.num_kept or events.num_hot_events < HOT * events.num_kept:
         return ""
     shown = ", ".join(f"({hot.x}, {hot.y}) {hot.rate_hz:,.0f} Hz" for hot in events.hottest[:3])
-    pixels = "1 pixel" if events.num_hot_pixels == 1 else f"{events.num_hot_pixels:,} pixels"
+    pixels = counted(events.num_hot_pixels, "pixel")
     share = events.num_hot_events / events.num_kept
     return f"{pixels} {'makes' if events.num_hot_pixels == 1 else 'make'} {share:.1%}; {shown}"
 
