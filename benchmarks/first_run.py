@@ -6,7 +6,7 @@
 
 Every run is a `kedro run` in a copy of the project without data. Wall time counts from the command
 to its end; CPU time and memory are those of all processes, and memory that they share counts once
-(PSS); it is looked at twice a second. With `--against`, the runs of both versions take turns.
+(PSS); it is looked at every two seconds. With `--against`, the runs of both versions take turns.
 """
 
 import argparse
@@ -39,7 +39,8 @@ IN_FLOAT32 = 'train: {precision: "32"}\npredict: {precision: "32"}\n'
 """What `auto` chooses there. Earlier versions chose by the processor, whatever was switched off."""
 
 HEADLINE = "etram_8class"
-PAUSE_S = 0.5
+PAUSE_S = 2.0
+"""Reading the memory of a training takes 40 ms, in which it has to wait."""
 
 
 @dataclass(frozen=True)
