@@ -64,12 +64,9 @@ def test_what_is_not_there_is_not_named(tmp_path: Path) -> None:
     )
 
 
-def test_that_nothing_could_be_read_is_said_at_the_end() -> None:
+def test_what_could_not_be_read_is_counted_at_the_end() -> None:
     lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable()), Path.cwd()))
-    assert lines == [
-        "none of the recordings could be read (1):",
-        "  test/street: RecordingError: no events",
-    ]
+    assert lines == ["1 of 1 recording could not be read: the quality page tells why"]
 
 
 def test_the_headline_is_the_first_protocol() -> None:

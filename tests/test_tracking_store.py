@@ -15,6 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from etram_pipeline import tracking_store
+from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.tracking_store import (
     StoreUnavailableError,
     TrackingError,
@@ -221,12 +222,13 @@ def test_text_stays_text() -> None:
     ("config", "message"),
     [
         ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
-        ({"experimnt": "x"}, "experiment"),
-        ({"enabled": "perhaps"}, "enabled: "),
+        ({"when_unreachable": "Continue"}, "did you mean 'continue'"),
+        ({"experimnt": "x"}, "experimnt: unknown key; did you mean 'experiment'"),
+        ({"enabled": "perhaps"}, "enabled: must be true or false, not 'perhaps'"),
     ],
 )
 def test_a_wrong_setting_is_told_in_a_line(config: dict[str, object], message: str) -> None:
-    with pytest.raises(TrackingError, match=message) as caught:
+    with pytest.raises(ConfigurationError, match=message) as caught:
         read_settings(config)
     assert str(caught.value).startswith("tracking.yml: ")
     assert "\n" not in str(caught.value)

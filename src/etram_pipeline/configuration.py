@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from typing_extensions import override
 
-from etram_pipeline.core.component import kinds, unknown_name
+from etram_pipeline.core.component import kinds, nearest, unknown_name
 from etram_pipeline.core.errors import EtramError
 
 FOLDERS = ("data", "results")
@@ -177,9 +177,11 @@ class ConfigLoader(OmegaConfigLoader):
             return Path(), OmegaConf.create({})
         name = str(name)
         folder = Path(self.conf_source) / _PRESETS
-        presets = sorted(path.stem for path in folder.glob("*.yml"))
+        presets = _presets(Path(self.conf_source))
         if name not in presets:
-            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets)}")
+            is_environment = (Path(self.conf_source) / name).is_dir()
+            meant = [f"--env {name}"] if name and is_environment else []
+            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets, meant)}")
         path = folder / f"{name}.yml"
         return path, OmegaConf.create(read_yaml(path))
 
@@ -222,7 +224,13 @@ def _check_environment(conf: Path, env: str | None) -> None:
     folders = [each.name for each in conf.iterdir() if each.is_dir() and each.name[0] not in "._"]
     known = [name for name in folders if name != _PRESETS]
     if env is not None and env not in known:
-        raise ConfigurationError(f"{conf}: {unknown_name('environment', env, known)}")
+        preset = None if nearest(env, known) else nearest(env, _presets(conf))
+        meant = [f"--params preset={preset}"] if preset else []
+        raise ConfigurationError(f"{conf}: {unknown_name('environment', env, known, meant)}")
+
+
+def _presets(conf: Path) -> list[str]:
+    return sorted(path.stem for path in (conf / _PRESETS).glob("*.yml"))
 
 
 def recording_name(path: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.core.wording import counted
+from etram_pipeline.core.wording import counted, share
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
 DEFAULT_RUN_MINUTES = 4
@@ -120,11 +120,9 @@ def _headline(metrics: Mapping[str, Metrics]) -> str:
 
 def _unreadable(catalog: Catalog) -> Iterator[str]:
     quality = catalog.load("quality")
-    if quality.failed and not len(quality):
-        yield f"none of the recordings could be read ({len(quality.failed)}):"
-    elif quality.failed:
-        yield f"{counted(len(quality.failed), 'recording')} could not be read:"
-    for key, reason in list(quality.failed.items())[:3]:
-        yield f"  {key}: {reason}"
-    if len(quality.failed) > 3:  # noqa: PLR2004
-        yield f"  and {len(quality.failed) - 3} more, see the quality page"
+    if quality.failed:
+        num_all = len(quality.failed) + len(quality)
+        yield (
+            f"{share(len(quality.failed), num_all, 'recording')} could not be read: the quality "
+            "page tells why"
+        )

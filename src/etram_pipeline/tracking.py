@@ -65,8 +65,12 @@ class Tracking:
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
-        """Read `conf/*/tracking.yml`."""
-        self._config = context.config_loader["tracking"]
+        """Read `conf/*/tracking.yml`.
+
+        Raises:
+            ConfigurationError: If a key or a value is none that exists.
+        """
+        self._settings = read_settings(context.config_loader["tracking"])
         self._project = Path(context.project_path)
 
     @hook_impl(trylast=True)  # other hooks may refuse the run
@@ -80,7 +84,7 @@ class Tracking:
                 or if the run to continue does not exist.
         """
         first_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
-        settings = read_settings(self._config)
+        settings = self._settings
         if not (settings.enabled and first_rank):
             return
         self._catalog = catalog

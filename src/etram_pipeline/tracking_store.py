@@ -14,8 +14,10 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, ValidationError
 
+from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.faults import faults
 from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
 from etram_pipeline.training.run_entries import short
@@ -110,16 +112,12 @@ def read_settings(config: Mapping[str, object]) -> TrackingSettings:
     """Settings from `conf/*/tracking.yml`.
 
     Raises:
-        TrackingError: If a key or a value is none that exists.
+        ConfigurationError: If a key or a value is none that exists.
     """
     try:
         return TrackingSettings.model_validate(dict(config))
     except ValidationError as error:
-        faults = [
-            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
-            for fault in error.errors()
-        ]
-        raise TrackingError(f"tracking.yml: {'; '.join(faults)}") from error
+        raise ConfigurationError(f"tracking.yml: {'; '.join(faults(error))}") from error
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -121,8 +120,8 @@ def _advice(errors: list[ErrorDetails], value: object) -> str:
         return ": put it in quotes"
     if "literal_error" in types and isinstance(value, str):
         choices = re.findall(r"'([^']*)'", " ".join(str(_context(error)) for error in errors))
-        close = difflib.get_close_matches(value, choices, n=1)
-        return f"; did you mean '{close[0]}'?" if close else ""
+        close = component.nearest(value, choices)
+        return f"; did you mean '{close}'?" if close else ""
     return ""
 
 
