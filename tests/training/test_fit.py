@@ -108,6 +108,26 @@ def test_one_seed_gives_one_loss_curve_whatever_the_number_of_workers(
     assert curves[0] != curves[3]
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("clip_by", ["value", "norm"])
+def test_low_precision_learns_nearly_the_same_with_clipped_gradients(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    precision: str,
+    clip_by: str,
+) -> None:
+    curves = {}
+    for name in ("32", precision):
+        optimizer = settings.optimizer.model_dump(serialize_as_any=True)
+        clipped = optimizer | {"gradient_clip": 0.01, "clip_by": clip_by}
+        varied = changed(settings, precision=name, optimizer=clipped)
+        fit(record(2), record(1), blueprint, varied, tmp_path / name)
+        curves[name] = [value for _, value in curve(tmp_path / name)]
+    assert curves[precision] == pytest.approx(curves["32"], rel=0.05)
+
+
 def test_a_single_recording_trains_in_many_lanes(
     record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
 ) -> None:
