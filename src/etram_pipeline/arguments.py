@@ -39,8 +39,9 @@ def parse(words: str) -> dict[str, Any]:
                 f"`{pair}` in --params is not `key=value`; a comma separates parameters, so quote "
                 "a value that holds one: --params 'recording=\"a,b.raw\"'"
             )
-        if not key:
-            raise ConfigurationError(f"`{pair}` in --params has no key before `=`")
+        if not all(key.split(".")):
+            where = "between its dots" if key else "before `=`"
+            raise ConfigurationError(f"`{pair}` in --params has no key {where}")
         _put(found, key, _value(key, value))
     return found
 

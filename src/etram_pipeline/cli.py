@@ -133,10 +133,14 @@ def _configure_logging(conf_source: str | None) -> None:
     if os.environ.get("KEDRO_LOGGING_CONFIG") or not path.is_file():
         return
     settings = read_yaml(path)
-    for handler in settings.get("handlers", {}).values():
-        if "filename" in handler:
-            handler["filename"] = str(root / Path(handler["filename"]).expanduser())
-    LOGGING.configure(settings)
+    try:
+        for handler in settings.get("handlers", {}).values():
+            if "filename" in handler:
+                handler["filename"] = str(root / Path(handler["filename"]).expanduser())
+        LOGGING.configure(settings)
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        told = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+        raise ConfigurationError(f"{path}: {told}") from error
 
 
 def _renew(params: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
 import gc
+import re
 import signal
 import sys
 import threading
@@ -41,6 +42,12 @@ _EXPECTED = (
     ValidationError,
     ModelInstantiationError,
 )
+
+
+_CATALOG_ENTRY = re.compile(
+    r"(?:config for dataset|^Dataset|instantiate dataset|^Catalog entry) '([^']+)'", re.MULTILINE
+)
+"""How Kedro begins what it says of an entry, over several lines."""
 
 
 class Context(KedroContext):
@@ -124,7 +131,7 @@ class Session(KedroSession):
             ):
                 outputs: dict[str, Any] = super().run(*args, **options)
         except _EXPECTED as error:
-            if not isinstance(_first_cause(error), _EXPECTED):
+            if not (isinstance(_first_cause(error), _EXPECTED) or _of_catalog(error)):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         finally:
@@ -197,10 +204,28 @@ def explain(error: BaseException) -> str:
     while inner is not None:
         if isinstance(inner, EtramError):
             return str(inner)
+        if told := _of_catalog(inner):
+            return told
         if isinstance(inner, ValidationError):
             return "\n".join(faults(inner))
         inner = inner.__cause__
     return str(error)
+
+
+def _of_catalog(error: BaseException) -> str:
+    """What is wrong with an entry of the catalog; empty if an error is about something else."""
+    entry = _CATALOG_ENTRY.search(str(error)) if isinstance(error, DatasetError) else None
+    cause = error.__cause__
+    if entry is None or isinstance(cause, EtramError):
+        return ""
+    if isinstance(cause, ValidationError):
+        told = "; ".join(faults(cause))
+    elif isinstance(cause, TypeError):
+        told = re.sub(r"^\S*\(\) (got an )?", "", str(cause))
+    else:
+        lines = [line.strip() for line in str(error).splitlines()]
+        told = " ".join(each for each in lines if each and not each.startswith(("An exc", "Hint")))
+    return f"catalog, {entry[1]}: {told}"
 
 
 def _types(names: Collection[str] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
@@ -63,6 +63,11 @@ _OF_DATABASES = (
         "date, after a backup; a newer one needs that version of MLflow",
     ),
     (
+        r"maintenance mode|unsupported URI|Could not parse|Can't load plugin",
+        "this is the address of no store: write `sqlite:///` and the path of a file, or the `http` "
+        "address of a server, as `uri` in tracking.yml or MLFLOW_TRACKING_URI",
+    ),
+    (
         r"not a database|malformed|disk image|already exists|no such table|no such column",
         "the database is damaged: move it away, and a new one is made, or restore a copy",
     ),
@@ -102,7 +107,7 @@ class TrackingSettings(Settings):
 
     enabled: bool = True
     uri: str | None = None
-    experiment: str = "etram_pipeline"
+    experiment: str = Field(default="etram_pipeline", min_length=1)
     run_name: str | None = None
     run_id: str | None = None
     when_unreachable: Literal["stop", "continue"] = "stop"

@@ -31,11 +31,11 @@ _MUST_BE = {
     "string_type": "text",
     "none_required": "null",
     "literal_error": "{expected}",
-    "greater_than": "greater than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
-    "multiple_of": "a multiple of {multiple_of:g}",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a mapping of keys to values",
@@ -95,7 +95,15 @@ def _told(errors: list[ErrorDetails]) -> str:
 
 def _must_be(error: ErrorDetails) -> str | None:
     template = _MUST_BE.get(error["type"])
-    return None if template is None else template.format(**error.get("ctx", {}))
+    if template is None:
+        return None
+    context = {key: _exact(value) for key, value in error.get("ctx", {}).items()}
+    return template.format(**context)
+
+
+def _exact(value: object) -> object:
+    """A whole number without a point, and any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _other(error: ErrorDetails) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kedro.framework.project import pipelines
+
 from etram_pipeline.configuration import RUN_OPTIONS
-from etram_pipeline.core.component import Settings
+from etram_pipeline.core.component import Settings, nearest
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import plain
 from etram_pipeline.datasets.detections import INDEX
@@ -46,6 +48,7 @@ def check(run: Run) -> Iterator[Finding]:
             yield from _contradictions(run, name)
     yield from _detector(run)
     yield from _unread(run)
+    yield from _misspelt(run)
     yield from _outdated(run)
 
 
@@ -117,6 +120,17 @@ def _unread(run: Run) -> Iterator[Finding]:
     if names:
         verb = "is" if len(names) == 1 else "are"
         yield _warning(f"{', '.join(names)} {verb} read by no node of this run, and without effect")
+
+
+def _misspelt(run: Run) -> Iterator[Finding]:
+    """Entries of the catalog that no pipeline has, but that are called nearly as one it has."""
+    known = {name for part in pipelines.values() for name in part.datasets()}
+    for name in run.catalog.keys():  # noqa: SIM118  # a catalog is no mapping
+        close = None if name in known or ":" in name else nearest(name, known)
+        if close and name != "parameters":
+            yield _warning(
+                f"no pipeline has the dataset '{name}' of the catalog; did you mean '{close}'?"
+            )
 
 
 def _outdated(run: Run) -> Iterator[Finding]:
