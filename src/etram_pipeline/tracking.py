@@ -83,9 +83,8 @@ class Tracking:
             TrackingError: If the store cannot be used, unless the settings allow to go on without,
                 or if the run to continue does not exist.
         """
-        first_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
         settings = self._settings
-        if not (settings.enabled and first_rank):
+        if not settings.enabled:
             return
         self._catalog = catalog
         self._started, self._seconds = {}, {}

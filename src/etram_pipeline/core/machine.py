@@ -83,7 +83,7 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
 
 def is_first_process() -> bool:
     """Whether this is the first of the processes that a launcher started, or the only one."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+    return (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0") == "0"
 
 
 def share_cores(cores: int) -> None:
