@@ -117,6 +117,18 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpo
         assert "cannot be read as a PyTorch checkpoint" in refused(path)
 
 
+def test_weights_that_changed_since_they_were_written_are_told(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint(path, checkpoint)
+    content = bytearray(path.read_bytes())
+    for place in range(len(content) // 2, len(content) // 2 + 100):
+        content[place] ^= 1
+    path.write_bytes(content)
+    assert "is damaged: its checksums do not fit" in refused(path)
+
+
 def test_other_contents_are_named(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     torch.save(torch.zeros(3), path)

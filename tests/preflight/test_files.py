@@ -79,3 +79,14 @@ def test_a_folder_in_the_place_of_a_file_is_told(found: Find, project: Path) -> 
 def test_a_sensor_of_impossible_size_is_told(found: Find) -> None:
     told = faults(found("__default__", dataset={"height": 1_000_000}))
     assert any(each.startswith("dataset.height and dataset.width are 1000000") for each in told)
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_damaged_list_of_histograms_does_not_keep_them_from_being_made_again(
+    found: Find, project: Path
+) -> None:
+    for index in (project / "data/etram/02_intermediate/histograms").glob("*.index.json"):
+        index.write_text("{")
+    assert faults(found("preprocess", train=None, predict=None, evaluate=None)) == []
+    (told,) = faults(found("predict", evaluate=None, train=None))[:1]
+    assert "\n" not in told

@@ -108,6 +108,28 @@ def test_one_seed_gives_one_loss_curve_whatever_the_number_of_workers(
     assert curves[0] != curves[3]
 
 
+@pytest.mark.parametrize("damaged", [{BEST}, {BEST, LAST}, {"finished.json"}])
+def test_a_finished_training_that_was_damaged_is_mended(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    damaged: set[str],
+) -> None:
+    train, val = record(2), record(1, first_seed=9)
+    fit(train, val, blueprint, settings, tmp_path)
+    before = curve(tmp_path)
+    for name in damaged:
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()  # best and last may be one file
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+
+    best = fit(train, val, blueprint, settings, tmp_path)
+
+    assert weights(best)
+    assert curve(tmp_path) == before
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize("clip_by", ["value", "norm"])
 def test_low_precision_learns_nearly_the_same_with_clipped_gradients(

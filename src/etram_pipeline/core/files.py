@@ -5,6 +5,8 @@ import os
 import re
 import secrets
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_whole_archive(path: Path) -> bool:
+    """Whether all in a ZIP archive, such as a checkpoint of PyTorch, is what was written.
+
+    PyTorch itself does not look at checksums.
+    """
+    try:
+        with zipfile.ZipFile(path) as content:
+            return content.testzip() is None
+    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def is_out_of_space(error: BaseException | None) -> bool:

@@ -36,8 +36,10 @@ def load_tensors(path: Path) -> dict[Any, Any]:
     try:
         content = _load(path)
     except Exception as error:
+        told, _, _ = (str(error) or type(error).__name__).partition(". ")  # advice follows
         raise CheckpointError(
-            f"{path} cannot be read as a PyTorch checkpoint, it may be incomplete: {error}"
+            f"{path} cannot be read as a PyTorch checkpoint, it may be incomplete ({told}): fetch "
+            "it again, or train again"
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a checkpoint")
