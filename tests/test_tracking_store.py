@@ -190,6 +190,19 @@ def test_a_port_is_no_answer() -> None:
     assert "no server answers" in explain(error, uri)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("No module named 'psycopg2'", "the Python package `psycopg2`, which it is read with"),
+        ("got unsupported URI 'ftp://x' for model registry", "this is the address of no store"),
+        ("The filesystem tracking backend is in maintenance mode", "write `sqlite:///` and the"),
+    ],
+)
+def test_an_address_that_leads_to_no_store_is_explained(text: str, told: str) -> None:
+    assert told in explain(OSError(text), "postgresql://bob:hunter2@host/db")
+    assert "hunter2" not in explain(OSError(text), "postgresql://bob:hunter2@host/db")
+
+
 def test_unknown_and_deleted_runs_are_told_in_a_line(database: Path) -> None:
     uri = f"sqlite:///{database}"
     with opened(uri) as client:

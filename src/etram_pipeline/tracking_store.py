@@ -71,6 +71,7 @@ _OF_DATABASES = (
         r"not a database|malformed|disk image|already exists|no such table|no such column",
         "the database is damaged: move it away, and a new one is made, or restore a copy",
     ),
+    (r"No module named '([\w.]+)'", "the Python package `{0}`, which it is read with, is missing"),
     (r"is locked", "another program holds the database: end it, or wait until it is done"),
     (
         r"readonly|read-only|Permission denied|unable to open database",
@@ -141,8 +142,8 @@ def explain(error: BaseException, uri: str) -> str:
     shown = mask_text(uri)
     text = re.sub(r"port=\d+|:\d+\b", "", str(error).replace(uri, ""))  # 401 may be a port
     for pattern, remedy in _OF_SERVERS if uri.startswith("http") else _OF_DATABASES:
-        if re.search(pattern, text, re.IGNORECASE):
-            return f"MLflow store {shown}: {remedy.format(uri=shown)}; {_WITHOUT}"
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return f"MLflow store {shown}: {remedy.format(*found.groups(), uri=shown)}; {_WITHOUT}"
     return f"MLflow store {shown}: {short(error)}; {_WITHOUT}"
 
 
