@@ -1,5 +1,6 @@
 """The command line in this process: a start of Kedro for each case would take seconds."""
 
+import errno
 import logging
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
+from kedro.io import DatasetError
 from tests.conftest import PROJECT
 
 from etram_pipeline import cli
@@ -24,6 +26,7 @@ def folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (project / "sub").mkdir()
     monkeypatch.chdir(project / "sub")
     monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
+    monkeypatch.setattr(logging, "raiseExceptions", True)  # so that it is restored
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield project / "sub"
@@ -168,6 +171,37 @@ def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
     assert "detector.ckpt does not exist: run `kedro run --pipelines train`" in log
     assert "Traceback" in log
     assert not list(folder.iterdir())
+
+
+def test_a_log_that_cannot_be_written_is_told_in_one_line(folder: Path) -> None:
+    (folder.parent / "etram.log").mkdir()
+    ended = run("--pipelines", "report", "--params", "track=false")
+    told = " ".join(ended.output.split())
+    assert "etram.log cannot be written: this run leaves no log there" in told
+    assert "Logging error" not in ended.output
+    assert "faults were found before the run began" in told
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 9 vs 8"),
+        DatasetError("Failed while loading data from dataset X.\n[Errno 28] write failed"),
+    ],
+)
+def test_a_full_disk_is_told_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fill(_session: object, **_options: object) -> None:
+        raise fault from OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(KedroSession, "run", fill)
+    ended = run()
+    assert ended.exit_code == 1
+    assert ended.output.startswith("Error: a disk is full (")
+    assert ended.output.count("\n") == 1
+    assert folder.is_dir()
 
 
 def test_the_log_of_the_project_holds_no_passwords(

@@ -26,6 +26,7 @@ from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import faults
+from etram_pipeline.core.files import is_out_of_space
 from etram_pipeline.display import nothing_left
 from etram_pipeline.selection import check_selection
 from etram_pipeline.sequences.executors import kept_open
@@ -43,6 +44,8 @@ _EXPECTED = (
     ModelInstantiationError,
 )
 
+
+_MOST_CHARACTERS = 200
 
 _CATALOG_ENTRY = re.compile(
     r"(?:config for dataset|^Dataset|instantiate dataset|^Catalog entry) '([^']+)'", re.MULTILINE
@@ -130,8 +133,8 @@ class Session(KedroSession):
                 kept_open(),
             ):
                 outputs: dict[str, Any] = super().run(*args, **options)
-        except _EXPECTED as error:
-            if not (isinstance(_first_cause(error), _EXPECTED) or _of_catalog(error)):
+        except Exception as error:
+            if not _is_expected(error):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         finally:
@@ -191,6 +194,12 @@ def ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _is_expected(error: BaseException) -> bool:
+    """Whether an error is one that the user can put right."""
+    is_known = isinstance(error, _EXPECTED) and isinstance(_first_cause(error), _EXPECTED)
+    return is_known or bool(_of_catalog(error)) or is_out_of_space(error)
+
+
 def _first_cause(error: BaseException) -> BaseException:
     # An error of ours says all there is to say, whatever it was made of.
     while error.__cause__ is not None and not isinstance(error, EtramError):
@@ -209,7 +218,13 @@ def explain(error: BaseException) -> str:
         if isinstance(inner, ValidationError):
             return "\n".join(faults(inner))
         inner = inner.__cause__
-    return str(error)
+    told = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if is_out_of_space(error):
+        return (
+            f"a disk is full ({told[:_MOST_CHARACTERS]}): make room, or choose another folder by "
+            "`--params data=…` or `--params results=…`, and run again; what is done is kept"
+        )
+    return told
 
 
 def _of_catalog(error: BaseException) -> str:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-# HDF5 and NumPy lose the number of the error, and say only this.
-_NO_SPACE_TEXT = re.compile(r"errno = (?:28|122|27)\b|\d+ requested and \d+ written")
+# HDF5, NumPy and PyTorch lose the number of the error, and say only this.
+_NO_SPACE_TEXT = re.compile(
+    r"errno = (?:28|122|27)\b|\d+ requested and \d+ written|unexpected pos \d+ vs \d+"
+)
 
 
 @contextmanager
