@@ -24,7 +24,7 @@ from typing_extensions import override
 from etram_pipeline.core.component import kinds, nearest, unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import shown
-from etram_pipeline.nested import from_home, merge, paths_to
+from etram_pipeline.core.nested import from_home, merge, paths_to
 
 FOLDERS = ("data", "results")
 """Globals that one run may change: where everything is kept, and what a detector comes to."""
