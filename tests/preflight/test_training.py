@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
     [
         ({"train": {"start_from": "/no/way.ckpt"}}, "train.start_from is /no/way.ckpt, but there"),
         ({"train": {"start_from": "/tmp"}}, "train.start_from is /tmp, but that is a folder"),
+        (
+            {"train": {"launcher": "nosuchlauncher -n 2"}},
+            "train.launcher is nosuchlauncher -n 2, b",
+        ),
+        ({"train": {"launcher": "a 'b"}}, "train.launcher is a 'b, which is no command"),
         ({"train": {"freeze": ["nope"]}}, "train.freeze: no parameter starts with 'nope'"),
         ({"detector": {"neck_stages": [3, 4, 5]}}, STAGES),
         (
@@ -53,7 +59,7 @@ def test_a_gpu_that_is_not_there_is_told(found: Find, changes: dict[str, Any], n
 
 
 def test_a_launcher_may_find_a_gpu_elsewhere(found: Find) -> None:
-    train = {"accelerator": "gpu", "launcher": "srun -n 2 python", "devices": 2}
+    train = {"accelerator": "gpu", "launcher": f"{sys.executable} x.py", "devices": 2}
     assert faults(found("__default__", train=train)) == []
 
 

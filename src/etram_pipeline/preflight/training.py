@@ -3,6 +3,8 @@
 Building one takes a tenth of a second, but a fault of it would end the run after preprocessing.
 """
 
+import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,7 @@ def check(run: Run) -> Iterator[Finding]:
     if "checkpoint" in run.makes:
         train = run.parameter("train", TrainSettings.model_validate)
         yield from _start(train)
+        yield from _launcher(train)
         yield from _detector(run, train)
         if train.accelerator == "gpu" and not train.launcher:
             yield from _gpu("train.accelerator", train.accelerator)
@@ -44,6 +47,19 @@ def _start(train: TrainSettings) -> Iterator[Finding]:
         describe(path)
     except UNREADABLE as error:
         yield Finding(f"train.start_from: {explain(error)}")
+
+
+def _launcher(train: TrainSettings) -> Iterator[Finding]:
+    try:
+        program, *_ = shlex.split(train.launcher or "") or [""]
+    except ValueError as error:
+        yield Finding(f"train.launcher is {train.launcher}, which is no command: {error}")
+        return
+    if program and shutil.which(program) is None:
+        yield Finding(
+            f"train.launcher is {train.launcher}, but this machine has no program `{program}`: "
+            "install it, or name another, such as `torchrun --standalone --nproc-per-node=2`"
+        )
 
 
 def _detector(run: Run, train: TrainSettings) -> Iterator[Finding]:
