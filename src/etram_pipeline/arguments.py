@@ -85,7 +85,11 @@ def read_file(path: Path) -> dict[str, Any]:
     if isinstance(parameters, dict):
         texts = yaml.load(path.read_text(), Loader=yaml.BaseLoader)["run"]["params"]
         options["params"] = _with_texts(parameters, texts, "")
-    return options
+    # Kedro wants `pipelines: train,predict`, where YAML has lists.
+    return {
+        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in options.items()
+    }
 
 
 def _with_texts(values: Mapping[str, Any], texts: Mapping[str, Any], above: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
         ({"train": {"start_from": "/tmp"}}, "train.start_from is /tmp, but that is a folder"),
         (
             {"train": {"launcher": "nosuchlauncher -n 2"}},
-            "train.launcher is nosuchlauncher -n 2, b",
+            "train.launcher is nosuchlauncher",
         ),
         ({"train": {"launcher": "a 'b"}}, "train.launcher is a 'b, which is no command"),
         ({"train": {"freeze": ["nope"]}}, "train.freeze: no parameter starts with 'nope'"),
