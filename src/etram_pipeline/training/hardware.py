@@ -34,7 +34,7 @@ def check_gpu(name: str, value: str) -> None:
             f"{name} is {value}, but PyTorch finds no GPU it can use; install a driver that fits "
             f"PyTorch {torch.__version__}, or set {name}=auto"
         )
-    if int(number or 0) >= torch.cuda.device_count():
+    if number and int(number) >= torch.cuda.device_count():
         raise SettingsError(
             f"{name} is {value}, but PyTorch finds {torch.cuda.device_count()} GPUs, counted from 0"
         )
