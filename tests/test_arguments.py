@@ -92,6 +92,11 @@ def test_text_in_a_file_of_options_stays_text(tmp_path: Path) -> None:
     }
 
 
+def test_lists_in_a_file_are_what_kedro_wants_with_commas(tmp_path: Path) -> None:
+    (tmp_path / "run.yml").write_text("run: {pipelines: [train, predict], tags: a}")
+    assert read_file(tmp_path / "run.yml") == {"pipelines": "train,predict", "tags": "a"}
+
+
 @pytest.mark.parametrize("text", ["run: 3", "other: {}", "- a", "a", ""])
 def test_a_file_without_options_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.yml").write_text(text)

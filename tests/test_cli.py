@@ -1,7 +1,9 @@
 """The command line in this process: a start of Kedro for each case would take seconds."""
 
+import errno
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
+from kedro.io import DatasetError
 from tests.conftest import PROJECT
 
 from etram_pipeline import cli
@@ -23,6 +26,7 @@ def folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (project / "sub").mkdir()
     monkeypatch.chdir(project / "sub")
     monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
+    monkeypatch.setattr(logging, "raiseExceptions", True)  # so that it is restored
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield project / "sub"
@@ -60,8 +64,23 @@ def run(*words: str) -> Result:
         ("--conf-source missing", "Path 'missing' does not exist"),
         ("--config missing.yml", "File 'missing.yml' does not exist"),
         ("--env etrm", "unknown environment 'etrm'; did you mean 'etram'? known: base, dask"),
+        ("--env ETRAM", "unknown environment 'ETRAM'; did you mean 'etram'?"),
+        ("--env tinny", "unknown environment 'tinny'; did you mean '--params preset=rvt_tiny'?"),
+        ("--params preset=etram", "unknown preset 'etram'; did you mean '--env etram'?"),
+        ("--params track=flase", "tracking.yml: enabled: must be true or false, not 'flase'"),
         ("--params lanes", "`lanes` in --params is not `key=value`"),
         ("--params =3", "has no key before `=`"),
+        ("--params train..lanes=3", "`train..lanes=3` in --params has no key between its dots"),
+        ("--params train.=3", "has no key between its dots"),
+        ("--params learning_rate=3", "did you mean 'train.optimizer.learning_rate'?"),
+        ("--params lanes=3", "unknown parameter 'lanes'; did you mean 'predict.lanes or train"),
+        ("--params data=", "`data` must be the path of a folder, not ''"),
+        ("--params results=null", "`results` must be the path of a folder, not 'null'"),
+        ("--params train.seed=4294967296", "train.seed: must be less than 4294967296"),
+        ("--params predict.device=foo", "predict.device: must be auto, cpu, cuda or cuda:<number>"),
+        ("--params dataset.class_names=[car,car]", "class_names has 'car' twice"),
+        ("--from-nodes predict", "did you mean 'predict.predict_detections'?"),
+        ("--conf-source .", "has no `base`, so it holds no configuration"),
         ("--params recordng=x", "unknown parameter 'recordng'; did you mean 'recording'?"),
         ("--params train.lanes=two", "train.lanes: must be a whole number, not 'two'"),
         ("--pipelines predict,evaluate --params train.lanse=1", "train.lanse: unknown key; did yo"),
@@ -84,6 +103,54 @@ def test_what_is_wrong_is_told_in_one_line(words: str, message: str) -> None:
     assert all(line.startswith("  ") for line in told.splitlines()[1:])
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("local/catalog.yml", "recordings: {type: text.TextDataset, pth: x}", "catalog, record"),
+        ("local/catalog.yml", "recordings: {path: x}", "catalog, recordings: 'type' is missing"),
+        ("local/catalog.yml", "recordings: x", "catalog, recordings: "),
+        ("local/catalog.yml", "recordings: {type: text.TxtDataset}", "catalog, recordings: No"),
+        ("local/globals.yml", "dta: elsewhere", "globals: unknown key 'dta'; did you mean 'data'?"),
+        ("local/globals.yml", "data: [a]", "`data` must be the path of a folder, not ['a']"),
+        ("local/globals.yml", "data: null", "`data` must be the path of a folder, not null"),
+        ("local/parameters.yml", "trian: {}", "parameters.yml: unknown parameter 'trian'; did you"),
+        ("local/tracking.yml", "urri: x", "tracking.yml: urri: unknown key; did you mean 'uri'?"),
+        ("local/tracking.yml", "experiment: ''", "experiment: must have at least 1 character(s)"),
+        ("logging.yml", "version: 3", "logging.yml: Unsupported version: 3"),
+        ("logging.yml", "version: 1\nhandlers: [a]", "logging.yml: "),
+        ("logging.yml", "version: 1\nhandlers: {a: {class: logging.No}}", "logging.yml: "),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_in_one_line_before_anything_is_locked(
+    folder: Path, name: str, text: str, message: str
+) -> None:
+    conf = folder.parent / "conf"
+    conf.unlink()
+    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
+    (conf / name).parent.mkdir(exist_ok=True)
+    (conf / name).write_text(text)
+
+    ended = run()
+
+    told = ended.output.partition("Error: ")[2]
+    assert (ended.exit_code, message in told, told.count("\n")) == (1, True, 1), ended.output
+    assert not (folder.parent / "data").exists()
+
+
+def test_a_dataset_of_almost_the_name_of_another_is_told(folder: Path) -> None:
+    conf = folder.parent / "conf"
+    conf.unlink()
+    shutil.copytree(PROJECT / "conf", conf)
+    (conf / "local").mkdir(exist_ok=True)
+    (conf / "local/catalog.yml").write_text("recordngs: {type: text.TextDataset, filepath: x}")
+
+    ended = run("--pipelines", "report", "--params", "track=false")
+
+    assert "'recordngs' of the catalog; did you mean 'recordings'?" in " ".join(
+        ended.output.split()
+    )
+
+
 def test_several_faults_are_told_in_a_line_each(folder: Path) -> None:
     ended = run("--env=recording", "--pipelines=apply", "--params=recording=x,checkpoint=../y")
 
@@ -104,6 +171,37 @@ def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
     assert "detector.ckpt does not exist: run `kedro run --pipelines train`" in log
     assert "Traceback" in log
     assert not list(folder.iterdir())
+
+
+def test_a_log_that_cannot_be_written_is_told_in_one_line(folder: Path) -> None:
+    (folder.parent / "etram.log").mkdir()
+    ended = run("--pipelines", "report", "--params", "track=false")
+    told = " ".join(ended.output.split())
+    assert "etram.log cannot be written: this run leaves no log there" in told
+    assert "Logging error" not in ended.output
+    assert "faults were found before the run began" in told
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 9 vs 8"),
+        DatasetError("Failed while loading data from dataset X.\n[Errno 28] write failed"),
+    ],
+)
+def test_a_full_disk_is_told_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fill(_session: object, **_options: object) -> None:
+        raise fault from OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(KedroSession, "run", fill)
+    ended = run()
+    assert ended.exit_code == 1
+    assert ended.output.startswith("Error: a disk is full (")
+    assert ended.output.count("\n") == 1
+    assert folder.is_dir()
 
 
 def test_the_log_of_the_project_holds_no_passwords(

@@ -4,7 +4,8 @@ import pytest
 from tests.conftest import OpenSession
 
 from etram_pipeline import results
-from etram_pipeline.configuration import ConfigLoader, ConfigurationError, merge, recording_name
+from etram_pipeline.configuration import ConfigLoader, ConfigurationError, recording_name
+from etram_pipeline.core.nested import merge
 
 
 @pytest.fixture

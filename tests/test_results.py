@@ -12,12 +12,12 @@ from rich.console import Console
 from tests.conftest import OpenSession
 
 from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.pipeline_registry import register_pipelines
 from etram_pipeline.results import outline, print_results, result_lines
 
 LONG = "a_recording_of_a_long_name_at_an_intersection_in_a_city_by_night_and_in_rain.mp4"
-WHOLE = {"pipeline_names": None, "node_names": None, "env": None, "runtime_params": None}
 
 
 class Unreadable(dict[str, object]):
@@ -64,12 +64,9 @@ def test_what_is_not_there_is_not_named(tmp_path: Path) -> None:
     )
 
 
-def test_that_nothing_could_be_read_is_said_at_the_end() -> None:
+def test_what_could_not_be_read_is_counted_at_the_end() -> None:
     lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable()), Path.cwd()))
-    assert lines == [
-        "none of the recordings could be read (1):",
-        "  test/street: RecordingError: no events",
-    ]
+    assert lines == ["1 of 1 recording could not be read: the quality page tells why"]
 
 
 def test_the_headline_is_the_first_protocol() -> None:
@@ -91,14 +88,22 @@ def test_the_first_line_says_what_is_ahead_and_how_long_the_default_run_takes(
         catalog = active.load_context().catalog
     pipelines: dict[str, Pipeline] = register_pipelines()
     assert isinstance(catalog, DataCatalog)
-    whole = outline(WHOLE, pipelines["__default__"], catalog)
+    whole = outline(pipelines["__default__"], catalog, {"train": {"seed": 3}})
     steps = catalog.load("params:train").max_steps
     assert f"train the detector for {steps} steps → detect → compare with the labels" in whole
     assert "minutes on two cores" in whole
-    changed = outline(
-        WHOLE | {"runtime_params": {"train": {"max_steps": 9}}}, pipelines["__default__"], catalog
-    )
+    changed = outline(pipelines["__default__"], catalog, {"train": {"max_steps": 9}})
     assert "minutes" not in changed
-    assert outline(WHOLE | {"pipeline_names": ["quality"]}, pipelines["quality"], catalog).endswith(
-        "check the recordings"
-    )
+    some = pipelines["__default__"].filter(to_outputs=["metrics"])
+    assert "minutes" not in outline(some, catalog, {})
+    quality = outline(pipelines["quality"], catalog, {})
+    assert quality.endswith("check the recordings")
+
+
+def test_a_smaller_scene_is_not_said_to_take_the_time_of_the_default_one(
+    session: OpenSession,
+) -> None:
+    with session("base") as active:
+        catalog = active.load_context().catalog
+    catalog["recordings"] = SceneRecordingsDataset(path="scene", settings={"num_train": 1})
+    assert "minutes" not in outline(register_pipelines()["__default__"], catalog, {})

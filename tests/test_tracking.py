@@ -169,6 +169,15 @@ def test_a_run_can_be_continued_and_says_what_changed(project: Path, client: Mlf
     assert run.data.tags["changed.train.steps"] == "5"
 
 
+def test_what_a_launcher_left_in_the_environment_does_not_stop_tracking(
+    project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    run_tracked(project, *small_pipeline(project))
+    assert the_run(client).info.status == "FINISHED"
+
+
 def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> None:
     run_tracked(project, *small_pipeline(project), enabled=False)
     assert client.get_experiment_by_name(EXPERIMENT) is None

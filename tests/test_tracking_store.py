@@ -15,6 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from etram_pipeline import tracking_store
+from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.tracking_store import (
     StoreUnavailableError,
     TrackingError,
@@ -189,6 +190,19 @@ def test_a_port_is_no_answer() -> None:
     assert "no server answers" in explain(error, uri)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("No module named 'psycopg2'", "the Python package `psycopg2`, which it is read with"),
+        ("got unsupported URI 'ftp://x' for model registry", "this is the address of no store"),
+        ("The filesystem tracking backend is in maintenance mode", "write `sqlite:///` and the"),
+    ],
+)
+def test_an_address_that_leads_to_no_store_is_explained(text: str, told: str) -> None:
+    assert told in explain(OSError(text), "postgresql://bob:hunter2@host/db")
+    assert "hunter2" not in explain(OSError(text), "postgresql://bob:hunter2@host/db")
+
+
 def test_unknown_and_deleted_runs_are_told_in_a_line(database: Path) -> None:
     uri = f"sqlite:///{database}"
     with opened(uri) as client:
@@ -221,12 +235,13 @@ def test_text_stays_text() -> None:
     ("config", "message"),
     [
         ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
-        ({"experimnt": "x"}, "experiment"),
-        ({"enabled": "perhaps"}, "enabled: "),
+        ({"when_unreachable": "Continue"}, "did you mean 'continue'"),
+        ({"experimnt": "x"}, "experimnt: unknown key; did you mean 'experiment'"),
+        ({"enabled": "perhaps"}, "enabled: must be true or false, not 'perhaps'"),
     ],
 )
 def test_a_wrong_setting_is_told_in_a_line(config: dict[str, object], message: str) -> None:
-    with pytest.raises(TrackingError, match=message) as caught:
+    with pytest.raises(ConfigurationError, match=message) as caught:
         read_settings(config)
     assert str(caught.value).startswith("tracking.yml: ")
     assert "\n" not in str(caught.value)

@@ -39,8 +39,9 @@ def parse(words: str) -> dict[str, Any]:
                 f"`{pair}` in --params is not `key=value`; a comma separates parameters, so quote "
                 "a value that holds one: --params 'recording=\"a,b.raw\"'"
             )
-        if not key:
-            raise ConfigurationError(f"`{pair}` in --params has no key before `=`")
+        if not all(key.split(".")):
+            where = "between its dots" if key else "before `=`"
+            raise ConfigurationError(f"`{pair}` in --params has no key {where}")
         _put(found, key, _value(key, value))
     return found
 
@@ -84,7 +85,11 @@ def read_file(path: Path) -> dict[str, Any]:
     if isinstance(parameters, dict):
         texts = yaml.load(path.read_text(), Loader=yaml.BaseLoader)["run"]["params"]
         options["params"] = _with_texts(parameters, texts, "")
-    return options
+    # Kedro wants `pipelines: train,predict`, where YAML has lists.
+    return {
+        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in options.items()
+    }
 
 
 def _with_texts(values: Mapping[str, Any], texts: Mapping[str, Any], above: str) -> dict[str, Any]:

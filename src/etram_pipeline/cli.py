@@ -133,10 +133,33 @@ def _configure_logging(conf_source: str | None) -> None:
     if os.environ.get("KEDRO_LOGGING_CONFIG") or not path.is_file():
         return
     settings = read_yaml(path)
-    for handler in settings.get("handlers", {}).values():
-        if "filename" in handler:
-            handler["filename"] = str(root / Path(handler["filename"]).expanduser())
-    LOGGING.configure(settings)
+    try:
+        lost = [_locate(each, root) for each in settings.get("handlers", {}).values()]
+        LOGGING.configure(settings)
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        told = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+        raise ConfigurationError(f"{path}: {told}") from error
+    # Where a disk becomes full, each line would else be followed by a traceback.
+    logging.raiseExceptions = False
+    for file in filter(None, lost):
+        logger.warning("%s cannot be written: this run leaves no log there", file)
+
+
+def _locate(handler: dict[str, Any], root: Path) -> Path | None:
+    """Have a handler write into the project; one that cannot writes nothing.
+
+    Returns:
+        The file that cannot be written; None if there is none.
+    """
+    if "filename" not in handler:
+        return None
+    path = root / Path(handler["filename"]).expanduser()
+    handler["filename"] = str(path)
+    if not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK):
+        return None
+    handler.clear()
+    handler["class"] = "logging.NullHandler"
+    return path
 
 
 def _renew(params: dict[str, Any]) -> None:

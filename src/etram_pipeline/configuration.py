@@ -21,8 +21,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from typing_extensions import override
 
-from etram_pipeline.core.component import kinds, unknown_name
+from etram_pipeline.core.component import kinds, nearest, unknown_name
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.faults import shown
+from etram_pipeline.core.nested import from_home, merge, paths_to
 
 FOLDERS = ("data", "results")
 """Globals that one run may change: where everything is kept, and what a detector comes to."""
@@ -72,7 +74,7 @@ class ConfigLoader(OmegaConfigLoader):
             where = getattr(error, "full_key", None)
             told = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {told}") from error
-        return _from_home(found) if key == "catalog" else found
+        return from_home(found) if key == "catalog" else found
 
     @override
     def _read_dir_configs(self, conf_path: str, *args: Any, **options: Any) -> dict[Path, Any]:
@@ -119,9 +121,9 @@ class ConfigLoader(OmegaConfigLoader):
             merged |= _plain(layer)
         known = [*merged, *RUN_OPTIONS]
         for path, layer in [*env_configs.items(), self._preset(runtime)]:
-            _refuse_unknown(_plain(layer), known, f" in {path}")
+            _refuse_unknown(_plain(layer), known, merged, f"{path}: ")
             merged = merge(merged, _plain(layer))
-        _refuse_unknown(runtime, known, "")
+        _refuse_unknown(runtime, known, merged)
         self._refuse_unused(runtime)
         asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
         OmegaConf.resolve(final := OmegaConf.create(merge(merged, asked)))
@@ -147,8 +149,25 @@ class ConfigLoader(OmegaConfigLoader):
         elif asked is not None:
             merged["executor"] = self._executor(str(asked))
         merged |= {name: str(runtime[name]) for name in FOLDERS if name in runtime}
+        self._refuse_unread(merged)
         OmegaConf.resolve(final := OmegaConf.create(merged))
+        for name in FOLDERS:
+            folder = final.get(name, ".")
+            if not isinstance(folder, str) or folder.strip() in {"", "null", "~"}:
+                raise ConfigurationError(
+                    f"`{name}` must be the path of a folder, not {shown(_plain(final)[name])}: "
+                    "name one, or leave it out"
+                )
         return _plain(final)
+
+    def _refuse_unread(self, merged: Mapping[str, Any]) -> None:
+        """Refuse globals that no file reads: misspelt, they would leave data in another folder."""
+        files = Path(self.conf_source).rglob("*.y*ml")
+        texts = [path.read_text(errors="replace") for path in files]
+        known = [*FOLDERS, "executor"]
+        for key in merged:
+            if texts and key not in known and not any(f"globals:{key}" in text for text in texts):
+                raise ConfigurationError(f"globals: {unknown_name('key', key, known)}")
 
     def _executor(self, name: str) -> dict[str, Any]:
         executors: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in kinds(_EXECUTORS)}
@@ -177,9 +196,11 @@ class ConfigLoader(OmegaConfigLoader):
             return Path(), OmegaConf.create({})
         name = str(name)
         folder = Path(self.conf_source) / _PRESETS
-        presets = sorted(path.stem for path in folder.glob("*.yml"))
+        presets = _presets(Path(self.conf_source))
         if name not in presets:
-            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets)}")
+            is_environment = (Path(self.conf_source) / name).is_dir()
+            meant = [f"--env {name}"] if name and is_environment else []
+            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets, meant)}")
         path = folder / f"{name}.yml"
         return path, OmegaConf.create(read_yaml(path))
 
@@ -219,10 +240,21 @@ def _check_environment(conf: Path, env: str | None) -> None:
             f"the folder {conf} with the configuration does not exist: run inside the project, or "
             "name it by `--conf-source`"
         )
+    if not (conf / "base").is_dir():
+        raise ConfigurationError(
+            f"the folder {conf} has no `base`, so it holds no configuration of this project: name "
+            "another one by `--conf-source`"
+        )
     folders = [each.name for each in conf.iterdir() if each.is_dir() and each.name[0] not in "._"]
     known = [name for name in folders if name != _PRESETS]
     if env is not None and env not in known:
-        raise ConfigurationError(f"{conf}: {unknown_name('environment', env, known)}")
+        preset = None if nearest(env, known) else nearest(env, _presets(conf))
+        meant = [f"--params preset={preset}"] if preset else []
+        raise ConfigurationError(f"{conf}: {unknown_name('environment', env, known, meant)}")
+
+
+def _presets(conf: Path) -> list[str]:
+    return sorted(path.stem for path in (conf / _PRESETS).glob("*.yml"))
 
 
 def recording_name(path: object) -> str:
@@ -234,33 +266,14 @@ def recording_name(path: object) -> str:
     return f"{where.stem}-{sha256(str(where.absolute()).encode()).hexdigest()[:6]}"
 
 
-def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """`lower` with the values of `upper`, mappings merged unless `upper` chooses another kind."""
-    merged = dict(lower)
-    for key, value in upper.items():
-        below = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            other_kind = "kind" in value and value["kind"] != below.get("kind")
-            merged[key] = dict(value) if other_kind else merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _from_home(entry: dict[str, Any]) -> dict[str, Any]:
-    """A catalog whose paths may begin with `~`, which Kedro would look for in the project."""
-    found: dict[str, Any] = {}
-    for key, value in entry.items():
-        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
-        inner = _from_home(value) if isinstance(value, dict) else value
-        found[key] = str(Path(value).expanduser()) if is_path else inner
-    return found
-
-
-def _refuse_unknown(layer: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _refuse_unknown(
+    layer: Mapping[str, Any], known: Collection[str], parameters: Mapping[str, Any], where: str = ""
+) -> None:
     for key in layer:
         if key not in known:
-            raise ConfigurationError(unknown_name(f"parameter{where}", key, known))
+            meant = " or ".join(sorted(paths_to(key, parameters)))
+            told = unknown_name("parameter", key, known, [meant] if meant else [])
+            raise ConfigurationError(f"{where}{told}")
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import gc
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
@@ -11,10 +11,14 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from typing_extensions import override
 
+from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.display import Display
 from etram_pipeline.results import outline, print_results
 from etram_pipeline.sequences.executors import close_kept
 from etram_pipeline.session import HeldHook
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
 
 logger = logging.getLogger(__name__)
 
@@ -56,14 +60,19 @@ class Announcement(HeldHook):
 
     def __init__(self) -> None:
         self._display = Display()
+        self._loader: object = None
         self._folder = Path.cwd()  # the user's; a run itself works in the project
 
+    @hook_impl
+    def after_context_created(self, context: "KedroContext") -> None:
+        """Remember what knows where parameters come from."""
+        self._loader = context.config_loader
+
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
-    ) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Say what is ahead, and begin to show how far it is."""
-        logger.info("%s", outline(run_params, pipeline, catalog))
+        asked = self._loader.asked() if isinstance(self._loader, ConfigLoader) else {}
+        logger.info("%s", outline(pipeline, catalog, asked))
         self._display.start("starting")
 
     @hook_impl

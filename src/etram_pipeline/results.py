@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.core.wording import counted
+from etram_pipeline.core.wording import counted, share
 from etram_pipeline.datasets.files import path_of
+from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
 DEFAULT_RUN_MINUTES = 4
@@ -39,14 +41,20 @@ _PLACES = {
 Catalog = CatalogProtocol[Any, Any]
 
 
-def outline(run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Catalog) -> str:
-    """What a run will do, in order, and how long it takes where that was measured."""
+def outline(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) -> str:
+    """What a run will do, in order, and how long it takes where that was measured.
+
+    Args:
+        pipeline: What will be run.
+        catalog: What it is run on.
+        asked: Parameters that environment, preset and command line name.
+    """
     parts: dict[str, None] = {}
     for node in pipeline.nodes:
         part = (node.namespace or node.name).split(".")[0]
         parts[_words(part, node.outputs, pipeline, catalog)] = None
     text = f"{counted(len(pipeline.nodes), 'node')}: {' → '.join(parts)}"
-    if _is_default(run_params, catalog):
+    if _is_default(pipeline, catalog, asked):
         text += f"; about {DEFAULT_RUN_MINUTES} minutes on two cores, less for what is up to date"
     return text
 
@@ -99,13 +107,13 @@ def _words(part: str, outputs: list[str], pipeline: Pipeline, catalog: Catalog) 
     return _STEPS.get(part, part)
 
 
-def _is_default(run_params: Mapping[str, Any], catalog: Catalog) -> bool:
+def _is_default(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) -> bool:
     """Whether the embedded scene goes through all pipelines as the repository has them."""
-    asked = set(run_params.get("runtime_params") or {}) - {"train.seed", "run_name", "run_id"}
-    is_whole = not (run_params.get("pipeline_names") or run_params.get("node_names"))
-    is_local = run_params.get("env") in {None, "local", "base"}
-    scene = type(catalog.get("recordings")).__name__ == "SceneRecordingsDataset"
-    return is_whole and is_local and scene and not asked
+    is_whole = set(pipeline.nodes) == set(pipelines["__default__"].nodes)
+    recordings = catalog.get("recordings")
+    is_scene = isinstance(recordings, SceneRecordingsDataset) and recordings.is_default
+    changed = set(asked) - {"train"} | set(asked.get("train", {})) - {"seed"}
+    return is_whole and is_scene and not changed
 
 
 def _headline(metrics: Mapping[str, Metrics]) -> str:
@@ -121,11 +129,9 @@ def _headline(metrics: Mapping[str, Metrics]) -> str:
 
 def _unreadable(catalog: Catalog) -> Iterator[str]:
     quality = catalog.load("quality")
-    if quality.failed and not len(quality):
-        yield f"none of the recordings could be read ({len(quality.failed)}):"
-    elif quality.failed:
-        yield f"{counted(len(quality.failed), 'recording')} could not be read:"
-    for key, reason in list(quality.failed.items())[:3]:
-        yield f"  {key}: {reason}"
-    if len(quality.failed) > 3:  # noqa: PLR2004
-        yield f"  and {len(quality.failed) - 3} more, see the quality page"
+    if quality.failed:
+        num_all = len(quality.failed) + len(quality)
+        yield (
+            f"{share(len(quality.failed), num_all, 'recording')} could not be read: the quality "
+            "page tells why"
+        )

@@ -77,5 +77,7 @@ def _check_name(where: str, what: str, name: str, known: Collection[str]) -> Non
         raise ConfigurationError(f"{where}unknown {what} {name!r}; these pipelines have none")
     if name not in known:
         known = [each for each in known if name.startswith(_PARAMS) or not each.startswith(_PARAMS)]
-        meant = [each for each in known if each.endswith(f".{name}")]
+        meant = sorted(
+            each for each in known if each.endswith(f".{name}") or each.startswith(f"{name}.")
+        )
         raise ConfigurationError(f"{where}{unknown_name(what, name, known, meant)}")

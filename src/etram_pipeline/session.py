@@ -1,6 +1,7 @@
 """Kedro's session, with errors that say in one line what the user can put right."""
 
 import gc
+import re
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import faults
+from etram_pipeline.core.files import is_out_of_space
 from etram_pipeline.selection import check_selection
 from etram_pipeline.sequences.executors import kept_open
 
@@ -40,6 +42,14 @@ _EXPECTED = (
     ValidationError,
     ModelInstantiationError,
 )
+
+
+_MOST_CHARACTERS = 200
+
+_CATALOG_ENTRY = re.compile(
+    r"(?:config for dataset|^Dataset|instantiate dataset|^Catalog entry) '([^']+)'", re.MULTILINE
+)
+"""How Kedro begins what it says of an entry, over several lines."""
 
 
 class Context(KedroContext):
@@ -116,8 +126,8 @@ class Session(KedroSession):
         try:
             with chdir(self._project_path), loading(), ended_in_order(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
-        except _EXPECTED as error:
-            if not isinstance(_first_cause(error), _EXPECTED):
+        except Exception as error:
+            if not _is_expected(error):
                 raise  # a fault of the program, of which the traceback tells more
             raise click.ClickException(explain(error)) from error
         finally:
@@ -178,6 +188,12 @@ def ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _is_expected(error: BaseException) -> bool:
+    """Whether an error is one that the user can put right."""
+    is_known = isinstance(error, _EXPECTED) and isinstance(_first_cause(error), _EXPECTED)
+    return is_known or bool(_of_catalog(error)) or is_out_of_space(error)
+
+
 def _first_cause(error: BaseException) -> BaseException:
     # An error of ours says all there is to say, whatever it was made of.
     while error.__cause__ is not None and not isinstance(error, EtramError):
@@ -191,10 +207,34 @@ def explain(error: BaseException) -> str:
     while inner is not None:
         if isinstance(inner, EtramError):
             return str(inner)
+        if told := _of_catalog(inner):
+            return told
         if isinstance(inner, ValidationError):
             return "\n".join(faults(inner))
         inner = inner.__cause__
-    return str(error)
+    told = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if is_out_of_space(error):
+        return (
+            f"a disk is full ({told[:_MOST_CHARACTERS]}): make room, or choose another folder by "
+            "`--params data=…` or `--params results=…`, and run again; what is done is kept"
+        )
+    return told
+
+
+def _of_catalog(error: BaseException) -> str:
+    """What is wrong with an entry of the catalog; empty if an error is about something else."""
+    entry = _CATALOG_ENTRY.search(str(error)) if isinstance(error, DatasetError) else None
+    cause = error.__cause__
+    if entry is None or isinstance(cause, EtramError):
+        return ""
+    if isinstance(cause, ValidationError):
+        told = "; ".join(faults(cause))
+    elif isinstance(cause, TypeError):
+        told = re.sub(r"^\S*\(\) (got an )?", "", str(cause))
+    else:
+        lines = [line.strip() for line in str(error).splitlines()]
+        told = " ".join(each for each in lines if each and not each.startswith(("An exc", "Hint")))
+    return f"catalog, {entry[1]}: {told}"
 
 
 def _types(names: Collection[str] | None) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from etram_pipeline.session import Context, Session
 from etram_pipeline.tracking import Tracking
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
-# MLflow asks this variable before it sends usage data.
+# Kedro and MLflow ask these variables before they send usage data.
+os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Threads that wait for each other spin, by default for milliseconds: beside another busy process
 # a training takes many times as long. PyTorch's libraries read these when they are loaded.

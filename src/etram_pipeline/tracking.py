@@ -65,8 +65,12 @@ class Tracking(HeldHook):
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
-        """Read `conf/*/tracking.yml`."""
-        self._config = context.config_loader["tracking"]
+        """Read `conf/*/tracking.yml`.
+
+        Raises:
+            ConfigurationError: If a key or a value is none that exists.
+        """
+        self._settings = read_settings(context.config_loader["tracking"])
         self._project = Path(context.project_path)
 
     @hook_impl(trylast=True)  # other hooks may refuse the run
@@ -79,9 +83,8 @@ class Tracking(HeldHook):
             TrackingError: If the store cannot be used, unless the settings allow to go on without,
                 or if the run to continue does not exist.
         """
-        first_rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
-        settings = read_settings(self._config)
-        if not (settings.enabled and first_rank):
+        settings = self._settings
+        if not settings.enabled:
             return
         self._catalog = catalog
         self._started, self._seconds = {}, {}

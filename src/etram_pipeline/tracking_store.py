@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.faults import faults
 from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
 from etram_pipeline.training.run_entries import short
@@ -61,9 +63,15 @@ _OF_DATABASES = (
         "date, after a backup; a newer one needs that version of MLflow",
     ),
     (
+        r"maintenance mode|unsupported URI|Could not parse|Can't load plugin",
+        "this is the address of no store: write `sqlite:///` and the path of a file, or the `http` "
+        "address of a server, as `uri` in tracking.yml or MLFLOW_TRACKING_URI",
+    ),
+    (
         r"not a database|malformed|disk image|already exists|no such table|no such column",
         "the database is damaged: move it away, and a new one is made, or restore a copy",
     ),
+    (r"No module named '([\w.]+)'", "the Python package `{0}`, which it is read with, is missing"),
     (r"is locked", "another program holds the database: end it, or wait until it is done"),
     (
         r"readonly|read-only|Permission denied|unable to open database",
@@ -100,7 +108,7 @@ class TrackingSettings(Settings):
 
     enabled: bool = True
     uri: str | None = None
-    experiment: str = "etram_pipeline"
+    experiment: str = Field(default="etram_pipeline", min_length=1)
     run_name: str | None = None
     run_id: str | None = None
     when_unreachable: Literal["stop", "continue"] = "stop"
@@ -110,16 +118,12 @@ def read_settings(config: Mapping[str, object]) -> TrackingSettings:
     """Settings from `conf/*/tracking.yml`.
 
     Raises:
-        TrackingError: If a key or a value is none that exists.
+        ConfigurationError: If a key or a value is none that exists.
     """
     try:
         return TrackingSettings.model_validate(dict(config))
     except ValidationError as error:
-        faults = [
-            ": ".join([*map(str, fault["loc"]), fault["msg"].removeprefix("Value error, ")])
-            for fault in error.errors()
-        ]
-        raise TrackingError(f"tracking.yml: {'; '.join(faults)}") from error
+        raise ConfigurationError(f"tracking.yml: {'; '.join(faults(error))}") from error
 
 
 @contextmanager
@@ -138,8 +142,8 @@ def explain(error: BaseException, uri: str) -> str:
     shown = mask_text(uri)
     text = re.sub(r"port=\d+|:\d+\b", "", str(error).replace(uri, ""))  # 401 may be a port
     for pattern, remedy in _OF_SERVERS if uri.startswith("http") else _OF_DATABASES:
-        if re.search(pattern, text, re.IGNORECASE):
-            return f"MLflow store {shown}: {remedy.format(uri=shown)}; {_WITHOUT}"
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return f"MLflow store {shown}: {remedy.format(*found.groups(), uri=shown)}; {_WITHOUT}"
     return f"MLflow store {shown}: {short(error)}; {_WITHOUT}"
 
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from etram_pipeline.core.component import Settings, kinds
+from etram_pipeline.core.component import Settings, kinds, nearest
 from etram_pipeline.labels.filters import FilterConfig
 from etram_pipeline.training.settings import OptimizerSettings
 
@@ -32,6 +32,12 @@ def test_a_family_returns_the_part_its_kind_names() -> None:
 def test_an_unknown_kind_names_the_nearest() -> None:
     with pytest.raises(ValidationError, match="did you mean 'minimum_size'"):
         FilterConfig.model_validate({"kind": "minimum_siz"})
+
+
+def test_the_nearest_name_may_be_written_in_other_letters() -> None:
+    assert nearest("YOLO", ["coco", "yolo"]) == "yolo"
+    assert nearest("train", ["Trains"]) == "Trains"
+    assert nearest("xyz", ["coco", "yolo"]) is None
 
 
 def test_a_missing_kind_lists_the_parts() -> None:

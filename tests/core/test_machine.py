@@ -108,3 +108,24 @@ def test_files_kept_in_memory_do_not_count_as_used(tmp_path: Path) -> None:
 
 def test_a_system_that_does_not_tell_its_memory_limits_nothing(tmp_path: Path) -> None:
     assert available_memory(tmp_path / "meminfo") is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, [True]),
+        ({"RANK": "0", "SLURM_PROCID": "3"}, [True]),
+        ({"RANK": "1"}, [False]),
+        ({"SLURM_PROCID": "2"}, [False]),
+        ({"RANK": ""}, [True]),
+        ({"RANK": "", "SLURM_PROCID": "abc"}, [False]),
+    ],
+)
+def test_the_first_process_is_known_whatever_a_launcher_left(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: list[bool]
+) -> None:
+    for name in ("RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert [is_first_process()] == expected

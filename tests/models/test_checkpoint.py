@@ -123,7 +123,7 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpo
         (b"", "for it is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "fetch the file by `git lfs pull`"),
         (b"\n<!DOCTYPE html>", "begins as a web page does"),
-        (b"\x08\x07onnx", "it may be incomplete: invalid load key"),
+        (b"\x08\x07onnx", "it may be incomplete (invalid load key"),
     ],
 )
 def test_files_that_are_no_checkpoint_are_told_apart(
@@ -137,6 +137,18 @@ def test_files_that_are_no_checkpoint_are_told_apart(
 def test_a_torchscript_program_is_named(tmp_path: Path) -> None:
     torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "best.pt")
     assert "as a TorchScript program: save the `state_dict()`" in refused(tmp_path / "best.pt")
+
+
+def test_weights_that_changed_since_they_were_written_are_told(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint(path, checkpoint)
+    content = bytearray(path.read_bytes())
+    for place in range(len(content) // 2, len(content) // 2 + 100):
+        content[place] ^= 1
+    path.write_bytes(content)
+    assert "is damaged: its checksums do not fit" in refused(path)
 
 
 def test_other_contents_are_named(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from kedro.pipeline import Pipeline
 from tests.conftest import OpenSession
 from tests.sequences.recordings import preprocess, write_recordings
 
-from etram_pipeline.configuration import ConfigLoader, merge
+from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.core.nested import merge
 from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint

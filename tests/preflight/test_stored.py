@@ -67,6 +67,16 @@ def test_a_trained_detector_is_not_changed_by_parameters(
 
 
 @pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("options", [{}, {"preset": "rvt_tiny"}])
+def test_the_detector_of_a_preset_that_is_not_used_is_told(
+    found: Find, save_checkpoint: Save, options: dict[str, str]
+) -> None:
+    told = warnings(found("predict", checkpoint=str(save_checkpoint()), **options))
+    is_told = any("which is used as it is: add `train` to --pipelines" in each for each in told)
+    assert is_told == bool(options)
+
+
+@pytest.mark.usefixtures("stores")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

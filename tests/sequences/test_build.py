@@ -257,6 +257,15 @@ def test_failures_can_be_left_to_the_index(jobs: Jobs, run: Run) -> None:
     assert len(index.recordings) == 3
 
 
+@pytest.mark.parametrize(("number", "times"), [(1, 0), (2, 1)])
+def test_of_a_single_recording_a_failure_is_told_at_the_end_alone(
+    jobs: Jobs, run: Run, caplog: pytest.LogCaptureFixture, number: int, times: int
+) -> None:
+    run(with_fate(dict(list(jobs.items())[:number]), "train/a", "damaged"), raise_failures=False)
+
+    assert caplog.text.count("ends in the middle") == times
+
+
 def test_many_failures_are_cut_short(tmp_path: Path, run: Run) -> None:
     log = tmp_path / "log.txt"
     jobs = {f"train/{n:02}": CountJob(f"train/{n:02}", log, fate="damaged") for n in range(13)}

@@ -118,6 +118,37 @@ def test_after_an_error_idle_workers_leave_nothing_to_clean_up() -> None:
     assert ended.stderr == "a recording failed\n"
 
 
+def test_ctrl_c_leaves_no_tracebacks_of_workers_that_are_just_starting(tmp_path: Path) -> None:
+    script = tmp_path / "interrupted.py"
+    script.write_text(
+        "import os, signal, sys, time\n"
+        "if __name__ == '__main__':\n"
+        "    from tests.sequences.test_executors import PROCESSES, open_executor\n"
+        "    try:\n"
+        "        with open_executor(PROCESSES) as executor:\n"
+        "            futures = [executor.submit(time.sleep, 60) for _ in range(2)]\n"
+        "            time.sleep(1)\n"
+        "            os.killpg(0, signal.SIGINT)\n"
+        "            time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        sys.exit('stopped')\n"
+        "else:\n"
+        "    time.sleep(3)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    ended = subprocess.run(
+        [sys.executable, script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+
+    assert ended.stderr == "stopped\n"
+
+
 def hold_a_lock() -> None:
     """As compressors do, once they are imported."""
     _locks.append(multiprocessing.Lock())

@@ -14,7 +14,21 @@ def test_what_remains_is_told_by_bytes_to_read() -> None:
     )
 
     assert progress.remaining_s == pytest.approx(20)
-    assert str(progress) == "1 of 4 recordings, 30.0 million events, 0.5 million/s, 20 s to go"
+    assert str(progress) == "1 of 4 recordings, 30.0 million events, 500,000/s, 20 s to go"
+
+
+@pytest.mark.parametrize(
+    ("num_events", "seconds", "text"),
+    [
+        (62_000, 3.0, "62,000 events, 21,000/s"),
+        (8, 1.0, "8 events, 8/s"),
+        (9_999, 0.5, "9,999 events, 20,000/s"),
+        (999_999, 1.0, "1,000,000 events, 1,000,000/s"),
+        (1_350_000, 1.0, "1.4 million events, 1.4 million/s"),
+    ],
+)
+def test_few_events_are_no_zero(num_events: int, seconds: float, text: str) -> None:
+    assert str(Progress(1, 1, num_events, 9, 9, seconds)) == f"1 of 1 recording, {text}"
 
 
 def test_what_remains_is_told_by_recordings_where_nothing_is_read() -> None:

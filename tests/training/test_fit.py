@@ -108,6 +108,48 @@ def test_one_seed_gives_one_loss_curve_whatever_the_number_of_workers(
     assert curves[0] != curves[3]
 
 
+@pytest.mark.parametrize("damaged", [{BEST}, {BEST, LAST}, {"finished.json"}])
+def test_a_finished_training_that_was_damaged_is_mended(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    damaged: set[str],
+) -> None:
+    train, val = record(2), record(1, first_seed=9)
+    fit(train, val, blueprint, settings, tmp_path)
+    before = curve(tmp_path)
+    for name in damaged:
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()  # best and last may be one file
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+
+    best = fit(train, val, blueprint, settings, tmp_path)
+
+    assert weights(best)
+    assert curve(tmp_path) == before
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("clip_by", ["value", "norm"])
+def test_low_precision_learns_nearly_the_same_with_clipped_gradients(
+    record: Record,
+    blueprint: Blueprint,
+    settings: TrainSettings,
+    tmp_path: Path,
+    precision: str,
+    clip_by: str,
+) -> None:
+    curves = {}
+    for name in ("32", precision):
+        optimizer = settings.optimizer.model_dump(serialize_as_any=True)
+        clipped = optimizer | {"gradient_clip": 0.01, "clip_by": clip_by}
+        varied = changed(settings, precision=name, optimizer=clipped)
+        fit(record(2), record(1), blueprint, varied, tmp_path / name)
+        curves[name] = [value for _, value in curve(tmp_path / name)]
+    assert curves[precision] == pytest.approx(curves["32"], rel=0.05)
+
+
 def test_a_single_recording_trains_in_many_lanes(
     record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
 ) -> None:

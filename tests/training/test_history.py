@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.training.history import HISTORY, History, read_history
 
 
@@ -27,3 +28,10 @@ def test_what_comes_again_is_forgotten_and_so_is_a_row_cut_short(tmp_path: Path,
         file.write(cut)
     history.forget_after(2)
     assert [row[0] for row in read_history(tmp_path / HISTORY)] == [1, 2]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\n", b"a\nb,c\n", b"a\n1,train/loss,much\n"])
+def test_a_damaged_history_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / HISTORY).write_bytes(content)
+    with pytest.raises(StoreError, match=r"history\.csv is damaged: delete it"):
+        History(tmp_path).forget_after(3)

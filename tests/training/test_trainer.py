@@ -19,7 +19,7 @@ def test_a_gpu_asked_for_must_be_there(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     on_gpu = settings.model_copy(update={"accelerator": "gpu"})
-    with pytest.raises(SettingsError, match=r"train\.accelerator is gpu, but PyTorch finds none"):
+    with pytest.raises(SettingsError, match=r"train\.accelerator is gpu, but PyTorch finds no GPU"):
         build_trainer(on_gpu, tmp_path, "val/AP", [], scored=True)
 
 

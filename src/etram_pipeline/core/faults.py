@@ -1,6 +1,5 @@
 """Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -32,11 +31,11 @@ _MUST_BE = {
     "string_type": "text",
     "none_required": "null",
     "literal_error": "{expected}",
-    "greater_than": "greater than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
-    "multiple_of": "a multiple of {multiple_of:g}",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a mapping of keys to values",
@@ -96,7 +95,15 @@ def _told(errors: list[ErrorDetails]) -> str:
 
 def _must_be(error: ErrorDetails) -> str | None:
     template = _MUST_BE.get(error["type"])
-    return None if template is None else template.format(**error.get("ctx", {}))
+    if template is None:
+        return None
+    context = {key: _exact(value) for key, value in error.get("ctx", {}).items()}
+    return template.format(**context)
+
+
+def _exact(value: object) -> object:
+    """A whole number without a point, and any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _other(error: ErrorDetails) -> str:
@@ -121,8 +128,8 @@ def _advice(errors: list[ErrorDetails], value: object) -> str:
         return ": put it in quotes"
     if "literal_error" in types and isinstance(value, str):
         choices = re.findall(r"'([^']*)'", " ".join(str(_context(error)) for error in errors))
-        close = difflib.get_close_matches(value, choices, n=1)
-        return f"; did you mean '{close[0]}'?" if close else ""
+        close = component.nearest(value, choices)
+        return f"; did you mean '{close}'?" if close else ""
     return ""
 
 

@@ -5,14 +5,18 @@ import os
 import re
 import secrets
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-# HDF5 and NumPy lose the number of the error, and say only this.
-_NO_SPACE_TEXT = re.compile(r"errno = (?:28|122|27)\b|\d+ requested and \d+ written")
+# HDF5, NumPy and PyTorch lose the number of the error, and say only this.
+_NO_SPACE_TEXT = re.compile(
+    r"errno = (?:28|122|27)\b|\d+ requested and \d+ written|unexpected pos \d+ vs \d+"
+)
 
 
 @contextmanager
@@ -35,6 +39,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_whole_archive(path: Path) -> bool:
+    """Whether all in a ZIP archive, such as a checkpoint of PyTorch, is what was written.
+
+    PyTorch itself does not look at checksums.
+    """
+    try:
+        with zipfile.ZipFile(path) as content:
+            return content.testzip() is None
+    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def is_out_of_space(error: BaseException | None) -> bool:

@@ -18,13 +18,14 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
-from etram_pipeline.core.errors import LabelError
+from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 
 INDEX = "index.json"
 
+_REMEDY = "run `kedro run --pipelines predict`"
 _OLD = ".old"
 _PARTIAL = ".partial"
 
@@ -65,12 +66,14 @@ class DetectionStore(Mapping[str, DetectionTable]):
         if key not in self._counts:
             raise KeyError(key)
         path = self._root / f"{key}.parquet"
-        columns = pq.read_table(path)
+        try:
+            columns = pq.read_table(path)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} is missing or damaged: {_REMEDY}") from error
         missing = sorted(set(DETECTION_DTYPE.names or ()) - set(columns.column_names))
         if missing:
             raise LabelError(
-                f"{path} has columns {columns.column_names}, but lacks {missing}: "
-                "run `kedro run --pipelines predict`"
+                f"{path} has columns {columns.column_names}, but lacks {missing}: {_REMEDY}"
             )
         table = np.zeros(columns.num_rows, DETECTION_DTYPE)
         for name in DETECTION_DTYPE.names or ():
@@ -118,8 +121,11 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
     def load(self) -> DetectionStore:
         root = self._whole()
         if root is None:
-            raise DatasetError(f"{self._path} is not complete: run `kedro run --pipelines predict`")
-        return DetectionStore(root)
+            raise DatasetError(f"{self._path} is not complete: {_REMEDY}")
+        try:
+            return DetectionStore(root)
+        except (ValueError, LookupError, TypeError) as error:
+            raise DatasetError(f"{root / INDEX} is damaged: {_REMEDY}") from error
 
     @override
     def save(self, data: Prediction) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
 
@@ -30,7 +31,12 @@ class HistoryDataset(SingleFileDataset[DataFrame, DataFrame]):
 
         if not self._filepath.is_file():
             return pd.DataFrame(columns=list(COLUMNS))
-        return pd.read_csv(self._filepath)
+        try:
+            return pd.read_csv(self._filepath)
+        except ValueError as error:
+            raise StoreError(
+                f"{self._filepath} is damaged: delete it, or run `kedro run --pipelines train`"
+            ) from error
 
     @override
     def save(self, data: DataFrame) -> None:

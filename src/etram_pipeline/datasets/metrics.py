@@ -7,6 +7,7 @@ from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
@@ -26,8 +27,13 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
             raise DatasetError(
                 f"{self._filepath} does not exist: run `kedro run --pipelines evaluate`"
             )
-        content = json.loads(self._filepath.read_text())
-        return {name: Metrics.model_validate(metrics) for name, metrics in content.items()}
+        try:
+            content = json.loads(self._filepath.read_text())
+            return {name: Metrics.model_validate(metrics) for name, metrics in content.items()}
+        except (ValueError, AttributeError) as error:
+            raise StoreError(
+                f"{self._filepath} is damaged: run `kedro run --pipelines evaluate`"
+            ) from error
 
     @override
     def save(self, data: Mapping[str, Metrics]) -> None:

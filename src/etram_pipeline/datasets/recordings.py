@@ -83,6 +83,8 @@ class RecordingsDataset(_FolderDataset):
             return {_key("test", self._path): self._path}
         if not self._path.exists():
             raise DatasetError(f"{self._path} does not exist: {RELATIVE_PATHS}")
+        if not self._path.is_dir():
+            raise DatasetError(f"{self._path} is neither a file nor a folder, so it cannot be read")
         found = _by_key(self._path, _recordings_among)
         if not found:
             files = [path for path in sorted(self._path.iterdir()) if path.is_file()]
@@ -107,6 +109,8 @@ class LabelFilesDataset(_FolderDataset):
             return {_key("test", self._path): beside} if beside.exists() else {}
         if not self._path.exists():
             raise DatasetError(f"{self._path}, the folder of label files, does not exist")
+        if not self._path.is_dir():
+            return {}
         return _by_key(self._path, lambda paths: filter(_is_label_file, paths))
 
 

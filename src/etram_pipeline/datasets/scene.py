@@ -40,6 +40,11 @@ class SceneRecordingsDataset(RecordingsDataset):
         _simulate(self._path, self._settings, self._executor)
         return super().load()
 
+    @property
+    def is_default(self) -> bool:
+        """Whether all settings are as they are by default."""
+        return self._settings == SceneRecordingsSettings()
+
     def planned(self) -> dict[str, Path]:
         """What loading gives, without simulating anything."""
         return {key: events for key, (events, _) in _planned(self._path, self._settings)}

@@ -6,6 +6,7 @@ from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.spreadsheet import inert, original
 from etram_pipeline.datasets.files import SingleFileDataset
@@ -33,7 +34,12 @@ class TableDataset(SingleFileDataset[DataFrame, DataFrame]):
         if not self._filepath.is_file():
             raise DatasetError(f"{self._filepath} does not exist: run the pipeline that makes it")
         names = {"recording": str, "split": str}
-        table = pd.read_csv(self._filepath, dtype=names, keep_default_na=False, na_values=[""])
+        try:
+            table = pd.read_csv(self._filepath, dtype=names, keep_default_na=False, na_values=[""])
+        except ValueError as error:
+            raise StoreError(
+                f"{self._filepath} is damaged: delete it, and run the pipeline that makes it"
+            ) from error
         return table.map(original).rename(columns=original)
 
     @override

@@ -9,7 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from etram_pipeline.core.errors import CheckpointError
-from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.faults import faults
+from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.rvt_checkpoint import is_rvt_state_dict, read_rvt
@@ -100,12 +101,26 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
         CheckpointError: If the file is missing, damaged or holds something else.
     """
     content = load_tensors(path)
+    if PAYLOAD_KEY in content:
+        check_whole(path)
     try:
         found = _read(content, partition_split)
         _check_numbers(found.detector)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return found
+
+
+def check_whole(path: Path) -> None:
+    """See that nothing in a checkpoint of this project has changed since it was written.
+
+    Raises:
+        CheckpointError: If checksums do not fit.
+    """
+    if not is_whole_archive(path):
+        raise CheckpointError(
+            f"{path} is damaged: its checksums do not fit; fetch it again, or train again"
+        )
 
 
 def _read(content: Mapping[Any, Any], partition_split: int | None) -> Checkpoint:
@@ -128,7 +143,8 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         detector.load_state_dict(unwrapped(weights, WEIGHT_PREFIX.removesuffix(".")))
     except ValidationError as error:
         raise CheckpointError(
-            f"the detector's settings are not known to this version of the project: {error}"
+            "the detector's settings are not known to this version of the project: "
+            + "; ".join(faults(error, "detector"))
         ) from error
     except CheckpointError:
         raise

@@ -13,7 +13,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from etram_pipeline.configuration import ConfigLoader, ConfigurationError
-from etram_pipeline.preflight import classes, files, memory, space, splits, stored
+from etram_pipeline.preflight import classes, files, memory, space, splits, stored, training
 from etram_pipeline.preflight.run import UNREADABLE, Finding, Run
 from etram_pipeline.session import explain
 
@@ -27,6 +27,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Finding]], ...] = (
     splits.check,
     classes.check,
     stored.check,
+    training.check,
     memory.check,
     space.check,
 )

@@ -107,7 +107,7 @@ def _detector(run: Run) -> Iterator[Finding]:
             f"{', '.join(_dataset(run).detected_classes)}, as `dataset` says, and cannot be "
             "compared: use the preset it was trained with, or name pipelines without `evaluate`"
         )
-    where, made = _representation(run)
+    where, made = representation_of(run)
     channels = made.get("channels", trained.in_channels)
     known = trained.made.get("representation")
     if fault := find_other_channels(trained.in_channels, known, path, where, channels):
@@ -120,7 +120,7 @@ def _detector(run: Run) -> Iterator[Finding]:
         )
 
 
-def _representation(run: Run) -> tuple[str, dict[str, Any]]:
+def representation_of(run: Run) -> tuple[str, dict[str, Any]]:
     """Whose representations a detector will read, their channels and settings as far as known."""
     if "histograms" in run.makes:
         config = run.parameter("representation", RepresentationConfig.model_validate)

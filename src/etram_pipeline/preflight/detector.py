@@ -33,11 +33,12 @@ def describe(path: Path) -> Trained:
     Raises:
         CheckpointError: If it is damaged or holds something else.
     """
-    from etram_pipeline.models.checkpoint import FORMAT, PAYLOAD_KEY, read_checkpoint
+    from etram_pipeline.models.checkpoint import FORMAT, PAYLOAD_KEY, check_whole, read_checkpoint
     from etram_pipeline.models.unpickling import load_tensors
 
     payload = load_tensors(path).get(PAYLOAD_KEY)
     if isinstance(payload, Mapping) and payload.get("format") == FORMAT:
+        check_whole(path)
         try:
             return Trained(
                 path,

@@ -14,13 +14,11 @@ from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
-from etram_pipeline.datasets.recordings import RELATIVE_PATHS
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
 from etram_pipeline.locks import REMEDY, read_path
 from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
 from etram_pipeline.session import explain
-from etram_pipeline.training.settings import TrainSettings
 
 _MADE_WHEN_LOADED = (SceneRecordingsDataset, SceneLabelsDataset, FolderDataset, HistoryDataset)
 _OURS = "etram_pipeline.datasets"
@@ -35,7 +33,6 @@ def check(run: Run) -> Iterator[Finding]:
     """What is missing, unreadable, or cannot be written."""
     yield from _missing(run)
     yield from _contradicted(run)
-    yield from _start_from(run)
     yield from _raw_files(run)
     yield from _unwritable(run)
 
@@ -89,16 +86,6 @@ def _contradicted(run: Run) -> Iterator[Finding]:
                 "says to use another one: name the pipelines to run, such as `--pipelines "
                 "predict,evaluate,report` or `apply`, or drop the parameter"
             )
-
-
-def _start_from(run: Run) -> Iterator[Finding]:
-    start = (
-        run.parameter("train", TrainSettings.model_validate).start_from
-        if "checkpoint" in run.makes
-        else None
-    )
-    if start is not None and not Path(start).expanduser().is_file():
-        yield Finding(f"train.start_from is {start}, but there is no such file: {RELATIVE_PATHS}")
 
 
 def _raw_files(run: Run) -> Iterator[Finding]:
@@ -168,7 +155,7 @@ def _unwritable(run: Run) -> Iterator[Finding]:
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         if not there.is_dir():
             yield Finding(
-                f"{there} is a file, but {name} needs a folder there: move the file, or choose "
+                f"{there} is a file, but a folder is needed there: move the file, or choose "
                 "another folder in the catalog"
             )
         elif not os.access(there, os.W_OK | os.X_OK):

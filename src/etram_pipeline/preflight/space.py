@@ -9,6 +9,7 @@ profile `training` 2.4 times.
 import shutil
 from collections.abc import Collection, Iterator
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
@@ -32,7 +33,10 @@ def check(run: Run) -> Iterator[Finding]:
     root = path_of(run.dataset("histograms"))
     if "histograms" not in run.makes or root is None:
         return
-    index = read_index(root, REPRESENTATIONS)
+    try:
+        index = read_index(root, REPRESENTATIONS)
+    except StoreError:
+        index = None  # it will be made again
     wanted = _estimate(run, index.recordings if index else {})
     there = next((each for each in (root, *root.absolute().parents) if each.is_dir()), None)
     if not wanted or there is None:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kedro.framework.project import pipelines
+
 from etram_pipeline.configuration import RUN_OPTIONS
-from etram_pipeline.core.component import Settings
+from etram_pipeline.core.component import Settings, nearest
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import plain
 from etram_pipeline.core.parameters import flatten
@@ -35,6 +37,8 @@ _READERS = {
 }
 """Datasets that read an option of a run."""
 
+_LONGEST_VALUE = 80
+
 _WITHOUT_EFFECT = ("storage", "dataset.label_set", "dataset.height", "dataset.width")
 """Parameters that change no result, or only where a recording lacks what they say."""
 
@@ -46,6 +50,7 @@ def check(run: Run) -> Iterator[Finding]:
             yield from _contradictions(run, name)
     yield from _detector(run)
     yield from _unread(run)
+    yield from _misspelt(run)
     yield from _outdated(run)
 
 
@@ -69,11 +74,11 @@ def _contradictions(run: Run, name: str) -> Iterator[Finding]:
                     # An environment or a preset names it, which a run may not want to drop.
                     keep = f"use them as they are with `--params {key}={_yaml(then[key])}`"
                 yield Finding(
-                    f"{key} is {_yaml(now[key])}, but the stored {_words(name)} were made with "
-                    f"{_yaml(then[key])}: add `preprocess` to --pipelines, or {keep}"
+                    f"{key} is {_brief(now[key])}, but the stored {_words(name)} were made with "
+                    f"{_brief(then[key])}: add `preprocess` to --pipelines, or {keep}"
                 )
             elif not key.startswith(_WITHOUT_EFFECT):
-                others.append(f"{key} {_yaml(then[key])} -> {_yaml(now[key])}")
+                others.append(f"{key} {_brief(then[key])} -> {_brief(now[key])}")
     if others:
         yield _warning(
             f"the stored {_words(name)} were made with other parameters than `conf` has now "
@@ -85,10 +90,20 @@ def _contradictions(run: Run, name: str) -> Iterator[Finding]:
 def _detector(run: Run) -> Iterator[Finding]:
     """Parameters of a detector that a run with a trained one does not build."""
     trained = run.trained
-    given = flatten({"detector": run.given["detector"]}) if "detector" in run.given else {}
-    if trained is None or not given:
+    if trained is None:
         return
+    given = flatten({"detector": run.given["detector"]}) if "detector" in run.given else {}
     made = flatten(plain({"detector": trained.config}))
+    if "preset" in run.given:
+        # A preset may be named for its classes as well, so this is no fault.
+        asked = flatten({"detector": run.asked.get("detector", {})})
+        others = [key for key in asked if key in made and made[key] != asked[key]]
+        if changes := [f"{key} {_yaml(asked[key])}, not {_yaml(made[key])}" for key in others[:3]]:
+            yield _warning(
+                f"environment and preset name another detector than {trained.path} has "
+                f"({'; '.join(changes)}), which is used as it is: add `train` to --pipelines to "
+                "train theirs"
+            )
     for key, value in given.items():
         if key in made and made[key] != value:
             yield Finding(
@@ -117,6 +132,17 @@ def _unread(run: Run) -> Iterator[Finding]:
     if names:
         verb = "is" if len(names) == 1 else "are"
         yield _warning(f"{', '.join(names)} {verb} read by no node of this run, and without effect")
+
+
+def _misspelt(run: Run) -> Iterator[Finding]:
+    """Entries of the catalog that no pipeline has, but that are called nearly as one it has."""
+    known = {name for part in pipelines.values() for name in part.datasets()}
+    for name in run.catalog.keys():  # noqa: SIM118  # a catalog is no mapping
+        close = None if name in known or ":" in name else nearest(name, known)
+        if close and name != "parameters":
+            yield _warning(
+                f"no pipeline has the dataset '{name}' of the catalog; did you mean '{close}'?"
+            )
 
 
 def _outdated(run: Run) -> Iterator[Finding]:
@@ -156,6 +182,12 @@ def _words(name: str) -> str:
 
 def _yaml(value: object) -> str:
     return "null" if value is None else str(value)
+
+
+def _brief(value: object) -> str:
+    """A value as a message quotes it; lists of filters would be longer than the message."""
+    text = _yaml(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _warning(message: str) -> Finding:

@@ -157,7 +157,7 @@ def read_record(path: Path) -> Record | None:
         return None if text is None else Record.model_validate_json(text)
     except (ValidationError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"the record in {path} is damaged; delete the file to have it made again: {error}"
+            f"the record in {path} is damaged; delete the file to have it made again"
         ) from error
 
 
@@ -178,7 +178,7 @@ def read_index(root: Path, product: Product) -> Index | None:
     try:
         return Index.model_validate_json(path.read_text())
     except (ValidationError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} is damaged; run `preprocess` again: {error}") from error
+        raise StoreError(f"{path} is damaged; run `preprocess` again") from error
 
 
 def write_index(root: Path, product: Product, index: Index) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from etram_pipeline.core.wording import share
 
+_MILLION, _TEN_THOUSAND = 1e6, 1e4
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -42,8 +44,7 @@ class Progress:
     def __str__(self) -> str:
         text = share(self.num_done, self.num_all, "recording")
         if self.num_events:
-            rate = self.events_per_s / 1e6
-            text += f", {self.num_events / 1e6:.1f} million events, {rate:.1f} million/s"
+            text += f", {_shortened(self.num_events)} events, {_shortened(self.events_per_s)}/s"
         if 0 < self.num_done < self.num_all:
             text += f", {duration(self.remaining_s)} to go"
         return text
@@ -99,6 +100,14 @@ class Interval:
 
 Tell = Callable[[str, Progress], None]
 """Is told the key of a recording that is done, and how far the build has come."""
+
+
+def _shortened(number: float | int) -> str:
+    """A number of events as a person reads it: `1.4 million`, `48,000`, `350`."""
+    if number >= _MILLION:
+        return f"{number / _MILLION:.1f} million"
+    digits = -3 if number >= _TEN_THOUSAND else 0
+    return f"{round(number, digits):,.0f}"
 
 
 def duration(seconds: float) -> str:

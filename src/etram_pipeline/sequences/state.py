@@ -258,7 +258,8 @@ class State:
 
     def _fail(self, key: str, reason: str, where: str = "") -> None:
         self._failed[key] = reason
-        logger.error("%s failed: %s%s", key, reason, f"\n{where}" if where else "")
+        if where or len(self.jobs) > 1:  # of a single recording, the end of the build says it
+            logger.error("%s failed: %s%s", key, reason, f"\n{where}" if where else "")
 
     def _num_bytes(self, key: str) -> int:
         return sum(file.size for file in self._origins[key].inputs)

@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.training.resume import random_state, set_random_state
 
@@ -155,19 +154,10 @@ def find_resumable(folder: Path) -> Path | None:
     """The checkpoint to continue from; damaged ones are skipped with a warning."""
     for path in (folder / LAST, folder / BEST):
         if path.exists():
-            if _is_whole(path):
+            if is_whole_archive(path):
                 return path
             logger.warning("%s is damaged: training does not continue from it", path)
     return None
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether all in a checkpoint is what was written, which PyTorch does not look at."""
-    try:
-        with zipfile.ZipFile(path) as content:
-            return content.testzip() is None
-    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile):
-        return False
 
 
 def is_step_done(trainer: Trainer) -> bool:

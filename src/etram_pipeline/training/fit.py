@@ -11,7 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
@@ -183,10 +183,17 @@ def _resume(work_dir: Path) -> Path | None:
 
 
 def _is_finished(work_dir: Path, max_steps: int) -> bool:
-    path = work_dir / _FINISHED
-    if not (path.exists() and (work_dir / BEST).exists()):
+    path, best = work_dir / _FINISHED, work_dir / BEST
+    if not (path.exists() and best.exists()):
         return False
-    done: int = json.loads(path.read_text())["max_steps"]
+    if not is_whole_archive(best):
+        logger.warning("%s is damaged, and made again of the last checkpoint or anew", best)
+        best.unlink()
+        return False
+    try:
+        done: int = json.loads(path.read_text())["max_steps"]
+    except (ValueError, LookupError, TypeError):
+        return False  # then the training goes on from its last step, which takes a moment
     return done >= max_steps
 
 

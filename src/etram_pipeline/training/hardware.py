@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.models.lanes import cores_in_use, use_cores
 from etram_pipeline.training.settings import Precision, Workers
@@ -19,6 +20,24 @@ def resolve_precision(
         is_native = torch.cuda.is_bf16_supported(including_emulation=False)
         return "bf16-mixed" if is_native else "16-mixed"
     return "bf16-mixed" if is_bfloat16_fast() else "32"
+
+
+def check_gpu(name: str, value: str) -> None:
+    """See that there is the GPU that a setting asks for.
+
+    Raises:
+        SettingsError: If there is none.
+    """
+    _, _, number = value.partition(":")
+    if not torch.cuda.is_available():
+        raise SettingsError(
+            f"{name} is {value}, but PyTorch finds no GPU it can use; install a driver that fits "
+            f"PyTorch {torch.__version__}, or set {name}=auto"
+        )
+    if number and int(number) >= torch.cuda.device_count():
+        raise SettingsError(
+            f"{name} is {value}, but PyTorch finds {torch.cuda.device_count()} GPUs, counted from 0"
+        )
 
 
 def is_bfloat16_fast() -> bool:

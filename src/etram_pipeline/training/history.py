@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from typing_extensions import override
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
 
@@ -98,10 +99,20 @@ class Recorder(Callback):
 
 
 def read_history(path: Path) -> list[tuple[int, str, float]]:
-    """Rows of a history: step, name and value; without a last one that is cut short."""
-    whole, _, _ = path.read_text().rpartition("\n")
-    rows = list(csv.reader(whole.splitlines()))[1:]
-    return [(int(step), name, float(value)) for step, name, value in rows]
+    """Rows of a history: step, name and value; without a last one that is cut short.
+
+    Raises:
+        StoreError: If it is damaged.
+    """
+    try:
+        whole, _, _ = path.read_text().rpartition("\n")
+        rows = list(csv.reader(whole.splitlines()))[1:]
+        return [(int(step), name, float(value)) for step, name, value in rows]
+    except (ValueError, csv.Error) as error:
+        raise StoreError(
+            f"{path} is damaged: delete it, and the same command goes on; the curves of the losses "
+            "so far are gone"
+        ) from error
 
 
 def _over_ranks(metrics: Mapping[str, Tensor]) -> dict[str, Tensor | float]:

@@ -15,7 +15,7 @@ from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.sequences.dataset import ClipDataset, ScheduleSampler, WindowFrames
 from etram_pipeline.sequences.schedule import Lanes, Step, labelled_span, whole_schedule
-from etram_pipeline.training.hardware import resolve_precision, share_cores
+from etram_pipeline.training.hardware import check_gpu, resolve_precision, share_cores
 from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.training.settings import Precision, PredictSettings
 from etram_pipeline.training.tables import DetectionCollector
@@ -99,6 +99,8 @@ def _detect(
 
 
 def _device(name: str) -> torch.device:
+    if name.startswith("cuda"):
+        check_gpu("predict.device", name)
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,9 +1,10 @@
 """How to train and to predict: parameters only, so that reading them imports nothing heavy."""
 
 import math
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.models.execution import Execution
@@ -122,8 +123,8 @@ class TrainSettings(Settings):
             `torchrun --standalone --nproc-per-node=4`; None: train in this process.
     """
 
-    seed: int = Field(default=0, ge=0)
-    max_steps: int = Field(default=400_000, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    max_steps: int = Field(default=400_000, ge=1, lt=2**53)
     lanes: int = Field(default=12, ge=1)
     clip_length: int = Field(default=5, ge=1)
     sampling: SamplingSettings = SamplingSettings()
@@ -187,3 +188,10 @@ class PredictSettings(Settings):
     device: str = "auto"
     precision: Precision = "auto"
     workers: Workers = "auto"
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+            raise ValueError(f"must be auto, cpu, cuda or cuda:<number>, not {device!r}")
+        return device

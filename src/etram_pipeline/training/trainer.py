@@ -14,10 +14,10 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from etram_pipeline.core.errors import EtramError, SettingsError
+from etram_pipeline.core.errors import EtramError
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
-from etram_pipeline.training.hardware import resolve_precision
+from etram_pipeline.training.hardware import check_gpu, resolve_precision
 from etram_pipeline.training.history import History, Recorder
 from etram_pipeline.training.interruption import StopWhenTold
 from etram_pipeline.training.progress import Progress
@@ -99,11 +99,8 @@ def build_trainer(
         SettingsError: If a GPU is asked for, and there is none.
     """
     on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
-    if settings.accelerator == "gpu" and not on_gpu:
-        raise SettingsError(
-            "train.accelerator is gpu, but PyTorch finds none it can use; install a driver that "
-            f"fits PyTorch {torch.__version__}, or set train.accelerator=auto"
-        )
+    if settings.accelerator == "gpu":
+        check_gpu("train.accelerator", settings.accelerator)
     num_processes = settings.devices * settings.num_nodes
     if on_gpu:
         torch.set_float32_matmul_precision("high")  # TF32, as the reference allows

@@ -31,7 +31,7 @@ def train_detector(
 
     from etram_pipeline.training.checkpoints import write_detector
     from etram_pipeline.training.fit import Blueprint
-    from etram_pipeline.training.history import HISTORY
+    from etram_pipeline.training.history import COLUMNS, HISTORY, read_history
     from etram_pipeline.training.launch import Job, run_job
 
     start = _in_project(train.start_from)
@@ -60,7 +60,9 @@ def train_detector(
     names = [fingerprint([of, *how]) for of in (data, fingerprint(dated))]
     work_dir = _continued(*(training_folder / name for name in names))
     checkpoint = write_detector(run_job(job, work_dir))
-    return checkpoint, pd.read_csv(work_dir / HISTORY)
+    history = work_dir / HISTORY
+    rows = read_history(history) if history.is_file() else []
+    return checkpoint, pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _continued(folder: Path, former: Path) -> Path:
@@ -83,7 +85,7 @@ def _in_project(path: str | None) -> Path | None:
     """A path as the catalog reads it: relative to the project, wherever in it a run starts."""
     if path is None:
         return None
-    return (find_kedro_project(Path.cwd()) or Path.cwd()) / path
+    return (find_kedro_project(Path.cwd()) or Path.cwd()) / Path(path).expanduser()
 
 
 def _labelled(frames: FrameStore, labels: LabelStore, split: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor as Threads
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
@@ -50,7 +51,10 @@ class WorkerProcesses(Executor):
 
     def __init__(self, num_workers: int) -> None:
         self._num_workers = num_workers
-        self._threads = Threads(num_workers, thread_name_prefix="worker")
+        # Ctrl-C reaches processes that have not yet come to where they are told to ignore it, so
+        # they inherit that it is held back; their tracker would let it through as it is started.
+        resource_tracker.ensure_running()
+        self._threads = Threads(num_workers, "worker", initializer=_hold_back_interrupts)
         self._own = threading.local()
         self._pools: set[ProcessPoolExecutor] = set()
         self._context = multiprocessing.get_context("spawn")
@@ -111,6 +115,11 @@ class WorkerProcesses(Executor):
     def _count_done(self, _future: Future[Any]) -> None:
         with self._lock:
             self._num_open -= 1
+
+
+def _hold_back_interrupts() -> None:
+    """Have this thread, and processes that it starts, not hear of Ctrl-C."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _obey(told_to_end: Connection) -> None:

@@ -1,0 +1,36 @@
+"""Nested mappings, as configuration files are."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """`lower` with the values of `upper`, mappings merged unless `upper` chooses another kind."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            other_kind = "kind" in value and value["kind"] != below.get("kind")
+            merged[key] = dict(value) if other_kind else merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def from_home(entry: dict[str, Any]) -> dict[str, Any]:
+    """A catalog whose paths may begin with `~`, which Kedro would look for in the project."""
+    found: dict[str, Any] = {}
+    for key, value in entry.items():
+        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
+        inner = from_home(value) if isinstance(value, dict) else value
+        found[key] = str(Path(value).expanduser()) if is_path else inner
+    return found
+
+
+def paths_to(key: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Dotted paths of a key below the top: `predict.lanes`, `train.lanes`."""
+    for name, inner in parameters.items():
+        if isinstance(inner, Mapping):
+            found = [key] if key in inner else []
+            yield from (f"{name}.{path}" for path in [*found, *paths_to(key, inner)])

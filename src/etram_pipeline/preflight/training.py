@@ -1,0 +1,88 @@
+"""Whether the detector of a run can be built and trained, as only trying it tells.
+
+Building one takes a tenth of a second, but a fault of it would end the run after preprocessing.
+"""
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.datasets.recordings import RELATIVE_PATHS
+from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.preflight.classes import representation_of
+from etram_pipeline.preflight.detector import describe
+from etram_pipeline.preflight.run import UNREADABLE, Finding, Run
+from etram_pipeline.session import explain
+from etram_pipeline.training.settings import PredictSettings, TrainSettings
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """Settings of the detector and of its training that do not fit each other or the machine."""
+    if "checkpoint" in run.makes:
+        train = run.parameter("train", TrainSettings.model_validate)
+        yield from _start(train)
+        yield from _launcher(train)
+        yield from _detector(run, train)
+        if train.accelerator == "gpu" and not train.launcher:
+            yield from _gpu("train.accelerator", train.accelerator)
+    if "detections" in run.makes:
+        device = run.parameter("predict", PredictSettings.model_validate).device
+        if device.startswith("cuda"):
+            yield from _gpu("predict.device", device)
+
+
+def _start(train: TrainSettings) -> Iterator[Finding]:
+    if train.start_from is None:
+        return
+    path = Path(train.start_from).expanduser()
+    if not path.is_file():
+        what = "that is a folder" if path.is_dir() else "there is no such file"
+        yield Finding(f"train.start_from is {train.start_from}, but {what}: {RELATIVE_PATHS}")
+        return
+    try:
+        describe(path)
+    except UNREADABLE as error:
+        yield Finding(f"train.start_from: {explain(error)}")
+
+
+def _launcher(train: TrainSettings) -> Iterator[Finding]:
+    try:
+        program, *_ = shlex.split(train.launcher or "") or [""]
+    except ValueError as error:
+        yield Finding(f"train.launcher is {train.launcher}, which is no command: {error}")
+        return
+    if program and shutil.which(program) is None:
+        yield Finding(
+            f"train.launcher is {train.launcher}, but this machine has no program `{program}`: "
+            "install it, or name another, such as `torchrun --standalone --nproc-per-node=2`"
+        )
+
+
+def _detector(run: Run, train: TrainSettings) -> Iterator[Finding]:
+    """What is wrong with the detector, as far as it shows without data."""
+    from etram_pipeline.training.optimizer import freeze
+    from etram_pipeline.training.resolution import MixedResolution
+
+    names = run.parameter("dataset", DatasetSettings.model_validate).detected_classes
+    config = run.parameter("detector", DetectorConfig.model_validate)
+    channels = representation_of(run)[1].get("channels", 1)
+    try:
+        known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
+        detector = known.build(channels, len(names))
+        MixedResolution(train.resolution, detector, train.seed)
+        freeze(detector, train.freeze)
+    except ValueError as error:
+        yield Finding(str(error))
+
+
+def _gpu(name: str, value: str) -> Iterator[Finding]:
+    from etram_pipeline.training.hardware import check_gpu
+
+    try:
+        check_gpu(name, value)
+    except SettingsError as error:
+        yield Finding(str(error))

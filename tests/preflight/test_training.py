@@ -1,0 +1,72 @@
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.preflight.conftest import Find, Save, faults
+
+STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": {"start_from": "/no/way.ckpt"}}, "train.start_from is /no/way.ckpt, but there"),
+        ({"train": {"start_from": "/tmp"}}, "train.start_from is /tmp, but that is a folder"),
+        (
+            {"train": {"launcher": "nosuchlauncher -n 2"}},
+            "train.launcher is nosuchlauncher",
+        ),
+        ({"train": {"launcher": "a 'b"}}, "train.launcher is a 'b, which is no command"),
+        ({"train": {"freeze": ["nope"]}}, "train.freeze: no parameter starts with 'nope'"),
+        ({"detector": {"neck_stages": [3, 4, 5]}}, STAGES),
+        (
+            {"train": {"resolution": {"scales": [0.5]}}, "detector": {"input_size": [64, 64]}},
+            "train.resolution.scales [0.5] resize frames that detector.input_size",
+        ),
+        (
+            {"detector": {"auxiliary": {"kind": "small_objects", "classes": ["lorry"]}}},
+            "auxiliary.classes: unknown class 'lorry'",
+        ),
+    ],
+)
+def test_what_a_training_would_refuse_is_told_before_anything_is_encoded(
+    found: Find, changes: dict[str, Any], message: str
+) -> None:
+    (told,) = faults(found("__default__", **changes))
+    assert told.startswith(message)
+    assert faults(found("preprocess", **changes | {"predict": None, "evaluate": None})) == []
+
+
+def test_weights_to_start_from_must_be_readable(found: Find, tmp_path: Path) -> None:
+    (tmp_path / "half.ckpt").write_bytes(b"PK")
+    (told,) = faults(found("train", train={"start_from": str(tmp_path / "half.ckpt")}))[-1:]
+    assert told.startswith(f"train.start_from: {tmp_path}/half.ckpt cannot be read")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"train": {"accelerator": "gpu"}}, "train.accelerator is gpu"),
+        ({"predict": {"device": "cuda:1"}}, "predict.device is cuda:1"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_told(found: Find, changes: dict[str, Any], name: str) -> None:
+    (told,) = faults(found("__default__", **changes))
+    assert told.startswith(f"{name}, but PyTorch finds no GPU it can use")
+
+
+def test_a_launcher_may_find_a_gpu_elsewhere(found: Find) -> None:
+    train = {"accelerator": "gpu", "launcher": f"{sys.executable} x.py", "devices": 2}
+    assert faults(found("__default__", train=train)) == []
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_detector_that_is_trained_already_is_not_built(
+    found: Find, save_checkpoint: Save
+) -> None:
+    path = save_checkpoint()
+    changes: dict[str, Any] = {"train": {"freeze": ["nope"]}}
+    assert faults(found("predict", checkpoint=str(path), **changes)) == []
