@@ -78,7 +78,7 @@ def run(*words: str) -> Result:
         ("--params results=null", "`results` must be the path of a folder, not 'null'"),
         ("--params train.seed=4294967296", "train.seed: must be less than 4294967296"),
         ("--params predict.device=foo", "predict.device: must be auto, cpu, cuda or cuda:<number>"),
-        ("--params dataset.class_names=[car,car]", "class_names has 'car' twice"),
+        ("--params dataset.class_names=[car,car]", "class_names give ['car'] to several"),
         ("--from-nodes predict", "did you mean 'predict.predict_detections'?"),
         ("--conf-source .", "has no `base`, so it holds no configuration"),
         ("--params recordng=x", "unknown parameter 'recordng'; did you mean 'recording'?"),

@@ -40,9 +40,6 @@ class DatasetSettings(Settings):
 
     @model_validator(mode="after")
     def _check_groups(self) -> "DatasetSettings":
-        for name in self.class_names:
-            if self.class_names.count(name) > 1:
-                raise ValueError(f"class_names has {name!r} twice: each class id needs its own")
         members = [name for group in self.class_groups.values() for name in group]
         unknown = sorted(set(members) - set(self.class_names))
         if unknown:
