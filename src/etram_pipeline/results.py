@@ -13,7 +13,7 @@ from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 
-DEFAULT_RUN_MINUTES = 4
+DEFAULT_RUN_MINUTES = 3
 """Time of a first `kedro run` on two cores; see benchmarks/first_run.py."""
 
 _STEPS = {
