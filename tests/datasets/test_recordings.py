@@ -106,6 +106,15 @@ def test_a_folder_that_is_named_like_a_recording_is_none(tmp_path: Path) -> None
     }
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["a.npy", "a.csv", "a.tar", "a_bbox.npy", "a.raw"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "train").mkdir()
+    os.mkfifo(tmp_path / "train" / name)
+    with pytest.raises(DatasetError):
+        RecordingsDataset(path=str(tmp_path)).load()
+
+
 def test_a_folder_that_cannot_be_read_is_no_empty_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,7 +168,7 @@ def _files_below(folder: Path) -> list[Path]:
         files += [Path(parent, name) for name in names if not name.startswith(".")]
     for path in files:
         _check_link(path)
-    return sorted(files)
+    return sorted(path for path in files if path.is_file())  # not a pipe, on which to wait
 
 
 def _check_link(path: Path) -> None:
