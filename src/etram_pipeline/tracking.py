@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
-from etram_pipeline.core.parameters import flatten
+from etram_pipeline.core.nested import flatten
 from etram_pipeline.core.tracked_names import tracked_part
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.session import HeldHook

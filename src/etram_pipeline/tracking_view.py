@@ -8,7 +8,7 @@ from typing import Any
 
 from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.masking import mask_value
-from etram_pipeline.core.parameters import flatten
+from etram_pipeline.core.nested import flatten
 from etram_pipeline.core.tracked_names import tracked_name
 
 _VIEW_TAG = "mlflow.sharedViewState."

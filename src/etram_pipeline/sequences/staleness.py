@@ -16,7 +16,7 @@ from typing import Any
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
-from etram_pipeline.core.parameters import flatten
+from etram_pipeline.core.nested import flatten
 from etram_pipeline.sequences.job import Job
 from etram_pipeline.sequences.layout import Entry, Origin, Record, Skip, read_record
 

@@ -1,7 +1,7 @@
-"""Parameters by their full name."""
+"""Nested parameters by their full name."""
 
 from etram_pipeline.core.component import Settings
-from etram_pipeline.core.parameters import flatten
+from etram_pipeline.core.nested import flatten
 
 
 class Optimizer(Settings):
