@@ -12,7 +12,8 @@ from numba import njit
 LARGEST_LITERAL = 128
 """Larger ones would need a code that is described in another way; section 4.2.1.1."""
 
-_LONGEST_CODE = 11
+LONGEST_CODE = 11
+"""Bits of a literal's code, at most; section 4.2.1."""
 
 Bytes = UInt8[np.ndarray, " B"]
 Code = UInt32[np.ndarray, " V"]
@@ -43,7 +44,7 @@ def make_code(counts: Int64[np.ndarray, " V"]) -> Code:
     lengths = _code_lengths(counts)
     code = np.zeros(len(counts), np.uint32)
     bits = 0
-    for length in range(_LONGEST_CODE, 0, -1):
+    for length in range(LONGEST_CODE, 0, -1):
         for literal in range(len(counts)):
             if lengths[literal] == length:
                 code[literal] = bits << 8 | length
@@ -67,20 +68,20 @@ def _code_lengths(counts: Int64[np.ndarray, " V"]) -> Int64[np.ndarray, " V"]:
     extra = (total >> 10) + 1
     total += num * extra
     weights, lengths = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
-    left = 1 << _LONGEST_CODE
+    left = 1 << LONGEST_CODE
     for literal in range(len(counts)):
         if counts[literal] > 0:
             weights[literal] = counts[literal] + extra
             while weights[literal] << lengths[literal] < total:
                 lengths[literal] += 1
-            left -= 1 << (_LONGEST_CODE - lengths[literal])
+            left -= 1 << (LONGEST_CODE - lengths[literal])
     while left > 0:
         best, most = 0, 0
         for literal in range(len(counts)):
             gain = weights[literal] << lengths[literal]
-            if gain > most and 1 << (_LONGEST_CODE - lengths[literal]) <= left:
+            if gain > most and 1 << (LONGEST_CODE - lengths[literal]) <= left:
                 best, most = literal, gain
-        left -= 1 << (_LONGEST_CODE - lengths[best])
+        left -= 1 << (LONGEST_CODE - lengths[best])
         lengths[best] -= 1
     return lengths
 

@@ -9,9 +9,10 @@ Source: RFC 8878, whose sections are named below.
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import UInt8, UInt32
+from jaxtyping import UInt32
 from numba import njit
 
+from etram_pipeline.sequences.prefix_code import LONGEST_CODE, Bytes, Code
 from etram_pipeline.sequences.zstandard_tables import (
     ACCURACY_LOG,
     SHORT_LENGTHS,
@@ -21,7 +22,6 @@ from etram_pipeline.sequences.zstandard_tables import (
 
 BLOCK_BYTES = 2**17
 
-_LONGEST_CODE = 11
 _SHORTEST_MATCH = 3
 _SEVERAL_STREAMS = 256
 """Literals from which on they are written in four streams, which are faster to read."""
@@ -31,9 +31,7 @@ _CODED, _CODED_AS_BEFORE = 2, 3
 _MODES_DESCRIBED, _MODES_AS_BEFORE = 0b10_01_10_00, 0b11_11_11_00
 _SHORT_LENGTH_BITS = SHORT_LENGTHS.bit_length() - 1
 
-Bytes = UInt8[np.ndarray, " B"]
 Cells = UInt32[np.ndarray, " K"]
-Code = UInt32[np.ndarray, " V"]
 Runs = UInt32[np.ndarray, "R 2"]
 
 
@@ -179,7 +177,7 @@ def _write_stream(literals: Bytes, code: Code, out: Bytes, start: int) -> int:
         entry = np.uint64(code[literals[index]])
         bits |= (entry >> np.uint64(8)) << num
         num += entry & np.uint64(255)
-        if num > 64 - 2 * _LONGEST_CODE:
+        if num > 64 - 2 * LONGEST_CODE:
             end, bits, num = _flush(out, end, bits, num)
     return _finish(out, end, bits, num)
 
