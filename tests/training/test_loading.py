@@ -29,7 +29,7 @@ def test_there_are_as_many_workers_as_memory_to_share(
     expected: int,
 ) -> None:
     usage = SimpleNamespace(free=free_batches * 1000)
-    monkeypatch.setattr("etram_pipeline.training.loading.num_cores", lambda: 8)
+    monkeypatch.setattr("etram_pipeline.training.settings.num_cores", lambda: 8)
     monkeypatch.setattr("etram_pipeline.training.loading.shutil.disk_usage", lambda _: usage)
     found = num_workers("auto", 1000, on_gpu=True, num_sharing=num_sharing)
     assert found == expected

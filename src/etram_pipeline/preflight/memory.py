@@ -16,7 +16,7 @@ from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.preflight.run import Finding, Run, of_splits
 from etram_pipeline.sequences.executors.processes import Config as Processes
-from etram_pipeline.training.settings import PredictSettings, TrainSettings, Workers
+from etram_pipeline.training.settings import PredictSettings, TrainSettings, wanted_workers
 
 _TRAINING_BYTES = 30
 _DETECTION_BYTES = 6
@@ -102,7 +102,7 @@ def _training(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
         if on_gpu
         else _channel_px(run.parameter("detector", DetectorConfig.model_validate), frame)
     )
-    workers = _num_workers(train.workers, on_gpu=on_gpu)
+    workers = wanted_workers(train.workers, on_gpu=on_gpu)
     learning = Need(train.lanes, train.clip_length, workers, _TRAINING_BYTES * channel_px)
     yield from _compare(learning, frame, available // train.devices, "train")
     num_val = len(of_splits(run.encoded or frozenset(), ("val",)))
@@ -122,7 +122,7 @@ def _detection(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
     lanes = min(predict.lanes, len(run.detected or ()))
     if lanes:
         length = min(predict.clip_length, _longest(run))
-        workers = _num_workers(predict.workers, on_gpu=on_gpu)
+        workers = wanted_workers(predict.workers, on_gpu=on_gpu)
         need = Need(lanes, length, workers, _DETECTION_BYTES * channel_px)
         yield from _compare(need, frame, available, "predict")
 
@@ -202,12 +202,6 @@ def _channel_px(config: DetectorConfig, frame: Frame) -> float:
     channels: int = getattr(backbone, "embed_dim", _USUAL_CHANNELS)
     patch_px: int = getattr(backbone, "patch_size", _USUAL_PATCH_PX)
     return height * width * channels * (_USUAL_PATCH_PX / patch_px) ** 2
-
-
-def _num_workers(workers: Workers, *, on_gpu: bool) -> int:
-    """Processes that read; `num_workers` of training chooses them likewise, but imports PyTorch."""
-    most = 6 if on_gpu else 0
-    return workers if workers != "auto" else min(most, num_cores() - 1)
 
 
 def _has_gpu() -> bool:

@@ -12,15 +12,13 @@ from torch.utils.data import DataLoader
 
 from etram_pipeline.core.ahead import read_ahead
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.core.machine import num_cores
 from etram_pipeline.sequences.collate import collate
 from etram_pipeline.sequences.dataset import ClipDataset, Sample, ScheduleSampler, WindowFrames
-from etram_pipeline.training.settings import Workers
+from etram_pipeline.training.settings import Workers, wanted_workers
 
 logger = logging.getLogger(__name__)
 
 _PREFETCHED = 2
-_MOST_WORKERS = 6
 _SHARED_MEMORY = Path("/dev/shm")
 _WORKER_GRACE_S = 20
 
@@ -71,10 +69,7 @@ def window_bytes(frames: Mapping[str, WindowFrames]) -> int:
 
 
 def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips: several to feed a GPU, none beside a busy CPU.
-
-    Reading takes a fraction of the time of computing on a CPU, and decompresses without the
-    interpreter's lock, so a thread does; a process would take a core of its own for it.
+    """Processes that read clips: as many as are wanted and find memory.
 
     Processes hand batches over in shared memory, of which containers often have little; without
     enough of it, the training would be killed without a message.
@@ -85,12 +80,8 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
         on_gpu: Whether they feed a GPU.
         num_sharing: Trainings or detections that share this machine's cores and memory.
     """
-    if workers != "auto":
-        return workers
-    if not on_gpu:
-        return 0
-    wanted = max(min(num_cores() // num_sharing - 1, _MOST_WORKERS), 0)
-    if not wanted or not _SHARED_MEMORY.exists():
+    wanted = wanted_workers(workers, on_gpu=on_gpu, num_sharing=num_sharing)
+    if workers != "auto" or not wanted or not _SHARED_MEMORY.exists():
         return wanted
     free = shutil.disk_usage(_SHARED_MEMORY).free
     fitting = max((free // (num_sharing * max(batch_bytes, 1)) - 1) // _PREFETCHED, 0)

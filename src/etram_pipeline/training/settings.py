@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.machine import num_cores
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import Suppression
 from etram_pipeline.sequences.augmentation import AugmentationSettings
@@ -15,6 +16,8 @@ from etram_pipeline.training.rate_schedules import RateScheduleConfig, one_cycle
 
 Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
 Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
+
+_MOST_WORKERS = 6
 
 _EXECUTION = (
     "checkpoint_every_steps",
@@ -195,3 +198,19 @@ class PredictSettings(Settings):
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
             raise ValueError(f"must be auto, cpu, cuda or cuda:<number>, not {device!r}")
         return device
+
+
+def wanted_workers(workers: Workers, *, on_gpu: bool, num_sharing: int = 1) -> int:
+    """Processes that read clips, if memory allows: several to feed a GPU, none beside a busy CPU.
+
+    Reading takes a fraction of the time of computing on a CPU, and decompresses without the
+    interpreter's lock, so a thread does; a process would take a core of its own for it.
+
+    Args:
+        workers: How many are asked for; `auto`: as many as make sense.
+        on_gpu: Whether they feed a GPU.
+        num_sharing: Trainings or detections that share this machine's cores.
+    """
+    if workers != "auto":
+        return workers
+    return max(min(num_cores() // num_sharing - 1, _MOST_WORKERS), 0) if on_gpu else 0
