@@ -40,7 +40,7 @@ _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Categories of Unicode: control characters, surrogates, separators of lines and paragraphs."""
 
 
-class _FolderDataset(AbstractDataset[object, dict[str, Path]]):
+class RawFolderDataset(AbstractDataset[object, dict[str, Path]]):
     """Files of a folder `<path>/<split>/…`, by `<split>/<recording>`."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -69,7 +69,7 @@ class _FolderDataset(AbstractDataset[object, dict[str, Path]]):
         return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
 
 
-class RecordingsDataset(_FolderDataset):
+class RecordingsDataset(RawFolderDataset):
     """Event files by `<split>/<recording>`, from a folder in eTraM's layout or one single file.
 
     Files lie in `<path>/train`, `<path>/val` and `<path>/test`, at any depth below, also behind
@@ -99,7 +99,7 @@ class RecordingsDataset(_FolderDataset):
         return found
 
 
-class LabelFilesDataset(_FolderDataset):
+class LabelFilesDataset(RawFolderDataset):
     """Label files `<recording>_bbox.npy` by `<split>/<recording>`; empty where there are none."""
 
     @override

@@ -6,19 +6,24 @@ from typing import Any
 
 from typing_extensions import override
 
-from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
+from etram_pipeline.datasets.recordings import (
+    LabelFilesDataset,
+    RawFolderDataset,
+    RecordingsDataset,
+)
 from etram_pipeline.events.scene.manifest import recording_files
 from etram_pipeline.events.scene.plan import plan_recordings
 from etram_pipeline.events.scene.settings import SceneRecordingsSettings
-from etram_pipeline.sequences.executors import ExecutorConfig, open_executor, read_executor
+from etram_pipeline.sequences.executors import open_executor, read_executor
 
 
-class SceneRecordingsDataset(RecordingsDataset):
-    """Simulated recordings by `<split>/<recording>`.
+class _Simulated(RawFolderDataset):
+    """Files of simulated recordings by `<split>/<recording>`.
 
     Args:
         path: Folder for the files; files that the simulator did not make there are never touched.
-        settings: Fields of `SceneRecordingsSettings` that differ from their defaults.
+        settings: Fields of `SceneRecordingsSettings` that differ from their defaults; the same for
+            recordings and labels.
         executor: Where recordings are simulated, as for `LabelledFramesDataset`.
         metadata: Read by kedro-viz.
     """
@@ -35,10 +40,25 @@ class SceneRecordingsDataset(RecordingsDataset):
         self._settings = SceneRecordingsSettings.model_validate(settings or {})
         self._executor = read_executor(executor)
 
+    def _simulate(self) -> None:
+        from etram_pipeline.events.scene.recordings import write_scene
+
+        with open_executor(self._executor) as pool:
+            write_scene(self._path, self._settings, pool)
+
+    def _files(self) -> Iterator[tuple[str, Path, Path]]:
+        """Key of each recording, and the files of its events and of its boxes."""
+        for each in plan_recordings(self._settings):
+            yield each.key, *recording_files(self._path, each.key)
+
+
+class SceneRecordingsDataset(_Simulated, RecordingsDataset):
+    """Simulated recordings by `<split>/<recording>`."""
+
     @override
     def load(self) -> dict[str, Path]:
-        _simulate(self._path, self._settings, self._executor)
-        return super().load()
+        self._simulate()
+        return RecordingsDataset.load(self)
 
     @property
     def is_default(self) -> bool:
@@ -47,50 +67,17 @@ class SceneRecordingsDataset(RecordingsDataset):
 
     def planned(self) -> dict[str, Path]:
         """What loading gives, without simulating anything."""
-        return {key: events for key, (events, _) in _planned(self._path, self._settings)}
+        return {key: events for key, events, _ in self._files()}
 
 
-class SceneLabelsDataset(LabelFilesDataset):
-    """Labels of simulated recordings by `<split>/<recording>`.
-
-    Args:
-        path: Folder of the recordings.
-        settings: The same as those of the recordings.
-        executor: The same as that of the recordings.
-        metadata: Read by kedro-viz.
-    """
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        settings: dict[str, Any] | None = None,
-        executor: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(path=path, metadata=metadata)
-        self._settings = SceneRecordingsSettings.model_validate(settings or {})
-        self._executor = read_executor(executor)
+class SceneLabelsDataset(_Simulated, LabelFilesDataset):
+    """Labels of simulated recordings by `<split>/<recording>`."""
 
     @override
     def load(self) -> dict[str, Path]:
-        _simulate(self._path, self._settings, self._executor)
-        return super().load()
+        self._simulate()
+        return LabelFilesDataset.load(self)
 
     def planned(self) -> dict[str, Path]:
         """What loading gives, without simulating anything."""
-        return {key: boxes for key, (_, boxes) in _planned(self._path, self._settings)}
-
-
-def _planned(
-    path: Path, settings: SceneRecordingsSettings
-) -> Iterator[tuple[str, tuple[Path, Path]]]:
-    """Key of each recording, and the files of its events and of its boxes."""
-    return ((each.key, recording_files(path, each.key)) for each in plan_recordings(settings))
-
-
-def _simulate(path: Path, settings: SceneRecordingsSettings, executor: ExecutorConfig) -> None:
-    from etram_pipeline.events.scene.recordings import write_scene
-
-    with open_executor(executor) as pool:
-        write_scene(path, settings, pool)
+        return {key: boxes for key, _, boxes in self._files()}
