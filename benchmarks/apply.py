@@ -8,15 +8,12 @@ caches and makes MLflow's database; it is not counted. With `--against`, the ver
 """
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.first_run import copy_project, cpu_seconds, watch_memory
+from benchmarks.first_run import copy_project, kedro_run
 from benchmarks.hardware import describe_cpu
 
 
@@ -48,19 +45,7 @@ def apply(project: Path, paths: str) -> tuple[float, float]:
     """CPU seconds and peak memory in GB of one run, all processes together."""
     shutil.rmtree(project / "data/recording", ignore_errors=True)
     options = ["--env", "recording", "--pipelines", "apply", "--params", paths]
-    used, told = cpu_seconds(), project.with_suffix(".txt")
-    with told.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", *options],
-            cwd=project,
-            env=os.environ | {"PYTHONPATH": str(project / "src")},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        peak_gb = watch_memory(process)
-    if process.returncode:
-        raise RuntimeError(told.read_text()[-5000:])
-    return cpu_seconds() - used, peak_gb
+    return kedro_run(project, options)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Time and memory of an evaluation by number of frames, and against the libraries others use.
 
-    python benchmarks/evaluation.py                 # up to the size of eTraM's test set
-    python benchmarks/evaluation.py --frames 1000   # quick
+    python -m benchmarks.evaluation                 # up to the size of eTraM's test set
+    python -m benchmarks.evaluation --frames 1000   # quick
 
 Every line is a process of its own, so that its peak memory is its own. The libraries are asked for
 the same work, from tables to metrics with those by day and by night; what takes too long is left
@@ -9,16 +9,15 @@ out with `--libraries-up-to`. CPU seconds count where others use the machine too
 """
 
 import argparse
-import os
 import platform
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from benchmarks.hardware import describe_cpu
 
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
@@ -36,7 +35,7 @@ def main() -> None:
     if arguments.engine:
         measure(arguments.frames[0], arguments.detections_per_frame, arguments.engine)
         return
-    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{describe_cpu()}, Python {platform.python_version()}")
     print("  frames  detections engine             seconds    CPU s  peak MB")
     for frames in arguments.frames:
         for engine in get_args(Engine):
@@ -56,7 +55,15 @@ def parse_arguments() -> argparse.Namespace:
 
 def run_alone(frames: int, detections_per_frame: int, engine: str) -> None:
     """Measure one engine in a process of its own."""
-    command = [sys.executable, __file__, "--frames", str(frames), "--engine", engine]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.evaluation",
+        "--frames",
+        str(frames),
+        "--engine",
+        engine,
+    ]
     subprocess.run([*command, "--detections-per-frame", str(detections_per_frame)], check=True)
 
 
@@ -105,14 +112,6 @@ def make_detections(rng: np.random.Generator, labels: LabelTable, per_frame: int
     table["score"][: len(near)] = rng.beta(2, 3, len(near))
     table["class_confidence"] = table["class_score"] = table["score"]
     return table[np.argsort(table["t"], kind="stable")]
-
-
-def processor() -> str:
-    """Name of the processor, where the system tells."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,23 +99,34 @@ def run_once(seed: int, version: str | None, *, plain_cpu: bool) -> FirstRun:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         copy_project(project, version)
-        environment = os.environ | {"PYTHONPATH": str(project / "src")}
+        environment = PLAIN_CPU if plain_cpu else {}
         if plain_cpu:
-            environment |= PLAIN_CPU
             (project / "conf/local/parameters.yml").write_text(IN_FLOAT32)
-        command = [sys.executable, "-m", "kedro", "run", "--params", f"train.seed={seed}"]
-        used, began = cpu_seconds(), time.perf_counter()
-        with (Path(folder) / "output.txt").open("w") as output:
-            process = subprocess.Popen(
-                command, cwd=project, env=environment, stdout=output, stderr=subprocess.STDOUT
-            )
-            peak = watch_memory(process)
-        wall_s, cpu_s = time.perf_counter() - began, cpu_seconds() - used
-        if process.returncode:
-            raise RuntimeError((Path(folder) / "output.txt").read_text()[-5000:])
+        began = time.perf_counter()
+        cpu_s, peak = kedro_run(project, ["--params", f"train.seed={seed}"], environment)
+        wall_s = time.perf_counter() - began
         overall = read_json(project / "data/08_reporting/metrics.json")[HEADLINE]["overall"]
         (seconds,) = project.glob("mlruns/**/seconds_by_node.json")
         return FirstRun(wall_s, cpu_s, peak, read_json(seconds), overall["AP_50"], overall["AP"])
+
+
+def kedro_run(
+    project: Path, options: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, float]:
+    """CPU seconds and peak memory in GB of one `kedro run`, all processes together."""
+    used, told = cpu_seconds(), project.with_suffix(".txt")
+    with told.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", *options],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(project / "src"), **(environment or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        peak_gb = watch_memory(process)
+    if process.returncode:
+        raise RuntimeError(told.read_text()[-5000:])
+    return cpu_seconds() - used, peak_gb
 
 
 def copy_project(folder: Path, version: str | None) -> None:
