@@ -13,7 +13,7 @@ from etram_pipeline.quality.event_statistics import EventQuality, EventStatistic
 from etram_pipeline.quality.settings import QualitySettings
 from etram_pipeline.quality.units import likely_unit
 
-REAL = Path(__file__).parents[3] / "../shared/real"
+REAL = Path(__file__).parents[2] / "../shared/real"
 HD = 720 * 1280
 FACTORS = {"nanoseconds": 1e3, "milliseconds": 1e-3, "seconds": 1e-6}
 

@@ -33,6 +33,6 @@ def test_settings_import_nothing_heavy() -> None:
         "import sys, etram_pipeline.scene.settings\n"
         "print(sorted({'numba', 'h5py', 'torch', 'pandas'} & sys.modules.keys()))"
     )
-    source = Path(__file__).parents[3] / "src"
+    source = Path(__file__).parents[2] / "src"
     run = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(source)!r})\n{code}"]
     assert subprocess.run(run, capture_output=True, check=True, text=True).stdout == "[]\n"

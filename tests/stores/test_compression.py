@@ -16,20 +16,20 @@ from etram_pipeline.events.representations.stacked_histogram import Config
 from etram_pipeline.stores.compression import compress
 
 
-def make_canvas() -> ImageBuffer:
+def make_buffer() -> ImageBuffer:
     return ImageBuffer(np.zeros((2, 8, 8), np.uint8))
 
 
 def draw_forever() -> Generator[ImageBuffer, None, None]:
     while True:
-        yield make_canvas()
+        yield make_buffer()
 
 
-def test_without_a_compressor_canvases_are_given_back_for_someone_waits_for_them(
+def test_without_a_compressor_buffers_are_given_back_for_someone_waits_for_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "numcodecs", None)
-    buffer = make_canvas()
+    buffer = make_buffer()
     buffer.home = SimpleQueue()
 
     with pytest.raises(ImportError):
@@ -55,7 +55,7 @@ def compress_one(buffer: ImageBuffer) -> bytes:
 @pytest.mark.parametrize("max_count", [10, None])
 @pytest.mark.parametrize("size", [(64, 96), (515, 513)])
 @pytest.mark.parametrize("num_events", [0, 1, 3000, 600_000])
-def test_a_canvas_is_blank_after_its_image_was_compressed_in_any_way(
+def test_a_buffer_is_blank_after_its_image_was_compressed_in_any_way(
     overflow: str, max_count: int | None, size: tuple[int, int], num_events: int
 ) -> None:
     height, width = size

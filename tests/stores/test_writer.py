@@ -109,7 +109,7 @@ def test_images_keep_their_order_however_long_each_takes(folder: Path) -> None:
             np.testing.assert_array_equal(file["data"][window], image)
 
 
-def test_canvases_are_given_back_blank(folder: Path) -> None:
+def test_buffers_are_given_back_blank(folder: Path) -> None:
     represent = StackedHistogram().build(4, 6)
     buffers = ImageBuffers([represent.buffer()])
 

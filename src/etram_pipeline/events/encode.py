@@ -70,7 +70,7 @@ def draw_windows(
     recording: Recording,
     plan: WindowPlan,
     representation: Representation,
-    take_canvas: Callable[[], ImageBuffer],
+    take_buffer: Callable[[], ImageBuffer],
     tally: Tally | None = None,
 ) -> Iterator[ImageBuffer]:
     """As `encode`, on buffers that the caller provides and may use again.
@@ -81,7 +81,7 @@ def draw_windows(
         recording: What to read; no further than the windows reach.
         plan: Windows to cut.
         representation: Makes an image of the events of a window.
-        take_canvas: Gives the buffer for the next window.
+        take_buffer: Gives the buffer for the next window.
         tally: Counts what is read.
 
     Yields:
@@ -95,7 +95,7 @@ def draw_windows(
     window, num_windows = 0, len(plan.stop_us)
 
     def draw() -> ImageBuffer:
-        buffer = take_canvas()
+        buffer = take_buffer()
         representation.draw(held.in_window(plan, window), buffer)
         return buffer
 

@@ -154,7 +154,7 @@ def test_an_image_is_not_changed_by_the_next_one(kind: str) -> None:
     np.testing.assert_array_equal(first, before)
 
 
-def test_a_canvas_shows_the_last_events_alone(kind: str) -> None:
+def test_a_buffer_shows_the_last_events_alone(kind: str) -> None:
     represent = RepresentationConfig.model_validate({"kind": kind}).build(HEIGHT, WIDTH)
     buffer = represent.buffer()
 
