@@ -63,7 +63,7 @@ def run_tracked(project: Path, pipeline: Pipeline, catalog: DataCatalog, **optio
     hook = MlflowHook()
     manager = _create_hook_manager()
     manager.register(hook)
-    config = {"tracking": {"experiment": EXPERIMENT, **options}}
+    config = {"mlflow": {"experiment": EXPERIMENT, **options}}
     hook.after_context_created(SimpleNamespace(config_loader=config, project_path=project))  # type: ignore[arg-type]
     params = {"pipeline_names": ["b", "a"], "run_id": "2026-01-02T03.04.05.678Z", "env": "lab"}
     manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
