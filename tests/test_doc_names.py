@@ -64,7 +64,7 @@ def own_words() -> frozenset[str]:
 
 def messages() -> list[str]:
     """Messages that the pages of remedies explain."""
-    page = text_of("docs/troubleshooting.md")
+    page = text_of("docs/faq.md")
     cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
     cells += re.findall(r"\*\*(`[^*]*)\*\*", page)
     quoted = [" ".join(span.split()) for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
@@ -220,7 +220,7 @@ def test_the_order_of_imports_is_that_of_the_contract() -> None:
         if each["type"] == "layers"
     ]
     layers = [set(re.findall(r"etram_pipeline\.(\w+)", layer)) for layer in contract]
-    (told,) = re.findall(r"\*\*Imports point down\*\*: ([^.]*)\.", prose("CONTRIBUTING.md"))
+    (told,) = re.findall(r"\*\*Imports point down\*\*: ([^.]*)\.", prose("docs/contributing.md"))
     assert [set(re.findall(r"`(\w+)`", layer)) for layer in told.split("→")] == layers
 
 

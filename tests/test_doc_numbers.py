@@ -91,7 +91,7 @@ def of_the_scene() -> list[tuple[str, str]]:
         (page, f"with all {WORDS[len(ETRAM_CLASSES)]} of eTraM's classes"),
         (page, f"Boxes are exact, at {LABEL_HZ} Hz."),
         ("README.md", f"simulates {total} recordings"),
-        ("README.md", f"On the {WORDS[made.num_test]} test recordings of the embedded scene"),
+        ("README.md", f"on the {WORDS[made.num_test]} test recordings of the embedded scene"),
         ("README.md", f"with seed {parameters('local')['train'].seed}:"),
     ]
 
