@@ -14,9 +14,9 @@ from tests.pages import PAGES, blocks, prose, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocols import NAMED
+from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -139,9 +139,9 @@ def test_every_environment_is_listed() -> None:
 
 
 FAMILIES = (
-    ("docs/clusters.md", "executor", "sequences.executors"),
+    ("docs/clusters.md", "executor", "builds.executors"),
     ("docs/variants.md", "`cell.kind`", "models.cells"),
-    ("docs/export.md", "`export.picture.kind`", "sequences.export.pictures"),
+    ("docs/export.md", "`export.picture.kind`", "export.pictures"),
 )
 
 

@@ -94,7 +94,7 @@ def load(conf: Path, env: str, params: dict[str, Any]) -> dict[str, Any]:
     types: dict[str, Any] = extractor.extract_types_from_pipelines()
     options: dict[str, Any] = CONFIG_LOADER_ARGS
     loader = ConfigLoader(str(conf), env, params, **options)
-    assert loader["tracking"]["experiment"]
+    assert loader["mlflow"]["experiment"]
     for name, entry in loader["catalog"].items():
         if not name.startswith("_"):
             AbstractDataset.from_config(name, entry)
