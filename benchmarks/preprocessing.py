@@ -3,15 +3,15 @@
     python -m benchmarks.preprocessing                  # 20, 60 and 240 million events: 20 minutes
     python -m benchmarks.preprocessing --millions 5     # quick
 
-The recordings contain simulated daytime traffic at 1280 x 720 px, with five to six million events per
-second. Each is written as gzip-compressed HDF5 (the format of eTraM), as uncompressed HDF5, and as
-Prophesee RAW in both encodings. Each line reads the file, makes one stacked histogram of half the
-resolution every 50 ms, and writes the compressed histograms. `reference` reimplements the steps of
-RVT's script with h5py and PyTorch, in one thread like the script; it reads the gzip file. Each line
-is measured in a separate process, so that its peak memory is not affected by others; the results
-are checked to be equal before speeds are compared. Three lines show a recording at eTraM's mean
-rate, whose histograms are mostly empty; the last line shows the histograms alone, from events in
-memory.
+The recordings contain simulated daytime traffic at 1280 x 720 px, with five to six million events
+per second. Each is written as gzip-compressed HDF5 (the format of eTraM), as uncompressed HDF5, and
+as Prophesee RAW in both encodings. Each line reads the file, makes one stacked histogram of half
+the resolution every 50 ms, and writes the compressed histograms. `reference` reimplements the steps
+of RVT's script with h5py and PyTorch, in one thread like the script; it reads the gzip file. Each
+line is measured in a separate process, so that its peak memory is not affected by others; the
+results are checked to be equal before speeds are compared. Three lines show a recording at eTraM's
+mean rate, whose histograms are mostly empty; the last line shows the histograms alone, from events
+in memory.
 """
 
 import argparse

@@ -8,8 +8,8 @@
 
 A step consists of losses, gradients and an AdamW update over a batch of lanes and windows, in which
 every second window is labelled with twelve boxes; reading clips is not included. The baseline is
-`benchmarks/plain.py`, in float32. Ratios are ratios of medians. The variants alternate, each time in
-a new process, so that other load on the machine affects all of them equally and peak memory is
+`benchmarks/plain.py`, in float32. Ratios are ratios of medians. The variants alternate, each time
+in a new process, so that other load on the machine affects all of them equally and peak memory is
 measured separately. On a shared machine, compare CPU seconds.
 """
 
