@@ -31,11 +31,12 @@ from benchmarks.hardware import describe_cpu
 from benchmarks.traffic import HEIGHT, MEAN, WIDTH, traffic, write_mean_rate, write_recordings
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations.stacked_histogram import Config as Histogram
 from etram_pipeline.events.windows.label_aligned import Config as Windows
-from etram_pipeline.sequences.preprocess import EncodeJob
-from etram_pipeline.sequences.settings import StorageSettings
+from etram_pipeline.preprocessing.jobs import EncodeJob
+from etram_pipeline.stores.settings import StorageSettings
 
 if TYPE_CHECKING:  # importing it costs memory, which is measured
     import torch
@@ -223,9 +224,9 @@ def compare_histograms() -> None:
     columns = (events.x, events.y, events.polarity, events.t_us)
     tensors = [torch.from_numpy(column.astype(np.int64)) for column in columns]
     represent = HISTOGRAM.build(HEIGHT, WIDTH)
-    canvas = represent.canvas()
+    buffer = represent.buffer()
     reference_s = best_cpu_s(lambda: histogram_as_reference(*tensors))
-    ours_s = best_cpu_s(lambda: represent.draw(events, canvas))
+    ours_s = best_cpu_s(lambda: represent.draw(events, buffer))
     print(
         f"histograms alone: reference {NUM_EVENTS / reference_s / 1e6:.1f}, ours "
         f"{NUM_EVENTS / ours_s / 1e6:.1f} M events/s of CPU, {reference_s / ours_s:.1f}x"

@@ -7,10 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
-from etram_pipeline.events.recording import Events
-from etram_pipeline.events.scene.scene import Scene
-from etram_pipeline.events.scene.settings import SceneSettings
+from etram_pipeline.scene.scene import Scene
+from etram_pipeline.scene.settings import SceneSettings
 
 HEIGHT, WIDTH = 720, 1280
 BUSY = SceneSettings(height=HEIGHT, width=WIDTH)

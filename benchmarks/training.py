@@ -28,7 +28,7 @@ from benchmarks.hardware import describe_cpu
 from benchmarks.training_data import share_of_waiting
 from benchmarks.training_step import PRESETS, Case, Measurement
 
-from etram_pipeline.training.hardware import resolve_precision
+from etram_pipeline.models.hardware import resolve_precision
 
 PROJECT = Path(__file__).parents[1]
 SIZES = ("nano", "tiny", "small", "base")

@@ -7,15 +7,15 @@ from functools import partial
 import torch
 from benchmarks.training_step import NUM_CLASSES, WARM_UP, read_preset, synchronize
 
+from etram_pipeline.clips.dataset import Augmentation, ClipDataset, ScheduleSampler
+from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.schedule import Lanes, training_schedule
+from etram_pipeline.inference.predict import arithmetic
 from etram_pipeline.models.detector import State
-from etram_pipeline.sequences.dataset import Augmentation, ClipDataset, ScheduleSampler
-from etram_pipeline.sequences.schedule import Lanes, training_schedule
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.models.hardware import assign_threads, resolve_precision
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training.data import LabelledRecordings
-from etram_pipeline.training.hardware import resolve_precision, share_cores
-from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.training.optimizer import build_optimizer
-from etram_pipeline.training.predict import arithmetic
 from etram_pipeline.training.settings import TrainSettings
 
 
@@ -26,9 +26,9 @@ def share_of_waiting(arguments: argparse.Namespace) -> float:
     """
     settings = TrainSettings(lanes=arguments.lanes, clip_length=arguments.windows[0])
     on_gpu = arguments.device != "cpu"
-    stored = FrameStore(arguments.store), LabelStore(arguments.store)
+    stored = RepresentationStore(arguments.store), LabelStore(arguments.store)
     recordings = LabelledRecordings.choose(*stored, stored[0])
-    share_cores(settings.workers, settings.lanes)
+    assign_threads(settings.workers, settings.lanes)
     torch.manual_seed(0)
     channels = next(iter(recordings.frames.values())).channels
     recordings.check_classes(NUM_CLASSES)

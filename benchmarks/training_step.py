@@ -22,13 +22,13 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
+from etram_pipeline.clips.loading import Loader
 from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.inference.predict import arithmetic
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.execution import Execution
-from etram_pipeline.training.loading import Loader
 from etram_pipeline.training.optimizer import build_optimizer
-from etram_pipeline.training.predict import arithmetic
 from etram_pipeline.training.settings import OptimizerSettings
 
 PRESETS = Path(__file__).parents[1] / "conf/presets"

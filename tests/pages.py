@@ -13,10 +13,10 @@ import pytest
 from tests.conftest import PROJECT
 
 PAGES = [
-    *(f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *(f"{name}.md" for name in ("README", "CHANGELOG")),
     *sorted(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md")),
 ]
-RECIPES = "CONTRIBUTING.md"
+RECIPES = "docs/contributing.md"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.conftest import PROJECT
 
-from etram_pipeline.sequences.executors.dask import Config as DaskConfig
+from etram_pipeline.builds.executors.dask import Config as DaskConfig
 from etram_pipeline.session import Session
 
 SCENE = {

@@ -13,26 +13,26 @@ import torch
 from tests.conftest import PROJECT
 from tests.pages import RECIPES, Block, blocks, installed_recipes
 
+from etram_pipeline.builds.build import build
+from etram_pipeline.builds.executors import InlineExecutor
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.evaluation import evaluate
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, NAMED
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
+from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import Suppression
-from etram_pipeline.sequences.build import build
-from etram_pipeline.sequences.executors import InlineExecutor
-from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
-from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
-from etram_pipeline.sequences.settings import StorageSettings
-from etram_pipeline.sequences.store import LabelStore
+from etram_pipeline.models.suppression import SuppressionSettings
+from etram_pipeline.preprocessing.jobs import encode_jobs, label_jobs
+from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
+from etram_pipeline.stores.settings import StorageSettings
+from etram_pipeline.stores.store import LabelStore
 
 NOTEBOOKS = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
 RECIPE_TESTS = [block for block in blocks(RECIPES, "python") if block.path.startswith("tests/")]
@@ -106,7 +106,7 @@ def test_the_detector_of_the_recipe_learns_detects_and_is_saved(tmp_path: Path) 
     losses, state = detector.losses(batch, ())
     torch.stack([loss for name, loss in losses.items() if name[:4] != "num_"]).sum().backward()
     assert all(weight.grad is not None for weight in detector.parameters())
-    found, state = detector.eval().detect(batch, state, Suppression(score_threshold=0))
+    found, state = detector.eval().detect(batch, state, SuppressionSettings(score_threshold=0))
     assert len(found) == len(batch.keyframes)
     path = tmp_path / "detector.ckpt"
     write_checkpoint(path, Checkpoint(detector, config, 4, ("a", "b", "c")))

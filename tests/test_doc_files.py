@@ -11,8 +11,8 @@ from tests.conftest import PROJECT
 from tests.pages import PAGES, blocks, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
+from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 
 
 @pytest.mark.parametrize("page", PAGES)

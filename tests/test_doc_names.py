@@ -14,9 +14,9 @@ from tests.pages import PAGES, blocks, prose, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocols import NAMED
+from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -64,7 +64,7 @@ def own_words() -> frozenset[str]:
 
 def messages() -> list[str]:
     """Messages that the pages of remedies explain."""
-    page = text_of("docs/troubleshooting.md")
+    page = text_of("docs/faq.md")
     cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
     cells += re.findall(r"\*\*(`[^*]*)\*\*", page)
     quoted = [" ".join(span.split()) for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
@@ -139,9 +139,9 @@ def test_every_environment_is_listed() -> None:
 
 
 FAMILIES = (
-    ("docs/clusters.md", "executor", "sequences.executors"),
+    ("docs/clusters.md", "executor", "builds.executors"),
     ("docs/variants.md", "`cell.kind`", "models.cells"),
-    ("docs/export.md", "`export.picture.kind`", "sequences.export.pictures"),
+    ("docs/export.md", "`export.picture.kind`", "export.pictures"),
 )
 
 
@@ -220,7 +220,7 @@ def test_the_order_of_imports_is_that_of_the_contract() -> None:
         if each["type"] == "layers"
     ]
     layers = [set(re.findall(r"etram_pipeline\.(\w+)", layer)) for layer in contract]
-    (told,) = re.findall(r"\*\*Imports point down\*\*: ([^.]*)\.", prose("CONTRIBUTING.md"))
+    (told,) = re.findall(r"\*\*Imports point down\*\*: ([^.]*)\.", prose("docs/contributing.md"))
     assert [set(re.findall(r"`(\w+)`", layer)) for layer in told.split("→")] == layers
 
 

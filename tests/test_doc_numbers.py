@@ -18,14 +18,14 @@ from etram_pipeline.display import SILENCE_S
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import ETRAM_CLASSES
 from etram_pipeline.events.formats.etram_hdf5 import _DEFAULT_SIZE
-from etram_pipeline.events.scene.scene import LABEL_HZ
-from etram_pipeline.events.scene.settings import SceneRecordingsSettings
 from etram_pipeline.models.classification_losses.effective_number import Config as EffectiveNumber
 from etram_pipeline.models.classification_losses.focal import Config as Focal
 from etram_pipeline.models.lanes import _MOST_GROUPS
 from etram_pipeline.models.size_weights.step import Config as StepWeight
-from etram_pipeline.reports.quality import checks
+from etram_pipeline.quality import checks
 from etram_pipeline.results import DEFAULT_RUN_MINUTES
+from etram_pipeline.scene.scene import LABEL_HZ
+from etram_pipeline.scene.settings import SceneRecordingsSettings
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 from etram_pipeline.training.progress import LOG_EVERY_S
 from etram_pipeline.training.settings import OptimizerSettings
@@ -91,7 +91,7 @@ def of_the_scene() -> list[tuple[str, str]]:
         (page, f"with all {WORDS[len(ETRAM_CLASSES)]} of eTraM's classes"),
         (page, f"Boxes are exact, at {LABEL_HZ} Hz."),
         ("README.md", f"simulates {total} recordings"),
-        ("README.md", f"On the {WORDS[made.num_test]} test recordings of the embedded scene"),
+        ("README.md", f"on the {WORDS[made.num_test]} test recordings of the embedded scene"),
         ("README.md", f"with seed {parameters('local')['train'].seed}:"),
     ]
 

@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 from rich.console import Console
 from tests.conftest import OpenSession
 
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 
 
 def refuse_by_preflight(project: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,5 +61,5 @@ def test_a_run_that_is_refused_or_interrupted_leaves_nothing_behind(  # noqa: PL
     # The cursor is back as often as it was hidden, which only a bar does.
     assert shown.getvalue().count("\x1b[?25l") == shown.getvalue().count("\x1b[?25h")
     if (project / "data").is_dir():
-        with held(Need(project / "data/02_intermediate/histograms"), "wait"):
+        with held(Access(project / "data/02_intermediate/histograms"), "wait"):
             pass

@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline
 from tests.conftest import OpenSession
 from tests.core.test_locks import other_process
 
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 from etram_pipeline.locks import Locks, needs
 
 ALL = "__default__"
@@ -20,14 +20,14 @@ ALL = "__default__"
 
 def run_needs(
     session: OpenSession, names: Collection[str], env: str | None = None, **params: object
-) -> list[Need]:
+) -> list[Access]:
     """What `kedro run --pipelines` locks."""
     with session(env, **params) as active:
         catalog = active.load_context().catalog
     return needs(sum((pipelines[name] for name in names), Pipeline([])), catalog)
 
 
-def clash(one: Collection[Need], other: Collection[Need]) -> set[str]:
+def clash(one: Collection[Access], other: Collection[Access]) -> set[str]:
     """Names of what one run has and keeps the other from."""
     alone = {(a.path, b.path) for a in one for b in other if not (a.shared and b.shared)}
     return {a.name for a, b in alone if a == b}
@@ -108,7 +108,7 @@ def test_a_second_run_is_refused_before_anything_is_computed(
 
 
 def test_all_is_given_back_when_a_run_ends(session: OpenSession, project: Path) -> None:
-    metrics = Need(project / "data/08_reporting/metrics.json")
+    metrics = Access(project / "data/08_reporting/metrics.json")
     locks = Locks()
     with session() as active:
         catalog = active.load_context().catalog
@@ -124,5 +124,5 @@ def test_a_refused_run_keeps_nothing(session: OpenSession, project: Path) -> Non
         catalog = active.load_context().catalog
     with other_process(project / "data/08_reporting/metrics.json"), pytest.raises(RuntimeError):
         Locks().before_pipeline_run(pipelines[ALL], catalog)
-    with held(Need(project / "data/06_models/detector.ckpt"), "wait"):
+    with held(Access(project / "data/06_models/detector.ckpt"), "wait"):
         pass

@@ -14,14 +14,15 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.stores import HistogramsDataset, LabelledFramesDataset
 from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, ETRAM_GROUPS
-from etram_pipeline.events.scene.recordings import write_scene
-from etram_pipeline.events.scene.settings import SceneRecordingsSettings, SceneSettings
+from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.pipelines.preprocess import nodes
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.scene.recordings import write_scene
+from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history
@@ -121,7 +122,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
             height=384 // SHRUNK, width=640 // SHRUNK, duration_s=0.8, min_side_px=8
         ),
     )
-    write_scene(root / "recordings", settings)
+    write_scene(root / "recordings", settings, write_recording=write_etram_recording)
     group_of = {
         ETRAM_CLASSES.index(name): index
         for index, names in enumerate(ETRAM_GROUPS.values())
@@ -167,7 +168,7 @@ def preprocess(
                 storage,
             )
         )
-        frames: FrameStore = encoded.load()
+        frames: RepresentationStore = encoded.load()
         return LabelledRecordings.choose(frames, labels, list(frames))
 
     def once(parameters: Parameters) -> LabelledRecordings:

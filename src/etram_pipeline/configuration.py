@@ -39,7 +39,7 @@ TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "track")
 """Those that are text, even where it looks like a number."""
 
 _PRESETS = "presets"
-_EXECUTORS = "etram_pipeline.sequences.executors"
+_EXECUTORS = "etram_pipeline.builds.executors"
 
 
 class ConfigurationError(EtramError, click.ClickException):

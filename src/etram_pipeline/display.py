@@ -11,8 +11,8 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 from typing_extensions import override
 
+from etram_pipeline.builds.progress import duration
 from etram_pipeline.core.progress import latest_progress, tell_progress
-from etram_pipeline.sequences.progress import duration
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from typing_extensions import override
 
+from etram_pipeline.builds.executors import close_kept
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.display import Display
 from etram_pipeline.results import outline, print_results
-from etram_pipeline.sequences.executors import close_kept
 from etram_pipeline.session import HeldHook
 
 if TYPE_CHECKING:

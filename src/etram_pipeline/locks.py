@@ -19,7 +19,7 @@ from kedro.pipeline import Pipeline
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.session import HeldHook
 
@@ -60,7 +60,7 @@ class Locks(HeldHook):
         getattr(self._of_thread, "held", ExitStack()).close()
 
 
-def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Need]:
+def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Access]:
     """What a run writes, and what it reads that another run may write, in the order to lock it.
 
     All runs lock in the same order: of two that begin at once, one gets everything.
@@ -71,7 +71,7 @@ def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Need]:
     written = _resolved(path_of(catalog.get(name)) for name in outputs)
     read = _resolved(read_path(catalog.get(name)) for name in inputs)
     return sorted(
-        [Need(path) for path in written] + [Need(path, shared=True) for path in read - written],
+        [Access(path) for path in written] + [Access(path, shared=True) for path in read - written],
         key=lambda need: str(need.path),
     )
 

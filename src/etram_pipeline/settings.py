@@ -6,9 +6,9 @@ import warnings
 from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.hooks import Announcement, Collector, Executors
 from etram_pipeline.locks import Locks
+from etram_pipeline.mlflow_hook import MlflowHook
 from etram_pipeline.preflight import Preflight
 from etram_pipeline.session import Context, Session
-from etram_pipeline.tracking import Tracking
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 # Kedro and MLflow ask these variables before they send usage data.
@@ -21,7 +21,7 @@ os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 # Of hooks that want to be first, Kedro calls the last one first: what can be refused without a lock
 # is, and a run that is refused does not show up in MLflow.
-HOOKS = (Collector(), Locks(), Preflight(), Announcement(), Executors(), Tracking())
+HOOKS = (Collector(), Locks(), Preflight(), Announcement(), Executors(), MlflowHook())
 CONTEXT_CLASS = Context
 SESSION_CLASS = Session
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
@@ -30,6 +30,6 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "custom_resolvers": {"recording_name": recording_name},
-    "config_patterns": {"tracking": ["tracking*"]},
-    "merge_strategy": {"parameters": "soft", "globals": "soft", "tracking": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "mlflow": "soft"},
 }

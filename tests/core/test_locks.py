@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from etram_pipeline.core import locks as module
 from etram_pipeline.core.errors import BusyError
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 
 HOLD = """
 import sys
@@ -55,7 +55,7 @@ def test_a_second_one_is_refused_and_told_who_was_first(tmp_path: Path) -> None:
             match=rf"using {re.escape(str(wanted))}, which this one writes "
             rf"\(process {pid} on \S+ since 20\S+ \S+\): wait or go$",
         ),
-        held(Need(wanted), "wait or go"),
+        held(Access(wanted), "wait or go"),
     ):
         pass
 
@@ -64,8 +64,8 @@ def test_a_killed_holder_is_no_obstacle(tmp_path: Path) -> None:
     wanted = tmp_path / "detections"
     with other_process(wanted) as pid:
         os.kill(pid, signal.SIGKILL)
-        with held(Need(wanted), "wait"):
-            assert f"process {os.getpid()} " in Need(wanted).lock.read_text()
+        with held(Access(wanted), "wait"):
+            assert f"process {os.getpid()} " in Access(wanted).lock.read_text()
 
 
 def test_what_a_killed_holder_left_behind_is_waited_for(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_a_killed_holder_left_behind_is_waited_for(tmp_path: Path) -> None:
     with other_process(wanted, before=fork) as pid:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        with held(Need(wanted), "wait"):
+        with held(Access(wanted), "wait"):
             pass
 
 
@@ -89,19 +89,19 @@ def test_what_a_killed_holder_left_behind_for_long_is_named(
         os.waitpid(pid, 0)
         with (
             pytest.raises(BusyError, match=rf"\(what process {pid} on .* started before it ended"),
-            held(Need(wanted), "wait"),
+            held(Access(wanted), "wait"),
         ):
             pass
 
 
 def test_readers_share_and_keep_a_writer_out(tmp_path: Path) -> None:
     wanted = tmp_path / "detector.ckpt"
-    with held(Need(wanted), "wait"):
+    with held(Access(wanted), "wait"):
         pass
-    with other_process(wanted, "shared") as pid, held(Need(wanted, shared=True), "wait"):
+    with other_process(wanted, "shared") as pid, held(Access(wanted, shared=True), "wait"):
         with (
             pytest.raises(BusyError, match=f"process {pid} on") as told,
-            held(Need(wanted), "wait"),
+            held(Access(wanted), "wait"),
         ):
             pass
         assert f"process {os.getpid()} on" in str(told.value)
@@ -112,13 +112,13 @@ def test_a_writer_keeps_readers_out(tmp_path: Path) -> None:
     with (
         other_process(wanted) as pid,
         pytest.raises(BusyError, match=rf"which this one reads \(process {pid} on"),
-        held(Need(wanted, shared=True), "wait"),
+        held(Access(wanted, shared=True), "wait"),
     ):
         pass
 
 
 def test_to_read_leaves_no_trace(tmp_path: Path) -> None:
-    with held(Need(tmp_path / "rvt.ckpt", shared=True), "wait") as file:
+    with held(Access(tmp_path / "rvt.ckpt", shared=True), "wait") as file:
         assert file is None
     assert list(tmp_path.iterdir()) == []
 
@@ -127,7 +127,7 @@ def test_to_read_leaves_no_trace(tmp_path: Path) -> None:
 def test_to_read_needs_no_right_to_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    wanted = Need(tmp_path / "detector.ckpt", shared=True)
+    wanted = Access(tmp_path / "detector.ckpt", shared=True)
     wanted.lock.touch()
     real = Path.open
 
@@ -142,7 +142,7 @@ def test_to_read_needs_no_right_to_write(
         reading.__enter__()
     with (
         pytest.raises(BusyError, match=r"writes \(an unknown process\)"),
-        held(Need(wanted.path), "wait"),
+        held(Access(wanted.path), "wait"),
     ):
         pass
     reading.__exit__(None, None, None)
@@ -155,13 +155,13 @@ def test_where_nothing_can_be_locked_that_is_told(
         raise OSError(errno.ENOLCK, "no locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with held(Need(tmp_path / "a"), "wait"), held(Need(tmp_path / "a"), "wait"):
+    with held(Access(tmp_path / "a"), "wait"), held(Access(tmp_path / "a"), "wait"):
         pass
     assert "cannot be locked; make sure that no other run writes there" in caplog.text
 
 
 @given(name=st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
 def test_two_names_never_share_a_lock(name: str) -> None:
-    own, other = Need(Path("data", name)), Need(Path("data", f"{name}.history.csv"))
+    own, other = Access(Path("data", name)), Access(Path("data", f"{name}.history.csv"))
     assert own.lock != other.lock
     assert own.lock.name.startswith(".")

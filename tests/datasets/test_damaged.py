@@ -13,7 +13,7 @@ from etram_pipeline.datasets.detections import INDEX, DetectionsDataset, Detecti
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.metrics import MetricsDataset
 from etram_pipeline.datasets.tables import TableDataset
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE
+from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.session import explain
 
 DAMAGED = [b"", b"{", b"[1]", b'{"a": 1}', b"\xff\xfe\x00", os.urandom(300)]

@@ -9,7 +9,7 @@ from kedro.io import DatasetError
 
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.datasets.detections import DetectionsDataset, DetectionStore, Prediction
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
 
 def table(rows: int) -> DetectionTable:

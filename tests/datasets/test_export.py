@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 from tests.conftest import OpenSession
-from tests.sequences.export.conftest import (
+from tests.export.conftest import (
     AddRecording,
     MakeExport,
     add_recording,
@@ -16,7 +16,7 @@ from tests.sequences.export.conftest import (
 )
 
 from etram_pipeline.datasets.export import ExportDataset
-from etram_pipeline.sequences.export.layout import read_summary
+from etram_pipeline.export.layout import read_summary
 
 __all__ = ["add_recording", "make_export", "stores"]
 

@@ -8,8 +8,8 @@ from tests.defects import paths, sound, write_files
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.quality import NumbersDataset, QualityDataset
-from etram_pipeline.events.quality.settings import QualitySettings
-from etram_pipeline.sequences.quality import quality_jobs
+from etram_pipeline.quality.job import quality_jobs
+from etram_pipeline.quality.settings import QualitySettings
 
 DATASET = DatasetSettings(height=96, width=128, class_names=("car",))
 

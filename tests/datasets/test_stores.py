@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
-from tests.sequences.recordings import DATASET, KEYS, write_recordings
+from tests.preprocessing.recordings import DATASET, KEYS, write_recordings
 
+from etram_pipeline.builds import state
+from etram_pipeline.builds.executors import ExecutorConfig
+from etram_pipeline.builds.executors.processes import Config as Processes
 from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.core.progress import Progress
 from etram_pipeline.datasets import stores
 from etram_pipeline.datasets.stores import LabelledFramesDataset
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.sequences import state
-from etram_pipeline.sequences.executors import ExecutorConfig
-from etram_pipeline.sequences.executors.processes import Config as Processes
-from etram_pipeline.sequences.preprocess import LabelJob, label_jobs
+from etram_pipeline.preprocessing.jobs import LabelJob, label_jobs
 
 INLINE = {"kind": "inline"}
 

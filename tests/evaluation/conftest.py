@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 
 Tables = tuple[dict[str, LabelTable], dict[str, DetectionTable]]

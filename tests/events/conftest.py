@@ -10,8 +10,8 @@ import pytest
 from tests.events.formats.aedat4_writer import write_aedat4
 from tests.events.formats.ecf_writer import write_ecf
 
+from etram_pipeline.core.recording import Events, Recording
 from etram_pipeline.events.formats.encoding import Encoding, allocate
-from etram_pipeline.events.recording import Events, Recording
 
 HEIGHT, WIDTH = 120, 160
 _COMPRESSION = {"chunks": (5000,), "maxshape": (None,), "compression": "gzip"}

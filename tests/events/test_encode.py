@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from etram_pipeline.events.canvas import Canvas
+from etram_pipeline.core.recording import Events, Recording
 from etram_pipeline.events.encode import Tally, encode
-from etram_pipeline.events.recording import Events, Recording
+from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import Representation
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows import WindowPlan
@@ -68,14 +68,14 @@ class EventNumbers(Representation):
     height, width = 1, -1
 
     @override
-    def canvas(self) -> Canvas:
-        return Canvas(np.zeros((1, 1, 0), np.int64))
+    def buffer(self) -> ImageBuffer:
+        return ImageBuffer(np.zeros((1, 1, 0), np.int64))
 
     @override
-    def draw(self, events: Events, canvas: Canvas) -> None:
+    def draw(self, events: Events, buffer: ImageBuffer) -> None:
         assert np.all(events.polarity == events.x % 2)
         numbers = events.y.astype(np.int64) * 65_536 + events.x
-        canvas.image = np.array(numbers, ndmin=3)
+        buffer.image = np.array(numbers, ndmin=3)
 
 
 def numbers_in_windows(recording: Recording, plan: WindowPlan) -> list[list[int]]:

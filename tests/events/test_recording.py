@@ -10,7 +10,8 @@ import pytest
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
-from etram_pipeline.events.recording import Events, Recording, open_recording
+from etram_pipeline.core.recording import Events, Recording
+from etram_pipeline.events.recording import open_recording
 
 HEIGHT, WIDTH = 120, 160
 REAL = Path(__file__).parents[2] / "../shared/real"

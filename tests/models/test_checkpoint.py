@@ -17,7 +17,7 @@ from etram_pipeline.models.checkpoint import (
     write_checkpoint,
 )
 from etram_pipeline.models.detectors import rvt
-from etram_pipeline.models.rvt_checkpoint import to_rvt_state_dict
+from etram_pipeline.models.rvt_format.checkpoint import to_rvt_state_dict
 
 
 @pytest.fixture

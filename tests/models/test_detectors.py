@@ -12,7 +12,7 @@ from etram_pipeline.core.component import kinds
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector, Losses, reset_state
 from etram_pipeline.models.detectors import DetectorConfig, rvt
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
 PARTS = {
     "backbone": "backbones",
@@ -56,7 +56,7 @@ CHOICES += [
 Build = Callable[[DetectorConfig], Detector]
 MakeBatch = Callable[..., SequenceBatch]
 
-EVERYTHING = Suppression(score_threshold=0, iou_threshold=1)
+EVERYTHING = SuppressionSettings(score_threshold=0, iou_threshold=1)
 
 
 @pytest.fixture(params=CHOICES, ids=str)

@@ -35,7 +35,7 @@ def _compare(count: int, num_groups: int, seed: int) -> None:
 def test_predicting_imports_nothing_that_takes_long_and_is_not_needed() -> None:
     program = (
         "import sys, torch\n"
-        "import etram_pipeline.models.checkpoint, etram_pipeline.training.predict\n"
+        "import etram_pipeline.models.checkpoint, etram_pipeline.inference.predict\n"
         "from etram_pipeline.models.nms import batched_nms\n"
         "batched_nms(torch.zeros(1, 4), torch.zeros(1), torch.zeros(1, dtype=torch.long), 0.5)\n"
         "heavy = 'torchvision pytorch_lightning mlflow pandas matplotlib torch._dynamo'\n"

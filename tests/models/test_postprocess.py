@@ -3,7 +3,7 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import Detections
 from etram_pipeline.models.postprocess import keep_visible, suppress
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
 # Centre and size, objectness, probabilities of two classes.
 STRONG = [20.0, 20.0, 10.0, 10.0, 0.9, 0.8, 0.1]
@@ -13,7 +13,7 @@ FAR = [60.0, 20.0, 10.0, 10.0, 0.4, 0.5, 0.6]
 
 
 def detect(*rows: list[float], **settings: object) -> Detections:
-    [found] = suppress(torch.tensor([rows]), Suppression.model_validate(settings))
+    [found] = suppress(torch.tensor([rows]), SuppressionSettings.model_validate(settings))
     return found
 
 
@@ -42,12 +42,12 @@ def test_overlap_is_judged_by_the_setting() -> None:
 def test_predictions_stay_as_they_are() -> None:
     predictions = torch.tensor([[STRONG, SHIFTED]])
     before = predictions.clone()
-    suppress(predictions, Suppression())
+    suppress(predictions, SuppressionSettings())
     assert torch.equal(predictions, before)
 
 
 def test_every_image_is_judged_alone() -> None:
-    first, second = suppress(torch.tensor([[STRONG], [SHIFTED]]), Suppression())
+    first, second = suppress(torch.tensor([[STRONG], [SHIFTED]]), SuppressionSettings())
     assert len(first.class_ids) == len(second.class_ids) == 1
 
 

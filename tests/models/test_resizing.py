@@ -7,9 +7,9 @@ from tests.models.conftest import Build, MakeBatch
 from etram_pipeline.core.batch import Targets
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.resizing import resize_boxes, resize_frames, resize_targets
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
-EVERYTHING = Suppression(score_threshold=0, iou_threshold=1, max_detections=10_000)
+EVERYTHING = SuppressionSettings(score_threshold=0, iou_threshold=1, max_detections=10_000)
 
 
 def test_frames_of_the_right_size_stay_as_they_are() -> None:

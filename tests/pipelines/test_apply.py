@@ -9,7 +9,7 @@ import torch
 from tests.conftest import PROJECT
 from tests.events.conftest import HEADERS, encode_evt3
 
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
 from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig

@@ -7,10 +7,10 @@ import pytest
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.pipelines.predict.nodes import _class_names
-from etram_pipeline.training.settings import PredictSettings
 
 ROAD = DatasetSettings(height=72, width=128, class_names=("pedestrian", "car", "bicycle", "bus"))
 NANO = DetectorConfig.model_validate(

@@ -12,14 +12,14 @@ from tests.defects import paths, write_defects
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.datasets.quality import QualityDataset
-from etram_pipeline.events.quality.settings import QualitySettings
 from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.pipelines.preprocess import nodes
 from etram_pipeline.pipelines.report.nodes import QUALITY_COLUMNS, quality_of_page
+from etram_pipeline.quality.settings import QualitySettings
 from etram_pipeline.reports.tables import records_table
-from etram_pipeline.sequences.settings import StorageSettings
+from etram_pipeline.stores.settings import StorageSettings
 
 DATASET = DatasetSettings(height=96, width=128, class_names=CLASS_NAMES[EIGHT])
 Reported = tuple[pd.DataFrame, dict[str, float], str]

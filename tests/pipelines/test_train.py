@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
-from tests.sequences.recordings import DATASET, preprocess, write_recordings
+from tests.preprocessing.recordings import DATASET, preprocess, write_recordings
 from tests.training import conftest
 from tests.training.test_launch import NAME, write_as_rvt
 
@@ -18,8 +18,8 @@ from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detectors.rvt import Config
 from etram_pipeline.pipelines.train.nodes import train_detector
-from etram_pipeline.sequences.settings import Profile
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.stores.settings import Profile
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training import launch
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.history import History
@@ -27,11 +27,11 @@ from etram_pipeline.training.settings import TrainSettings
 
 
 @pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[launch.Job, Path]]:
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[launch.TrainingJob, Path]]:
     """What is asked to be trained, and where."""
     asked = []
 
-    def run_job(job: launch.Job, work_dir: Path) -> Path:
+    def run_job(job: launch.TrainingJob, work_dir: Path) -> Path:
         asked.append((job, work_dir))
         work_dir.mkdir(parents=True, exist_ok=True)
         History(work_dir).forget_after(0)
@@ -44,7 +44,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[launch.Job, Path]]:
 
 
 def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alone_is_given(
-    jobs: list[tuple[launch.Job, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    jobs: list[tuple[launch.TrainingJob, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
     checkpoint = tmp_path / "data" / "start.ckpt"
@@ -52,7 +52,7 @@ def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alon
         folder.mkdir()
     checkpoint.write_bytes(b"weights")
     write_as_rvt(tmp_path / "store", inspect.unwrap(conftest.record)()(1))
-    stores = FrameStore(tmp_path / "store", NAME), LabelStore(tmp_path / "store")
+    stores = RepresentationStore(tmp_path / "store", NAME), LabelStore(tmp_path / "store")
     dataset = DatasetSettings(height=96, width=128, class_names=CLASS_NAMES[EIGHT])
     for cwd, path in [
         (tmp_path, "data/start.ckpt"),
@@ -67,12 +67,14 @@ def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alon
     assert jobs[0][1] == jobs[1][1]
 
 
-def preprocessed(root: Path, profile: Profile = "archive") -> tuple[FrameStore, LabelStore]:
+def preprocessed(
+    root: Path, profile: Profile = "archive"
+) -> tuple[RepresentationStore, LabelStore]:
     """What is stored of three small recordings, brought up to date."""
     if not (root / "raw").exists():
         write_recordings(root / "raw")
     preprocess(root / "raw", root / "store", profile=profile)
-    return FrameStore(root / "store"), LabelStore(root / "store")
+    return RepresentationStore(root / "store"), LabelStore(root / "store")
 
 
 def touch(folder: Path) -> None:
@@ -81,7 +83,7 @@ def touch(folder: Path) -> None:
 
 
 def test_a_training_is_known_by_content_and_not_by_dates_or_compression(
-    jobs: list[tuple[launch.Job, Path]], tmp_path: Path
+    jobs: list[tuple[launch.TrainingJob, Path]], tmp_path: Path
 ) -> None:
     def train(profile: Profile = "archive") -> Path:
         stores = preprocessed(tmp_path, profile)
@@ -105,7 +107,7 @@ def test_a_training_is_known_by_content_and_not_by_dates_or_compression(
 
 
 def test_a_training_of_a_former_version_goes_on_and_keeps_doing_so(
-    jobs: list[tuple[launch.Job, Path]], tmp_path: Path
+    jobs: list[tuple[launch.TrainingJob, Path]], tmp_path: Path
 ) -> None:
     stores = preprocessed(tmp_path)
     splits = ["train/a", "train/b"], ["val/c"]

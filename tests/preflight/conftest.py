@@ -10,18 +10,18 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from tests.conftest import OpenSession
-from tests.sequences.recordings import preprocess, write_recordings
+from tests.preprocessing.recordings import preprocess, write_recordings
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.nested import merge
 from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE
+from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.preflight import find
-from etram_pipeline.preflight.run import Finding, Run
+from etram_pipeline.preflight.run import Notice, Run
 
-Find = Callable[..., list[Finding]]
+Find = Callable[..., list[Notice]]
 Save = Callable[..., Path]
 
 DATA = Path("data/etram")
@@ -50,7 +50,7 @@ def raw(project: Path) -> Path:
 def found(session: OpenSession, raw: Path) -> Find:
     """Finds what there is to tell of pipelines, with parameters that differ from the fitting."""
 
-    def find_out(*names: str, env: str = "etram", **changes: object) -> list[Finding]:
+    def find_out(*names: str, env: str = "etram", **changes: object) -> list[Notice]:
         parameters = merge(FITTING, changes)
         if env == "recording":
             parameters["recording"] = str(raw)
@@ -62,7 +62,7 @@ def found(session: OpenSession, raw: Path) -> Find:
 
 def look(
     session: OpenSession, names: tuple[str, ...], env: str | None, parameters: dict[str, Any]
-) -> list[Finding]:
+) -> list[Notice]:
     """What there is to tell before a run."""
     with session(env, **parameters) as active:
         context = active.load_context()
@@ -118,11 +118,11 @@ def save_detections(project: Path) -> Save:
     return save
 
 
-def faults(findings: list[Finding]) -> list[str]:
+def faults(findings: list[Notice]) -> list[str]:
     """Messages of what would end the run."""
     return [each.message for each in findings if each.is_fault]
 
 
-def warnings(findings: list[Finding]) -> list[str]:
+def warnings(findings: list[Notice]) -> list[str]:
     """Messages of what is only told."""
     return [each.message for each in findings if not each.is_fault]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.preflight.conftest import Find, Save, faults, warnings
 
-from etram_pipeline.preflight.memory import Frame, Need
+from etram_pipeline.preflight.memory import MemoryNeed, RepresentationSize
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -47,7 +47,7 @@ def test_no_more_workers_are_counted_than_there_are_recordings(
 
 
 def test_lanes_named_as_fitting_fit() -> None:
-    frame, need = Frame(20, 360, 640), Need(100, 5, 1, 30.0 * 360 * 640 * 64)
+    frame, need = RepresentationSize(20, 360, 640), MemoryNeed(100, 5, 1, 30.0 * 360 * 640 * 64)
     per_lane = need.num_bytes(frame, lanes=2) - need.num_bytes(frame, lanes=1)
     assert need.num_bytes(frame) == pytest.approx(need.num_bytes(frame, lanes=1) + 99 * per_lane)
     assert 20e9 < need.num_bytes(frame, lanes=12) < 40e9

@@ -7,12 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.evaluation.metrics import ClassMetrics, Confusion, Metrics
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 NAMES = ("AP", "AP_50", "AP_75", "AP_S", "AP_M", "AP_L", "AR_1", "AR_10", "AR_100")
 ABSENT = dict.fromkeys(NAMES, -1.0)
@@ -105,7 +105,7 @@ def make_labels() -> Callable[..., LabelledFrames]:
 
 
 @pytest.fixture
-def make_frames(tmp_path: Path) -> Callable[..., StoredFrames]:
+def make_frames(tmp_path: Path) -> Callable[..., StoredRepresentations]:
     """Makes stored representations of 50 ms windows; those at the ends `labelled_us` are labelled.
 
     A sensor of 40 x 64 px at half resolution. Window `w` has `w + 1` rising events in row 0.
@@ -113,7 +113,7 @@ def make_frames(tmp_path: Path) -> Callable[..., StoredFrames]:
 
     def make(
         key: str = "test/test_day_0001", num_windows: int = 4, labelled_us: Sequence[int] = ()
-    ) -> StoredFrames:
+    ) -> StoredRepresentations:
         images = np.zeros((num_windows, 4, 20, 32), dtype=np.uint8)
         for window in range(num_windows):
             images[window, 2, 0, : window + 1] = 1
@@ -121,7 +121,7 @@ def make_frames(tmp_path: Path) -> Callable[..., StoredFrames]:
         with h5py.File(path, "w") as file:
             file["data"] = images
         stop_us = 50_000 * np.arange(1, num_windows + 1, dtype=np.int64)
-        return StoredFrames(
+        return StoredRepresentations(
             key=key,
             path=path,
             num_windows=num_windows,

@@ -7,7 +7,7 @@ import pytest
 
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.annotation import Annotator, Scene
+from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
 from etram_pipeline.reports.render import Picture
 
 CLASSES = ("car", "tram")
@@ -25,7 +25,7 @@ def draw(
         recording: str = "test/test_day_0001",
     ) -> Picture:
         truth = None if labels is None else make_labels([0], *labels)[0]
-        scene = Scene(
+        scene = AnnotatedWindow(
             frame=np.zeros((2, 100, 200), np.uint8),
             recording=recording,
             time_us=0,
@@ -74,7 +74,7 @@ def test_class_without_a_name_is_drawn_all_the_same(draw: Callable[..., Picture]
 def test_legend_of_many_classes_takes_as_many_rows_as_it_needs(
     make_detections: Callable[..., np.ndarray],
 ) -> None:
-    scene = Scene(np.zeros((2, 100, 200), np.uint8), "a", 0, make_detections(), None, 1)
+    scene = AnnotatedWindow(np.zeros((2, 100, 200), np.uint8), "a", 0, make_detections(), None, 1)
     heights = [
         Annotator([f"class number {n}" for n in range(num)], scale=4).draw(scene).shape[0]
         for num in (2, 20)

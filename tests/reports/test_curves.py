@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from etram_pipeline.reports.canvas import figure_svg
 from etram_pipeline.reports.curves import draw_losses, draw_validation
+from etram_pipeline.reports.figure_style import figure_svg
 
 
 def _row(step: int, name: str, value: object) -> dict[str, object]:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.examples import example_images
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 CAR = (4.0, 4.0, 20.0, 20.0, 0)
 TIMES = (50_000, 100_000, 150_000)
@@ -19,7 +19,7 @@ Choose = Callable[..., dict[str, Picture]]
 
 @pytest.fixture
 def choose(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_labels: Callable[..., LabelledFrames],
     make_detections: Callable[..., DetectionTable],
 ) -> Choose:
@@ -80,7 +80,7 @@ def test_nothing_to_choose_from_gives_no_pictures(choose: Choose) -> None:
 
 
 def test_frames_without_labels_are_no_examples(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_labels: Callable[..., LabelledFrames],
     make_detections: Callable[..., DetectionTable],
 ) -> None:
@@ -96,7 +96,7 @@ def test_frames_without_labels_are_no_examples(
 
 
 def test_frame_between_regular_windows_is_shown_with_the_nearest(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_labels: Callable[..., LabelledFrames],
     make_detections: Callable[..., DetectionTable],
 ) -> None:
@@ -111,7 +111,7 @@ def test_frame_between_regular_windows_is_shown_with_the_nearest(
 
 
 def test_recording_without_windows_has_no_examples(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_labels: Callable[..., LabelledFrames],
     make_detections: Callable[..., DetectionTable],
 ) -> None:

@@ -7,14 +7,14 @@ import pytest
 
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 CAR = (0.0, 0.0, 10.0, 10.0, 0)
 TRAM = (0.0, 0.0, 10.0, 10.0, 1)
 
 
 def test_row_counts_windows_frames_and_boxes_of_each_class(
-    make_frames: Callable[..., StoredFrames], make_labels: Callable[..., LabelledFrames]
+    make_frames: Callable[..., StoredRepresentations], make_labels: Callable[..., LabelledFrames]
 ) -> None:
     labels = make_labels([50_000, 150_000], (50_000, *CAR), (50_000, *TRAM), (150_000, *TRAM))
     (row,) = frame_rows(
@@ -29,14 +29,14 @@ def test_row_counts_windows_frames_and_boxes_of_each_class(
 
 
 def test_recording_without_labels_has_a_row_of_zeros(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
 ) -> None:
     (row,) = frame_rows({"test/a": make_frames("test/a")}, {}, ("car",))
     assert (row["labelled_frames"], row["boxes"], row["car"]) == (0, 0, 0)
 
 
 def test_labelled_frames_between_windows_are_told_in_one_line(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_labels: Callable[..., LabelledFrames],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -51,7 +51,7 @@ def test_labelled_frames_between_windows_are_told_in_one_line(
 
 
 def test_frames_that_all_have_a_window_are_not_told(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_labels: Callable[..., LabelledFrames],
     caplog: pytest.LogCaptureFixture,
 ) -> None:

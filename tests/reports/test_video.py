@@ -8,13 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.reports.video import annotate_recording, read_picture, write_video
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 SETTINGS = ReportSettings(scale=8)
 CAR = (4.0, 4.0, 20.0, 20.0, 0)
@@ -132,7 +132,8 @@ def _are_drawn(images: Iterator[Picture], colour: str) -> list[bool]:
 
 
 def test_detections_below_the_threshold_are_not_drawn(
-    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+    make_frames: Callable[..., StoredRepresentations],
+    make_detections: Callable[..., DetectionTable],
 ) -> None:
     table = make_detections((50_000, *CAR, 0.29), (100_000, *CAR, 0.31))
     images = annotate_recording(make_frames(), table, None, ["car"], SETTINGS)
@@ -140,7 +141,8 @@ def test_detections_below_the_threshold_are_not_drawn(
 
 
 def test_every_window_shows_its_own_detections_when_all_were_detected_in(
-    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+    make_frames: Callable[..., StoredRepresentations],
+    make_detections: Callable[..., DetectionTable],
 ) -> None:
     frames = make_frames(labelled_us=[50_000, 150_000])
     table = make_detections((50_000, *CAR, 0.9), (200_000, *CAR, 0.9))
@@ -149,7 +151,8 @@ def test_every_window_shows_its_own_detections_when_all_were_detected_in(
 
 
 def test_detections_at_labelled_frames_stay_until_the_next_frame_is_due(
-    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+    make_frames: Callable[..., StoredRepresentations],
+    make_detections: Callable[..., DetectionTable],
 ) -> None:
     frames = make_frames(num_windows=6, labelled_us=[50_000, 150_000])
     table = make_detections((150_000, *CAR, 0.9))
@@ -159,7 +162,7 @@ def test_detections_at_labelled_frames_stay_until_the_next_frame_is_due(
 
 
 def test_ground_truth_is_outlined_until_the_next_labelled_frame_is_due(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_detections: Callable[..., DetectionTable],
     make_labels: Callable[..., LabelledFrames],
 ) -> None:
@@ -170,7 +173,7 @@ def test_ground_truth_is_outlined_until_the_next_labelled_frame_is_due(
 
 
 def test_part_with_most_labels_is_shown_of_a_recording_that_is_too_long(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_detections: Callable[..., DetectionTable],
     make_labels: Callable[..., LabelledFrames],
 ) -> None:
@@ -183,7 +186,8 @@ def test_part_with_most_labels_is_shown_of_a_recording_that_is_too_long(
 
 
 def test_whole_recording_is_shown_without_a_limit(
-    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+    make_frames: Callable[..., StoredRepresentations],
+    make_detections: Callable[..., DetectionTable],
 ) -> None:
     settings = ReportSettings(scale=1, video_max_seconds=None)
     frames = make_frames(num_windows=40)
@@ -192,7 +196,7 @@ def test_whole_recording_is_shown_without_a_limit(
 
 
 def test_labels_between_regular_windows_are_shown_from_the_next_window_on(
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_detections: Callable[..., DetectionTable],
     make_labels: Callable[..., LabelledFrames],
 ) -> None:
@@ -202,7 +206,8 @@ def test_labels_between_regular_windows_are_shown_from_the_next_window_on(
 
 
 def test_part_with_most_detections_is_shown_without_labels(
-    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+    make_frames: Callable[..., StoredRepresentations],
+    make_detections: Callable[..., DetectionTable],
 ) -> None:
     table = make_detections((500_000, *CAR, 0.9))
     settings = ReportSettings(scale=8, video_max_seconds=0.05, frames_per_second=20)
@@ -211,7 +216,8 @@ def test_part_with_most_detections_is_shown_without_labels(
 
 
 def test_brightness_is_that_of_the_recording_not_of_the_window(
-    make_frames: Callable[..., StoredFrames], make_detections: Callable[..., DetectionTable]
+    make_frames: Callable[..., StoredRepresentations],
+    make_detections: Callable[..., DetectionTable],
 ) -> None:
     images = annotate_recording(make_frames(), make_detections(), None, ["car"], SETTINGS)
     pixels = [int((image[:120] == palette.rgb(palette.ON)).all(axis=2).sum()) for image in images]
@@ -220,7 +226,7 @@ def test_brightness_is_that_of_the_recording_not_of_the_window(
 
 def test_annotated_recording_makes_a_video(
     tmp_path: Path,
-    make_frames: Callable[..., StoredFrames],
+    make_frames: Callable[..., StoredRepresentations],
     make_detections: Callable[..., DetectionTable],
 ) -> None:
     table = make_detections((50_000, *CAR, 0.9))

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, softplus
 from typing_extensions import override
 
+from etram_pipeline.clips.dataset import RepresentationsInMemory
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.models.detector import Detector, Losses, State, Suppression, reset_state
+from etram_pipeline.models.detector import Detector, Losses, State, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.sequences.dataset import FramesInMemory
+from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
 from etram_pipeline.training.rate_schedules import one_cycle
@@ -66,7 +67,7 @@ class Follower(Detector):
 
     @override
     def detect(
-        self, batch: SequenceBatch, state: State, suppression: Suppression
+        self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
         boxes, state = self._boxes(batch.frames, reset_state(state, batch.starts))
         found = boxes[batch.keyframes[:, 0], batch.keyframes[:, 1]].clamp(0, SIDE)
@@ -102,7 +103,7 @@ class FollowerConfig(DetectorConfig):
         return Follower(in_channels, erratic=self.erratic)
 
 
-def _recording(seed: int, num_windows: int) -> tuple[FramesInMemory, LabelledFrames]:
+def _recording(seed: int, num_windows: int) -> tuple[RepresentationsInMemory, LabelledFrames]:
     """A bright box that wanders; every second window is labelled."""
     rng = np.random.default_rng(seed)
     images = np.zeros((num_windows, 2, SIDE, SIDE), np.uint8)
@@ -119,7 +120,7 @@ def _recording(seed: int, num_windows: int) -> tuple[FramesInMemory, LabelledFra
     labels = LabelledFrames(
         table, np.arange(len(table)), stop_us[frame_windows], interval_us=100_000
     )
-    return FramesInMemory(images, stop_us, frame_windows), labels
+    return RepresentationsInMemory(images, stop_us, frame_windows), labels
 
 
 @pytest.fixture(autouse=True)

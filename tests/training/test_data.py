@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.sequences.schedule import SamplingSettings
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.settings import TrainSettings
 

@@ -14,10 +14,10 @@ import torch
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
+from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.errors import CheckpointError, LabelError, StoreError
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.sequences.schedule import SamplingSettings
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit

@@ -16,14 +16,14 @@ import torch
 
 from etram_pipeline.core import locks
 from etram_pipeline.core.errors import BusyError
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
 from etram_pipeline.training.history import HISTORY, read_history
-from etram_pipeline.training.launch import JOB, Job, LaunchError, main, run_job
+from etram_pipeline.training.launch import JOB, LaunchError, TrainingJob, main, run_job
 from etram_pipeline.training.settings import TrainSettings
 
 Record = Callable[..., LabelledRecordings]
@@ -51,7 +51,7 @@ def write_as_rvt(root: Path, recordings: LabelledRecordings) -> None:
 
 
 @pytest.fixture
-def job(record: Record, settings: TrainSettings, tmp_path: Path) -> Job:
+def job(record: Record, settings: TrainSettings, tmp_path: Path) -> TrainingJob:
     train, val = record(2), record(1, first_seed=5)
     val = LabelledRecordings({"val/r5": val.frames["train/r5"]}, {"val/r5": val.labels["train/r5"]})
     for recordings in (train, val):
@@ -59,7 +59,7 @@ def job(record: Record, settings: TrainSettings, tmp_path: Path) -> Job:
     attention = {"dim_head": 8}
     backbone = {"kind": "maxvit", "embed_dim": 8, "partition_split": 1, "attention": attention}
     detector = DetectorConfig.model_validate({"kind": "rvt", "backbone": backbone})
-    return Job(
+    return TrainingJob(
         representations=tmp_path / "store",
         representation=NAME,
         labels=tmp_path / "store",
@@ -70,12 +70,12 @@ def job(record: Record, settings: TrainSettings, tmp_path: Path) -> Job:
     )
 
 
-def launched_by(job: Job, launcher: str, **changes: object) -> Job:
+def launched_by(job: TrainingJob, launcher: str, **changes: object) -> TrainingJob:
     settings = job.settings.model_dump() | {"launcher": launcher} | changes
     return job.model_copy(update={"settings": TrainSettings.model_validate(settings)})
 
 
-def test_a_store_as_rvt_lays_it_out_trains_here(job: Job, tmp_path: Path) -> None:
+def test_a_store_as_rvt_lays_it_out_trains_here(job: TrainingJob, tmp_path: Path) -> None:
     best = run_job(job, tmp_path / "work")
     found = read_checkpoint(best)
     assert found.in_channels == 2
@@ -83,12 +83,12 @@ def test_a_store_as_rvt_lays_it_out_trains_here(job: Job, tmp_path: Path) -> Non
     assert found.downsampled_by == 1
 
 
-def test_a_job_survives_being_written_down(job: Job) -> None:
-    assert Job.model_validate_json(job.model_dump_json(serialize_as_any=True)) == job
+def test_a_job_survives_being_written_down(job: TrainingJob) -> None:
+    assert TrainingJob.model_validate_json(job.model_dump_json(serialize_as_any=True)) == job
 
 
 @pytest.mark.slow
-def test_a_launcher_trains_what_would_be_trained_here(job: Job, tmp_path: Path) -> None:
+def test_a_launcher_trains_what_would_be_trained_here(job: TrainingJob, tmp_path: Path) -> None:
     here = run_job(job, tmp_path / "here")
     there = run_job(launched_by(job, f"env OMP_NUM_THREADS=1 {sys.executable}"), tmp_path / "there")
     assert there == tmp_path / "there" / here.name
@@ -99,7 +99,7 @@ def test_a_launcher_trains_what_would_be_trained_here(job: Job, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_detector(job: Job, tmp_path: Path) -> None:
+def test_two_processes_train_one_detector(job: TrainingJob, tmp_path: Path) -> None:
     command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node=2"
     best = run_job(launched_by(job, command, devices=2, max_steps=4), tmp_path / "work")
     assert torch.load(best.with_name(LAST))["global_step"] == 4
@@ -109,7 +109,7 @@ def test_two_processes_train_one_detector(job: Job, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
 def test_a_launcher_that_starts_another_number_of_processes_is_refused(
-    job: Job,
+    job: TrainingJob,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -123,20 +123,20 @@ def test_a_launcher_that_starts_another_number_of_processes_is_refused(
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [JOB]
 
 
-def test_a_launcher_that_does_not_exist_is_named(job: Job, tmp_path: Path) -> None:
+def test_a_launcher_that_does_not_exist_is_named(job: TrainingJob, tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"train\.launcher: cannot start 'torchrum'"):
         run_job(launched_by(job, "torchrum --standalone"), tmp_path / "work")
 
 
-def test_a_launcher_that_fails_is_an_error(job: Job, tmp_path: Path) -> None:
+def test_a_launcher_that_fails_is_an_error(job: TrainingJob, tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"ended with code 1; see its messages above"):
         run_job(launched_by(job, "false"), tmp_path / "work")
 
 
-def test_who_trains_in_a_folder_already_is_not_joined(job: Job, tmp_path: Path) -> None:
+def test_who_trains_in_a_folder_already_is_not_joined(job: TrainingJob, tmp_path: Path) -> None:
     work = tmp_path / "work"
     with (
-        held(Need(work, inside=True), "wait"),
+        held(Access(work, inside=True), "wait"),
         pytest.raises(BusyError, match=rf"{work}, which .* \(process {os.getpid()} on"),
     ):
         run_job(job, work)
@@ -164,7 +164,7 @@ time.sleep(60)
 
 
 @pytest.fixture
-def launching(job: Job, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def launching(job: TrainingJob, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """A process whose launcher has begun to train into `work`."""
     script = tmp_path / "launcher.py"
     script.write_text(LAUNCHED)
@@ -187,12 +187,15 @@ def test_ctrl_c_has_what_was_launched_save_and_says_how_it_goes_on(
     _, told = launching.communicate(timeout=30)
     assert (tmp_path / "work" / "saved").exists()
     assert "KeyboardInterrupt: training was stopped; the same command continues" in told
-    with held(Need(tmp_path / "work", inside=True), "wait"):
+    with held(Access(tmp_path / "work", inside=True), "wait"):
         pass
 
 
 def test_what_was_launched_keeps_the_folder_when_what_launched_it_is_killed(
-    launching: "subprocess.Popen[str]", job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    launching: "subprocess.Popen[str]",
+    job: TrainingJob,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(locks, "_PATIENCE_S", 0.1)
     with pytest.raises(
@@ -207,5 +210,5 @@ def test_what_was_launched_keeps_the_folder_when_what_launched_it_is_killed(
         if str(tmp_path / "launcher.py").encode() in cmdline.read_bytes():
             os.kill(int(cmdline.parent.name), signal.SIGTERM)
     monkeypatch.undo()
-    with held(Need(tmp_path / "work", inside=True), "wait"):
+    with held(Access(tmp_path / "work", inside=True), "wait"):
         pass

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.training.test_resume import PowerCutError, When, assert_same_training, changed, fail
 
-from etram_pipeline.sequences.dataset import FramesInMemory
+from etram_pipeline.clips.dataset import RepresentationsInMemory
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -25,7 +25,7 @@ def widened(recordings: LabelledRecordings, names: set[str]) -> LabelledRecordin
     frames = dict(recordings.frames)
     for name in names:
         narrow = frames[name]
-        assert isinstance(narrow, FramesInMemory)
+        assert isinstance(narrow, RepresentationsInMemory)
         extra = np.zeros((*narrow.images.shape[:3], narrow.width // 2), np.uint8)
         frames[name] = replace(narrow, images=np.concatenate([narrow.images, extra], axis=3))
     return LabelledRecordings(frames, recordings.labels)

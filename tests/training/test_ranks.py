@@ -18,15 +18,15 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 from typing_extensions import override
 
-from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.sequences.schedule import (
+from etram_pipeline.clips.schedule import (
     Clip,
     Lanes,
     SamplingSettings,
     stream_parts,
     training_schedule,
 )
+from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit

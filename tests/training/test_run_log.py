@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from mlflow.tracking import MlflowClient
 
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 from etram_pipeline.training import run_log
-from etram_pipeline.training.run_entries import Entry, merge, metrics_entry, send_unsent
+from etram_pipeline.training.run_entries import RunEntry, merge, metrics_entry, send_unsent
 from etram_pipeline.training.run_log import RunLog
 
 
@@ -63,7 +63,7 @@ def test_what_a_store_misses_is_sent_when_it_is_back(
     store.is_up = False
     for step in range(2, 500):
         log.write(metrics_entry({"loss": 1 / step}, step))
-    log.write(Entry(text="hello", place="a.txt"))
+    log.write(RunEntry(text="hello", place="a.txt"))
     calls = store.calls
     assert calls < 5
     store.is_up = True
@@ -87,8 +87,8 @@ def test_what_a_store_never_takes_is_kept_and_sent_by_the_next_run(
     log.write(metrics_entry({"loss": 3}, 1))
     made = tmp_path / "weights.ckpt"
     made.write_text("of this run")
-    log.write(Entry(path=str(made), place="checkpoint"))
-    log.write(Entry(params=(("a", "1"),), tags=(("t", "x"),), dataset=("d", "0", "s", "node")))
+    log.write(RunEntry(path=str(made), place="checkpoint"))
+    log.write(RunEntry(params=(("a", "1"),), tags=(("t", "x"),), dataset=("d", "0", "s", "node")))
     log.close("KILLED")
     log.close("FINISHED")
     made.write_text("of a later run")
@@ -133,7 +133,7 @@ def test_what_another_run_is_sending_is_left_to_it(
     log.write(metrics_entry({"loss": 3}, 1))
     log.close()
     store.is_up = True
-    with held(Need(unsent, inside=True), "wait"):
+    with held(Access(unsent, inside=True), "wait"):
         send_unsent(store.client, "x", unsent)
         assert list((unsent / run_id).glob("*.json"))
     send_unsent(store.client, "x", unsent)
@@ -146,9 +146,9 @@ def test_what_a_store_refuses_holds_up_nothing(
 ) -> None:
     unsent = tmp_path / "unsent"
     log = RunLog(run_id, "x", unsent)
-    log.write(Entry(params=(("a", "1"),)))
-    log.write(Entry(params=(("a", "2"),)))
-    log.write(Entry(path=str(tmp_path / "missing")))
+    log.write(RunEntry(params=(("a", "1"),)))
+    log.write(RunEntry(params=(("a", "2"),)))
+    log.write(RunEntry(path=str(tmp_path / "missing")))
     log.write(metrics_entry({"loss": 3}, 1))
     log.close("FINISHED")
     run = store.client.get_run(run_id)
@@ -187,7 +187,7 @@ def test_only_numbers_are_logged() -> None:
 
 def test_metrics_are_merged_up_to_what_a_call_may_hold() -> None:
     entries = [metrics_entry({f"m{i}": i for i in range(400)}) for _ in range(4)]
-    merged, num_merged = merge([*entries[:2], Entry(text="x", place="y"), *entries[2:]])
+    merged, num_merged = merge([*entries[:2], RunEntry(text="x", place="y"), *entries[2:]])
     assert (len(merged.metrics), num_merged) == (800, 2)
     assert merge(entries)[1] == 2
     large = metrics_entry({f"m{i}": i for i in range(2500)})

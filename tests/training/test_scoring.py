@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from etram_pipeline.clips.detections import DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.scoring import ValidationScore
-from etram_pipeline.training.tables import DetectionCollector
 
 Record = Callable[..., LabelledRecordings]
 CLASSES = ("box", "other")

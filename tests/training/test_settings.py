@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from etram_pipeline.core.faults import faults
-from etram_pipeline.training.settings import PredictSettings, TrainSettings
+from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.training.settings import TrainSettings
 
 
 def test_reading_parameters_imports_nothing_heavy() -> None:

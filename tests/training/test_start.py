@@ -9,7 +9,7 @@ import torch
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.detectors.rvt import RVT
-from etram_pipeline.models.rvt_checkpoint import to_rvt_state_dict
+from etram_pipeline.models.rvt_format.checkpoint import to_rvt_state_dict
 from etram_pipeline.training.fit import _take_weights
 
 NANO = DetectorConfig.model_validate(

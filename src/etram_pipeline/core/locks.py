@@ -38,7 +38,7 @@ _HOLDER = re.compile(r"process (\d+) on (\S+) since .+")
 
 
 @dataclass(frozen=True)
-class Need:
+class Access:
     """What a process writes, or only reads, together with others.
 
     Attributes:
@@ -60,7 +60,7 @@ class Need:
 
 
 @contextmanager
-def held(need: Need, remedy: str) -> Iterator[IO[str] | None]:
+def held(need: Access, remedy: str) -> Iterator[IO[str] | None]:
     """Hold a lock until the block or the process ends, or be refused at once.
 
     Reading creates no files: where no process ever wrote under a lock, none is taken.
@@ -106,7 +106,7 @@ def signature() -> str:
     return f"process {os.getpid()} on {socket.gethostname()} since {now}"
 
 
-def _open(need: Need) -> IO[str] | None:
+def _open(need: Access) -> IO[str] | None:
     if not need.shared:
         need.lock.parent.mkdir(parents=True, exist_ok=True)
         return need.lock.open("a+")  # emptied only when locked: it says who holds it
@@ -119,7 +119,7 @@ def _open(need: Need) -> IO[str] | None:
     return None
 
 
-def _take(file: IO[str], need: Need, remedy: str) -> None:
+def _take(file: IO[str], need: Access, remedy: str) -> None:
     how = (fcntl.LOCK_SH if need.shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
     started = time.monotonic()
     while True:
@@ -135,7 +135,7 @@ def _take(file: IO[str], need: Need, remedy: str) -> None:
             return
 
 
-def _refusal(need: Need, holders: list[str], remedy: str) -> str:
+def _refusal(need: Access, holders: list[str], remedy: str) -> str:
     living = list(filter(_may_live, holders))
     left = f"what {', '.join(holders)} started before it ended" if holders else UNKNOWN_HOLDER
     who = ", ".join(living) or left
@@ -143,7 +143,7 @@ def _refusal(need: Need, holders: list[str], remedy: str) -> str:
     return f"another run is using {need.path}, which this one {purpose} ({who}): {remedy}"
 
 
-def _sign(file: IO[str], need: Need) -> None:
+def _sign(file: IO[str], need: Access) -> None:
     """Write the holder into the file; a reader adds itself to the other readers."""
     if not file.writable():
         return

@@ -21,7 +21,7 @@ from typing_extensions import override
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.wording import counted
-from etram_pipeline.evaluation.detections import DETECTION_DTYPE, DetectionTable
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
 INDEX = "index.json"
 

@@ -6,10 +6,10 @@ from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
+from etram_pipeline.builds.executors import open_executor
 from etram_pipeline.datasets.stores import ComputedDataset, logged_progress, table_preview
-from etram_pipeline.sequences.executors import open_executor
-from etram_pipeline.sequences.export.dataset import Export, write_dataset
-from etram_pipeline.sequences.export.layout import DatasetSummary, read_summary
+from etram_pipeline.export.dataset import Export, write_dataset
+from etram_pipeline.export.layout import DatasetSummary, read_summary
 
 
 class ExportDataset(ComputedDataset[Export, Path]):
@@ -19,7 +19,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
         path: The folder, relative to the project; it must be empty or missing at first.
         executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
             `{kind: dask, …}`.
-        metadata: Read by kedro-viz and by the tracking hook.
+        metadata: Read by kedro-viz and by the MLflow hook.
     """
 
     @override
@@ -37,7 +37,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
         return read_summary(self._path) is not None
 
     def numbers(self, data: Export) -> dict[str, float]:  # noqa: ARG002  # what the hook gives
-        """What the tracking hook may log: `{"export/train/pictures": 700, …}`."""
+        """What the MLflow hook may log: `{"export/train/pictures": 700, …}`."""
         return {
             f"export/{split}/{name}": float(getattr(summary, name))
             for split, summary in self._summary().splits.items()

@@ -19,7 +19,7 @@ class SingleFileDataset(AbstractDataset[Saved, Loaded]):
 
     Args:
         filepath: The file, relative to the project.
-        metadata: Read by kedro-viz and by the tracking hook.
+        metadata: Read by kedro-viz and by the MLflow hook.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -45,7 +45,7 @@ class FileDataset(AbstractDataset[Path, Path]):
         made_by: Pipeline that makes it, for the message when it is missing.
         described_by: End of the names of files beside it that describe it: they are removed before
             it is replaced, so that none ever describes another one.
-        metadata: Ignored by Kedro; read by kedro-viz and by the tracking hook.
+        metadata: Ignored by Kedro; read by kedro-viz and by the MLflow hook.
 
     Attributes:
         source: The file that loading gives.

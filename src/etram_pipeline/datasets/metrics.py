@@ -18,7 +18,7 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
 
     Args:
         filepath: The JSON file, relative to the project.
-        metadata: Read by kedro-viz and by the tracking hook.
+        metadata: Read by kedro-viz and by the MLflow hook.
     """
 
     @override
@@ -42,7 +42,7 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
             partial.write_text(json.dumps(content, indent=1))
 
     def numbers(self, data: Mapping[str, Metrics]) -> dict[str, float]:
-        """What the tracking hook logs: `{"test/etram_8class/AP": 0.41, …}`."""
+        """What the MLflow hook logs: `{"test/etram_8class/AP": 0.41, …}`."""
         flat: dict[str, float] = {}
         for metrics in data.values():
             flat |= flatten_metrics(metrics)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from kedro_datasets._typing import JSONPreview, TablePreview
 from typing_extensions import override
 
+from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.datasets.stores import StoreDataset, build_store, load_store, table_preview
-from etram_pipeline.sequences.job import Job
-from etram_pipeline.sequences.layout import QUALITY
-from etram_pipeline.sequences.quality import QualityStore
+from etram_pipeline.quality.job import QualityStore
+from etram_pipeline.stores.layout import QUALITY
 
 
 class QualityDataset(StoreDataset[QualityStore]):
@@ -32,7 +32,7 @@ class QualityDataset(StoreDataset[QualityStore]):
         return load_store(QualityStore, self._path)
 
     @override
-    def save(self, data: Mapping[str, Job]) -> None:
+    def save(self, data: Mapping[str, BuildJob]) -> None:
         build_store(self._path, QUALITY, data, self.executor, raise_failures=False)
 
     def preview(self, nrows: int = 10) -> TablePreview:
@@ -47,7 +47,7 @@ class NumbersDataset(SingleFileDataset[Mapping[str, float], dict[str, float]]):
 
     Args:
         filepath: The JSON file, relative to the project.
-        metadata: Read by kedro-viz and by the tracking hook.
+        metadata: Read by kedro-viz and by the MLflow hook.
     """
 
     @override
@@ -61,7 +61,7 @@ class NumbersDataset(SingleFileDataset[Mapping[str, float], dict[str, float]]):
             partial.write_text(json.dumps(dict(data), indent=1))
 
     def numbers(self, data: Mapping[str, float]) -> dict[str, float]:
-        """What the tracking hook may log."""
+        """What the MLflow hook may log."""
         return dict(data)
 
     def preview(self) -> JSONPreview:

@@ -6,15 +6,15 @@ from typing import Any
 
 from typing_extensions import override
 
+from etram_pipeline.builds.executors import open_executor, read_executor
 from etram_pipeline.datasets.recordings import (
     LabelFilesDataset,
     RawFolderDataset,
     RecordingsDataset,
 )
-from etram_pipeline.events.scene.manifest import recording_files
-from etram_pipeline.events.scene.plan import plan_recordings
-from etram_pipeline.events.scene.settings import SceneRecordingsSettings
-from etram_pipeline.sequences.executors import open_executor, read_executor
+from etram_pipeline.scene.manifest import recording_files
+from etram_pipeline.scene.plan import plan_recordings
+from etram_pipeline.scene.settings import SceneRecordingsSettings
 
 
 class _Simulated(RawFolderDataset):
@@ -41,10 +41,11 @@ class _Simulated(RawFolderDataset):
         self._executor = read_executor(executor)
 
     def _simulate(self) -> None:
-        from etram_pipeline.events.scene.recordings import write_scene
+        from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
+        from etram_pipeline.scene.recordings import write_scene
 
         with open_executor(self._executor) as pool:
-            write_scene(self._path, self._settings, pool)
+            write_scene(self._path, self._settings, pool, write_recording=write_etram_recording)
 
     def _files(self) -> Iterator[tuple[str, Path, Path]]:
         """Key of each recording, and the files of its events and of its boxes."""

@@ -9,19 +9,19 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
-from etram_pipeline.core.errors import StoreError
-from etram_pipeline.sequences.build import build
-from etram_pipeline.sequences.executors import (
+from etram_pipeline.builds.build import build
+from etram_pipeline.builds.executors import (
     ExecutorConfig,
     inline,
     open_executor,
     processes,
     read_executor,
 )
-from etram_pipeline.sequences.job import Job
-from etram_pipeline.sequences.layout import LABELS, REPRESENTATIONS, Product
-from etram_pipeline.sequences.progress import Interval, Progress, Tell
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.builds.job import BuildJob
+from etram_pipeline.builds.progress import BuildProgress, Interval, ProgressCallback
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class ComputedDataset(AbstractDataset[Computed, Loaded]):
         return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
 
 
-class StoreDataset(ComputedDataset[Mapping[str, Job], Store]):
+class StoreDataset(ComputedDataset[Mapping[str, BuildJob], Store]):
     """A folder of recordings."""
 
     @override
@@ -82,7 +82,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
         return load_store(LabelStore, self._path)
 
     @override
-    def save(self, data: Mapping[str, Job]) -> None:
+    def save(self, data: Mapping[str, BuildJob]) -> None:
         build_store(self._path, LABELS, data, self.executor, raise_failures=False)
 
     def preview(self, nrows: int = 10) -> TablePreview:
@@ -92,7 +92,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
         return table_preview(["recording", "labelled frames", "boxes"], rows)
 
 
-class HistogramsDataset(StoreDataset[FrameStore]):
+class HistogramsDataset(StoreDataset[RepresentationStore]):
     """Representations by recording, in RVT's layout.
 
     Saving takes one job per recording and runs those whose result is missing or out of date; the
@@ -119,11 +119,11 @@ class HistogramsDataset(StoreDataset[FrameStore]):
         self._representation = representation
 
     @override
-    def load(self) -> FrameStore:
-        return load_store(lambda root: FrameStore(root, self._representation), self._path)
+    def load(self) -> RepresentationStore:
+        return load_store(lambda root: RepresentationStore(root, self._representation), self._path)
 
     @override
-    def save(self, data: Mapping[str, Job]) -> None:
+    def save(self, data: Mapping[str, BuildJob]) -> None:
         build_store(self._path, REPRESENTATIONS, data, self.executor, raise_failures=True)
 
     def preview(self, nrows: int = 10) -> TablePreview:
@@ -149,7 +149,7 @@ def load_store(open_store: Callable[[Path], Store], path: Path) -> Store:
 def build_store(
     path: Path,
     product: Product,
-    jobs: Mapping[str, Job],
+    jobs: Mapping[str, BuildJob],
     executor: ExecutorConfig,
     *,
     raise_failures: bool,
@@ -160,21 +160,21 @@ def build_store(
         build(path, product, jobs, pool, progress=tell, raise_failures=raise_failures)
 
 
-def logged_progress(product: str) -> Tell:
+def logged_progress(product: str) -> ProgressCallback:
     """Logs a line every few seconds where the log is not on a terminal, which has a bar."""
     import rich
 
     is_terminal = rich.get_console().is_terminal
     since_told = Interval(_TELL_EVERY_S)
 
-    def tell(key: str, progress: Progress) -> None:
+    def tell(key: str, progress: BuildProgress) -> None:
         if not is_terminal and since_told.has_passed():
             logger.info("%s: %s (%s)", product, progress, key)
 
     return tell
 
 
-def where_to_run(executor: ExecutorConfig, jobs: Iterable[Job]) -> ExecutorConfig:
+def where_to_run(executor: ExecutorConfig, jobs: Iterable[BuildJob]) -> ExecutorConfig:
     """Where to run the jobs: here, if reading it all takes less time than a process to start."""
     if not isinstance(executor, processes.Config):
         return executor

@@ -24,7 +24,7 @@ class TableDataset(SingleFileDataset[DataFrame, DataFrame]):
 
     Args:
         filepath: The CSV file, relative to the project.
-        metadata: Read by kedro-viz and by the tracking hook.
+        metadata: Read by kedro-viz and by the MLflow hook.
     """
 
     @override

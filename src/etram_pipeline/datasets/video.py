@@ -20,7 +20,7 @@ class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
 
     Args:
         filepath: The MP4 file, relative to the project.
-        metadata: Read by kedro-viz and by the tracking hook.
+        metadata: Read by kedro-viz and by the MLflow hook.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Comparing results that may be compared."""
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.core.tracked_names import tracked_name
+from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
 
@@ -46,7 +46,7 @@ def _ground_truth(metrics: Metrics) -> str:
 
 
 def _unprefixed(metrics: Metrics) -> dict[str, float]:
-    prefix = tracked_name("x", metrics.protocol.name) + "/"
+    prefix = metric_name("x", metrics.protocol.name) + "/"
     return {
         name.removeprefix(prefix): value for name, value in flatten_metrics(metrics, "x").items()
     }

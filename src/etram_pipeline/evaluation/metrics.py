@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from etram_pipeline.core.component import Settings
-from etram_pipeline.core.tracked_names import tracked_names
+from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.protocol import Protocol
 
 BACKGROUND = "background"
@@ -75,7 +75,7 @@ class Metrics(Settings):
 
 
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
-    """Metrics under the names a tracking server shows: `test/etram_8class/car/AP_50`.
+    """Metrics under the names MLflow shows: `test/etram_8class/car/AP_50`.
 
     All overall metrics, AP and AP_50, where there is one, of each class and group; no two classes
     share a name. What has
@@ -86,7 +86,7 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
         (*root, name): value for name, value in metrics.overall.items()
     }
     values |= {(*root, *part): value for part, value in _parts(metrics)}
-    names = tracked_names(values)
+    names = metric_names(values)
     return {
         names[parts]: value
         for parts, value in values.items()

@@ -16,7 +16,6 @@ from etram_pipeline.evaluation.breakdown import (
 from etram_pipeline.evaluation.classes import ScoredClasses, scored_classes
 from etram_pipeline.evaluation.coco import library_curves
 from etram_pipeline.evaluation.confusion import count_confusions
-from etram_pipeline.evaluation.detections import DetectionTable
 from etram_pipeline.evaluation.matching import (
     Frames,
     count_repeats,
@@ -27,6 +26,7 @@ from etram_pipeline.evaluation.metrics import ClassMetrics, Metrics
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.tables import read_detections, read_labels
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Integer
 
 from etram_pipeline.core.ahead import read_ahead
-from etram_pipeline.events.canvas import Canvas
-from etram_pipeline.events.recording import Events, Recording
+from etram_pipeline.core.recording import Events, Recording
+from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import Representation
 from etram_pipeline.events.windows import WindowPlan
 
@@ -62,18 +62,18 @@ def encode(
     Raises:
         RecordingError: If the recording is damaged.
     """
-    for canvas in draw_windows(recording, plan, representation, representation.canvas, tally):
-        yield canvas.image
+    for buffer in draw_windows(recording, plan, representation, representation.buffer, tally):
+        yield buffer.image
 
 
 def draw_windows(
     recording: Recording,
     plan: WindowPlan,
     representation: Representation,
-    take_canvas: Callable[[], Canvas],
+    take_buffer: Callable[[], ImageBuffer],
     tally: Tally | None = None,
-) -> Iterator[Canvas]:
-    """As `encode`, on canvases that the caller provides and may use again.
+) -> Iterator[ImageBuffer]:
+    """As `encode`, on buffers that the caller provides and may use again.
 
     The recording is read, and its events are cleaned, in a thread of its own.
 
@@ -81,11 +81,11 @@ def draw_windows(
         recording: What to read; no further than the windows reach.
         plan: Windows to cut.
         representation: Makes an image of the events of a window.
-        take_canvas: Gives the canvas for the next window.
+        take_buffer: Gives the buffer for the next window.
         tally: Counts what is read.
 
     Yields:
-        A canvas for every window of the plan, in order.
+        A buffer for every window of the plan, in order.
 
     Raises:
         RecordingError: If the recording is damaged.
@@ -94,10 +94,10 @@ def draw_windows(
     held = _HeldEvents()
     window, num_windows = 0, len(plan.stop_us)
 
-    def draw() -> Canvas:
-        canvas = take_canvas()
-        representation.draw(held.in_window(plan, window), canvas)
-        return canvas
+    def draw() -> ImageBuffer:
+        buffer = take_buffer()
+        representation.draw(held.in_window(plan, window), buffer)
+        return buffer
 
     with closing(read_ahead(_read_span(recording, plan))) as chunks:
         for chunk in chunks:

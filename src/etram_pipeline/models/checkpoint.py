@@ -13,9 +13,9 @@ from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.rvt_checkpoint import is_rvt_state_dict, read_rvt
-from etram_pipeline.models.unpickling import load_tensors
-from etram_pipeline.models.wrappers import unwrapped, weights_in
+from etram_pipeline.models.rvt_format.checkpoint import is_rvt_state_dict, read_rvt
+from etram_pipeline.models.rvt_format.unpickling import load_tensors
+from etram_pipeline.models.rvt_format.wrappers import unwrapped, weights_in
 
 PAYLOAD_KEY = "etram"
 """Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.models.execution import Execution
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
-__all__ = ["Detector", "Losses", "State", "Suppression", "reset_state"]
+__all__ = ["Detector", "Losses", "State", "SuppressionSettings", "reset_state"]
 
 Losses = dict[str, Float[Tensor, ""]]
 State = tuple[Tensor, ...]
@@ -50,7 +50,7 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def detect(
-        self, batch: SequenceBatch, state: State, suppression: Suppression
+        self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
         """Detections of each keyframe, and the state after the batch."""
 

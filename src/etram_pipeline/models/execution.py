@@ -5,6 +5,7 @@ from typing import Literal
 from etram_pipeline.core.component import Settings
 
 Order = Literal["steps", "stages"]
+Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
 
 CACHE_BYTES = {2: 24 * 2**20, 4: 12 * 2**20}
 """Largest maps for which `stages` was the faster order on a CPU, by bytes of a number."""

@@ -20,7 +20,7 @@ from etram_pipeline.models.detector import State
 Maps = tuple[Float[Tensor, "T _ _ _ _"], ...]
 """Of some of the lanes, whose number differs from group to group."""
 
-Run = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Maps, State]]
+RunBackbone = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Maps, State]]
 Result = TypeVar("Result")
 
 _MOST_GROUPS = 4
@@ -57,7 +57,11 @@ def num_groups(module: nn.Module, num_lanes: int) -> int:
 
 
 def run_in_groups(
-    run: Run, frames: Shaped[Tensor, "T B C H W"], state: State, module: nn.Module, groups: int
+    run: RunBackbone,
+    frames: Shaped[Tensor, "T B C H W"],
+    state: State,
+    module: nn.Module,
+    groups: int,
 ) -> tuple[Maps, State]:
     """The result of `run` on a clip, computed in parallel for groups of lanes.
 
@@ -89,7 +93,7 @@ class _Call:
         outputs: Maps and memories of each group.
     """
 
-    def __init__(self, run: Run, frames: Tensor, groups: int) -> None:
+    def __init__(self, run: RunBackbone, frames: Tensor, groups: int) -> None:
         self._run, self._frames, self._groups = run, frames, groups
         self.num_maps = 0
         self.inputs: list[State] = []

@@ -7,11 +7,11 @@ from torch import Tensor
 from etram_pipeline.core.batch import Detections
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
 from etram_pipeline.models.nms import batched_nms
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
 
 def suppress(
-    predictions: Float[Tensor, "K A outputs"], suppression: Suppression
+    predictions: Float[Tensor, "K A outputs"], suppression: SuppressionSettings
 ) -> list[Detections]:
     """Detections of each image, best first, as the predictions place them.
 
@@ -27,7 +27,9 @@ def suppress(
     return [_suppress_one(image, suppression) for image in predictions]
 
 
-def _suppress_one(predictions: Float[Tensor, "A outputs"], suppression: Suppression) -> Detections:
+def _suppress_one(
+    predictions: Float[Tensor, "A outputs"], suppression: SuppressionSettings
+) -> Detections:
     class_scores, class_ids = predictions[:, 5:].max(1)
     scores = predictions[:, 4] * class_scores
     likely = (scores >= suppression.score_threshold).nonzero().squeeze(1)

@@ -5,7 +5,7 @@ from pydantic import Field
 from etram_pipeline.core.component import Settings
 
 
-class Suppression(Settings):
+class SuppressionSettings(Settings):
     """Which predictions become detections.
 
     Attributes:

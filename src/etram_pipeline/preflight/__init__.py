@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 
 from etram_pipeline.configuration import ConfigLoader, ConfigurationError
 from etram_pipeline.preflight import classes, files, memory, space, splits, stored, training
-from etram_pipeline.preflight.run import UNREADABLE, Finding, Run
+from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHECKS: tuple[Callable[[Run], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     files.check,
     splits.check,
     classes.check,
@@ -69,12 +69,12 @@ class Preflight:
             raise ConfigurationError(faults[0])
 
 
-def find(run: Run) -> list[Finding]:
+def find(run: Run) -> list[Notice]:
     """Everything there is to tell of a run, once; what cannot be read is a fault as well."""
-    found: list[Finding] = []
+    found: list[Notice] = []
     for check in CHECKS:
         try:
             found += check(run)
         except UNREADABLE as error:
-            found.append(Finding(explain(error)))
+            found.append(Notice(explain(error)))
     return list(dict.fromkeys(found))

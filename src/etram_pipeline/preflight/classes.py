@@ -14,11 +14,11 @@ from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.pipelines.evaluate.nodes import find_other_classes
 from etram_pipeline.pipelines.predict.nodes import find_other_channels
-from etram_pipeline.preflight.run import Finding, Run, of_splits
+from etram_pipeline.preflight.run import Notice, Run, of_splits
 from etram_pipeline.training.settings import TrainSettings
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """Contradictions about what is to be detected."""
     yield from _protocols(run)
     yield from _filters(run)
@@ -26,7 +26,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _detector(run)
 
 
-def _protocols(run: Run) -> Iterator[Finding]:
+def _protocols(run: Run) -> Iterator[Notice]:
     names = _dataset(run).detected_classes
     if "metrics" in run.makes:
         for protocol in run.parameter("evaluate", EvaluateSettings.model_validate).protocols:
@@ -36,22 +36,22 @@ def _protocols(run: Run) -> Iterator[Finding]:
         try:
             protocol = resolve_protocol(choice)
         except ProtocolError as error:
-            yield Finding(f"train.validation.protocol: {error}")
+            yield Notice(f"train.validation.protocol: {error}")
             return
         if run.labelled is None or of_splits(run.labelled, ("val",)):
             yield from _protocol(protocol, names, "train.validation.protocol")
 
 
-def _protocol(protocol: Protocol, names: tuple[str, ...], where: str) -> Iterator[Finding]:
+def _protocol(protocol: Protocol, names: tuple[str, ...], where: str) -> Iterator[Notice]:
     try:
         scored_classes(protocol, names, num_ids=0)
     except ProtocolError as error:
-        yield Finding(f"{where}: {error}")
+        yield Notice(f"{where}: {error}")
         return
     meant = protocol.class_names or ()
     found = names[: len(meant)]
     if protocol.classes_by == "id" and protocol.class_aware and found != meant:
-        yield Finding(
+        yield Notice(
             f"{where}: protocol '{protocol.name}' takes the first class ids for "
             f"{', '.join(meant)}, but they are {', '.join(found)} here: its numbers compare with "
             "no published ones",
@@ -59,7 +59,7 @@ def _protocol(protocol: Protocol, names: tuple[str, ...], where: str) -> Iterato
         )
 
 
-def _filters(run: Run) -> Iterator[Finding]:
+def _filters(run: Run) -> Iterator[Notice]:
     if "labelled_frames" not in run.makes:
         return
     dataset, labels = _dataset(run), run.parameter("labels", LabelSettings.model_validate)
@@ -68,16 +68,16 @@ def _filters(run: Run) -> Iterator[Finding]:
         try:
             config.build(context)
         except ValueError as error:
-            yield Finding(f"labels.filters: {error}")
+            yield Notice(f"labels.filters: {error}")
     if dataset.class_groups and "group_classes" not in {each.kind for each in labels.filters}:
-        yield Finding(
+        yield Notice(
             "dataset.class_groups gathers classes, but labels.filters have no `group_classes` to "
             "renumber them: add {kind: group_classes}, as in conf/presets/three_classes.yml",
             is_fault=False,
         )
 
 
-def _stored_labels(run: Run) -> Iterator[Finding]:
+def _stored_labels(run: Run) -> Iterator[Notice]:
     """Whether labels made earlier are of the classes that this run gives to their ids."""
     made = run.labelled_frames.made_with if run.labelled_frames else {}
     if "dataset" not in made or "params:dataset" not in run.reads:
@@ -85,24 +85,24 @@ def _stored_labels(run: Run) -> Iterator[Finding]:
     found = DatasetSettings.model_validate(made["dataset"]).detected_classes
     wanted = _dataset(run).detected_classes
     if found != wanted:
-        yield Finding(
+        yield Notice(
             f"the stored labelled frames are of the classes {', '.join(found)}, but `dataset` has "
             f"{', '.join(wanted)}: use the preset they were made with, or add `preprocess` to "
             "--pipelines"
         )
 
 
-def _detector(run: Run) -> Iterator[Finding]:
+def _detector(run: Run) -> Iterator[Notice]:
     """Whether a detector of an earlier training fits what it is to detect in and is scored by."""
     if run.detections is not None and "metrics" in run.makes:
         fault = find_other_classes(run.detections.class_names, _dataset(run))
-        yield from [Finding(fault)] if fault else []
+        yield from [Notice(fault)] if fault else []
     trained = run.trained
     if trained is None:
         return
     path, names = trained.path, trained.class_names
     if "metrics" in run.makes and names and names != _dataset(run).detected_classes:
-        yield Finding(
+        yield Notice(
             f"{path} detects the classes {', '.join(names)}, but labels are of "
             f"{', '.join(_dataset(run).detected_classes)}, as `dataset` says, and cannot be "
             "compared: use the preset it was trained with, or name pipelines without `evaluate`"
@@ -111,9 +111,9 @@ def _detector(run: Run) -> Iterator[Finding]:
     channels = made.get("channels", trained.in_channels)
     known = trained.made.get("representation")
     if fault := find_other_channels(trained.in_channels, known, path, where, channels):
-        yield Finding(fault)
+        yield Notice(fault)
     elif changes := _changes(known or {}, made.get("settings", {})):
-        yield Finding(
+        yield Notice(
             f"{path} was trained on another representation than {where} has: {changes}; it will "
             "detect worse, or nothing",
             is_fault=False,

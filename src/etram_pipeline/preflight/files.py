@@ -9,15 +9,16 @@ from kedro.framework.project import pipelines
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
+from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
-from etram_pipeline.events.recording import LARGEST_SIZE, open_recording
+from etram_pipeline.events.recording import open_recording
 from etram_pipeline.locks import REMEDY, read_path
-from etram_pipeline.preflight.run import UNREADABLE, Finding, Run, some
+from etram_pipeline.preflight.run import UNREADABLE, Notice, Run, some
 from etram_pipeline.session import explain
 
 _MADE_WHEN_LOADED = (SceneRecordingsDataset, SceneLabelsDataset, FolderDataset, HistoryDataset)
@@ -29,7 +30,7 @@ _MOST_SECONDS = 1.0
 _MOST_SHOWN = 3
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """What is missing, unreadable, or cannot be written."""
     yield from _missing(run)
     yield from _contradicted(run)
@@ -37,7 +38,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _unwritable(run)
 
 
-def _missing(run: Run) -> Iterator[Finding]:
+def _missing(run: Run) -> Iterator[Notice]:
     for name in sorted(run.needs):
         dataset = run.dataset(name)
         if isinstance(dataset, _MADE_WHEN_LOADED) or _is_told_of_recordings(run, name):
@@ -49,12 +50,12 @@ def _missing(run: Run) -> Iterator[Finding]:
                 run.load(name)
             except UNREADABLE as error:
                 _refuse_unfinished(dataset)
-                yield Finding(explain(error))
+                yield Notice(explain(error))
         elif not dataset.exists():
             makers = [key for key, part in pipelines.items() if name in part.all_outputs()]
             remedy = f": run `kedro run --pipelines {makers[0]}`" if makers else ""
             _refuse_unfinished(dataset)
-            yield Finding(f"{path_of(dataset) or name} does not exist{remedy}")
+            yield Notice(f"{path_of(dataset) or name} does not exist{remedy}")
 
 
 def _refuse_unfinished(dataset: object) -> None:
@@ -65,7 +66,7 @@ def _refuse_unfinished(dataset: object) -> None:
     """
     path = read_path(dataset)
     if path is not None:
-        with held(Need(path.resolve(), shared=True), REMEDY):
+        with held(Access(path.resolve(), shared=True), REMEDY):
             pass
 
 
@@ -77,24 +78,24 @@ def _is_told_of_recordings(run: Run, name: str) -> bool:
     return path is not None and not path.exists() and path == path_of(run.dataset("recordings"))
 
 
-def _contradicted(run: Run) -> Iterator[Finding]:
+def _contradicted(run: Run) -> Iterator[Notice]:
     for name in sorted(run.makes):
         dataset = run.dataset(name)
         if isinstance(dataset, FileDataset) and dataset.reads_another:
-            yield Finding(
+            yield Notice(
                 f"this run would make a new {name}, but the catalog or `--params {name}=…` "
                 "says to use another one: name the pipelines to run, such as `--pipelines "
                 "predict,evaluate,report` or `apply`, or drop the parameter"
             )
 
 
-def _raw_files(run: Run) -> Iterator[Finding]:
+def _raw_files(run: Run) -> Iterator[Notice]:
     """Files that the system does not let read, or that hold nothing."""
     if "histograms" not in run.makes:
         return  # looking at what is wrong with recordings is what the quality report is for
     dataset = run.parameter("dataset", DatasetSettings.model_validate)
     if max(dataset.height, dataset.width) > LARGEST_SIZE:
-        yield Finding(
+        yield Notice(
             f"dataset.height and dataset.width are {dataset.height} and {dataset.width}, but a "
             f"sensor has at most {LARGEST_SIZE} rows and columns: give those of the camera"
         )
@@ -107,7 +108,7 @@ def _raw_files(run: Run) -> Iterator[Finding]:
         yield from _bad_files("label files", run.label_files or {})
 
 
-def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterator[Finding]:
+def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterator[Notice]:
     """Recordings whose header cannot be read, of as many as can be opened in a moment."""
     begun, errors = time.monotonic(), []
     for path in files.values():
@@ -118,27 +119,27 @@ def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterato
                 open_recording(path, size=size)
             except RecordingError as error:
                 errors.append(str(error))
-    yield from map(Finding, errors[:_MOST_SHOWN])
+    yield from map(Notice, errors[:_MOST_SHOWN])
     if more := len(errors[_MOST_SHOWN:]):
-        yield Finding(f"{counted(more, 'more recording')} cannot be opened")
+        yield Notice(f"{counted(more, 'more recording')} cannot be opened")
 
 
-def _bad_files(what: str, files: Mapping[str, Path]) -> Iterator[Finding]:
+def _bad_files(what: str, files: Mapping[str, Path]) -> Iterator[Notice]:
     empty = [str(path) for path in files.values() if path.stat().st_size == 0]
     closed = [str(path) for path in files.values() if not os.access(path, os.R_OK)]
     if empty:
-        yield Finding(
+        yield Notice(
             f"{len(empty)} of {len(files)} {what} are empty files: {some(empty)}; fetch them "
             "again, or move them elsewhere"
         )
     if closed:
-        yield Finding(
+        yield Notice(
             f"{len(closed)} of {len(files)} {what} cannot be read: {some(closed)}; make them "
             "readable, or move them elsewhere"
         )
 
 
-def _unwritable(run: Run) -> Iterator[Finding]:
+def _unwritable(run: Run) -> Iterator[Notice]:
     for name in sorted(run.makes | {each for each in run.needs if _is_written(run, each)}):
         dataset = run.dataset(name)
         path = path_of(dataset)
@@ -146,7 +147,7 @@ def _unwritable(run: Run) -> Iterator[Finding]:
             continue
         is_file = hasattr(dataset, "_filepath")
         if is_file and path.is_dir():
-            yield Finding(
+            yield Notice(
                 f"{path} is a folder, but {name} is a file: move the folder, or choose another "
                 "path in the catalog"
             )
@@ -154,12 +155,12 @@ def _unwritable(run: Run) -> Iterator[Finding]:
         folder = path.parent if is_file else path
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         if not there.is_dir():
-            yield Finding(
+            yield Notice(
                 f"{there} is a file, but a folder is needed there: move the file, or choose "
                 "another folder in the catalog"
             )
         elif not os.access(there, os.W_OK | os.X_OK):
-            yield Finding(
+            yield Notice(
                 f"{there} cannot be written to: make it writable, choose another folder in the "
                 "catalog, or, if it is complete, run only the pipelines that read it"
             )

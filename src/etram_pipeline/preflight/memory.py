@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from etram_pipeline.builds.executors.processes import Config as Processes
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.machine import available_memory, num_cores
+from etram_pipeline.core.machine import available_memory, num_cores, wanted_workers
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations import RepresentationConfig
+from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.preflight.run import Finding, Run, of_splits
-from etram_pipeline.sequences.executors.processes import Config as Processes
-from etram_pipeline.training.settings import PredictSettings, TrainSettings, wanted_workers
+from etram_pipeline.preflight.run import Notice, Run, of_splits
+from etram_pipeline.training.settings import TrainSettings
 
 _TRAINING_BYTES = 30
 _DETECTION_BYTES = 6
@@ -34,7 +35,7 @@ _GPUS = (Path("/dev/nvidia0"), Path("/dev/kfd"))
 
 
 @dataclass(frozen=True)
-class Frame:
+class RepresentationSize:
     """One representation.
 
     Attributes:
@@ -54,7 +55,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryNeed:
     """What a part of the run needs at once.
 
     Attributes:
@@ -69,7 +70,7 @@ class Need:
     workers: int
     window_bytes: float
 
-    def num_bytes(self, frame: Frame, lanes: int | None = None) -> float:
+    def num_bytes(self, frame: RepresentationSize, lanes: int | None = None) -> float:
         """Bytes for frames of a size, in all lanes or in so many."""
         num_windows = (lanes or self.lanes) * self.length
         ahead = _BATCHES_AHEAD * self.workers + 2
@@ -77,7 +78,7 @@ class Need:
         return computing + self.workers * _READER_BYTES
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """Batches and processes that the memory cannot hold."""
     available = available_memory()
     if available is None:
@@ -94,7 +95,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _detection(run, frame, available)
 
 
-def _training(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
+def _training(run: Run, frame: RepresentationSize, available: int) -> Iterator[Notice]:
     train = run.parameter("train", TrainSettings.model_validate)
     on_gpu = train.accelerator == "gpu" or (train.accelerator == "auto" and _has_gpu())
     channel_px = (
@@ -103,16 +104,16 @@ def _training(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
         else _channel_px(run.parameter("detector", DetectorConfig.model_validate), frame)
     )
     workers = wanted_workers(train.workers, on_gpu=on_gpu)
-    learning = Need(train.lanes, train.clip_length, workers, _TRAINING_BYTES * channel_px)
+    learning = MemoryNeed(train.lanes, train.clip_length, workers, _TRAINING_BYTES * channel_px)
     yield from _compare(learning, frame, available // train.devices, "train")
     num_val = len(of_splits(run.encoded or frozenset(), ("val",)))
     lanes = min(train.validation.lanes, num_val)
     if lanes:
-        scoring = Need(lanes, train.clip_length, workers, _DETECTION_BYTES * channel_px)
+        scoring = MemoryNeed(lanes, train.clip_length, workers, _DETECTION_BYTES * channel_px)
         yield from _compare(scoring, frame, available // train.devices, "train.validation")
 
 
-def _detection(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
+def _detection(run: Run, frame: RepresentationSize, available: int) -> Iterator[Notice]:
     predict = run.parameter("predict", PredictSettings.model_validate)
     on_gpu = predict.device.startswith("cuda") or (predict.device == "auto" and _has_gpu())
     config = run.trained.config if run.trained else None
@@ -123,11 +124,13 @@ def _detection(run: Run, frame: Frame, available: int) -> Iterator[Finding]:
     if lanes:
         length = min(predict.clip_length, _longest(run))
         workers = wanted_workers(predict.workers, on_gpu=on_gpu)
-        need = Need(lanes, length, workers, _DETECTION_BYTES * channel_px)
+        need = MemoryNeed(lanes, length, workers, _DETECTION_BYTES * channel_px)
         yield from _compare(need, frame, available, "predict")
 
 
-def _compare(need: Need, frame: Frame, available: int, where: str) -> Iterator[Finding]:
+def _compare(
+    need: MemoryNeed, frame: RepresentationSize, available: int, where: str
+) -> Iterator[Notice]:
     wanted = need.num_bytes(frame)
     if wanted <= available:
         return
@@ -137,7 +140,7 @@ def _compare(need: Need, frame: Frame, available: int, where: str) -> Iterator[F
     remedy = f"lower {where}.lanes to about {fitting}" if fitting > 0 else "read fewer windows"
     clips = "train.clip_length" if where.startswith("train") else f"{where}.clip_length"
     processes = f" by {need.workers} processes" if need.workers > 1 else ""
-    yield Finding(
+    yield Notice(
         f"{where}.lanes={need.lanes} of {need.length} windows of {frame.channels} x {frame.height} "
         f"x {frame.width} px, read ahead{processes}, need about {_gigabytes(wanted)} of memory, "
         f"of which {_gigabytes(available)} are free: {remedy}, or lower {clips}, the number of "
@@ -146,14 +149,14 @@ def _compare(need: Need, frame: Frame, available: int, where: str) -> Iterator[F
     )
 
 
-def _encoding(run: Run, available: int) -> Iterator[Finding]:
+def _encoding(run: Run, available: int) -> Iterator[Notice]:
     executor = getattr(run.dataset("histograms"), "executor", None)
     if "histograms" not in run.makes or not isinstance(executor, Processes) or not run.recordings:
         return
     workers = min(executor.workers or num_cores(), len(run.recordings))
     wanted = workers * _WORKER_BYTES
     if executor.workers and wanted > available:
-        yield Finding(
+        yield Notice(
             f"executor.workers={executor.workers} need about {_gigabytes(wanted)} of memory, of "
             f"which {_gigabytes(available)} are free: lower them to about "
             f"{max(available // _WORKER_BYTES, 1)}",
@@ -161,11 +164,11 @@ def _encoding(run: Run, available: int) -> Iterator[Finding]:
         )
 
 
-def _frame(run: Run) -> Frame | None:
+def _frame(run: Run) -> RepresentationSize | None:
     """Representations of the first recording, for others are seldom larger."""
     if run.histograms:
         stored = run.histograms[next(iter(run.histograms))]
-        return Frame(stored.channels, stored.height, stored.width)
+        return RepresentationSize(stored.channels, stored.height, stored.width)
     if "histograms" not in run.makes:
         return None
     dataset = run.parameter("dataset", DatasetSettings.model_validate)
@@ -178,7 +181,7 @@ def _frame(run: Run) -> Frame | None:
             return None
         sensor = recording.height, recording.width
     representation = run.parameter("representation", RepresentationConfig.model_validate)
-    return Frame(representation.channels, *representation.image_size(*sensor))
+    return RepresentationSize(representation.channels, *representation.image_size(*sensor))
 
 
 def _longest(run: Run) -> int:
@@ -195,7 +198,7 @@ def _most_windows(run: Run) -> int:
     return max(int(20 * seconds), 1)
 
 
-def _channel_px(config: DetectorConfig, frame: Frame) -> float:
+def _channel_px(config: DetectorConfig, frame: RepresentationSize) -> float:
     """Px of a frame inside the detector times channels of its first stage."""
     height, width = getattr(config, "input_size", None) or (frame.height, frame.width)
     backbone = getattr(config, "backbone", None)

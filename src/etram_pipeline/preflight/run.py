@@ -15,9 +15,9 @@ from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.windows import WindowConfig, label_aligned
+from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.preflight.detector import Trained, describe
-from etram_pipeline.sequences.store import FrameStore, LabelStore
-from etram_pipeline.training.settings import PredictSettings
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 
 Kind = TypeVar("Kind", bound=Settings)
 Loaded = TypeVar("Loaded")
@@ -31,7 +31,7 @@ _SIMULATED = SceneRecordingsDataset | SceneLabelsDataset
 
 
 @dataclass(frozen=True)
-class Finding:
+class Notice:
     """Something to tell before a run begins.
 
     Attributes:
@@ -108,9 +108,9 @@ class Run:
         return found if isinstance(found, kind) else None
 
     @property
-    def histograms(self) -> FrameStore | None:
+    def histograms(self) -> RepresentationStore | None:
         """Stored representations, if the run reads those of an earlier one."""
-        return self.stored("histograms", FrameStore)
+        return self.stored("histograms", RepresentationStore)
 
     @property
     def labelled_frames(self) -> LabelStore | None:

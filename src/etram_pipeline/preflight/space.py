@@ -13,9 +13,9 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
-from etram_pipeline.preflight.run import Finding, Run
-from etram_pipeline.sequences.layout import REPRESENTATIONS, read_index
-from etram_pipeline.sequences.settings import StorageSettings
+from etram_pipeline.preflight.run import Notice, Run
+from etram_pipeline.stores.layout import REPRESENTATIONS, read_index
+from etram_pipeline.stores.settings import StorageSettings
 
 _SHARE_OF_RECORDING = 0.1
 _OF_DOWNSAMPLING = {"nearest": 1.0, "sum": 2.2, None: 3.6}
@@ -28,7 +28,7 @@ _HOPELESS = 0.2
 """A disk with less than this share of the estimate is too small, however wrong that is."""
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """A disk that cannot hold what will be encoded."""
     root = path_of(run.dataset("histograms"))
     if "histograms" not in run.makes or root is None:
@@ -43,7 +43,7 @@ def check(run: Run) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(there).free
     if free < _CLOSE * wanted:
-        yield Finding(
+        yield Notice(
             f"the histograms to be made will take about {wanted / 1e9:.1f} GB (an estimate from "
             f"the size of the recordings), but the disk of {root} has {free / 1e9:.1f} GB free: "
             "make room, give the environment a `data` folder on another disk, or set "

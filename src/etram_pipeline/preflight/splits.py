@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.export.settings import ExportSettings
+from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.pipelines.evaluate.nodes import find_missing
-from etram_pipeline.preflight.run import Finding, Run, of_splits, some
+from etram_pipeline.preflight.run import Notice, Run, of_splits, some
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.sequences.export.settings import ExportSettings
-from etram_pipeline.training.settings import PredictSettings
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """Splits and recordings that settings name and that are not there."""
     yield from _train(run)
     yield from _predict(run)
@@ -22,12 +22,12 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _report(run)
 
 
-def _train(run: Run) -> Iterator[Finding]:
+def _train(run: Run) -> Iterator[Notice]:
     if "checkpoint" not in run.makes or run.encoded is None or run.labelled is None:
         return
     learnt = run.encoded & run.labelled
     if not of_splits(learnt, ("train",)):
-        yield Finding(
+        yield Notice(
             f"there is nothing to train on: {_found(run, ('train',), labelled=True)}; put "
             "recordings and their label files into `train`, or name pipelines without `train`"
         )
@@ -46,13 +46,13 @@ def _train(run: Run) -> Iterator[Finding]:
         )
 
 
-def _predict(run: Run) -> Iterator[Finding]:
+def _predict(run: Run) -> Iterator[Notice]:
     if "detections" not in run.makes or run.encoded is None:
         return
     splits = run.parameter("predict", PredictSettings.model_validate).splits
     lacking = [split for split in splits if not of_splits(run.encoded, (split,))]
     if len(lacking) == len(splits):
-        yield Finding(
+        yield Notice(
             f"there is nothing to detect in: predict.splits is {', '.join(splits)}, but "
             f"{_found(run, splits)}; put recordings into {' or '.join(splits)}, change "
             "predict.splits, or name pipelines without `predict`"
@@ -63,13 +63,13 @@ def _predict(run: Run) -> Iterator[Finding]:
         )
 
 
-def _evaluate(run: Run) -> Iterator[Finding]:
+def _evaluate(run: Run) -> Iterator[Notice]:
     if "metrics" not in run.makes or run.labelled is None:
         return
     split = run.parameter("evaluate", EvaluateSettings.model_validate).split
     scored = of_splits(run.labelled, (split,))
     if not scored:
-        yield Finding(
+        yield Notice(
             f"there is nothing to evaluate on: evaluate.split is {split}, but "
             f"{_found(run, (split,), labelled=True)}; add labels, change evaluate.split, or name "
             "pipelines without `evaluate`"
@@ -77,25 +77,25 @@ def _evaluate(run: Run) -> Iterator[Finding]:
     elif run.detected is not None and (run.detected or "detections" not in run.makes):
         missing = find_missing(scored, run.detected, split)
         if missing:
-            yield Finding(missing)
+            yield Notice(missing)
 
 
-def _export(run: Run) -> Iterator[Finding]:
+def _export(run: Run) -> Iterator[Notice]:
     if "exported_dataset" not in run.makes or run.encoded is None or run.labelled is None:
         return
     splits = run.parameter("export", ExportSettings.model_validate).splits
     if not of_splits(run.encoded & run.labelled, splits):
-        yield Finding(
+        yield Notice(
             f"there is nothing to export: export.splits is {', '.join(splits)}, but "
             f"{_found(run, splits, labelled=True)}; add some, or change export.splits"
         )
 
 
-def _report(run: Run) -> Iterator[Finding]:
+def _report(run: Run) -> Iterator[Notice]:
     if "annotated_video" in run.makes and run.detected:
         wanted = run.parameter("report", ReportSettings.model_validate).video_recording
         if wanted is not None and wanted not in run.detected:
-            yield Finding(
+            yield Notice(
                 f"report.video_recording is {wanted!r}, but detections are of "
                 f"{some(run.detected)}: name one of these, or null for the one with most labels"
             )
@@ -103,7 +103,7 @@ def _report(run: Run) -> Iterator[Finding]:
         yield from _headline(run)
 
 
-def _headline(run: Run) -> Iterator[Finding]:
+def _headline(run: Run) -> Iterator[Notice]:
     headline = run.parameter("report", ReportSettings.model_validate).headline
     if "metrics" in run.makes:
         names = [
@@ -113,7 +113,7 @@ def _headline(run: Run) -> Iterator[Finding]:
     else:
         names = list(run.stored("metrics", dict) or {})
     if headline is not None and names and headline not in names:
-        yield Finding(
+        yield Notice(
             f"report.headline is {headline!r}, but metrics are of {', '.join(names)}: name one of "
             "these, or null for the first"
         )
@@ -144,5 +144,5 @@ def _counted(num_of_split: Mapping[str, int], what: str) -> str:
     return f"{what}: {', '.join(found)}" if found else f"no {what}"
 
 
-def _warning(message: str) -> Finding:
-    return Finding(message, is_fault=False)
+def _warning(message: str) -> Notice:
+    return Notice(message, is_fault=False)

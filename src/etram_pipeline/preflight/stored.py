@@ -15,8 +15,8 @@ from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.preflight.run import Finding, Run
-from etram_pipeline.sequences.settings import StorageSettings
+from etram_pipeline.preflight.run import Notice, Run
+from etram_pipeline.stores.settings import StorageSettings
 
 _BLOCKS: Mapping[str, Mapping[str, Callable[[Any], Settings]]] = {
     "labelled_frames": {
@@ -43,7 +43,7 @@ _WITHOUT_EFFECT = ("storage", "dataset.label_set", "dataset.height", "dataset.wi
 """Parameters that change no result, or only where a recording lacks what they say."""
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """Parameters that this run cannot heed, and results of something else than lies there now."""
     for name in _BLOCKS:
         if name in run.needs:
@@ -54,7 +54,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _outdated(run)
 
 
-def _contradictions(run: Run, name: str) -> Iterator[Finding]:
+def _contradictions(run: Run, name: str) -> Iterator[Notice]:
     """Settings of this run that differ from those that a store was made with."""
     store = run.histograms if name == "histograms" else run.labelled_frames
     made = store.made_with if store else {}
@@ -73,7 +73,7 @@ def _contradictions(run: Run, name: str) -> Iterator[Finding]:
                 if not _names(given, key) and not isinstance(then[key], list):
                     # An environment or a preset names it, which a run may not want to drop.
                     keep = f"use them as they are with `--params {key}={_yaml(then[key])}`"
-                yield Finding(
+                yield Notice(
                     f"{key} is {_brief(now[key])}, but the stored {_words(name)} were made with "
                     f"{_brief(then[key])}: add `preprocess` to --pipelines, or {keep}"
                 )
@@ -87,7 +87,7 @@ def _contradictions(run: Run, name: str) -> Iterator[Finding]:
         )
 
 
-def _detector(run: Run) -> Iterator[Finding]:
+def _detector(run: Run) -> Iterator[Notice]:
     """Parameters of a detector that a run with a trained one does not build."""
     trained = run.trained
     if trained is None:
@@ -106,13 +106,13 @@ def _detector(run: Run) -> Iterator[Finding]:
             )
     for key, value in given.items():
         if key in made and made[key] != value:
-            yield Finding(
+            yield Notice(
                 f"{key} is {_yaml(value)}, but {trained.path} has a detector "
                 f"with {_yaml(made[key])}: add `train` to --pipelines, or drop the parameter"
             )
 
 
-def _unread(run: Run) -> Iterator[Finding]:
+def _unread(run: Run) -> Iterator[Notice]:
     """What the command line names and no node reads."""
     compared = {block for name, blocks in _BLOCKS.items() if name in run.needs for block in blocks}
     compared |= {"detector"} if run.trained is not None else set()
@@ -134,7 +134,7 @@ def _unread(run: Run) -> Iterator[Finding]:
         yield _warning(f"{', '.join(names)} {verb} read by no node of this run, and without effect")
 
 
-def _misspelt(run: Run) -> Iterator[Finding]:
+def _misspelt(run: Run) -> Iterator[Notice]:
     """Entries of the catalog that no pipeline has, but that are called nearly as one it has."""
     known = {name for part in pipelines.values() for name in part.datasets()}
     for name in run.catalog.keys():  # noqa: SIM118  # a catalog is no mapping
@@ -145,7 +145,7 @@ def _misspelt(run: Run) -> Iterator[Finding]:
             )
 
 
-def _outdated(run: Run) -> Iterator[Finding]:
+def _outdated(run: Run) -> Iterator[Notice]:
     """Results that are older than what they would be made of now."""
     for name, source, remedy in (
         ("detections", "checkpoint", "predict"),
@@ -190,5 +190,5 @@ def _brief(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
-def _warning(message: str) -> Finding:
-    return Finding(message, is_fault=False)
+def _warning(message: str) -> Notice:
+    return Notice(message, is_fault=False)

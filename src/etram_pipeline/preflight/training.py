@@ -11,16 +11,17 @@ from pathlib import Path
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.datasets.recordings import RELATIVE_PATHS
+from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.preflight.classes import representation_of
 from etram_pipeline.preflight.detector import describe
-from etram_pipeline.preflight.run import UNREADABLE, Finding, Run
+from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
-from etram_pipeline.training.settings import PredictSettings, TrainSettings
+from etram_pipeline.training.settings import TrainSettings
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Run) -> Iterator[Notice]:
     """Settings of the detector and of its training that do not fit each other or the machine."""
     if "checkpoint" in run.makes:
         train = run.parameter("train", TrainSettings.model_validate)
@@ -35,34 +36,34 @@ def check(run: Run) -> Iterator[Finding]:
             yield from _gpu("predict.device", device)
 
 
-def _start(train: TrainSettings) -> Iterator[Finding]:
+def _start(train: TrainSettings) -> Iterator[Notice]:
     if train.start_from is None:
         return
     path = Path(train.start_from).expanduser()
     if not path.is_file():
         what = "that is a folder" if path.is_dir() else "there is no such file"
-        yield Finding(f"train.start_from is {train.start_from}, but {what}: {RELATIVE_PATHS}")
+        yield Notice(f"train.start_from is {train.start_from}, but {what}: {RELATIVE_PATHS}")
         return
     try:
         describe(path)
     except UNREADABLE as error:
-        yield Finding(f"train.start_from: {explain(error)}")
+        yield Notice(f"train.start_from: {explain(error)}")
 
 
-def _launcher(train: TrainSettings) -> Iterator[Finding]:
+def _launcher(train: TrainSettings) -> Iterator[Notice]:
     try:
         program, *_ = shlex.split(train.launcher or "") or [""]
     except ValueError as error:
-        yield Finding(f"train.launcher is {train.launcher}, which is no command: {error}")
+        yield Notice(f"train.launcher is {train.launcher}, which is no command: {error}")
         return
     if program and shutil.which(program) is None:
-        yield Finding(
+        yield Notice(
             f"train.launcher is {train.launcher}, but this machine has no program `{program}`: "
             "install it, or name another, such as `torchrun --standalone --nproc-per-node=2`"
         )
 
 
-def _detector(run: Run, train: TrainSettings) -> Iterator[Finding]:
+def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
     """What is wrong with the detector, as far as it shows without data."""
     from etram_pipeline.training.optimizer import freeze
     from etram_pipeline.training.resolution import MixedResolution
@@ -76,13 +77,13 @@ def _detector(run: Run, train: TrainSettings) -> Iterator[Finding]:
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)
     except ValueError as error:
-        yield Finding(str(error))
+        yield Notice(str(error))
 
 
-def _gpu(name: str, value: str) -> Iterator[Finding]:
-    from etram_pipeline.training.hardware import check_gpu
+def _gpu(name: str, value: str) -> Iterator[Notice]:
+    from etram_pipeline.models.hardware import check_gpu
 
     try:
         check_gpu(name, value)
     except SettingsError as error:
-        yield Finding(str(error))
+        yield Notice(str(error))

@@ -24,7 +24,7 @@ _MARGIN_PX = 12
 
 
 @dataclass(frozen=True)
-class Scene:
+class AnnotatedWindow:
     """One window and what belongs on its picture.
 
     Attributes:
@@ -64,7 +64,7 @@ class Annotator:
         self._scale = scale
         self._saturation = saturation
 
-    def draw(self, scene: Scene) -> Picture:
+    def draw(self, scene: AnnotatedWindow) -> Picture:
         """Picture of one scene; of one size for all scenes of one size."""
         scale = self._scale or enlargement(scene.frame.shape[2])
         overlays = [self._detected(scene)]
@@ -74,7 +74,7 @@ class Annotator:
         width = picture.shape[1]
         return np.concatenate([_headline(scene, width), picture, self._legend(scene, width)])
 
-    def _detected(self, scene: Scene) -> Overlay:
+    def _detected(self, scene: AnnotatedWindow) -> Overlay:
         class_ids = scene.detections["class_id"].tolist()
         tags = [
             f"{class_title(self._class_names, class_id)} {score:.2f}"
@@ -86,7 +86,7 @@ class Annotator:
             tags=tuple(tags),
         )
 
-    def _legend(self, scene: Scene, width: int) -> Picture:
+    def _legend(self, scene: AnnotatedWindow, width: int) -> Picture:
         """Each class with its colour and its number of detections, in as many rows as it takes."""
         size_px = text_px(width)
         letters, row_px, swatch_px = font(size_px), 2 * size_px, size_px - 3
@@ -112,7 +112,7 @@ def class_title(class_names: Sequence[str], class_id: int) -> str:
     return class_names[class_id] if class_id < len(class_names) else f"class {class_id}"
 
 
-def _headline(scene: Scene, width: int) -> Picture:
+def _headline(scene: AnnotatedWindow, width: int) -> Picture:
     size_px = text_px(width)
     image = Image.new("RGB", (width, 2 * size_px + 6), palette.PANEL)
     draw = ImageDraw.Draw(image)
@@ -131,7 +131,7 @@ def _headline(scene: Scene, width: int) -> Picture:
     return np.asarray(image)
 
 
-def _counts(scene: Scene) -> Iterator[str]:
+def _counts(scene: AnnotatedWindow) -> Iterator[str]:
     """What the right end of the headline says, from right to left."""
     if scene.labels is not None:
         yield f"{len(scene.labels)} labelled (dashed)"
@@ -159,7 +159,7 @@ def _flow(widths: Sequence[float], available: int) -> tuple[list[tuple[int, int]
     return places, row + 1
 
 
-def _outlines(scene: Scene, labels: LabelTable) -> Overlay:
+def _outlines(scene: AnnotatedWindow, labels: LabelTable) -> Overlay:
     return Overlay(
         boxes_xyxy=_corners(labels, scene.downsampled_by),
         colours=(palette.LABEL,) * len(labels),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.canvas import add_legend, new_figure
+from etram_pipeline.reports.figure_style import add_legend, new_figure
 
 History = Sequence[Mapping[str, object]]
 """Rows `step`, `name`, `value`, in the order they were logged."""

@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float
 
 from etram_pipeline.core.boxes import xywh_to_xyxy
 from etram_pipeline.evaluation.breakdown import recordings_by_lighting
-from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.reports.annotation import Annotator, Scene, class_title
+from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator, class_title
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 _IOU = 0.5
 _TOLERANCE_US = 25_000
@@ -31,7 +31,7 @@ class _Candidate:
 
 
 def example_images(
-    frames: Mapping[str, StoredFrames],
+    frames: Mapping[str, StoredRepresentations],
     labels: Mapping[str, LabelledFrames],
     detections: Mapping[str, DetectionTable],
     class_names: Sequence[str],
@@ -71,7 +71,7 @@ def example_images(
 
 
 def _candidates(
-    frames: StoredFrames, labels: LabelledFrames, detections: DetectionTable
+    frames: StoredRepresentations, labels: LabelledFrames, detections: DetectionTable
 ) -> Iterator[_Candidate]:
     for frame, window in _frames_with_window(frames, labels):
         truth = labels[frame]
@@ -83,7 +83,9 @@ def _candidates(
             yield _Candidate(frames.key, frame, window, len(truth), agreement)
 
 
-def _frames_with_window(frames: StoredFrames, labels: LabelledFrames) -> Iterator[tuple[int, int]]:
+def _frames_with_window(
+    frames: StoredRepresentations, labels: LabelledFrames
+) -> Iterator[tuple[int, int]]:
     """Labelled frames, each with the window at whose end it is.
 
     Where windows were cut whatever is labelled and none ends at a labelled frame, the nearest does.
@@ -137,16 +139,16 @@ def _spread(ranked: Sequence[_Candidate], wanted: int) -> list[_Candidate]:
 
 def _scene(
     candidate: _Candidate,
-    frames: StoredFrames,
+    frames: StoredRepresentations,
     truth: LabelTable,
     detections: DetectionTable,
     class_names: Sequence[str],
-) -> Scene:
+) -> AnnotatedWindow:
     window = candidate.window
     time_us = int(frames.stop_us[window])
     found = detections[detections["t"] == time_us]
     is_found: list[bool] = np.any(_overlaps(truth, found), axis=1).tolist()
-    return Scene(
+    return AnnotatedWindow(
         frame=frames.read(window, window + 1)[0],
         recording=frames.key,
         time_us=time_us,

@@ -11,8 +11,8 @@ from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.canvas import add_legend, new_figure
 from etram_pipeline.reports.curves import draw_losses, draw_validation
+from etram_pipeline.reports.figure_style import add_legend, new_figure
 from etram_pipeline.reports.wording import NO_LABELS, area_text, size_name
 
 _DARK_SHADE = 0.55

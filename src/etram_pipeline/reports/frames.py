@@ -7,7 +7,7 @@ import numpy as np
 
 from etram_pipeline.core.wording import counted
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ Row = dict[str, str | int | float]
 
 
 def frame_rows(
-    histograms: Mapping[str, StoredFrames],
+    histograms: Mapping[str, StoredRepresentations],
     labelled_frames: Mapping[str, LabelledFrames],
     class_names: tuple[str, ...],
 ) -> list[Row]:
@@ -29,7 +29,7 @@ def frame_rows(
 
 
 def warn_of_missed_frames(
-    histograms: Mapping[str, StoredFrames], labelled_frames: Mapping[str, LabelledFrames]
+    histograms: Mapping[str, StoredRepresentations], labelled_frames: Mapping[str, LabelledFrames]
 ) -> None:
     """Tell that labels lie between windows, where nothing is learnt or compared."""
     missed: list[str] = []
@@ -48,7 +48,10 @@ def warn_of_missed_frames(
 
 
 def _row(
-    key: str, frames: StoredFrames, labels: LabelledFrames | None, class_names: tuple[str, ...]
+    key: str,
+    frames: StoredRepresentations,
+    labels: LabelledFrames | None,
+    class_names: tuple[str, ...],
 ) -> Row:
     split, recording = key.split("/", 1)
     class_ids = np.zeros(0, np.int64) if labels is None else labels.labels["class_id"]

@@ -15,7 +15,7 @@ from PIL import Image
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.canvas import figure_svg
+from etram_pipeline.reports.figure_style import figure_svg
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.tables import (
     class_table,

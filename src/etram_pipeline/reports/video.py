@@ -15,13 +15,13 @@ from jaxtyping import Int64
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.reports.annotation import Annotator, Scene
+from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
 from etram_pipeline.reports.render import Picture, saturation_of
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.sequences.store import StoredFrames
+from etram_pipeline.stores.store import StoredRepresentations
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _even_frame(image: Picture) -> av.VideoFrame:
 
 
 def annotate_recording(
-    frames: StoredFrames,
+    frames: StoredRepresentations,
     detections: DetectionTable,
     labels: LabelledFrames | None,
     class_names: Sequence[str],
@@ -139,7 +139,7 @@ def annotate_recording(
             done, total = window - start, stop - start
             tell_progress(f"picture {done + 1} of {total} of {frames.key}", done, total)
             yield annotator.draw(
-                Scene(
+                AnnotatedWindow(
                     frame=frame,
                     recording=frames.key,
                     time_us=time_us,
@@ -154,7 +154,10 @@ class _ShownBoxes:
     """Detections and labels of a recording, looked up by time."""
 
     def __init__(
-        self, frames: StoredFrames, detections: DetectionTable, labels: LabelledFrames | None
+        self,
+        frames: StoredRepresentations,
+        detections: DetectionTable,
+        labels: LabelledFrames | None,
     ) -> None:
         self._detections = detections[np.argsort(detections["t"], kind="stable")]
         self._labels = labels
@@ -194,7 +197,7 @@ class _ShownBoxes:
 
 
 def _part_shown(
-    frames: StoredFrames, boxes: _ShownBoxes, settings: ReportSettings
+    frames: StoredRepresentations, boxes: _ShownBoxes, settings: ReportSettings
 ) -> tuple[int, int]:
     """First and last window, excluded, of the part with most boxes that fits the playing time."""
     longest = frames.num_windows
@@ -207,7 +210,7 @@ def _part_shown(
     return start, start + longest
 
 
-def _saturation(frames: StoredFrames) -> float:
+def _saturation(frames: StoredRepresentations) -> float:
     """One strength for all pictures, the median over windows spread evenly over the recording."""
     windows = np.linspace(0, frames.num_windows - 1, num=min(9, frames.num_windows)).astype(int)
     levels = [saturation_of(frames.read(window, window + 1)[0]) for window in windows.tolist()]

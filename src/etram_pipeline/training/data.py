@@ -9,23 +9,23 @@ from jaxtyping import Integer
 from pytorch_lightning import LightningDataModule
 from typing_extensions import override
 
-from etram_pipeline.core.errors import LabelError
-from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.sequences.dataset import (
+from etram_pipeline.clips.dataset import (
     Augmentation,
     ClipDataset,
     ScheduleSampler,
-    WindowFrames,
+    WindowRepresentations,
 )
-from etram_pipeline.sequences.schedule import (
+from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.schedule import (
     Lanes,
     Step,
     labelled_span,
     training_schedule,
     whole_schedule,
 )
-from etram_pipeline.sequences.sizes import choose, interleaved, names_by_size, windows_to_stream
-from etram_pipeline.training.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.sizes import choose, interleaved, names_by_size, windows_to_stream
+from etram_pipeline.core.errors import LabelError
+from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.training.settings import TrainSettings
 
 
@@ -38,13 +38,13 @@ class LabelledRecordings:
         labels: Ground truth of the same recordings.
     """
 
-    frames: Mapping[str, WindowFrames]
+    frames: Mapping[str, WindowRepresentations]
     labels: Mapping[str, LabelledFrames]
 
     @classmethod
     def choose(
         cls,
-        frames: Mapping[str, WindowFrames],
+        frames: Mapping[str, WindowRepresentations],
         labels: Mapping[str, LabelledFrames],
         keys: Iterable[str],
     ) -> "LabelledRecordings":

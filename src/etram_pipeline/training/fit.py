@@ -17,6 +17,7 @@ from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, rea
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.hardware import assign_threads
 from etram_pipeline.training.checkpoints import (
     BEST,
     LAST,
@@ -25,7 +26,6 @@ from etram_pipeline.training.checkpoints import (
     share_file,
 )
 from etram_pipeline.training.data import ClipData, LabelledRecordings
-from etram_pipeline.training.hardware import share_cores
 from etram_pipeline.training.interruption import honest_exit
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
@@ -92,7 +92,7 @@ def fit(
         seed_everything(settings.seed, workers=True, verbose=False)
         module = _build_module(train, val, blueprint, settings)
         apart = module.detector.computes_lanes_apart
-        share_cores(settings.workers, settings.lanes if apart else 1)
+        assign_threads(settings.workers, settings.lanes if apart else 1)
         score = module.score
         trainer = build_trainer(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0

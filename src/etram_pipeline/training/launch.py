@@ -18,14 +18,14 @@ from pathlib import Path
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.machine import is_first_process
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
+from etram_pipeline.training.mlflow_logger import lightning_loggers
 from etram_pipeline.training.settings import TrainSettings
-from etram_pipeline.training.tracking import lightning_loggers
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _INTERRUPTED = "training was stopped; the same command continues from where it w
 _SECONDS_TO_STOP = 60  # torchrun gives its processes 30
 
 
-class Job(Settings):
+class TrainingJob(Settings):
     """One training as plain data, so that another process can read what to do.
 
     Attributes:
@@ -63,7 +63,7 @@ class LaunchError(EtramError):
     """The launcher could not be started, or a process that it started failed."""
 
 
-def run_job(job: Job, work_dir: Path) -> Path:
+def run_job(job: TrainingJob, work_dir: Path) -> Path:
     """Train as `fit` does, in as many processes as the job's launcher starts.
 
     Returns:
@@ -74,7 +74,7 @@ def run_job(job: Job, work_dir: Path) -> Path:
         LaunchError: If the launcher reports a failure; its own output says which.
         KeyboardInterrupt: If interrupted; call again to continue.
     """
-    with held(Need(work_dir, inside=True), _REMEDY) as locked:
+    with held(Access(work_dir, inside=True), _REMEDY) as locked:
         with written_whole(work_dir / JOB) as partial:
             partial.write_text(job.model_dump_json(serialize_as_any=True, indent=2))
         if job.settings.launcher is None:
@@ -85,8 +85,11 @@ def run_job(job: Job, work_dir: Path) -> Path:
         return work_dir / BEST
 
 
-def _fit(job: Job, work_dir: Path) -> Path:
-    frames, labels = FrameStore(job.representations, job.representation), LabelStore(job.labels)
+def _fit(job: TrainingJob, work_dir: Path) -> Path:
+    frames, labels = (
+        RepresentationStore(job.representations, job.representation),
+        LabelStore(job.labels),
+    )
     train, val = (LabelledRecordings.choose(frames, labels, keys) for keys in (job.train, job.val))
     return fit(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
 
@@ -131,7 +134,7 @@ def main(work_dir: Path) -> None:
     level = logging.INFO if is_first_process() else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        job = Job.model_validate_json((work_dir / JOB).read_text())
+        job = TrainingJob.model_validate_json((work_dir / JOB).read_text())
         _check_processes(job.settings)
         _fit(job, work_dir)
     except EtramError as error:

@@ -9,8 +9,8 @@ import rich
 from pytorch_lightning import Callback, LightningModule, Trainer
 from typing_extensions import override
 
+from etram_pipeline.builds.progress import Interval, duration
 from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.sequences.progress import Interval, duration
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LOG_EVERY_S = 20.0
 _NO_PARTS = {"loss", "num_foreground", "num_targets"}
 
 
-class Progress(Callback):
+class TrainingProgress(Callback):
     """Tells step, losses, learning rate, validation score, speed and remaining time."""
 
     def __init__(self, monitor: str, every_steps: int) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import BusyError
-from etram_pipeline.core.locks import Need, held
+from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.masking import mask_text
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _CAUSE = re.compile(r"(?<=Errno )-?\d+\] [\w ,]+|timed out")
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE"}
 
 
-class Entry(Settings):
+class RunEntry(Settings):
     """Something to add to a run; what is empty adds nothing.
 
     Attributes:
@@ -66,13 +66,13 @@ class Unsent(Settings):
 
     uri: str
     run_id: str
-    entries: tuple[Entry, ...]
+    entries: tuple[RunEntry, ...]
 
 
-def metrics_entry(values: Mapping[str, float | int], step: int = 0) -> Entry:
+def metrics_entry(values: Mapping[str, float | int], step: int = 0) -> RunEntry:
     """Metrics of now, without those that are no numbers."""
     now = now_ms()
-    return Entry(
+    return RunEntry(
         metrics=tuple(
             (name, float(value), now, step)
             for name, value in values.items()
@@ -95,7 +95,7 @@ def short(error: BaseException) -> str:
     return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
 
 
-def send(client: "MlflowClient", run_id: str, entry: Entry) -> None:
+def send(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
     """Add an entry to a run, in calls of the size that MLflow allows."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
@@ -127,7 +127,7 @@ def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
     if not any(unsent.glob(_UNSENT_FILES)):
         return
     try:
-        with held(Need(unsent, inside=True), "it sends what is there"):
+        with held(Access(unsent, inside=True), "it sends what is there"):
             for path in sorted(unsent.glob(_UNSENT_FILES)):
                 if not _send_file(client, uri, path):
                     break
@@ -163,22 +163,22 @@ def is_refusal(error: Exception) -> bool:
     return getattr(error, "error_code", "") in _REFUSALS or isinstance(error, FileNotFoundError)
 
 
-def merge(entries: Sequence[Entry]) -> tuple[Entry, int]:
+def merge(entries: Sequence[RunEntry]) -> tuple[RunEntry, int]:
     """The first entry, with the metrics of those after it that hold nothing else."""
     first = entries[0]
     if not first.metrics:
         return first, 1
     num_merged, metrics = 0, list[tuple[str, float, int, int]]()
     for entry in entries:
-        is_mixed = entry != Entry(metrics=entry.metrics)
+        is_mixed = entry != RunEntry(metrics=entry.metrics)
         if is_mixed or len(metrics) + len(entry.metrics) > _METRICS_PER_CALL:
             break
         metrics += entry.metrics
         num_merged += 1
-    return (Entry(metrics=tuple(metrics)), num_merged) if num_merged else (first, 1)
+    return (RunEntry(metrics=tuple(metrics)), num_merged) if num_merged else (first, 1)
 
 
-def with_copy(entry: Entry, folder: Path) -> Entry:
+def with_copy(entry: RunEntry, folder: Path) -> RunEntry:
     """An entry whose file is kept in `folder`: later runs write over the original."""
     if not Path(entry.path).is_file():
         return entry

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.masking import mask_text
 from etram_pipeline.training.run_entries import (
-    Entry,
+    RunEntry,
     Unsent,
     is_refusal,
     merge,
@@ -55,8 +55,8 @@ class RunLog:
         self._uri = uri
         self._client: MlflowClient | None = None
         self._folder = unsent
-        self._pending: deque[Entry] = deque()
-        self._refused: list[Entry] = []
+        self._pending: deque[RunEntry] = deque()
+        self._refused: list[RunEntry] = []
         self._sending = threading.Lock()
         self._news = threading.Event()
         self._thread: threading.Thread | None = None
@@ -64,12 +64,12 @@ class RunLog:
         self._has_warned = False
         self._is_closed = False
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: RunEntry) -> None:
         """Add an entry now, or as soon as the store answers."""
         self._pending.append(entry)
         self.flush()
 
-    def write_later(self, entry: Entry) -> None:
+    def write_later(self, entry: RunEntry) -> None:
         """Add an entry soon, without waiting for the store."""
         self._pending.append(entry)
         if self._thread is None:
@@ -87,7 +87,7 @@ class RunLog:
         self._is_closed = True
         self._news.set()
         if status:
-            self._pending.append(Entry(status=status, time_ms=now_ms()))
+            self._pending.append(RunEntry(status=status, time_ms=now_ms()))
         self._retry_at = 0.0
         self.flush()
         left = [*self._refused, *self._pending]
@@ -131,7 +131,7 @@ class RunLog:
                 short(error),
             )
 
-    def _keep(self, entries: list[Entry]) -> None:
+    def _keep(self, entries: list[RunEntry]) -> None:
         folder = self._folder / self.run_id
         token = secrets.token_hex(4)
         try:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from etram_pipeline.clips.detections import NOTHING, DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.ranks import gather_over_ranks
 from etram_pipeline.evaluation import evaluate
-from etram_pipeline.evaluation.detections import DetectionTable
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.training.tables import NOTHING, DetectionCollector
 
 
 class ValidationScore:

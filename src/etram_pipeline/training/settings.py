@@ -1,23 +1,17 @@
-"""How to train and to predict: parameters only, so that reading them imports nothing heavy."""
+"""How to train: parameters only, so that reading them imports nothing heavy."""
 
 import math
-import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from etram_pipeline.clips.augmentation import AugmentationSettings
+from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.component import Settings
-from etram_pipeline.core.machine import num_cores
-from etram_pipeline.models.execution import Execution
-from etram_pipeline.models.suppression import Suppression
-from etram_pipeline.sequences.augmentation import AugmentationSettings
-from etram_pipeline.sequences.schedule import SamplingSettings
+from etram_pipeline.core.machine import Workers
+from etram_pipeline.models.execution import Execution, Precision
+from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.rate_schedules import RateScheduleConfig, one_cycle
-
-Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
-Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
-
-_MOST_WORKERS = 6
 
 _EXECUTION = (
     "checkpoint_every_steps",
@@ -88,7 +82,7 @@ class ValidationSettings(Settings):
     every_steps: int = Field(default=10_000, ge=1)
     patience: int | None = Field(default=None, ge=1)
     lanes: int = Field(default=12, ge=1)
-    suppression: Suppression = Suppression()
+    suppression: SuppressionSettings = SuppressionSettings()
 
 
 class TrainSettings(Settings):
@@ -164,53 +158,3 @@ class TrainSettings(Settings):
                 f"'torchrun --standalone --nproc-per-node={self.devices}'"
             )
         return self
-
-
-class PredictSettings(Settings):
-    """How a trained detector is run over recordings.
-
-    Attributes:
-        splits: Splits whose recordings are read.
-        class_names: Names of the classes of a checkpoint that does not name them, as one of RVT, in
-            the order of their ids. None: those of the dataset if it has as many, else numbers.
-        windows: Detect at the labelled windows, or in every window.
-        lanes: Recordings read side by side.
-        clip_length: Windows handed to the detector at once.
-        suppression: Which predictions become detections.
-        device: Where the detector runs; `auto`: on a GPU where there is one.
-        precision: Of the arithmetic; `auto`: as in training.
-        workers: Processes that read clips; 0: a thread reads them; `auto`: as in training.
-    """
-
-    splits: tuple[Literal["train", "val", "test"], ...] = Field(default=("test",), min_length=1)
-    class_names: tuple[str, ...] | None = Field(default=None, min_length=1)
-    windows: Literal["labelled", "all"] = "labelled"
-    lanes: int = Field(default=8, ge=1)
-    clip_length: int = Field(default=5, ge=1)
-    suppression: Suppression = Suppression()
-    device: str = "auto"
-    precision: Precision = "auto"
-    workers: Workers = "auto"
-
-    @field_validator("device")
-    @classmethod
-    def _check_device(cls, device: str) -> str:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-            raise ValueError(f"must be auto, cpu, cuda or cuda:<number>, not {device!r}")
-        return device
-
-
-def wanted_workers(workers: Workers, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips, if memory allows: several to feed a GPU, none beside a busy CPU.
-
-    Reading takes a fraction of the time of computing on a CPU, and decompresses without the
-    interpreter's lock, so a thread does; a process would take a core of its own for it.
-
-    Args:
-        workers: How many are asked for; `auto`: as many as make sense.
-        on_gpu: Whether they feed a GPU.
-        num_sharing: Trainings or detections that share this machine's cores.
-    """
-    if workers != "auto":
-        return workers
-    return max(min(num_cores() // num_sharing - 1, _MOST_WORKERS), 0) if on_gpu else 0

@@ -15,12 +15,12 @@ from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.models.hardware import check_gpu, resolve_precision
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
-from etram_pipeline.training.hardware import check_gpu, resolve_precision
 from etram_pipeline.training.history import History, Recorder
 from etram_pipeline.training.interruption import StopWhenTold
-from etram_pipeline.training.progress import Progress
+from etram_pipeline.training.progress import TrainingProgress
 from etram_pipeline.training.resume import ExactResume
 from etram_pipeline.training.settings import TrainSettings
 
@@ -161,7 +161,12 @@ def _callbacks(
         callbacks += [stopping, StayStopped(stopping)]
     keeper = BestAndLast(folder, monitor, settings.checkpoint_every_steps)
     # What is saved of a step is what all callbacks before these two made of it.
-    return [*callbacks, Progress(monitor, settings.log_every_steps), StopWhenTold(keeper), keeper]
+    return [
+        *callbacks,
+        TrainingProgress(monitor, settings.log_every_steps),
+        StopWhenTold(keeper),
+        keeper,
+    ]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
 
 PACKET_EVENTS = 700
 COMPRESSIONS = {None: 0, "lz4": 1, "zstd": 3}

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
 
 PACKINGS = ("plain", "columns", "places")
 CHUNK_EVENTS = 1000

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Events, Recording, open_recording
+from etram_pipeline.core.recording import Events, Recording
+from etram_pipeline.events.recording import open_recording
 
 MOST_CHUNK_EVENTS = 2**20
 MOST_MORE_BYTES = 3 * 2**29

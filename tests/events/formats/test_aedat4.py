@@ -11,7 +11,8 @@ from tests.events.conftest import HEIGHT, WIDTH, Gather, MakeEvents
 from tests.events.formats.aedat4_writer import PACKET_EVENTS, events_table, packet, write_aedat4
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.recording import open_recording
 
 SIZE = (HEIGHT, WIDTH)
 HEADER_START = 18

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.events.windows.conftest import SpanRecording
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.cleaning import Clock, Columns, clean, cut, select
+from etram_pipeline.events.formats.cleaning import Columns, RunningMaximum, clean, cut, select
 from etram_pipeline.events.formats.etram_hdf5 import EtramRecording, write_etram_recording
 
 TIMES = st.lists(st.integers(-50, 1000), min_size=1, max_size=30)
@@ -42,7 +42,7 @@ def columns(x: npt.ArrayLike, y: npt.ArrayLike, polarity: npt.ArrayLike) -> Colu
 @given(TIMES, st.integers(0, 30))
 def test_the_clock_carries_the_latest_time_over_any_cut(times: list[int], place: int) -> None:
     t_us = np.array(times)
-    clock = Clock()
+    clock = RunningMaximum()
 
     found = [clock.raise_late(part) for part in (t_us[:place], t_us[place:])]
 
@@ -53,7 +53,7 @@ def test_the_clock_carries_the_latest_time_over_any_cut(times: list[int], place:
 def test_the_clock_leaves_the_given_times_alone() -> None:
     t_us = np.array([5, 3, 8])
 
-    raised = Clock().raise_late(t_us)
+    raised = RunningMaximum().raise_late(t_us)
 
     assert t_us.tolist() == [5, 3, 8]
     assert raised.tolist() == [5, 5, 8]
@@ -63,7 +63,7 @@ def test_the_clock_leaves_the_given_times_alone() -> None:
 @given(TIMES, st.integers(0, 30))
 def test_events_before_time_zero_are_left_out_and_counted(times: list[int], place: int) -> None:
     t_us = np.array(times)
-    clock, kept, num_early = Clock(), list[int](), 0
+    clock, kept, num_early = RunningMaximum(), list[int](), 0
 
     for part in (t_us[:place], t_us[place:]):
         zeros = np.zeros(len(part), np.uint16)

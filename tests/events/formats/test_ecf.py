@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.events.formats.ecf_writer import PACKINGS, encode_chunk
 
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.formats.ecf import decode_chunk
 from etram_pipeline.events.formats.encoding import EventArrays, allocate
-from etram_pipeline.events.recording import Events
 
 ROOM, MARGIN = 4096, 64
 UNTOUCHED = 77

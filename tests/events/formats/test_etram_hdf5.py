@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.formats import etram_hdf5
 from etram_pipeline.events.formats.etram_hdf5 import EtramRecording, write_etram_recording
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.events.recording import open_recording
 
 MakeEvents = Callable[..., Events]
 Gather = Callable[..., Events]
@@ -262,7 +263,7 @@ from pathlib import Path
 import numpy as np
 from etram_pipeline.core.files import is_out_of_space
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 noise = np.random.default_rng(0).integers(0, 2**15, 7000).astype(np.uint16)

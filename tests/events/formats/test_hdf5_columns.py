@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.formats.hdf5_columns import open_columns
-from etram_pipeline.events.recording import Events
 
 Change = Callable[[h5py.File], None]
 Gather = Callable[..., Events]

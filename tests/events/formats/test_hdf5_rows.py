@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.events.conftest import HEIGHT, WIDTH, Gather, MakeEvents
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.recording import open_recording
 
 SIZE = (HEIGHT, WIDTH)
 UNSIGNED = ["u1", "u2", "u4", "u8"]

@@ -12,7 +12,8 @@ import pytest
 from tests.events.conftest import Gather, MakeEvents, WriteRecording
 from tests.events.formats.aedat4_writer import write_aedat4
 
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.recording import open_recording
 
 REAL = Path(__file__).parents[3] / "../shared/real"
 EVT3 = ["expelliarmus_evt3_sample.raw", "expelliarmus_evt3_test_pedestrians.raw"]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tests.events.conftest import Gather, MakeEvents, WriteRecording
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import Events, Recording
 from etram_pipeline.events.formats import encoded, prophesee_hdf5
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
-from etram_pipeline.events.recording import Events, Recording, open_recording
+from etram_pipeline.events.recording import open_recording
 
 EVT3_LOOP_US = 1 << 24
 SPANS_US = st.tuples(st.integers(-10, 110_000), st.integers(0, 30_000))

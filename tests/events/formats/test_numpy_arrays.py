@@ -9,8 +9,9 @@ import pytest
 from tests.events.conftest import HEIGHT, WIDTH, Gather, MakeEvents
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.formats.content import may_hold_events
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.table import LABEL_DTYPE
 
 SIZE = (HEIGHT, WIDTH)

@@ -11,7 +11,8 @@ from tests.events.conftest import HEIGHT, WIDTH, Gather, MakeEvents, WriteRecord
 from tests.events.formats.ecf_writer import CHUNK_EVENTS, PACKINGS, encode_chunk, write_ecf
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.recording import open_recording
 
 SIZE = (HEIGHT, WIDTH)
 Change = Callable[[h5py.File], object]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Events, open_recording
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.recording import open_recording
 
 Gather = Callable[..., Events]
 WriteRecording = Callable[[str, Events], Path]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
 
 Row = tuple[int, int, int, int]
 MakeEvents = Callable[[list[Row]], Events]

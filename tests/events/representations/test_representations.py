@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etram_pipeline.core.component import kinds
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events import representations
-from etram_pipeline.events.recording import Events
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.representations.mixed_density import Config as MixedDensity
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
@@ -154,14 +154,14 @@ def test_an_image_is_not_changed_by_the_next_one(kind: str) -> None:
     np.testing.assert_array_equal(first, before)
 
 
-def test_a_canvas_shows_the_last_events_alone(kind: str) -> None:
+def test_a_buffer_shows_the_last_events_alone(kind: str) -> None:
     represent = RepresentationConfig.model_validate({"kind": kind}).build(HEIGHT, WIDTH)
-    canvas = represent.canvas()
+    buffer = represent.buffer()
 
     for events in ([(1, 1, 0, 1), (3, 5, 9, 0)], [(3, 3, 0, 1)], []):
-        represent.draw(events_of(events), canvas)
+        represent.draw(events_of(events), buffer)
 
-        np.testing.assert_array_equal(canvas.image, represent(events_of(events)))
+        np.testing.assert_array_equal(buffer.image, represent(events_of(events)))
 
 
 def test_a_representation_that_rvt_does_not_have_has_a_name_of_its_own(kind: str) -> None:

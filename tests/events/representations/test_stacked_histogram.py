@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.representations.stacked_histogram import Config
 from etram_pipeline.events.windows.label_aligned import Config as Windows
 

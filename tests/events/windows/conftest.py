@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from etram_pipeline.events.recording import Events, Recording
+from etram_pipeline.core.recording import Events, Recording
 
 
 class SpanRecording(Recording):

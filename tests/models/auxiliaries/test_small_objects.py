@@ -12,7 +12,7 @@ from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.classification_losses import effective_number
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.losses import yolox
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
 Config = small_objects.Config
 MakeBatch = Callable[..., SequenceBatch]
@@ -122,7 +122,7 @@ def test_detecting_does_without_it(config: rvt.Config, make_batch: MakeBatch) ->
     weights = detector.state_dict()
     added = {name for name in weights if name.startswith("auxiliary.")}
     plain.load_state_dict({name: weights[name] for name in weights if name not in added})
-    batch, everything = make_batch(), Suppression(score_threshold=0, iou_threshold=1)
+    batch, everything = make_batch(), SuppressionSettings(score_threshold=0, iou_threshold=1)
     with torch.no_grad():
         torch.testing.assert_close(detector(batch.frames), plain(batch.frames), rtol=0, atol=0)
         for parameter in detector.auxiliary.parameters():

@@ -1,7 +1,7 @@
 import torch
 
 from etram_pipeline.models.cells import conv_lstm, plain_lstm
-from etram_pipeline.models.lstm_layouts import conv_lstm_from_plain
+from etram_pipeline.models.rvt_format.lstm_layouts import conv_lstm_from_plain
 
 DIM = 6
 

@@ -10,7 +10,7 @@ from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.necks import pafpn
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
 MakeBatch = Callable[..., SequenceBatch]
 
@@ -99,7 +99,9 @@ def test_detecting_is_predicting_at_keyframes(detector: rvt.RVT, make_batch: Mak
     batch = make_batch(keyframes=((1, 0),))
     with torch.no_grad():
         predictions, _ = detector(batch.frames)
-        [found], _ = detector.detect(batch, (), Suppression(score_threshold=0, iou_threshold=1))
+        [found], _ = detector.detect(
+            batch, (), SuppressionSettings(score_threshold=0, iou_threshold=1)
+        )
     joint = predictions[1, 0, :, 4] * predictions[1, 0, :, 5:].amax(1)
     torch.testing.assert_close(found.scores[0], joint.max())
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from etram_pipeline.models.detectors import rvt
-from etram_pipeline.models.rvt_checkpoint import from_rvt_state_dict
+from etram_pipeline.models.rvt_format.checkpoint import from_rvt_state_dict
 
 ROOT = Path(__file__).parents[3]
 FULL, SMALL = ROOT / "../shared/golden/model", ROOT / "tests/golden/model"

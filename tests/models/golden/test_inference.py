@@ -16,8 +16,8 @@ from torch import Tensor
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.postprocess import suppress
-from etram_pipeline.models.rvt_checkpoint import rvt_name, to_rvt_state_dict
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.rvt_format.checkpoint import rvt_name, to_rvt_state_dict
+from etram_pipeline.models.suppression import SuppressionSettings
 
 Facts = dict[str, Any]
 
@@ -108,7 +108,7 @@ def test_detections(
     if f"tiny_B_post_{name}" not in arrays:
         pytest.skip("only in the full golden data")
     predictions = torch.from_numpy(arrays["tiny_B_pred_t2_full"])[[image]]
-    suppression = Suppression(score_threshold=threshold)
+    suppression = SuppressionSettings(score_threshold=threshold)
     [found] = suppress(predictions, suppression)
     columns = [found.objectness[:, None], found.class_scores[:, None], found.class_ids[:, None]]
     rows = torch.cat([found.boxes_xyxy, *columns], dim=1)

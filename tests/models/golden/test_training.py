@@ -17,7 +17,7 @@ from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.losses import yolox
 from etram_pipeline.models.predictions import AnchorGrid, Predictions
-from etram_pipeline.models.rvt_checkpoint import rvt_name, to_rvt_state_dict
+from etram_pipeline.models.rvt_format.checkpoint import rvt_name, to_rvt_state_dict
 
 Facts = dict[str, Any]
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.flatbuffer import FlatBufferError, Table
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
-from etram_pipeline.events.recording import LARGEST_SIZE
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer, Shaped, UInt8
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Events, Recording
+from etram_pipeline.core.recording import Events, Recording
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Columns:
         return Columns(self.x[span], self.y[span], self.t_us[span], self.polarity[span])
 
 
-class Clock:
+class RunningMaximum:
     """Running maximum of a recording's times, carried from one stretch to the next.
 
     Attributes:
@@ -62,7 +62,7 @@ class Clock:
 
 def select(
     columns: Columns,
-    clock: Clock,
+    clock: RunningMaximum,
     recording: Recording,
     span_us: tuple[int | None, int | None],
 ) -> Events | None:

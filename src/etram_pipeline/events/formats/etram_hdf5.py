@@ -18,12 +18,12 @@ from typing_extensions import override
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.machine import num_cores
+from etram_pipeline.core.recording import Events
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.hdf5_columns import open_columns
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.time_index import Mark, TimeIndex
-from etram_pipeline.events.recording import Events
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.fields import NAMES, Fields, find_unit, match_fields
 from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
-from etram_pipeline.events.recording import LARGEST_SIZE
 
 _LARGEST_OFFSET_US = 2**62
 _MOST_ENTRIES = 10_000

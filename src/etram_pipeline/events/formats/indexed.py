@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.fingerprint import file_identity, fingerprint
-from etram_pipeline.events.formats.cleaning import Clock, Columns, select
+from etram_pipeline.core.recording import Events, Recording
+from etram_pipeline.events.formats.cleaning import Columns, RunningMaximum, select
 from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
-from etram_pipeline.events.recording import Events, Recording
 
 
 class Block(NamedTuple):
@@ -105,9 +105,9 @@ class IndexedRecording(Recording):
             yield block.columns
         self._index.finish()
 
-    def _clock(self, block: int) -> Clock:
+    def _clock(self, block: int) -> RunningMaximum:
         latest_us = self._index.before(block).latest_us
-        return Clock(None if latest_us == NEVER_US else latest_us)
+        return RunningMaximum(None if latest_us == NEVER_US else latest_us)
 
     def _end(self) -> Mark:
         if self._index.end is None:
@@ -116,7 +116,7 @@ class IndexedRecording(Recording):
         return self._index.end or Mark()
 
     def _find_start(self) -> int:
-        clock = Clock()
+        clock = RunningMaximum()
         for columns in self._blocks(0):
             times_us = clock.raise_late(columns.t_us)
             if clock.has_reached(0):

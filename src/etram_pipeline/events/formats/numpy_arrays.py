@@ -12,10 +12,10 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.counter import TimeColumn
 from etram_pipeline.events.formats.fields import NAMES, find_unit, match_fields
 from etram_pipeline.events.formats.table import Rows, TableRecording
-from etram_pipeline.events.recording import LARGEST_SIZE
 
 _READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_MEMBERS = 1000

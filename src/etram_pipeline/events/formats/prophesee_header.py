@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import LARGEST_SIZE
+from etram_pipeline.core.recording import LARGEST_SIZE
 
 _LARGEST_HEADER_BYTES = 2**16
 _MOST_DIGITS = 9

@@ -12,10 +12,10 @@ from jaxtyping import UInt8
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.fields import NAMES, check_order, find_unit, match_fields
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
-from etram_pipeline.events.recording import LARGEST_SIZE
 
 logger = logging.getLogger(__name__)
 

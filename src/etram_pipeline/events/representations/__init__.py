@@ -8,8 +8,8 @@ import numpy.typing as npt
 from jaxtyping import Integer
 
 from etram_pipeline.core.component import Component
-from etram_pipeline.events.canvas import Canvas
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.windows import WindowConfig
 
 Downsampling = Literal["nearest", "sum"]
@@ -32,17 +32,17 @@ class Representation(ABC):
 
     def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
         """Encode exactly these events; all zeros where there are none."""
-        canvas = self.canvas()
-        self.draw(events, canvas)
-        return canvas.image
+        buffer = self.buffer()
+        self.draw(events, buffer)
+        return buffer.image
 
-    def canvas(self) -> Canvas:
-        """A new canvas to draw on."""
-        return Canvas(np.zeros((self.channels, self.height, self.width), self.dtype))
+    def buffer(self) -> ImageBuffer:
+        """A new buffer to draw on."""
+        return ImageBuffer(np.zeros((self.channels, self.height, self.width), self.dtype))
 
     @abstractmethod
-    def draw(self, events: Events, canvas: Canvas) -> None:
-        """Make `canvas` show exactly these events, whatever it showed before."""
+    def draw(self, events: Events, buffer: ImageBuffer) -> None:
+        """Make `buffer` show exactly these events, whatever it showed before."""
 
 
 class RepresentationConfig(Component):

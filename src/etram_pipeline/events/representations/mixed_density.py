@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from etram_pipeline.events.canvas import Canvas
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import (
     Representation,
     RepresentationConfig,
@@ -62,12 +62,12 @@ class MixedDensity(Representation):
         self._grid = config.grid(height, width)
 
     @override
-    def draw(self, events: Events, canvas: Canvas) -> None:
+    def draw(self, events: Events, buffer: ImageBuffer) -> None:
         # The compiler behind the kernels takes a second to import, which settings must not.
         from etram_pipeline.events import kernels
 
         if len(events) == 0:
-            canvas.image.fill(0)
+            buffer.image.fill(0)
             return
         cutoff, wrap = self._config.cutoff, self._config.overflow == "wrap"
         kernels.add_balances(
@@ -76,5 +76,5 @@ class MixedDensity(Representation):
             self._grid,
             np.zeros(self.height * self.width, np.int8 if wrap else np.int32),
             (-128, 127) if cutoff is None else (-cutoff, cutoff),
-            canvas.image,
+            buffer.image,
         )

@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from etram_pipeline.events.canvas import Canvas
-from etram_pipeline.events.recording import Events
+from etram_pipeline.core.recording import Events
+from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import (
     Representation,
     RepresentationConfig,
@@ -63,20 +63,20 @@ class StackedHistogram(Representation):
         self._grid = config.grid(height, width)
 
     @override
-    def draw(self, events: Events, canvas: Canvas) -> None:
+    def draw(self, events: Events, buffer: ImageBuffer) -> None:
         # The compiler behind the kernels takes a second to import, which settings must not.
         from etram_pipeline.events import kernels
 
-        canvas.blank()
-        cells = canvas.cells(len(events))
+        buffer.blank()
+        cells = buffer.cells(len(events))
         num = kernels.add_counts(
             (events.x, events.y, events.polarity),
             kernels.linear_edges(events.t_us, self._bins),
             self._grid,
             256 if self._is_wrapping else self._max_count,
-            canvas.image.reshape(2, self._bins, self.height, self.width),
+            buffer.image.reshape(2, self._bins, self.height, self.width),
             cells,
         )
-        canvas.touch(num)
+        buffer.touch(num)
         if self._is_wrapping:
-            kernels.limit(canvas.image.reshape(-1), cells[:num], self._max_count)
+            kernels.limit(buffer.image.reshape(-1), cells[:num], self._max_count)

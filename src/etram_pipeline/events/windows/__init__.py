@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Component
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.recording import Recording
+from etram_pipeline.core.recording import Recording
 
 MOST_WINDOWS = 10**7
 """Most windows of a recording; those of 50 ms last more than five days."""

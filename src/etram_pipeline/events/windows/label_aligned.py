@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from typing_extensions import override
 
 from etram_pipeline.core.errors import NoLabelsError
-from etram_pipeline.events.recording import Recording
+from etram_pipeline.core.recording import Recording
 from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 from typing_extensions import override
 
-from etram_pipeline.events.recording import Recording
+from etram_pipeline.core.recording import Recording
 from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 
 

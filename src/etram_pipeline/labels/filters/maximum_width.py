@@ -20,7 +20,7 @@ class Config(FilterConfig):
         splits: Splits the filter acts on; it lets all boxes of others pass.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `remove_faulty_huge_bbox_filter`, which
-        acts on the training split alone.
+    acts on the training split alone.
     """
 
     kind: Literal["maximum_width"] = "maximum_width"

@@ -23,7 +23,7 @@ class Config(FilterConfig):
         diagonal_px: Least diagonal.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `prophesee_bbox_filter` and
-        `conservative_bbox_filter`.
+    `conservative_bbox_filter`.
     """
 
     kind: Literal["minimum_size"] = "minimum_size"

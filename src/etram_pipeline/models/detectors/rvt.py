@@ -28,7 +28,7 @@ from etram_pipeline.models.postprocess import keep_visible, suppress
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig, identity
 from etram_pipeline.models.resizing import resize_boxes, resize_frames, resize_targets
-from etram_pipeline.models.suppression import Suppression
+from etram_pipeline.models.suppression import SuppressionSettings
 
 
 class RVT(Detector):
@@ -73,7 +73,7 @@ class RVT(Detector):
 
     @override
     def detect(
-        self, batch: SequenceBatch, state: State, suppression: Suppression
+        self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
         features, state = self._extract(batch.frames, reset_state(state, batch.starts))
         if len(batch.keyframes) == 0:

@@ -1,13 +1,13 @@
 """Node of the export pipeline: it says what to export, the dataset does it on saving."""
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.sequences.export.dataset import Export
-from etram_pipeline.sequences.export.settings import ExportSettings
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.export.dataset import Export
+from etram_pipeline.export.settings import ExportSettings
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 
 
 def describe_export(
-    histograms: FrameStore,
+    histograms: RepresentationStore,
     labelled_frames: LabelStore,
     dataset: DatasetSettings,
     export: ExportSettings,

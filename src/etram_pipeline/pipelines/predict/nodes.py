@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.datasets.detections import Prediction
-from etram_pipeline.evaluation.detections import DetectionTable
-from etram_pipeline.sequences.store import FrameStore, StoredFrames
-from etram_pipeline.training.settings import PredictSettings
+from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.stores.store import RepresentationStore, StoredRepresentations
 
 if TYPE_CHECKING:
     from etram_pipeline.models.checkpoint import Checkpoint
@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 def predict_detections(
-    histograms: FrameStore, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
+    histograms: RepresentationStore,
+    checkpoint: Path,
+    dataset: DatasetSettings,
+    predict: PredictSettings,
 ) -> Prediction:
     """Detections of each recording, made as they are saved."""
     from etram_pipeline.models.checkpoint import read_checkpoint
@@ -70,10 +73,10 @@ def _class_names(
 
 
 def _detect(
-    trained: Checkpoint, frames: Mapping[str, StoredFrames], settings: PredictSettings
+    trained: Checkpoint, frames: Mapping[str, StoredRepresentations], settings: PredictSettings
 ) -> Iterator[tuple[str, DetectionTable]]:
     """Recordings of one size after another: lanes of a batch must fit together."""
-    from etram_pipeline.training.predict import predict_recordings
+    from etram_pipeline.inference.predict import predict_recordings
 
     sizes = sorted({(stored.height, stored.width) for stored in frames.values()})
     for size in sizes:
@@ -82,7 +85,7 @@ def _detect(
 
 
 def _check_representation(
-    frames: Mapping[str, StoredFrames], in_channels: int, trained: object, checkpoint: Path
+    frames: Mapping[str, StoredRepresentations], in_channels: int, trained: object, checkpoint: Path
 ) -> None:
     for key, stored in frames.items():
         if fault := find_other_channels(in_channels, trained, checkpoint, key, stored.channels):

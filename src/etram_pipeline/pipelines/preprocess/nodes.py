@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etram_pipeline.builds.job import BuildJob, check_contents
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.events.quality.settings import QualitySettings
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.label_sets import check_label_set
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.sequences.job import Job, check_contents
-from etram_pipeline.sequences.preprocess import encode_jobs, label_jobs
-from etram_pipeline.sequences.quality import QualityStore, quality_jobs
-from etram_pipeline.sequences.settings import StorageSettings
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.preprocessing.jobs import encode_jobs, label_jobs
+from etram_pipeline.quality.job import QualityStore, quality_jobs
+from etram_pipeline.quality.settings import QualitySettings
+from etram_pipeline.stores.settings import StorageSettings
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,7 +28,7 @@ def describe_quality(
     dataset: DatasetSettings,
     quality: QualitySettings,
     storage: StorageSettings,
-) -> Mapping[str, Job]:
+) -> Mapping[str, BuildJob]:
     """How to check each recording and its labels; labels of the wrong label set are refused."""
     check_label_set(label_files.values(), dataset)
     jobs = quality_jobs(recordings, label_files, dataset, quality)
@@ -41,10 +41,10 @@ def report_quality(
     """What was found: a row per recording, the numbers of a run, and the page."""
     import pandas as pd
 
-    from etram_pipeline.reports.quality.findings import find, log_findings
-    from etram_pipeline.reports.quality.page import write_quality_page
-    from etram_pipeline.reports.quality.rows import quality_numbers, quality_rows
-    from etram_pipeline.reports.quality.survey import Survey
+    from etram_pipeline.quality.findings import find, log_findings
+    from etram_pipeline.quality.rows import quality_numbers, quality_rows
+    from etram_pipeline.quality.survey import Survey
+    from etram_pipeline.reports.quality_page import write_quality_page
 
     survey = Survey(dict(quality), quality.failed, dataset)
     findings = find(survey)
@@ -60,7 +60,7 @@ def describe_labelled_frames(
     dataset: DatasetSettings,
     labels: LabelSettings,
     storage: StorageSettings,
-) -> Mapping[str, Job]:
+) -> Mapping[str, BuildJob]:
     """How to filter the labels of each recording and to pick the frames that count.
 
     Labels of the wrong label set are refused.
@@ -77,14 +77,14 @@ def describe_histograms(
     windows: WindowConfig,
     representation: RepresentationConfig,
     storage: StorageSettings,
-) -> Mapping[str, Job]:
+) -> Mapping[str, BuildJob]:
     """How to cut each recording into windows and to encode them."""
     jobs = encode_jobs(recordings, labelled_frames, dataset, windows, representation, storage)
     return check_contents(jobs, check=storage.check_content)
 
 
 def report_frames(
-    histograms: FrameStore, labelled_frames: LabelStore, dataset: DatasetSettings
+    histograms: RepresentationStore, labelled_frames: LabelStore, dataset: DatasetSettings
 ) -> DataFrame:
     """One row per recording: windows, labelled frames, boxes by class after the filters."""
     import pandas as pd

@@ -11,7 +11,7 @@ from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict
 
 
 def annotate_video(
-    histograms: FrameStore,
+    histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionStore,
     report: ReportSettings,
@@ -74,7 +74,7 @@ def annotate_video(
 def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     *,
     metrics: Mapping[str, Metrics],
-    histograms: FrameStore,
+    histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionStore,
     annotated_video: Path,
@@ -137,7 +137,7 @@ def _training(history: Sequence[Mapping[Any, Any]], train: TrainSettings) -> dic
 
 
 def _what_ran(
-    checkpoint: Path, histograms: FrameStore, labelled_frames: LabelStore
+    checkpoint: Path, histograms: RepresentationStore, labelled_frames: LabelStore
 ) -> dict[str, Any]:
     from etram_pipeline.models.checkpoint import read_checkpoint
 

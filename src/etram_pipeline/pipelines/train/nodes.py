@@ -9,7 +9,7 @@ from kedro.utils import find_kedro_project
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import file_digest, fingerprint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.sequences.store import FrameStore, LabelStore
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ else:  # the command line reads this module long before anything needs pandas
 
 
 def train_detector(
-    histograms: FrameStore,
+    histograms: RepresentationStore,
     labelled_frames: LabelStore,
     training_folder: Path,
     dataset: DatasetSettings,
@@ -32,7 +32,7 @@ def train_detector(
     from etram_pipeline.training.checkpoints import write_detector
     from etram_pipeline.training.fit import Blueprint
     from etram_pipeline.training.history import COLUMNS, HISTORY, read_history
-    from etram_pipeline.training.launch import Job, run_job
+    from etram_pipeline.training.launch import TrainingJob, run_job
 
     start = _in_project(train.start_from)
     splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
@@ -41,7 +41,7 @@ def train_detector(
     content = [[store.content(keys) for store in stores] for keys in splits.values()]
     known = dated if any(None in of_split for of_split in content) else content
     data = fingerprint(known)
-    job = Job(
+    job = TrainingJob(
         representations=histograms.root.absolute(),
         representation=histograms.representation_name,
         labels=labelled_frames.root.absolute(),
@@ -88,5 +88,5 @@ def _in_project(path: str | None) -> Path | None:
     return (find_kedro_project(Path.cwd()) or Path.cwd()) / Path(path).expanduser()
 
 
-def _labelled(frames: FrameStore, labels: LabelStore, split: str) -> tuple[str, ...]:
+def _labelled(frames: RepresentationStore, labels: LabelStore, split: str) -> tuple[str, ...]:
     return tuple(key for key in frames if key in labels and key.startswith(f"{split}/"))

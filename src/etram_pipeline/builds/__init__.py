@@ -1,0 +1,1 @@
+"""The engine that computes what is missing or out of date."""

@@ -1,0 +1,1 @@
+"""What a training step reads: schedules, samples, augmentation and batches."""

@@ -1,0 +1,57 @@
+"""Detections of batches as tables of recordings."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.boxes import xyxy_to_xywh
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
+
+NOTHING: DetectionTable = np.empty(0, DETECTION_DTYPE)
+"""What is detected where there is nothing."""
+
+
+class DetectionCollector:
+    """Gathers what is detected in batches into one table per recording, in px of the sensor."""
+
+    def __init__(self, downsampled_by: Mapping[str, int]) -> None:
+        """Expect the recordings in `downsampled_by`: sensor pixels per pixel of each."""
+        self._downsampled_by = downsampled_by
+        self._rows: dict[str, list[DetectionTable]] = {}
+
+    def add(self, batch: SequenceBatch, detections: Sequence[Detections]) -> None:
+        """Take the detections of every keyframe of a batch."""
+        if batch.times_us is None:
+            raise ValueError("the batch does not say when its windows end")
+        for (t, lane), found in zip(batch.keyframes.tolist(), detections, strict=True):
+            recording = batch.recordings[lane]
+            rows = _rows(found, int(batch.times_us[t, lane]), self._downsampled_by[recording])
+            self._rows.setdefault(recording, []).append(rows)
+
+    def take(self, recording: str) -> DetectionTable:
+        """Hand over all rows of one recording, in order of time."""
+        return np.concatenate([NOTHING, *self._rows.pop(recording, [])])
+
+    def take_all(self) -> dict[str, DetectionTable]:
+        """Hand over everything."""
+        return {recording: self.take(recording) for recording in list(self._rows)}
+
+
+def _rows(found: Detections, time_us: int, downsampled_by: int) -> DetectionTable:
+    table = np.zeros(len(found.class_ids), DETECTION_DTYPE)
+    # All in one piece, as each would be waited for where it comes from a GPU.
+    others = (found.class_ids, found.scores, found.objectness, found.class_scores)
+    columns = [values.float()[:, None] for values in others]
+    packed = torch.cat([found.boxes_xyxy.float(), *columns], dim=1).cpu().numpy()
+    boxes_xywh = xyxy_to_xywh(packed[:, :4] * downsampled_by)
+    for column, values in zip("xywh", boxes_xywh.T, strict=True):
+        table[column] = values
+    table["t"] = time_us
+    for column, values in zip(
+        ("class_id", "score", "objectness", "class_score"), packed[:, 4:].T, strict=True
+    ):
+        table[column] = values
+    table["class_confidence"] = table["class_score"]
+    return table

@@ -1,0 +1,192 @@
+"""Exporting all recordings into one dataset, in a way that survives anything.
+
+An export that was killed is continued by starting it again; until then the files are missing that
+say what the dataset holds.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from etram_pipeline.builds.build import build
+from etram_pipeline.builds.exclusive import exclusive
+from etram_pipeline.builds.job import BuildJob
+from etram_pipeline.builds.progress import ProgressCallback
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import NoLabelsError, StoreError
+from etram_pipeline.core.wording import counted, share
+from etram_pipeline.export import layout
+from etram_pipeline.export.job import ExportJob, UnreadableJob
+from etram_pipeline.export.publication import Publication, is_published, withdraw
+from etram_pipeline.export.settings import ExportSettings
+from etram_pipeline.stores.layout import (
+    EXPORT,
+    LABELS,
+    RECORD_FILE,
+    Index,
+    read_record,
+    recording_folders,
+)
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
+
+logger = logging.getLogger(__name__)
+
+_MOST_FAILURES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to export.
+
+    Attributes:
+        frames: Representations of recordings.
+        labels: Their labelled frames.
+        dataset: Names of the classes.
+        settings: What to make of them.
+    """
+
+    frames: RepresentationStore
+    labels: LabelStore
+    dataset: DatasetSettings
+    settings: ExportSettings
+
+    def jobs(self, root: Path) -> dict[str, BuildJob]:
+        """How to export each recording of the wanted splits to the dataset under `root`.
+
+        Raises:
+            StoreError: If there are none, or if their labels are of other classes.
+        """
+        of_splits = [key for key in self.frames if key.split("/")[0] in self.settings.splits]
+        labelled = set(self.labels)  # to ask the store itself would read every recording
+        keys = [key for key in of_splits if key in labelled]
+        if not keys:
+            raise StoreError(
+                f"no recording of {', '.join(self.settings.splits)} in {self.frames} has labelled "
+                f"frames in {self.labels}: change `export.splits`, or run `preprocess` on some"
+            )
+        if len(of_splits) > len(keys):
+            left_out = counted(len(of_splits) - len(keys), "recording")
+            logger.warning("%s without labelled frames left out", left_out)
+        return {key: self._job(root, key) for key in keys}
+
+    def _job(self, root: Path, key: str) -> BuildJob:
+        label_folder = self.labels.root / key / LABELS
+        _check_classes(label_folder, self.dataset)
+        try:
+            stored = self.frames[key]
+        except StoreError as error:
+            return UnreadableJob(str(error))
+        num_classes = len(self.dataset.detected_classes)
+        return ExportJob(root, stored, label_folder, num_classes, self.settings)
+
+    @property
+    def publication(self) -> Publication:
+        """What is said of the dataset."""
+        return Publication(self.dataset, self.settings, self.frames.representation_name)
+
+
+def write_dataset(
+    root: Path, export: Export, executor: Executor, progress: ProgressCallback | None = None
+) -> None:
+    """Bring the dataset under `root` up to date.
+
+    Pictures of recordings that do not belong to it any more are removed. Files of others are left
+    alone, and never replaced.
+
+    Args:
+        root: Folder of the dataset.
+        export: What to export.
+        executor: Where to export recordings.
+        progress: Is told of every recording that is done.
+
+    Raises:
+        StoreError: If recordings failed, the others being exported; or if `root` holds something
+            else.
+        NoLabelsError: If no recording had a labelled frame.
+    """
+    root = root.absolute()  # jobs may run where relative paths begin elsewhere
+    _refuse_foreign(root)
+    publication, jobs = export.publication, export.jobs(root)
+    notes = root / layout.NOTES
+    notes.mkdir(parents=True, exist_ok=True)
+    with exclusive(root, EXPORT):
+        _sweep(root)
+        _forget_incomplete(root, jobs)
+        # Jobs withdraw what is published before they change anything.
+        index = build(notes, EXPORT, jobs, executor, progress=progress, raise_failures=False)
+        mark = publication.mark(_reached(index))
+        if index.recordings and not is_published(root, mark):
+            withdraw(root)
+            _remove_others(root, index)
+            publication.publish(root, list(index.recordings), mark)
+    _raise_failures(index)
+
+
+def _refuse_foreign(root: Path) -> None:
+    visible = sorted(path.name for path in root.glob("*") if not path.name.startswith("."))
+    if visible and not (root / layout.NOTES).is_dir():
+        raise StoreError(
+            f"{root} holds {visible[0]}, and nothing was exported there before: choose another "
+            "folder for `exported_dataset` in the catalog, or empty this one"
+        )
+
+
+def _check_classes(folder: Path, dataset: DatasetSettings) -> None:
+    record = read_record(folder / RECORD_FILE)
+    if record is None or "dataset" not in record.settings:
+        return  # made elsewhere: it does not say what its classes are
+    found = DatasetSettings.model_validate(record.settings["dataset"]).detected_classes
+    if found != dataset.detected_classes:
+        raise StoreError(
+            f"the labels in {folder} are of the classes {', '.join(found)}, but the dataset has "
+            f"{', '.join(dataset.detected_classes)}: run `preprocess` and `export` with the same "
+            "preset"
+        )
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a killed export left unfinished."""
+    for pattern in (".*.partial", "*/.*.partial", "*/*/.*.partial"):
+        for path in root.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
+    """Have recordings exported again of which files are gone, which their record does not tell."""
+    for key in keys:
+        path = layout.ledger_path(root, key)
+        if not all((root / file).is_file() for file in layout.read_ledger(path).files):
+            path.with_name(layout.RECORD_FILE).unlink(missing_ok=True)
+
+
+def _reached(index: Index) -> dict[str, str]:
+    """What a build came to, by key: fingerprints, or nothing where it failed."""
+    done = {key: entry.fingerprint for key, entry in index.recordings.items()}
+    skipped = {key: skip.fingerprint for key, skip in index.skipped.items()}
+    return done | skipped | dict.fromkeys(index.failed, "")
+
+
+def _remove_others(root: Path, index: Index) -> None:
+    """Remove files of recordings that have none any more; a failure leaves what was there."""
+    for key, folder in recording_folders(root / layout.NOTES).items():
+        if key not in index.recordings and key not in index.failed:
+            for file in layout.read_ledger(layout.ledger_path(root, key)).files:
+                (root / file).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+
+def _raise_failures(index: Index) -> None:
+    if index.failed:
+        shown = [f"  {key}: {reason}" for key, reason in index.failed.items()]
+        if len(shown) > _MOST_FAILURES_SHOWN:
+            shown[_MOST_FAILURES_SHOWN:] = [f"  and {len(shown) - _MOST_FAILURES_SHOWN} more"]
+        num_all = len(index.failed) + len(index.skipped) + len(index.recordings)
+        raise StoreError(
+            f"{share(len(index.failed), num_all, 'recording')} could not be exported; the others "
+            "are, and the next run tries again:\n" + "\n".join(shown)
+        )
+    if not index.recordings:
+        raise NoLabelsError("no window of any recording ends at a labelled frame")

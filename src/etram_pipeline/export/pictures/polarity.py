@@ -1,0 +1,85 @@
+"""Rises and falls of brightness, in a colour each."""
+
+import re
+from typing import Annotated, Literal
+
+import numpy as np
+from jaxtyping import Float64, Integer, UInt8
+from pydantic import AfterValidator, Field
+from typing_extensions import override
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.events.polarity import count_polarities
+from etram_pipeline.export.pictures import Painter, Picture, PictureConfig
+
+
+def _check_colour(text: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise ValueError(f"{text!r} is not a colour such as '#00ff00', red, green and blue")
+    return text
+
+
+Colour = Annotated[str, AfterValidator(_check_colour)]
+"""Red, green and blue as hexadecimal digits: `#00ff00`."""
+
+
+class Config(PictureConfig):
+    """The window's rises and falls added to a background, each in its colour.
+
+    With the colours given here green holds the rises and blue the falls, each by itself, and red
+    is empty.
+
+    Attributes:
+        saturation: Events of one polarity in a pixel from which on it has the full colour. Below,
+            the colour grows with the square root of their number.
+        rising: Colour of rising brightness.
+        falling: Colour of falling brightness.
+        background: Colour of pixels without events.
+    """
+
+    kind: Literal["polarity"] = "polarity"
+    saturation: int = Field(default=10, ge=1, le=255)
+    rising: Colour = "#00ff00"
+    falling: Colour = "#0000ff"
+    background: Colour = "#000000"
+
+    @override
+    def build(self, channels: int, *, signed: bool) -> Painter:
+        if channels % 2 and not signed:
+            raise StoreError(
+                f"representations of {channels} channels do not split into two polarities: set "
+                "`export.picture.kind` to channels"
+            )
+        return Polarity(self)
+
+
+class Polarity:
+    """Looks the colour of each pixel up by its two counts."""
+
+    def __init__(self, config: Config) -> None:
+        self._saturation = np.uint16(config.saturation)
+        self._colours = _colours(config)
+
+    def __call__(self, frame: Integer[np.ndarray, "C H W"]) -> Picture:
+        """Picture of a representation."""
+        rising, falling = count_polarities(frame)
+        np.minimum(rising, self._saturation, out=rising)
+        np.minimum(falling, self._saturation, out=falling)
+        pairs = rising * (self._saturation + np.uint16(1)) + falling
+        picture: Picture = self._colours.take(pairs, axis=0)
+        return picture
+
+
+def _colours(config: Config) -> UInt8[np.ndarray, "N 3"]:
+    """Colour of each pair of counts, those of rising brightness changing last."""
+    strength = np.sqrt(np.arange(config.saturation + 1) / config.saturation)
+    background = _rgb(config.background)
+    rising = strength[:, None, None] * (_rgb(config.rising) - background)
+    falling = strength[None, :, None] * (_rgb(config.falling) - background)
+    colours = np.rint(background + rising + falling).clip(0, 255).astype(np.uint8)
+    table: UInt8[np.ndarray, "N 3"] = colours.reshape(-1, 3)
+    return table
+
+
+def _rgb(colour: Colour) -> Float64[np.ndarray, " 3"]:
+    return np.array(list(bytes.fromhex(colour.removeprefix("#"))), np.float64)

@@ -1,0 +1,119 @@
+"""Detections of whole recordings."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+
+from etram_pipeline.clips.dataset import ClipDataset, ScheduleSampler, WindowRepresentations
+from etram_pipeline.clips.detections import DetectionCollector
+from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
+from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.core.wording import share
+from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.inference.window_rate import match_window_rate
+from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.models.execution import Precision
+from etram_pipeline.models.hardware import assign_threads, check_gpu, resolve_precision
+
+_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def predict_recordings(
+    detector: Detector,
+    frames: Mapping[str, WindowRepresentations],
+    settings: PredictSettings,
+    trained_on: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[str, DetectionTable]]:
+    """Detect in every recording from its first window to its last, with the state carried on.
+
+    Args:
+        detector: What detects; it is moved to the device that `settings` name.
+        frames: Representations by recording, all of one size.
+        settings: Where to detect, and how.
+        trained_on: Settings of windows and representation that the detector was trained on, as its
+            checkpoint has them: detectors that know of time allow for another between windows.
+
+    Yields:
+        Key and table of each recording as it is done, boxes in px of the sensor, times in order.
+    """
+    frames = dict(frames)
+    match_window_rate(detector, trained_on, (stored.settings for stored in frames.values()))
+    device = _device(settings.device)
+    lanes = min(settings.lanes, len(frames)) if detector.computes_lanes_apart else 1
+    assign_threads(settings.workers, lanes)
+    steps = _steps(frames, settings)
+    clips_left = Counter(clip.recording for step in steps for clip in step if clip)
+    collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})
+    yield from ((name, collector.take(name)) for name in frames if name not in clips_left)
+    dataset = ClipDataset(frames, keyframes=settings.windows)
+    sampler = ScheduleSampler(partial(iter, steps), len(steps))
+    batch_bytes = settings.lanes * settings.clip_length * window_bytes(frames)
+    workers = num_workers(settings.workers, batch_bytes, on_gpu=device.type == "cuda")
+    loader = clip_loader(dataset, sampler, workers, pin_memory=device.type == "cuda")
+    detected = _detect(detector.to(device).eval(), loader, device, settings)
+    for number, (batch, found) in enumerate(detected, start=1):
+        collector.add(batch, found)
+        num_done = sum(not left for left in clips_left.values())
+        text = f"{share(num_done, len(clips_left), 'recording')}, {number} of {len(steps)} batches"
+        tell_progress(text, number, len(steps))
+        for name in filter(None, batch.recordings):
+            clips_left[name] -= 1
+            if not clips_left[name]:
+                yield name, collector.take(name)
+
+
+def predict_recording(
+    detector: Detector,
+    frames: WindowRepresentations,
+    settings: PredictSettings,
+    trained_on: Mapping[str, Any] | None = None,
+) -> DetectionTable:
+    """Detections of one recording; see `predict_recordings`."""
+    ((_, table),) = predict_recordings(detector, {"recording": frames}, settings, trained_on)
+    return table
+
+
+def arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Context in which the device computes with `precision`."""
+    if precision not in _AUTOCAST:
+        return nullcontext()
+    return torch.autocast(device.type, _AUTOCAST[precision])
+
+
+def _detect(
+    detector: Detector, loader: Loader, device: torch.device, settings: PredictSettings
+) -> Iterator[tuple[SequenceBatch, list[Detections]]]:
+    precision = resolve_precision(settings.precision, on_gpu=device.type == "cuda")
+    state: State = ()
+    batch: SequenceBatch
+    for batch in loader:
+        with torch.inference_mode(), arithmetic(device, precision):
+            found, state = detector.detect(batch.to(device), state, settings.suppression)
+        yield batch, found
+
+
+def _device(name: str) -> torch.device:
+    if name.startswith("cuda"):
+        check_gpu("predict.device", name)
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _steps(frames: Mapping[str, WindowRepresentations], settings: PredictSettings) -> list[Step]:
+    """Recordings over lanes; with labelled windows only, each is read from before the first one."""
+    length = settings.clip_length
+    spans = {
+        name: labelled_span(stored.frame_windows, stored.num_windows, length)
+        if settings.windows == "labelled"
+        else range(stored.num_windows)
+        for name, stored in frames.items()
+    }
+    return whole_schedule(spans, Lanes(min(settings.lanes, max(len(spans), 1))), length)

@@ -1,0 +1,64 @@
+"""Tags of a run: its command, its user and the version of its code."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from etram_pipeline.core.code_version import code_version, command_line
+
+
+def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[str, str]:
+    """Tags by name; addresses in them may hold passwords.
+
+    Args:
+        params: What Kedro says of the run.
+        project: Folder whose version is recorded.
+        num_nodes: Nodes that will run.
+    """
+    tags = {
+        "kedro.pipelines": "+".join(sorted(params["pipeline_names"] or ["__default__"])),
+        "kedro.env": str(params.get("env") or "local"),
+        "kedro.command": command_line(),
+        "kedro.run_id": params["run_id"],
+        "kedro.nodes": str(num_nodes),
+        **_git_tags(project),
+    }
+    if preset := (params.get("runtime_params") or {}).get("preset"):
+        tags["preset"] = str(preset)
+    return {**_context_tags(), **tags}
+
+
+def _context_tags() -> dict[str, str]:
+    """Tags that MLflow sets itself, such as user and source."""
+    from mlflow.tracking.context.abstract_context import RunContextProvider
+    from mlflow.tracking.context.git_context import GitRunContext
+    from mlflow.tracking.context.registry import resolve_tags
+
+    ignored: list[type] = [GitRunContext]  # imports a library that warns where there is no git
+    if "IPython" not in sys.modules and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        # These import IPython, which takes a third of a second, to see that there is no notebook.
+        ignored += [
+            each
+            for each in RunContextProvider.__subclasses__()
+            if each.__module__.startswith("mlflow.") and _is_of_notebooks(each.__name__)
+        ]
+    tags: dict[str, str] = resolve_tags(ignore=ignored)  # type: ignore[arg-type]  # takes classes
+    return tags
+
+
+def _is_of_notebooks(name: str) -> bool:
+    return name.startswith(("Jupyter", "Databricks"))
+
+
+def _git_tags(project: Path) -> dict[str, str]:
+    version = code_version(project)
+    if version is None:
+        return {}
+    return {
+        "mlflow.source.git.commit": version.commit,
+        "mlflow.source.git.branch": version.branch,
+        "mlflow.source.git.repoURL": version.remote,
+        "git.dirty": str(version.has_changes).lower(),
+    }

@@ -1,0 +1,1 @@
+"""RVT's checkpoint files: names, layouts and reading them safely."""

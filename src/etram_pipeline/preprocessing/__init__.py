@@ -1,0 +1,1 @@
+"""Labels filtered and recordings encoded."""

@@ -1,0 +1,1 @@
+"""What is wrong with recordings and labels."""

@@ -1,0 +1,153 @@
+"""The extent of each fault that a recording may have, as text; empty without it."""
+
+import math
+from collections.abc import Callable
+
+from etram_pipeline.core.wording import counted
+from etram_pipeline.quality.job import RecordingQuality
+from etram_pipeline.quality.label_checks import LabelQuality
+from etram_pipeline.quality.survey import Survey
+from etram_pipeline.quality.units import UNITS_US, likely_unit
+
+MANY = 0.01
+"""Share of events or boxes from which a fault is no longer a matter of a few."""
+FEW_LATE = 0.001
+"""Share of late events that real cameras deliver."""
+HOT = 0.01
+"""Share of all events from which hot pixels are worth a warning."""
+ONE_SIDED = 0.1
+"""Share of the rarer polarity below which something is wrong."""
+OVER_BORDER = 0.1
+"""Share of boxes over the border from which the labels may be of another sensor."""
+
+
+Check = Callable[[RecordingQuality, Survey], str]
+
+
+def share_text(part: int, whole: int, noun: str) -> str:
+    """`12 of 3,400 events (0.35 %)`."""
+    percent = 100 * part / whole
+    shown = f"{percent:.2g}" if percent < 10 else f"{percent:.0f}"  # noqa: PLR2004  # two digits
+    return f"{part:,} of {whole:,} {noun} ({shown} %)"
+
+
+def events(
+    count: Callable[[RecordingQuality], int], least: float = 0.0, below: float = math.inf
+) -> Check:
+    """Tells of some events if they are any, and `least` to `below` of all."""
+
+    def check(quality: RecordingQuality, _survey: Survey) -> str:
+        part, whole = count(quality), quality.events.num_events
+        return share_text(part, whole, "events") if part and least <= part / whole < below else ""
+
+    return check
+
+
+def boxes(
+    count: Callable[[LabelQuality], int], least: float = 0.0, below: float = math.inf
+) -> Check:
+    """Tells of some boxes if they are any, and `least` to `below` of all."""
+
+    def check(quality: RecordingQuality, _survey: Survey) -> str:
+        labels = quality.labels
+        part, whole = (count(labels), labels.num_boxes) if labels else (0, 0)
+        return share_text(part, whole, "boxes") if part and least <= part / whole < below else ""
+
+    return check
+
+
+def no_events(quality: RecordingQuality, _survey: Survey) -> str:
+    """Whether a file has no event on the sensor."""
+    return "" if quality.events.num_kept else f"{quality.events.num_events:,} events in the file"
+
+
+def single_polarity(quality: RecordingQuality, _survey: Survey) -> str:
+    """Whether all events are of one polarity."""
+    events = quality.events
+    if not events.num_kept or events.num_rising not in {0, events.num_kept}:
+        return ""
+    return f"all {events.num_kept:,} are {'rising' if events.num_rising else 'falling'}"
+
+
+def one_sided(quality: RecordingQuality, survey: Survey) -> str:
+    """Whether one polarity is far rarer than the other."""
+    share = quality.events.rising_share
+    if single_polarity(quality, survey) or min(share, 1 - share) >= ONE_SIDED:
+        return ""
+    return f"{share:.1%} of events are rising"
+
+
+def gaps(quality: RecordingQuality, _survey: Survey) -> str:
+    """Stretches without events."""
+    events = quality.events
+    if not events.num_gaps:
+        return ""
+    stretches = counted(events.num_gaps, "stretch", "stretches")
+    return (
+        f"{stretches}, {events.gaps_us / 1e6:,.2f} s in all; the longest of "
+        f"{events.longest_gap_us / 1e6:,.2f} s at {events.longest_gap_start_us / 1e6:,.2f} s"
+    )
+
+
+def hot_pixels(quality: RecordingQuality, _survey: Survey) -> str:
+    """Pixels that fire by themselves, where they make a good part of all events."""
+    events = quality.events
+    if not events.num_kept or events.num_hot_events < HOT * events.num_kept:
+        return ""
+    shown = ", ".join(f"({hot.x}, {hot.y}) {hot.rate_hz:,.0f} Hz" for hot in events.hottest[:3])
+    pixels = counted(events.num_hot_pixels, "pixel")
+    share = events.num_hot_events / events.num_kept
+    return f"{pixels} {'makes' if events.num_hot_pixels == 1 else 'make'} {share:.1%}; {shown}"
+
+
+def unknown_classes(quality: RecordingQuality, survey: Survey) -> str:
+    """Boxes of classes that the data set does not have."""
+    labels = quality.labels
+    if labels is None:
+        return ""
+    known = range(len(survey.dataset.class_names))
+    unknown = sorted(set(labels.boxes_of_class) - set(known))
+    if not unknown:
+        return ""
+    num_known = sum(labels.boxes_of_class.get(class_id, 0) for class_id in known)
+    shown = ", ".join(str(class_id) for class_id in unknown[:8])
+    return f"{share_text(labels.num_boxes - num_known, labels.num_boxes, 'boxes')}: ids {shown}"
+
+
+def cut_off(quality: RecordingQuality, _survey: Survey) -> str:
+    """Bytes at the end that are no whole part of the format."""
+    num_bytes = quality.num_bytes_ignored
+    return f"the last {num_bytes:,} bytes are not a whole part of it" if num_bytes else ""
+
+
+def other_unit(quality: RecordingQuality, _survey: Survey) -> str:
+    """The unit that the times may be in, if it is not microseconds."""
+    events = quality.events
+    unit = likely_unit(events, quality.height * quality.width)
+    if unit is None:
+        return ""
+    span_s = events.duration_us / 1e6
+    return (
+        f"{events.num_kept:,} events in {span_s:,.6g} s, which no camera has; "
+        f"in {unit} it would be {span_s * UNITS_US[unit]:,.6g} s"
+    )
+
+
+def not_labelled(quality: RecordingQuality, survey: Survey) -> str:
+    """Whether labels are missing that other recordings have."""
+    missing = quality.labels is None and not quality.label_failure
+    return "no label file" if missing and survey.has_labels else ""
+
+
+def no_boxes(quality: RecordingQuality, _survey: Survey) -> str:
+    """Whether a label file holds no boxes."""
+    empty = quality.labels is not None and not quality.labels.num_boxes
+    return "the label file holds no boxes" if empty else ""
+
+
+def duplicates(quality: RecordingQuality, survey: Survey) -> str:
+    """Boxes that are there twice."""
+    text = boxes(lambda labels: labels.num_duplicate)(quality, survey)
+    if not text or quality.labels is None:
+        return ""
+    return f"{text}, {quality.labels.num_overlapping:,} of them over the other"

@@ -1,1 +1,0 @@
-"""What a person should know of recordings and labels before training on them."""

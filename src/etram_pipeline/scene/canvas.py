@@ -1,0 +1,158 @@
+"""A canvas in metres on which road users are drawn from signed distances."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from etram_pipeline.scene.light import Light
+
+Point = tuple[float, float]
+Image = Float32[np.ndarray, "H W"]
+
+GROUND_M = 0.35
+"""Room above and below a road user, for its shadow and light."""
+
+
+class Paint(NamedTuple):
+    """What a shape is filled with.
+
+    Attributes:
+        level: Brightness, as a natural logarithm; 0 is white cloth in daylight, -3 is tyre black.
+        texture: Amplitude of random mottling.
+        opacity: 1 hides what lies behind, 0 shows it all.
+    """
+
+    level: float
+    texture: float = 0.0
+    opacity: float = 1.0
+
+
+class Canvas:
+    """Picture of one road user: x to the right and y up from the ground, in metres.
+
+    `size_m` is its length and height, `margins_m` the room behind and before it.
+
+    Attributes:
+        colour: Brightness times opacity.
+        opacity: Share of each px the road user covers.
+        light: Brightness its lamps add to what surrounds it.
+    """
+
+    def __init__(self, size_m: Point, margins_m: Point, px_per_m: float, seed: int) -> None:
+        length_m, height_m = size_m
+        self.px_per_m = px_per_m
+        self.rng = np.random.default_rng(seed)
+        width = int(np.ceil((length_m + sum(margins_m)) * px_per_m)) + 4
+        height = int(np.ceil((height_m + 2 * GROUND_M) * px_per_m)) + 4
+        self.anchor_px = (
+            2 + (margins_m[0] + length_m / 2) * px_per_m,
+            height - 2 - GROUND_M * px_per_m,
+        )
+        self._x = ((np.arange(width) + 0.5 - self.anchor_px[0]) / px_per_m).astype(np.float32)
+        self._y = ((self.anchor_px[1] - np.arange(height) - 0.5) / px_per_m).astype(np.float32)
+        self.colour: Image = np.zeros((height, width), np.float32)
+        self.opacity: Image = np.zeros((height, width), np.float32)
+        self.light: Image = np.zeros((height, width), np.float32)
+
+    def box(self, centre: Point, half: Point, paint: Paint, corner_m: float = 0.05) -> None:
+        """Fill a rectangle of half size `half` with rounded corners."""
+        corner = min(corner_m, *half)
+        rows, columns = self._window(centre, half)
+        dx = np.abs(self._x[None, columns] - centre[0]) - (half[0] - corner)
+        dy = np.abs(self._y[rows, None] - centre[1]) - (half[1] - corner)
+        outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
+        self._fill(rows, columns, outside + np.minimum(np.maximum(dx, dy), 0) - corner, paint)
+
+    def ellipse(self, centre: Point, radii: Point, paint: Paint) -> None:
+        """Fill an ellipse."""
+        rows, columns = self._window(centre, radii)
+        dx = (self._x[None, columns] - centre[0]) / radii[0]
+        dy = (self._y[rows, None] - centre[1]) / radii[1]
+        self._fill(rows, columns, (np.hypot(dx, dy) - 1) * min(radii), paint)
+
+    def ring(self, centre: Point, radius: float, thickness: float, paint: Paint) -> None:
+        """Fill a circle's line, `thickness` to either side."""
+        reach = radius + thickness
+        rows, columns = self._window(centre, (reach, reach))
+        distance = np.hypot(self._x[None, columns] - centre[0], self._y[rows, None] - centre[1])
+        self._fill(rows, columns, np.abs(distance - radius) - thickness, paint)
+
+    def limb(self, start: Point, end: Point, radius: float, paint: Paint) -> None:
+        """Fill all within `radius` of a line, such as an arm or a tube."""
+        centre = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        half = (abs(end[0] - start[0]) / 2 + radius, abs(end[1] - start[1]) / 2 + radius)
+        rows, columns = self._window(centre, half)
+        dx, dy = self._x[None, columns] - start[0], self._y[rows, None] - start[1]
+        along_x, along_y = end[0] - start[0], end[1] - start[1]
+        length2 = along_x**2 + along_y**2 + 1e-9
+        t = np.clip((dx * along_x + dy * along_y) / length2, 0, 1)
+        self._fill(rows, columns, np.hypot(dx - along_x * t, dy - along_y * t) - radius, paint)
+
+    def polygon(self, corners: Sequence[Point], paint: Paint) -> None:
+        """Fill a convex polygon; corners in clockwise order as seen."""
+        points = np.asarray(corners, np.float64)
+        low, high = points.min(axis=0), points.max(axis=0)
+        centre, half = (low + high) / 2, (high - low) / 2
+        rows, columns = self._window((centre[0], centre[1]), (half[0], half[1]))
+        distance = np.full((rows.stop - rows.start, columns.stop - columns.start), -np.inf)
+        for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
+            edge = end - start
+            normal = np.array([-edge[1], edge[0]]) / (np.hypot(*edge) + 1e-9)
+            side = (self._x[None, columns] - start[0]) * normal[0]
+            side = side + (self._y[rows, None] - start[1]) * normal[1]
+            distance = np.maximum(distance, side)
+        self._fill(rows, columns, distance, paint)
+
+    def glow(self, centre: Point, radii: Point, strength: float) -> None:
+        """Add light that fades from the centre outwards."""
+        dx = (self._x[None] - centre[0]) / radii[0]
+        dy = (self._y[:, None] - centre[1]) / radii[1]
+        light = strength * np.exp(-(dx**2) - dy**2)
+        self.light += np.where(light > 0.02 * abs(strength), light, 0).astype(np.float32)
+
+    def expose(self, light: Light) -> None:
+        """Show all drawn so far under `light` instead of in full daylight."""
+        level = self.colour / np.maximum(self.opacity, 1e-6)
+        self.colour = (light.expose(level) * self.opacity).astype(np.float32)
+
+    def shade(self, half_length_m: float, half_height_m: float = 0.16) -> None:
+        """Darken the ground under a road user; too faint to count as a part of it."""
+        self.ellipse((0.0, 0.0), (half_length_m, half_height_m), Paint(-2.6, opacity=0.45))
+
+    def _window(self, centre: Point, half: Point) -> tuple[slice, slice]:
+        margin = 1.5 / self.px_per_m
+        columns = np.searchsorted(
+            self._x, [centre[0] - half[0] - margin, centre[0] + half[0] + margin]
+        )
+        rows = np.searchsorted(
+            -self._y, [-centre[1] - half[1] - margin, -centre[1] + half[1] + margin]
+        )
+        return slice(int(rows[0]), int(rows[1])), slice(int(columns[0]), int(columns[1]))
+
+    def _fill(self, rows: slice, columns: slice, distance_m: np.ndarray, paint: Paint) -> None:
+        cover = np.clip(0.5 - distance_m * (self.px_per_m / 1.4), 0, 1) * paint.opacity
+        level: float | np.ndarray = paint.level
+        if paint.texture:
+            cell_px = max(2.0, 0.18 * self.px_per_m)
+            level = paint.level + paint.texture * smooth_noise(cover.shape, cell_px, self.rng)
+        window = (rows, columns)
+        self.colour[window] = self.colour[window] * (1 - cover) + cover * level
+        self.opacity[window] = self.opacity[window] * (1 - cover) + cover
+
+
+def smooth_noise(
+    shape: tuple[int, ...], cell_px: float, rng: np.random.Generator
+) -> Float32[np.ndarray, "H W"]:
+    """Random mottling of about unit amplitude whose spots are `cell_px` wide."""
+    height, width = shape
+    size = (int(height / cell_px) + 3, int(width / cell_px) + 3)
+    grid = rng.standard_normal(size).astype(np.float32)
+    y, x = np.arange(height) / cell_px, np.arange(width) / cell_px
+    row, column = y.astype(int), x.astype(int)
+    down = (y - row)[:, None].astype(np.float32)
+    right = (x - column)[None].astype(np.float32)
+    rows = grid[row] * (1 - down) + grid[row + 1] * down
+    noise: Image = rows[:, column] * (1 - right) + rows[:, column + 1] * right
+    return noise

@@ -1,0 +1,99 @@
+"""Boxes around road users, as eTraM stores them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+from etram_pipeline.scene.placement import Placed
+from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.traffic import RoadUser
+
+BoxTable = Shaped[np.ndarray, " N"]
+"""Structured array of `BBOX_DTYPE`, one row per box."""
+
+BBOX_DTYPE = np.dtype(
+    [
+        ("t", "<u8"),
+        ("x", "<f4"),
+        ("y", "<f4"),
+        ("w", "<f4"),
+        ("h", "<f4"),
+        ("class_id", "u1"),
+        ("class_confidence", "<f4"),
+        ("track_id", "<u4"),
+    ]
+)
+"""Time in microseconds, top-left corner and size in px, class, confidence, track.
+
+Source: eTraM's `_bbox.npy`; aayush-v/event_camera, `convert_npy.py`.
+"""
+
+_SOLID = 0.6
+
+
+def label_frame(
+    time_us: int,
+    users: Sequence[RoadUser],
+    placed: Sequence[Placed],
+    settings: SceneSettings,
+) -> BoxTable:
+    """Boxes of one moment: those road users of whom enough is seen.
+
+    Args:
+        time_us: The moment.
+        users: Who is in the scene, farthest first.
+        placed: Where each of them is at that moment alone.
+        settings: The scene's, for the sensor's size and what is enough.
+    """
+    stride = max(1, round(2 * settings.scale))
+    taken = np.zeros((settings.height // stride, settings.width // stride), np.bool_)
+    rows = []
+    for user, each in zip(reversed(users), reversed(placed), strict=True):
+        seen = _seen_share(each, taken, stride)
+        left, top, right, bottom = _box(each, settings.height, settings.width)
+        size = right - left, bottom - top
+        if seen < settings.min_visible or min(size) < settings.min_side_px * settings.scale:
+            continue
+        class_id = CLASS_NAMES.index(user.class_name)
+        rows.append((time_us, left, top, *size, class_id, 1.0, user.track_id))
+    return np.array(rows[::-1], BBOX_DTYPE)
+
+
+def _frame_index(placed: Placed) -> int:
+    return int(placed.phase[0] + 0.5) % len(placed.sprite.frames)
+
+
+def _box(placed: Placed, height: int, width: int) -> tuple[float, float, float, float]:
+    """Corners of what is opaque, cut at the sensor's border."""
+    first_row, last_row, first_column, last_column = placed.sprite.boxes[_frame_index(placed)]
+    left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
+    return (
+        float(np.clip(left + first_column * scale, 0, width)),
+        float(np.clip(top + first_row * scale, 0, height)),
+        float(np.clip(left + (last_column + 1) * scale, 0, width)),
+        float(np.clip(top + (last_row + 1) * scale, 0, height)),
+    )
+
+
+def _seen_share(placed: Placed, taken: Bool[np.ndarray, "H W"], stride: int) -> float:
+    """Share of a road user that is on the sensor and behind nobody; marks its place as taken."""
+    opaque = placed.sprite.frames[_frame_index(placed), 1] > _SOLID
+    left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
+    window = []
+    samples = []
+    for start, count, limit in (
+        (top, opaque.shape[0], taken.shape[0]),
+        (left, opaque.shape[1], taken.shape[1]),
+    ):
+        first = min(max(int(np.ceil(start / stride - 0.5)), 0), limit)
+        stop = min(max(int(np.ceil((start + count * scale) / stride - 0.5)), first), limit)
+        index = (((np.arange(first, stop) + 0.5) * stride - start) / scale).astype(np.int64)
+        window.append(slice(first, stop))
+        samples.append(np.minimum(np.maximum(index, 0), count - 1))
+    own = opaque[np.ix_(*samples)]
+    place = taken[tuple(window)]
+    seen = np.count_nonzero(own & ~place)
+    place |= own
+    num_opaque = int(np.count_nonzero(opaque))
+    return float(seen) / (max(num_opaque, 1) * (scale / stride) ** 2)

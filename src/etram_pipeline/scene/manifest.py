@@ -1,0 +1,133 @@
+"""What the simulator has made in a folder, kept in a file of that folder."""
+
+import fcntl
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.locks import lock
+from etram_pipeline.scene.plan import PlannedRecording
+
+_NAME = "scene.json"
+_WORKERS_LOCK = ".scene.workers.lock"
+
+
+def recording_files(folder: Path, key: str) -> tuple[Path, Path]:
+    """The files of a recording's events and of its boxes."""
+    return folder / f"{key}_td.h5", folder / f"{key}_bbox.npy"
+
+
+@contextmanager
+def waiting_for_others(folder: Path) -> Iterator[None]:
+    """Be the only one to write in the folder, once all others and their workers are done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".scene.lock").open("w") as file:
+        # The system takes the lock from a process that ends, however it ends.
+        lock(file, fcntl.LOCK_EX)
+        with (folder / _WORKERS_LOCK).open("w") as workers:
+            lock(workers, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def writing_for_others(folder: Path) -> Iterator[None]:
+    """Write in the folder for the process that has it to itself, and which may be killed first."""
+    with (folder / _WORKERS_LOCK).open("w") as workers:
+        lock(workers, fcntl.LOCK_SH)
+        yield
+
+
+class Manifest:
+    """The recordings of ours in a folder, complete or not.
+
+    A recording is entered before its first file appears, without sizes, and again when it is
+    complete. So every file of ours is known, and none half made counts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._entries = _read_entries(folder / _NAME)
+
+    def missing(self, planned: Iterable[PlannedRecording]) -> list[PlannedRecording]:
+        """Those that are not there, not complete, or made with other settings."""
+        return [each for each in planned if not self._is_complete(each)]
+
+    def is_exactly(self, planned: Iterable[PlannedRecording]) -> bool:
+        """Whether all of these are complete and no other recording is ours."""
+        planned = list(planned)
+        return not self.missing(planned) and self._entries.keys() == {each.key for each in planned}
+
+    def prepare(self, planned: Iterable[PlannedRecording]) -> list[PlannedRecording]:
+        """Make way for what is missing: remove what is not planned, and what a killed run left.
+
+        Raises:
+            RecordingError: If files of these names are there that are not ours; nothing is
+                touched then.
+        """
+        planned = list(planned)
+        self._refuse_foreign_files(planned)
+        missing = self.missing(planned)
+        stale = self._entries.keys() - {each.key for each in planned}
+        self._entries |= {each.key: {} for each in missing}
+        self._write()
+        for path in self._leftovers():
+            path.unlink(missing_ok=True)
+        for key in stale:
+            for path in recording_files(self.folder, key):
+                path.unlink(missing_ok=True)
+            del self._entries[key]
+        self._write()
+        return missing
+
+    def add(self, planned: PlannedRecording) -> None:
+        """Enter a recording as complete."""
+        self._entries[planned.key] = {
+            "fingerprint": planned.fingerprint,
+            "seed": planned.seed,
+            "bytes": self._sizes(planned.key),
+        }
+        self._write()
+
+    def _is_complete(self, planned: PlannedRecording) -> bool:
+        entry, sizes = self._entries.get(planned.key, {}), self._sizes(planned.key)
+        same = entry.get("fingerprint") == planned.fingerprint
+        return same and None not in sizes and entry.get("bytes") == sizes
+
+    def _refuse_foreign_files(self, planned: Iterable[PlannedRecording]) -> None:
+        for each in planned:
+            found = [path for path in recording_files(self.folder, each.key) if path.exists()]
+            if found and each.key not in self._entries:
+                raise RecordingError(
+                    f"{found[0]} was not made by the simulator, which would overwrite it: "
+                    "choose another folder for the simulated scene"
+                )
+
+    def _leftovers(self) -> list[Path]:
+        """Files that a killed run had begun."""
+        files = [path for key in self._entries for path in recording_files(self.folder, key)]
+        files.append(self.folder / _NAME)
+        return [left for path in files for left in path.parent.glob(f".{path.name}.*.partial")]
+
+    def _sizes(self, key: str) -> list[int | None]:
+        paths = recording_files(self.folder, key)
+        return [path.stat().st_size if path.exists() else None for path in paths]
+
+    def _write(self) -> None:
+        with written_whole(self.folder / _NAME) as partial:
+            partial.write_text(json.dumps({"recordings": self._entries}, indent=1) + "\n")
+
+
+def _read_entries(path: Path) -> dict[str, Mapping[str, object]]:
+    if not path.exists():
+        return {}
+    try:
+        recordings = json.loads(path.read_text())["recordings"]
+        return {str(key): dict(entry) for key, entry in recordings.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordingError(
+            f"{path} does not list simulated recordings: remove it together with the recordings "
+            "beside it, or choose another folder for the simulated scene"
+        ) from error

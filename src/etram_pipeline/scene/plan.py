@@ -1,0 +1,49 @@
+"""Which recordings a folder is to hold, and what is in each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
+
+RECIPE = 5
+"""Raised whenever the same settings and seed come to mean other events or boxes."""
+
+
+@dataclass(frozen=True)
+class PlannedRecording:
+    """One recording to be in the folder.
+
+    Attributes:
+        key: Split and name, as in `train/train_day_0001`.
+        settings: What is simulated.
+        seed: Number that decides everything random in it.
+    """
+
+    key: str
+    settings: SceneSettings
+    seed: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes exactly when the recording would."""
+        return fingerprint([RECIPE, self.settings, self.seed])
+
+
+def plan_recordings(settings: SceneRecordingsSettings) -> list[PlannedRecording]:
+    """Every recording the settings ask for; days before nights in each split."""
+    planned = []
+    counts = (settings.num_train, settings.num_val, settings.num_test)
+    for split_number, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
+        num_days = count - round(count * settings.night_fraction)
+        for index in range(count):
+            night = index >= num_days
+            number = index - num_days if night else index
+            name = f"{split}_{'night' if night else 'day'}_{number + 1:04d}"
+            entropy = np.random.SeedSequence([settings.seed, split_number, index])
+            scene = settings.scene.model_copy(update={"night": night})
+            seed = int(entropy.generate_state(1)[0])
+            planned.append(PlannedRecording(f"{split}/{name}", scene, seed))
+    return planned

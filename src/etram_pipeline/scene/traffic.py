@@ -1,0 +1,188 @@
+"""Lanes of a street and the road users that travel on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from etram_pipeline.scene.camera import Camera
+from etram_pipeline.scene.canvas import Point
+from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.sprites import choose_size
+
+Seconds = Float64[np.ndarray, " T"]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A line along the street on which all move alike, so that nobody runs into another.
+
+    Attributes:
+        across_m: Distance from the camera.
+        direction: 1 to the right, -1 to the left.
+        class_names: Road users that may travel here.
+        speed_m_s: Mean speed.
+        gap_m: Mean gap between road users, beyond the least.
+        least_gap_m: Least gap.
+        stray_m: How far road users keep from the line, to either side.
+        sway: Share by which the speed rises and falls.
+        sway_s: Period of that.
+        sway_phase: Where in the period the recording starts, in radians.
+    """
+
+    across_m: float
+    direction: int
+    class_names: tuple[str, ...]
+    speed_m_s: float
+    gap_m: float
+    least_gap_m: float
+    stray_m: float
+    sway: float
+    sway_s: float
+    sway_phase: float
+
+    def travelled_m(self, times_s: Seconds) -> Seconds:
+        """Way travelled since the start of the recording."""
+        rate = 2 * np.pi / self.sway_s
+        swing = np.sin(rate * times_s + self.sway_phase) - np.sin(self.sway_phase)
+        way_m: Seconds = self.speed_m_s * (times_s + self.sway * swing / rate)
+        return way_m
+
+
+@dataclass(frozen=True)
+class RoadUser:
+    """One road user on its way through the scene.
+
+    Attributes:
+        class_name: What it is.
+        track_id: Number that its boxes share.
+        lane: Where it travels.
+        across_m: Its own distance from the camera.
+        start_m: Place along its way at the start of the recording; 0 is the middle of the picture.
+        size_m: Length and height.
+        seed: Number that decides its looks.
+    """
+
+    class_name: str
+    track_id: int
+    lane: Lane
+    across_m: float
+    start_m: float
+    size_m: Point
+    seed: int
+
+    def along_m(self, times_s: Seconds) -> Seconds:
+        """Place along the street, growing to the right."""
+        return self.lane.direction * (self.start_m + self.lane.travelled_m(times_s))
+
+    def present_s(self, reach_m: float) -> tuple[float, float]:
+        """Times between which it may be within `reach_m` of the middle; at no other it is."""
+        spare_s = self.lane.sway * self.lane.sway_s / np.pi
+        return (
+            (-reach_m - self.start_m) / self.lane.speed_m_s - spare_s,
+            (reach_m - self.start_m) / self.lane.speed_m_s + spare_s,
+        )
+
+
+def plan_lanes(rng: np.random.Generator, density: float) -> list[Lane]:
+    """A random street, nearest lane first: pavement, cycle lane, carriageways, tram track."""
+    heading, tram_heading, cycle_heading = rng.choice([-1, 1], 3).tolist()
+    walkers, light = ("pedestrian", "wheelchair"), ("car", "motorbike")
+    edge_m = rng.uniform(22.3, 23.5)
+    spans = [  # width, who, direction, slowest, fastest, gap, least gap
+        (0.0, walkers, 1, 1.0, 1.5, 9.0, 1.0),
+        (rng.uniform(2.2, 2.6), walkers, -1, 1.0, 1.6, 9.0, 1.0),
+        (2.3, ("bicycle",), cycle_heading, 3.4, 5.5, 8.0, 2.0),
+        (rng.uniform(2.9, 3.4), light, heading, 7.0, 11.0, 5.0, 4.0),
+        (rng.uniform(3.5, 4.5), light, -heading, 7.0, 11.0, 5.0, 4.0),
+        (rng.uniform(3.8, 4.6), ("bus", "truck"), -heading, 6.0, 10.0, 3.0, 4.0),
+        (rng.uniform(4.5, 5.5), ("tram",), tram_heading, 5.5, 8.5, 5.0, 9.0),
+    ]
+    lanes = []
+    for width_m, class_names, direction, slowest, fastest, gap_m, least_gap_m in spans:
+        edge_m += width_m
+        lanes.append(
+            Lane(
+                across_m=edge_m,
+                direction=direction,
+                class_names=class_names,
+                speed_m_s=rng.uniform(slowest, fastest),
+                gap_m=gap_m / density,
+                least_gap_m=least_gap_m / min(density, 2),
+                stray_m=0.5 if class_names == walkers else 0.15,
+                sway=rng.uniform(0.05, 0.45),
+                sway_s=rng.uniform(5, 11),
+                sway_phase=rng.uniform(0, 2 * np.pi),
+            )
+        )
+    return lanes
+
+
+def plan_traffic(
+    lanes: list[Lane], camera: Camera, settings: SceneSettings, rng: np.random.Generator
+) -> list[RoadUser]:
+    """Everybody who passes in the recording, farthest first.
+
+    Each place in a lane goes to the class that has been in view least so far, so that rare classes
+    too appear in every recording.
+    """
+    duration_s = settings.duration_us * 1e-6
+    balance = _Balance(settings, rng)
+    users: list[RoadUser] = []
+    for lane in lanes:
+        half_m = camera.half_view_m(lane.across_m)
+        for class_name, start_m, size_m in _fill_lane(lane, half_m, duration_s, balance):
+            stray_m = rng.uniform(-lane.stray_m, lane.stray_m)
+            seed = int(rng.integers(2**31))
+            users.append(
+                RoadUser(
+                    class_name, len(users) + 1, lane, lane.across_m + stray_m, start_m, size_m, seed
+                )
+            )
+    return sorted(users, key=lambda user: -user.across_m)
+
+
+class _Balance:
+    """Chooses classes so that each gets its share of the time in view."""
+
+    def __init__(self, settings: SceneSettings, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self._weights = {name: settings.weight(name) for name in CLASS_NAMES}
+        self._seen_s = dict.fromkeys(CLASS_NAMES, 0.0)
+
+    def candidates(self, class_names: tuple[str, ...]) -> list[str]:
+        """Those of the classes that may appear at all."""
+        return [name for name in class_names if self._weights[name] > 0]
+
+    def choose(self, class_names: list[str]) -> str:
+        """The class that lags behind its share most, or nearly so."""
+        lag = [
+            self._seen_s[name] / self._weights[name] + self.rng.uniform(0, 2)
+            for name in class_names
+        ]
+        return class_names[int(np.argmin(lag))]
+
+    def count(self, class_name: str, seconds: float) -> None:
+        """Note that a road user of the class is in view for a time."""
+        self._seen_s[class_name] += max(0.0, seconds)
+
+
+def _fill_lane(
+    lane: Lane, half_view_m: float, duration_s: float, balance: _Balance
+) -> Iterator[tuple[str, float, Point]]:
+    """Class, place and size of everybody in a lane, from the front of the queue to its end."""
+    class_names = balance.candidates(lane.class_names)
+    way_m = float(lane.travelled_m(np.array([duration_s]))[0])
+    front_m = half_view_m + balance.rng.uniform(0, lane.least_gap_m + lane.gap_m)
+    while class_names and front_m > -half_view_m - way_m:
+        class_name = balance.choose(class_names)
+        size_m = choose_size(class_name, balance.rng)
+        start_m = front_m - size_m[0] / 2
+        reach_m = half_view_m + size_m[0] / 2
+        enters_s = (-reach_m - start_m) / lane.speed_m_s
+        leaves_s = (reach_m - start_m) / lane.speed_m_s
+        balance.count(class_name, min(leaves_s, duration_s) - max(enters_s, 0.0))
+        yield class_name, start_m, size_m
+        gap_m = lane.least_gap_m + balance.rng.gamma(2.0, lane.gap_m / 2)
+        front_m -= size_m[0] + gap_m

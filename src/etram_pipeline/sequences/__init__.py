@@ -1,1 +1,0 @@
-"""Stored representations and labels as batches of clips."""

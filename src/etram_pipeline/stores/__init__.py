@@ -1,0 +1,1 @@
+"""RVT's layout on disk: reading, writing and compressing."""

@@ -1,0 +1,94 @@
+"""Reading the stored files of one recording, and refusing what does not fit together."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.table import as_label_table
+from etram_pipeline.stores.layout import LABELS_FILE, RECORD_FILE, TIMES_FILE, read_record
+
+
+def read_labelled_frames(folder: Path) -> LabelledFrames:
+    """Labelled frames in a folder `labels_v2`.
+
+    Raises:
+        StoreError: If a file is missing, damaged, unfinished, or contradicts another one.
+        LabelError: If they are not boxes, or lack a column.
+    """
+    path = folder / LABELS_FILE
+    record = read_record(folder / RECORD_FILE)
+    if record is not None and not record.fingerprint:
+        raise StoreError(f"writing {path} was interrupted: run `preprocess` again")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            labels, first_label = arrays["labels"], arrays["objframe_idx_2_label_idx"]
+    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
+        raise StoreError(
+            f"{path} does not hold labelled frames; run `preprocess` again: {error}"
+        ) from error
+    labels = as_label_table(labels, str(path))
+    times_us = read_indices(folder / TIMES_FILE)
+    first_label = first_label.astype(np.int64)
+    is_consistent = (
+        len(first_label) == len(times_us) > 0
+        and first_label[0] == 0
+        and is_ascending(first_label)
+        and is_ascending(times_us)
+        and first_label[-1] < len(labels)
+        and np.array_equal(labels["t"][first_label], times_us)
+    )
+    if not is_consistent:
+        raise StoreError(
+            f"the files in {folder} contradict each other: {len(first_label)} frames begin among "
+            f"{len(labels)} boxes, and {len(times_us)} times are given; run `preprocess` again"
+        )
+    return LabelledFrames(labels, first_label, times_us, record.interval_us if record else 0)
+
+
+def read_shape(path: Path) -> tuple[tuple[int, int, int, int], str]:
+    """Windows, channels, rows and columns of stored representations, and the type of their values.
+
+    Raises:
+        StoreError: If the file is missing, damaged, or holds something else.
+    """
+    import h5py
+
+    if not path.is_file():
+        raise StoreError(f"there is no file {path}: run `preprocess` again")
+    try:
+        with h5py.File(path) as file:
+            shape, dtype = file["data"].shape, str(file["data"].dtype)
+    except (OSError, KeyError) as error:
+        raise StoreError(
+            f"{path} does not hold representations; delete it and run `preprocess` again: {error}"
+        ) from error
+    if len(shape) != 4:  # noqa: PLR2004
+        raise StoreError(f"{path} holds an array of shape {shape}, not of windows, channels, …")
+    return shape, dtype
+
+
+def read_indices(path: Path) -> Int64[np.ndarray, " N"]:
+    """Whole numbers of a `.npy` file.
+
+    Raises:
+        StoreError: If the file is missing, damaged, or holds something else.
+    """
+    try:
+        indices = np.load(path, allow_pickle=False)
+    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
+        raise StoreError(
+            f"{path} is missing or damaged; run `preprocess` again: {error}"
+        ) from error
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise StoreError(
+            f"{path} holds {indices.dtype} of shape {indices.shape}, not whole numbers"
+        )
+    return np.asarray(indices, np.int64)
+
+
+def is_ascending(values: Int64[np.ndarray, " N"]) -> bool:
+    """Whether every value is greater than the one before."""
+    return bool(np.all(np.diff(values) > 0))

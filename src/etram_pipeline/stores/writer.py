@@ -1,0 +1,147 @@
+"""Writing labelled frames and representations of one recording, each file whole or not at all."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Integer
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.events.image_buffer import ImageBuffer
+from etram_pipeline.events.windows import WindowPlan
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.stores.compression import Chunk, compress, filter_options
+from etram_pipeline.stores.layout import (
+    FRAME_WINDOWS_FILE,
+    IMAGES_FILES,
+    LABELS_FILE,
+    RECORD_ATTRIBUTE,
+    RECORD_FILE,
+    TIMES_FILE,
+    Record,
+    read_record,
+)
+from etram_pipeline.stores.settings import Profile
+
+if TYPE_CHECKING:
+    import h5py
+
+
+def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) -> None:
+    """Store the labelled frames of a recording.
+
+    Args:
+        folder: Folder of the recording's labels, `labels_v2`.
+        frames: What to store.
+        record: Written last; until then the files count as unfinished.
+
+    Raises:
+        StoreError: If labels of another origin are there already; they are left as they are.
+    """
+    if (folder / LABELS_FILE).exists():
+        _refuse_foreign(folder / RECORD_FILE)
+    _write_record(folder / RECORD_FILE, record.model_copy(update={"fingerprint": ""}))
+    with written_whole(folder / LABELS_FILE) as partial, partial.open("wb") as file:
+        np.savez(file, labels=frames.labels, objframe_idx_2_label_idx=frames.first_label)
+    _write_array(folder / TIMES_FILE, frames.times_us)
+    _write_record(folder / RECORD_FILE, record)
+
+
+def write_representations(
+    folder: Path,
+    buffers: Iterable[ImageBuffer],
+    plan: WindowPlan,
+    downsampled_by: int,
+    describe: Callable[[int], Record],
+    profile: Profile = "archive",
+) -> Record:
+    """Store the representations of a recording while they are computed.
+
+    What was stored before stays until the last image is written. Images are compressed in several
+    threads; the file does not depend on which of them is faster.
+
+    Args:
+        folder: Folder of this representation, `event_representations_v2/<representation>`.
+        buffers: One for each window of the plan; each is given back once it is compressed.
+        plan: The windows.
+        downsampled_by: Sensor px that make one px of an image along each axis, 1 or 2.
+        describe: Makes the record once all images are written, from the size they take in bytes.
+        profile: How to compress.
+
+    Returns:
+        The record that was stored with the images.
+
+    Raises:
+        StoreError: If representations of another origin are there already; they are left as they
+            are.
+        ValueError: If there are more or fewer images than windows.
+    """
+    for name in IMAGES_FILES.values():
+        if (folder / name).exists():
+            _refuse_foreign(folder / name)
+    with written_whole(folder / IMAGES_FILES[downsampled_by]) as partial:
+        record = _write_images(partial, buffers, len(plan.stop_us), describe, profile)
+        # From here on the small files belong to the new images, so the old ones must be gone.
+        for name in IMAGES_FILES.values():
+            (folder / name).unlink(missing_ok=True)
+        _write_array(folder / TIMES_FILE, plan.stop_us)
+        _write_array(folder / FRAME_WINDOWS_FILE, plan.frame_windows)
+    return record
+
+
+def _write_images(
+    path: Path,
+    buffers: Iterable[ImageBuffer],
+    num_windows: int,
+    describe: Callable[[int], Record],
+    profile: Profile,
+) -> Record:
+    import h5py
+    import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
+
+    with h5py.File(path, "w") as file:
+        data, num_images = None, 0
+        for chunk in compress(buffers, profile):
+            if data is None:
+                data = _create_dataset(file, num_windows, chunk, profile)
+            if num_images < num_windows:
+                data.id.write_direct_chunk((num_images, 0, 0, 0), chunk.content)
+            num_images += 1
+        if data is None or num_images != num_windows:
+            raise ValueError(f"{num_images} images were made for {num_windows} windows")
+        record = describe(int(data.id.get_storage_size()))
+        file.attrs[RECORD_ATTRIBUTE] = record.model_dump_json()
+    return record
+
+
+def _create_dataset(
+    file: "h5py.File", num_windows: int, chunk: Chunk, profile: Profile
+) -> "h5py.Dataset":
+    return file.create_dataset(
+        "data",
+        shape=(num_windows, *chunk.shape),
+        maxshape=(None, *chunk.shape),
+        chunks=(1, *chunk.shape),
+        dtype=chunk.dtype,
+        **filter_options(profile),
+    )
+
+
+def _refuse_foreign(path: Path) -> None:
+    if read_record(path) is None:
+        raise StoreError(
+            f"{path.parent} holds data that this project did not make, and which it will not "
+            "replace: use it as it is, move it away, or choose another folder in the catalog"
+        )
+
+
+def _write_record(path: Path, record: Record) -> None:
+    with written_whole(path) as partial:
+        partial.write_text(record.model_dump_json(indent=1))
+
+
+def _write_array(path: Path, array: Integer[np.ndarray, " N"]) -> None:
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.save(file, array)

@@ -1,0 +1,358 @@
+"""Reading what is stored, here and by the reference."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.events.image_buffer import ImageBuffer
+from etram_pipeline.events.windows import WindowPlan
+from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.table import LABEL_DTYPE
+from etram_pipeline.stores.layout import (
+    LABELS,
+    REPRESENTATIONS,
+    Index,
+    IndexEntry,
+    Record,
+    Summary,
+    write_index,
+)
+from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.writer import write_labelled_frames, write_representations
+
+NAME = "stacked_histogram_dt=50_nbins=10"
+IMAGES_FILE = "event_representations_ds2_nearest.h5"
+IMAGES = np.random.default_rng(0).integers(0, 11, (6, 4, 8, 12)).astype(np.uint8)
+STOP_US = np.array([50, 100, 150, 200, 250, 300])
+FRAME_WINDOWS = np.array([1, 3, 5])
+MakeFrames = Callable[..., Path]
+
+
+def labelled_frames() -> LabelledFrames:
+    table = np.zeros(5, LABEL_DTYPE)
+    table["t"] = [100, 100, 200, 300, 300]
+    table["x"] = np.arange(5)
+    return LabelledFrames(table, np.array([0, 2, 3]), np.array([100, 200, 300]), 99)
+
+
+def write_as_rvt(root: Path, key: str, name: str = NAME, images_file: str = IMAGES_FILE) -> Path:
+    """Files as RVT's script writes them: no records, no index."""
+    labels = root / key / "labels_v2"
+    labels.mkdir(parents=True, exist_ok=True)
+    frames = labelled_frames()
+    np.savez(
+        labels / "labels.npz",
+        labels=frames.labels,
+        objframe_idx_2_label_idx=frames.first_label,
+    )
+    np.save(labels / "timestamps_us.npy", frames.times_us)
+    folder = root / key / "event_representations_v2" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "timestamps_us.npy", STOP_US)
+    np.save(folder / "objframe_idx_2_repr_idx.npy", FRAME_WINDOWS)
+    with h5py.File(folder / images_file, "w") as file:
+        file.create_dataset(
+            "data",
+            data=IMAGES,
+            chunks=(1, 4, 8, 12),
+            maxshape=(None, 4, 8, 12),
+            **hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=1),
+        )
+    return folder
+
+
+def write_as_we_do(root: Path, keys: list[str]) -> None:
+    plan = WindowPlan(STOP_US, FRAME_WINDOWS, duration_us=50)
+    summary = Summary(num_windows=6, num_events=77, num_dropped=3)
+    record = Record(fingerprint="f" * 16, settings={"windows": {"step_ms": 50}}, summary=summary)
+    for product, file in (
+        (LABELS, f"{LABELS}/settings.json"),
+        (REPRESENTATIONS, f"{REPRESENTATIONS}/{NAME}/{IMAGES_FILE}"),
+    ):
+        entries = {
+            key: IndexEntry(file=f"{key}/{file}", fingerprint=record.fingerprint, summary=summary)
+            for key in keys
+        }
+        write_index(root, product, Index(complete=True, recordings=entries))
+    for key in keys:
+        frames = labelled_frames()
+        with_interval = record.model_copy(update={"interval_us": 99})
+        write_labelled_frames(root / key / LABELS, frames, with_interval)
+        folder = root / key / REPRESENTATIONS / NAME
+        write_representations(folder, map(ImageBuffer, IMAGES), plan, 2, lambda _: record)
+
+
+@pytest.mark.parametrize("write", [write_as_we_do, lambda root, keys: write_as_rvt(root, keys[0])])
+def test_stored_representations_are_read_back(
+    tmp_path: Path, write: Callable[[Path, list[str]], object]
+) -> None:
+    write(tmp_path, ["train/a"])
+
+    frames = RepresentationStore(tmp_path, NAME)["train/a"]
+
+    np.testing.assert_array_equal(frames.read(0, 6), IMAGES)
+    np.testing.assert_array_equal(frames.read(2, 4), IMAGES[2:4])
+    assert frames.read(3, 3).shape == (0, 4, 8, 12)
+    assert (frames.key, frames.num_windows, frames.downsampled_by) == ("train/a", 6, 2)
+    assert (frames.channels, frames.height, frames.width, frames.dtype) == (4, 8, 12, "uint8")
+    np.testing.assert_array_equal(frames.stop_us, STOP_US)
+    np.testing.assert_array_equal(frames.frame_windows, FRAME_WINDOWS)
+
+
+@pytest.mark.parametrize("write", [write_as_we_do, lambda root, keys: write_as_rvt(root, keys[0])])
+def test_stored_labels_are_read_back(
+    tmp_path: Path, write: Callable[[Path, list[str]], object]
+) -> None:
+    write(tmp_path, ["train/a"])
+
+    frames = LabelStore(tmp_path)["train/a"]
+
+    np.testing.assert_array_equal(frames.labels, labelled_frames().labels)
+    assert frames.times_us.tolist() == [100, 200, 300]
+    assert frames[0]["x"].tolist() == [0, 1]
+
+
+def test_only_what_was_made_here_says_how_it_was_made(tmp_path: Path) -> None:
+    write_as_we_do(tmp_path / "ours", ["train/a"])
+    write_as_rvt(tmp_path / "theirs", "train/a")
+
+    ours, theirs = (RepresentationStore(tmp_path / name)["train/a"] for name in ("ours", "theirs"))
+    assert ours.settings == {"windows": {"step_ms": 50}}
+    assert ours.summary is not None
+    assert (ours.summary.num_events, ours.summary.num_dropped) == (77, 3)
+    assert (theirs.settings, theirs.summary) == (None, None)
+    assert LabelStore(tmp_path / "ours")["train/a"].interval_us == 99
+    assert LabelStore(tmp_path / "theirs")["train/a"].interval_us == 0
+
+
+def test_a_handle_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    write_as_rvt(tmp_path, "train/a")
+    frames = RepresentationStore(tmp_path)["train/a"]
+
+    received = pickle.loads(pickle.dumps(frames))
+
+    np.testing.assert_array_equal(received.read(1, 2), IMAGES[1:2])
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (4, 7), (3, 2)])
+def test_windows_that_do_not_exist_cannot_be_read(tmp_path: Path, start: int, stop: int) -> None:
+    write_as_rvt(tmp_path, "train/a")
+
+    with pytest.raises(IndexError, match="train/a has 6"):
+        RepresentationStore(tmp_path)["train/a"].read(start, stop)
+
+
+def test_an_index_decides_which_recordings_there_are(tmp_path: Path) -> None:
+    write_as_rvt(tmp_path, "train/left_over")
+    write_as_we_do(tmp_path, ["train/a", "val/b"])
+
+    assert list(RepresentationStore(tmp_path)) == ["train/a", "val/b"]
+    assert list(LabelStore(tmp_path)) == ["train/a", "val/b"]
+    assert RepresentationStore(tmp_path).summaries["val/b"].num_events == 77
+    with pytest.raises(KeyError):
+        RepresentationStore(tmp_path)["train/left_over"]
+
+
+def test_without_an_index_all_recordings_are_found_in_order(tmp_path: Path) -> None:
+    for key in ("val/b", "train/z", "train/a", "test/c"):
+        write_as_rvt(tmp_path, key)
+
+    assert list(RepresentationStore(tmp_path)) == ["train/a", "train/z", "val/b", "test/c"]
+    assert list(LabelStore(tmp_path)) == ["train/a", "train/z", "val/b", "test/c"]
+
+
+def test_of_several_representations_one_must_be_named(tmp_path: Path) -> None:
+    write_as_rvt(tmp_path, "train/a")
+    write_as_rvt(tmp_path, "train/a", name="mixeddensity_stack_dt=50_nbins=10_cutoff=32")
+
+    with pytest.raises(StoreError, match="but only one of them is wanted"):
+        RepresentationStore(tmp_path)
+    store = RepresentationStore(tmp_path, NAME)
+    assert store.representation_name == NAME
+    assert store["train/a"].path.parent.name == NAME
+
+
+def test_a_representation_that_is_not_there_is_told_from_those_that_are(tmp_path: Path) -> None:
+    write_as_we_do(tmp_path, ["train/a"])
+
+    with pytest.raises(StoreError, match=r"holds \['stacked_hist.*, but other is wanted"):
+        RepresentationStore(tmp_path, "other")
+
+
+def test_half_the_resolution_is_preferred(tmp_path: Path) -> None:
+    for name in (IMAGES_FILE, "event_representations.h5"):
+        write_as_rvt(tmp_path, "train/a", images_file=name)
+
+    assert RepresentationStore(tmp_path)["train/a"].downsampled_by == 2
+
+
+@pytest.mark.parametrize("store", [RepresentationStore, LabelStore])
+def test_a_folder_without_recordings_is_no_store(
+    tmp_path: Path, store: Callable[[Path], object]
+) -> None:
+    with pytest.raises(StoreError, match="run `preprocess` first"):
+        store(tmp_path)
+
+
+@pytest.mark.parametrize(("store", "num_different"), [(RepresentationStore, 3), (LabelStore, 2)])
+def test_a_store_changes_its_fingerprint_with_its_recordings(
+    tmp_path: Path, store: Callable[[Path], object], num_different: int
+) -> None:
+    """Labels are known by their content, whoever wrote them."""
+    write_as_we_do(tmp_path / "one", ["train/a"])
+    write_as_we_do(tmp_path / "two", ["train/a", "train/b"])
+    write_as_rvt(tmp_path / "theirs", "train/a")
+
+    names = ("one", "two", "theirs")
+    assert len({fingerprint(store(tmp_path / name)) for name in names}) == num_different
+
+
+def break_times(folder: Path) -> None:
+    np.save(folder / "timestamps_us.npy", STOP_US[:5])
+
+
+def disorder_times(folder: Path) -> None:
+    np.save(folder / "timestamps_us.npy", STOP_US[::-1])
+
+
+def disorder_frames(folder: Path) -> None:
+    np.save(folder / "objframe_idx_2_repr_idx.npy", FRAME_WINDOWS[::-1])
+
+
+def point_outside(folder: Path) -> None:
+    np.save(folder / "objframe_idx_2_repr_idx.npy", np.array([1, 6]))
+
+
+def remove_times(folder: Path) -> None:
+    (folder / "timestamps_us.npy").unlink()
+
+
+def open_a_bracket(folder: Path) -> None:
+    path = folder / "timestamps_us.npy"
+    path.write_bytes(path.read_bytes().replace(b"(6,)", b"((6,"))
+
+
+def write_other_numbers(folder: Path) -> None:
+    np.save(folder / "timestamps_us.npy", STOP_US.astype(float))
+
+
+def truncate(folder: Path) -> None:
+    path = folder / IMAGES_FILE
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def write_other_data(folder: Path) -> None:
+    with h5py.File(folder / IMAGES_FILE, "w") as file:
+        file["frames"] = IMAGES
+
+
+def flatten(folder: Path) -> None:
+    with h5py.File(folder / IMAGES_FILE, "w") as file:
+        file["data"] = IMAGES[0]
+
+
+def damage_record(folder: Path) -> None:
+    with h5py.File(folder / IMAGES_FILE, "a") as file:
+        file.attrs["etram_pipeline"] = "{}"
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (break_times, "holds 6 windows, but 5 times lie beside it"),
+        (disorder_times, "not in order, or lie outside"),
+        (disorder_frames, "not in order, or lie outside"),
+        (point_outside, "not in order, or lie outside"),
+        (remove_times, r"timestamps_us\.npy is missing or damaged"),
+        (open_a_bracket, r"timestamps_us\.npy is missing or damaged"),
+        (write_other_numbers, "holds float64 of shape"),
+        (truncate, "does not hold representations"),
+        (write_other_data, "does not hold representations"),
+        (flatten, r"an array of shape \(4, 8, 12\)"),
+        (damage_record, "the record in .* is damaged"),
+    ],
+)
+def test_damaged_representations_are_refused_by_name(
+    tmp_path: Path, damage: Callable[[Path], None], reason: str
+) -> None:
+    folder = write_as_rvt(tmp_path, "train/a")
+    damage(folder)
+
+    with pytest.raises(StoreError, match=reason) as error:
+        RepresentationStore(tmp_path)["train/a"]
+    assert str(folder) in str(error.value)
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    write_as_we_do(tmp_path, ["train/a"])
+    (tmp_path / "train/a" / REPRESENTATIONS / NAME / IMAGES_FILE).unlink()
+
+    with pytest.raises(StoreError, match=r"there is no file .*_ds2_nearest\.h5: run `preprocess`"):
+        RepresentationStore(tmp_path)["train/a"]
+
+
+def test_images_that_cannot_be_decompressed_are_told_with_their_place(tmp_path: Path) -> None:
+    folder = write_as_rvt(tmp_path, "train/a")
+    frames = RepresentationStore(tmp_path)["train/a"]
+    with h5py.File(folder / IMAGES_FILE) as file:
+        info = file["data"].id.get_chunk_info(2)
+    content = bytearray((folder / IMAGES_FILE).read_bytes())
+    content[info.byte_offset : info.byte_offset + info.size] = bytes(info.size)
+    (folder / IMAGES_FILE).write_bytes(content)
+
+    with pytest.raises(StoreError, match="is damaged at windows 1 to 4"):
+        frames.read(1, 4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"first_label": np.array([0, 3, 2])}, id="frames out of order"),
+        pytest.param({"first_label": np.array([0, 2])}, id="a frame too few"),
+        pytest.param({"first_label": np.array([0, 2, 5])}, id="a frame without boxes"),
+        pytest.param({"first_label": np.array([1, 2, 3])}, id="a box without frame"),
+        pytest.param({"times_us": np.array([100, 200, 301])}, id="another time"),
+    ],
+)
+def test_labels_that_contradict_each_other_are_refused(
+    tmp_path: Path, changes: dict[str, np.ndarray]
+) -> None:
+    write_as_rvt(tmp_path, "train/a")
+    folder, frames = tmp_path / "train/a/labels_v2", labelled_frames()
+    first_label = changes.get("first_label", frames.first_label)
+    np.savez(folder / "labels.npz", labels=frames.labels, objframe_idx_2_label_idx=first_label)
+    np.save(folder / "timestamps_us.npy", changes.get("times_us", frames.times_us))
+
+    with pytest.raises(StoreError, match="contradict each other"):
+        LabelStore(tmp_path)["train/a"]
+
+
+def test_labels_whose_writing_was_interrupted_are_refused(tmp_path: Path) -> None:
+    write_as_we_do(tmp_path, ["train/a"])
+    path = tmp_path / "train/a/labels_v2/settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fingerprint": ""}))
+
+    with pytest.raises(StoreError, match=r"writing .*labels\.npz was interrupted"):
+        LabelStore(tmp_path)["train/a"]
+
+
+def test_damaged_labels_are_refused_by_name(tmp_path: Path) -> None:
+    write_as_rvt(tmp_path, "train/a")
+    (tmp_path / "train/a/labels_v2/labels.npz").write_bytes(b"PK")
+
+    with pytest.raises(StoreError, match=r"labels\.npz does not hold labelled frames"):
+        LabelStore(tmp_path)["train/a"]
+
+
+def test_a_store_says_what_it_is(tmp_path: Path) -> None:
+    write_as_we_do(tmp_path, ["train/a"])
+
+    assert repr(RepresentationStore(tmp_path)) == f"FrameStore({tmp_path}, 1 recording)"
