@@ -157,7 +157,9 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
     stopped = next(path for path in TRAININGS.iterdir() if not (path / "finished.json").exists())
     run(project, "train", train={"seed": 0})
     trainings = project / "data/06_models/trainings"
-    assert {path.name for path in trainings.iterdir()} == {path.name for path in TRAININGS.iterdir()}
+    assert {path.name for path in trainings.iterdir()} == {
+        path.name for path in TRAININGS.iterdir()
+    }
     went_on = trainings / stopped.name
     assert (went_on / "finished.json").exists()
     history = (went_on / "history.csv").read_text()
