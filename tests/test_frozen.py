@@ -66,12 +66,11 @@ def is_same_machine() -> bool:
 
 def run(project: Path, *pipelines: str, **parameters: object) -> None:
     """`kedro run --env frozen`."""
-    with Session.create(
-        project,
-        env="frozen",
-        conf_source=str(project / "conf"),
-        runtime_params={"track": False, **parameters},
-    ) as session:
+    parameters = {"track": False, **parameters}
+    conf = str(project / "conf")
+    opened = Session.create(project, env="frozen", conf_source=conf, runtime_params=parameters)
+    assert isinstance(opened, Session)
+    with opened as session:
         session.run(pipeline_names=list(pipelines))
 
 
