@@ -4,14 +4,12 @@ import math
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
-from kedro.framework.project import configure_project, pipelines
-from kedro.validation.type_extractor import TypeExtractor
+from tests.configured import loader, parameters
 from tests.conftest import PROJECT
-from tests.pages import PAGES, text_of
+from tests.pages import PAGES, WORDS, plain, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.display import SILENCE_S
@@ -26,28 +24,11 @@ from etram_pipeline.quality import checks
 from etram_pipeline.results import DEFAULT_RUN_MINUTES
 from etram_pipeline.scene.scene import LABEL_HZ
 from etram_pipeline.scene.settings import SceneRecordingsSettings
-from etram_pipeline.settings import CONFIG_LOADER_ARGS
 from etram_pipeline.training.progress import LOG_EVERY_S
 from etram_pipeline.training.settings import OptimizerSettings
 
 TIMES, GAMMA = "\N{MULTIPLICATION SIGN}", "\N{GREEK SMALL LETTER GAMMA}"
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LONGEST_SILENCE_S = 30
-
-
-@cache
-def loader(env: str) -> ConfigLoader:
-    options: dict[str, Any] = CONFIG_LOADER_ARGS
-    return ConfigLoader(str(PROJECT / "conf"), env, {}, **options)
-
-
-@cache
-def parameters(env: str) -> dict[str, Any]:
-    """Typed parameters of an environment."""
-    configure_project("etram_pipeline")
-    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
-    raw = loader(env)["parameters"]
-    return {key: types[key].model_validate(value) for key, value in raw.items()}
 
 
 @cache
@@ -60,10 +41,6 @@ def scene() -> SceneRecordingsSettings:
 def number(value: float) -> str:
     """`400 000`; names of what is small are words in the pages."""
     return f"{value:,.12g}".replace(",", " ")
-
-
-def plain(page: str) -> str:
-    return " ".join(text_of(page).split())
 
 
 def channels(env: str) -> int:
