@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -322,7 +323,7 @@ def test_the_link_is_on_one_line(
     ],
 )
 def test_a_wrong_setting_is_reported_in_one_line(
-    project: Path, config: dict[str, object], message: str
+    project: Path, config: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         run_logged(project, *small_pipeline(project), **config)
