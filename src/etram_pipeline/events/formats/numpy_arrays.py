@@ -91,7 +91,7 @@ class NumpyRecording(TableRecording):
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)
-        self._layout = _read_layout(path)
+        self._layout = layout = _read_layout(path)
         said = _read_scalars(path)
         size = _size_in(path, said) or size
         if size is None:
@@ -99,7 +99,6 @@ class NumpyRecording(TableRecording):
                 f"{path}: does not give the size of the sensor; set the parameters dataset.height "
                 "and dataset.width to that of the camera"
             )
-        layout = self._layout
         unit = layout.unit or find_unit(str(said.get("unit"))) or "us"
         times = TimeColumn(path, "t", layout.dtype_of("t"), unit)
         self._describe(layout.num_events, times, size, has_names=layout.has_names)
