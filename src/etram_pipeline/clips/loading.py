@@ -1,17 +1,21 @@
-"""Batches of clips, read in the background while the last ones are used."""
+"""Batches of clips, read in the background while earlier ones are used."""
 
 import logging
 import math
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
+from typing_extensions import override
 
 from etram_pipeline.clips.collate import collate
-from etram_pipeline.clips.dataset import ClipDataset, Sample, ScheduleSampler, WindowRepresentations
+from etram_pipeline.clips.dataset import ClipDataset, Sample
+from etram_pipeline.clips.representations import WindowRepresentations
+from etram_pipeline.clips.schedule import Clip, Step
 from etram_pipeline.core.ahead import read_ahead
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.machine import Workers, wanted_workers
@@ -24,7 +28,7 @@ _WORKER_GRACE_S = 20
 
 
 class Loader:
-    """Batches in the order of a schedule, the next ones of which are read while one is used."""
+    """Batches in the order of a schedule; the next batches are read while one is used."""
 
     def __init__(self, loader: "DataLoader[Sample | None]") -> None:
         self._loader = loader
@@ -38,18 +42,43 @@ class Loader:
         return len(self._loader)
 
 
+class ScheduleSampler(Sampler["list[Clip | None]"]):
+    """Gives a data loader the steps of a schedule; one step is one batch."""
+
+    def __init__(
+        self, schedule: Callable[[], Iterator[Step]], num_steps: int, first_step: int = 0
+    ) -> None:
+        """Follow a schedule.
+
+        Args:
+            schedule: Makes the steps from the first one on.
+            num_steps: Steps in all.
+            first_step: Steps that are already done and are left out.
+        """
+        self._schedule = schedule
+        self._num_steps = num_steps
+        self._first_step = first_step
+
+    @override
+    def __iter__(self) -> "Iterator[list[Clip | None]]":
+        return map(list, islice(self._schedule(), self._first_step, self._num_steps))
+
+    def __len__(self) -> int:
+        return self._num_steps
+
+
 def clip_loader(
     dataset: ClipDataset, sampler: ScheduleSampler, workers: int, *, pin_memory: bool = False
 ) -> Loader:
-    """Batches in the order of the schedule, whatever the number of workers.
+    """Batches in the order of the schedule, for any number of workers.
 
     Args:
-        dataset: What to read from.
-        sampler: What to read.
-        workers: Processes that read; 0: a thread of this process does.
-        pin_memory: Hand batches over in memory from which a GPU copies while it computes.
+        dataset: Clips to read.
+        sampler: The order in which they are read.
+        workers: Processes that read; with 0, a thread of this process reads.
+        pin_memory: Put batches into memory from which a GPU copies while it computes.
     """
-    workers = min(workers, len(sampler) - 1)  # one batch is read faster than a process starts
+    workers = min(workers, len(sampler) - 1)  # reading one batch is faster than starting a process
     loader = DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -62,23 +91,23 @@ def clip_loader(
     return Loader(loader)
 
 
-def window_bytes(frames: Mapping[str, WindowRepresentations]) -> int:
-    """Size of the largest representation, at one byte a value; 0 if there are none."""
-    sizes = (stored.channels * stored.height * stored.width for stored in frames.values())
+def window_bytes(representations: Mapping[str, WindowRepresentations]) -> int:
+    """Size of the largest window at one byte per value; 0 without recordings."""
+    sizes = (stored.channels * stored.height * stored.width for stored in representations.values())
     return max(sizes, default=0)
 
 
 def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips: as many as are wanted and find memory.
+    """Number of processes that read clips, limited by shared memory.
 
-    Processes hand batches over in shared memory, of which containers often have little; without
-    enough of it, the training would be killed without a message.
+    Processes pass batches on in shared memory, which is small in many containers. If it ran out,
+    the run would be killed without a message.
 
     Args:
-        workers: How many are asked for; `auto`: as many as make sense and find memory.
+        workers: The setting; `auto`: as many as are useful and fit into shared memory.
         batch_bytes: Size of a batch.
-        on_gpu: Whether they feed a GPU.
-        num_sharing: Trainings or detections that share this machine's cores and memory.
+        on_gpu: Whether the batches are for a GPU.
+        num_sharing: Processes that train or detect on this machine at the same time.
     """
     wanted = wanted_workers(workers, on_gpu=on_gpu, num_sharing=num_sharing)
     if workers != "auto" or not wanted or not _SHARED_MEMORY.exists():
@@ -88,8 +117,8 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
     if fitting >= wanted:
         return wanted
     logger.warning(
-        "%s has %d MB left, enough for %d of %d workers that read clips, which is slower; give the "
-        "container more (docker run --shm-size=%dm)",
+        "%s has %d MB free, which is enough for %d of %d workers that read clips; for faster "
+        "reading, give the container more shared memory (docker run --shm-size=%dm)",
         _SHARED_MEMORY,
         free // 2**20,
         fitting,
@@ -100,10 +129,10 @@ def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing
 
 
 def outlive_signals(_worker: int = 0) -> None:
-    """In a process that reads clips: keep reading after a signal, until the training ends.
+    """Let a process that reads clips go on after a signal, until the training ends.
 
-    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all of a job; without the
-    readers, the training could not finish its step.
+    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all processes of a job. Without
+    its readers, the training could not finish its step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_later)

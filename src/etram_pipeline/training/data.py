@@ -9,13 +9,16 @@ from jaxtyping import Integer
 from pytorch_lightning import LightningDataModule
 from typing_extensions import override
 
-from etram_pipeline.clips.dataset import (
-    Augmentation,
-    ClipDataset,
+from etram_pipeline.clips.augmentation import Augmentation
+from etram_pipeline.clips.dataset import ClipDataset
+from etram_pipeline.clips.loading import (
+    Loader,
     ScheduleSampler,
-    WindowRepresentations,
+    clip_loader,
+    num_workers,
+    window_bytes,
 )
-from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import (
     Lanes,
     Step,
