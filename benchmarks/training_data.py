@@ -1,4 +1,4 @@
-"""How long training waits for clips that are read from a store."""
+"""Time that training spends waiting for clips from a store."""
 
 import argparse
 import time
@@ -9,14 +9,9 @@ from benchmarks.training_step import NUM_CLASSES, WARM_UP, read_preset, synchron
 
 from etram_pipeline.clips.augmentation import Augmentation
 from etram_pipeline.clips.dataset import ClipDataset
-from etram_pipeline.clips.loading import (
-    Loader,
-    ScheduleSampler,
-    clip_loader,
-    num_workers,
-    window_bytes,
-)
+from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, window_bytes
 from etram_pipeline.clips.schedule import Lanes, training_schedule
+from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.inference.predict import arithmetic
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.hardware import assign_threads, resolve_precision

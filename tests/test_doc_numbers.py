@@ -170,17 +170,15 @@ def of_etram() -> list[tuple[str, str]]:
         ),
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
-        (
-            page,
-            f"sensor {dataset.height}{TIMES}{dataset.width}, RVT-Base, {steps}, "
-            f"a validation every {number(train.validation.every_steps)} steps",
-        ),
-        (
-            page,
-            f"A histogram has {image('etram')} values. All ten hours make {num_windows} of them.",
-        ),
-        (page, f"with the learning rate for {train.lanes} clips"),
-        ("docs/variants.md", f"bring their schedule with them: {steps}"),
+        (page, f"| sensor | {dataset.height}{TIMES}{dataset.width} |"),
+        (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart |"),
+        (page, f"| training | {steps}: RVT's schedule"),
+        (page, f"with the learning rate for {train.lanes} clips |"),
+        (page, f"| validation | every {number(train.validation.every_steps)} steps |"),
+        (page, f"| protocols | {', '.join(f'`{name}`' for name in names_of(loader('etram')))} |"),
+        (page, f"| windows | {num_windows} | 10 h, one every {windows.step_ms} ms |"),
+        (page, f"| values per representation | {image('etram')} |"),
+        ("docs/variants.md", f"also set RVT's schedule: {steps}"),
         ("docs/configuration.md", f"RVT's schedule of {number(train.max_steps)} steps"),
         ("docs/evaluation.md", f"protocols: [{', '.join(names_of(loader('etram'))[:1])}"),
     ]
@@ -220,7 +218,7 @@ def of_parts() -> list[tuple[str, str]]:
         ),
         (page, f"{percent['MANY']} outside and more is a problem"),
         (page, f"a warning from {percent['FEW_LATE']}"),
-        (page, f"a warning if they make {percent['HOT']} of the events"),
+        (page, f"a warning if they cause at least {percent['HOT']} of the events"),
         (page, f"one of the two below {percent['ONE_SIDED']}"),
         (page, f"Videos last at most {report.video_max_seconds:g} seconds"),
         ("docs/configuration.md", f"and {more} more: experiments on eTraM"),
@@ -272,5 +270,7 @@ def test_lines_come_as_often_as_promised() -> None:
 def test_the_settings_that_a_training_may_change_are_listed() -> None:
     train = parameters("etram")["train"]
     changeable = set(type(train).model_fields) - set(train.outcome())
-    (told,) = re.findall(r"only where and how fast to train \(([^)]*)\)", plain("docs/training.md"))
+    (told,) = re.findall(
+        r"only determine where and how fast to train \(([^)]*)\)", plain("docs/training.md")
+    )
     assert set(re.findall(r"`(\w+)`", told)) == changeable

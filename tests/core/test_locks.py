@@ -22,8 +22,8 @@ from etram_pipeline.core.locks import Access, held
 HOLD = """
 import sys
 from pathlib import Path
-from etram_pipeline.core.locks import Need, held
-with held(Need(Path(sys.argv[1]), shared=sys.argv[2] == "shared"), "wait"):
+from etram_pipeline.core.locks import Access, held
+with held(Access(Path(sys.argv[1]), shared=sys.argv[2] == "shared"), "wait"):
     {before}
     print("held", flush=True)
     sys.stdin.read()

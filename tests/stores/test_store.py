@@ -366,4 +366,4 @@ def test_damaged_labels_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_store_says_what_it_is(tmp_path: Path) -> None:
     write_as_we_do(tmp_path, ["train/a"])
 
-    assert repr(RepresentationStore(tmp_path)) == f"FrameStore({tmp_path}, 1 recording)"
+    assert repr(RepresentationStore(tmp_path)) == f"RepresentationStore({tmp_path}, 1 recording)"

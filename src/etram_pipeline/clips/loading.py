@@ -1,12 +1,8 @@
 """Batches of clips, read in the background while earlier ones are used."""
 
-import logging
-import math
-import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from types import FrameType
 
 from torch.utils.data import DataLoader, Sampler
@@ -16,14 +12,10 @@ from etram_pipeline.clips.collate import collate
 from etram_pipeline.clips.dataset import ClipDataset, Sample
 from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Clip, Step
+from etram_pipeline.clips.workers import PREFETCHED
 from etram_pipeline.core.ahead import read_ahead
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.core.machine import Workers, wanted_workers
 
-logger = logging.getLogger(__name__)
-
-_PREFETCHED = 2
-_SHARED_MEMORY = Path("/dev/shm")
 _WORKER_GRACE_S = 20
 
 
@@ -36,7 +28,7 @@ class Loader:
     def __iter__(self) -> Iterator[SequenceBatch]:
         batches = iter(self._loader)
         # Worker processes read ahead by themselves.
-        return batches if self._loader.num_workers else read_ahead(batches, _PREFETCHED)
+        return batches if self._loader.num_workers else read_ahead(batches, PREFETCHED)
 
     def __len__(self) -> int:
         return len(self._loader)
@@ -84,7 +76,7 @@ def clip_loader(
         batch_sampler=sampler,
         collate_fn=collate,
         num_workers=max(workers, 0),
-        prefetch_factor=_PREFETCHED if workers > 0 else None,
+        prefetch_factor=PREFETCHED if workers > 0 else None,
         worker_init_fn=outlive_signals,
         pin_memory=pin_memory,
     )
@@ -95,37 +87,6 @@ def window_bytes(representations: Mapping[str, WindowRepresentations]) -> int:
     """Size of the largest window at one byte per value; 0 without recordings."""
     sizes = (stored.channels * stored.height * stored.width for stored in representations.values())
     return max(sizes, default=0)
-
-
-def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Number of processes that read clips, limited by shared memory.
-
-    Processes pass batches on in shared memory, which is small in many containers. If it ran out,
-    the run would be killed without a message.
-
-    Args:
-        workers: The setting; `auto`: as many as are useful and fit into shared memory.
-        batch_bytes: Size of a batch.
-        on_gpu: Whether the batches are for a GPU.
-        num_sharing: Processes that train or detect on this machine at the same time.
-    """
-    wanted = wanted_workers(workers, on_gpu=on_gpu, num_sharing=num_sharing)
-    if workers != "auto" or not wanted or not _SHARED_MEMORY.exists():
-        return wanted
-    free = shutil.disk_usage(_SHARED_MEMORY).free
-    fitting = max((free // (num_sharing * max(batch_bytes, 1)) - 1) // _PREFETCHED, 0)
-    if fitting >= wanted:
-        return wanted
-    logger.warning(
-        "%s has %d MB free, which is enough for %d of %d workers that read clips; for faster "
-        "reading, give the container more shared memory (docker run --shm-size=%dm)",
-        _SHARED_MEMORY,
-        free // 2**20,
-        fitting,
-        wanted,
-        math.ceil((_PREFETCHED * wanted + 1) * batch_bytes * num_sharing / 2**20),
-    )
-    return fitting
 
 
 def outlive_signals(_worker: int = 0) -> None:

@@ -9,15 +9,10 @@ import torch
 
 from etram_pipeline.clips.dataset import ClipDataset
 from etram_pipeline.clips.detections import DetectionCollector
-from etram_pipeline.clips.loading import (
-    Loader,
-    ScheduleSampler,
-    clip_loader,
-    num_workers,
-    window_bytes,
-)
+from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, window_bytes
 from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
+from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.progress import tell_progress
 from etram_pipeline.core.wording import share

@@ -26,7 +26,7 @@ from etram_pipeline.models.rvt_format.checkpoint import (
 )
 
 Change = Callable[[dict[str, Tensor]], object]
-GOLDEN = Path(__file__).parents[1] / "golden" / "model"
+GOLDEN = Path(__file__).parents[2] / "golden" / "model"
 
 ODD = rvt.Config(
     backbone=maxvit.Config(
