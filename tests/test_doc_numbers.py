@@ -4,14 +4,12 @@ import math
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
-from kedro.framework.project import configure_project, pipelines
-from kedro.validation.type_extractor import TypeExtractor
+from tests.configured import loader, parameters
 from tests.conftest import PROJECT
-from tests.pages import PAGES, text_of
+from tests.pages import PAGES, WORDS, plain, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.display import SILENCE_S
@@ -26,28 +24,11 @@ from etram_pipeline.quality import checks
 from etram_pipeline.results import DEFAULT_RUN_MINUTES
 from etram_pipeline.scene.scene import LABEL_HZ
 from etram_pipeline.scene.settings import SceneRecordingsSettings
-from etram_pipeline.settings import CONFIG_LOADER_ARGS
 from etram_pipeline.training.progress import LOG_EVERY_S
 from etram_pipeline.training.settings import OptimizerSettings
 
 TIMES, GAMMA = "\N{MULTIPLICATION SIGN}", "\N{GREEK SMALL LETTER GAMMA}"
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LONGEST_SILENCE_S = 30
-
-
-@cache
-def loader(env: str) -> ConfigLoader:
-    options: dict[str, Any] = CONFIG_LOADER_ARGS
-    return ConfigLoader(str(PROJECT / "conf"), env, {}, **options)
-
-
-@cache
-def parameters(env: str) -> dict[str, Any]:
-    """Typed parameters of an environment."""
-    configure_project("etram_pipeline")
-    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
-    raw = loader(env)["parameters"]
-    return {key: types[key].model_validate(value) for key, value in raw.items()}
 
 
 @cache
@@ -60,10 +41,6 @@ def scene() -> SceneRecordingsSettings:
 def number(value: float) -> str:
     """`400 000`; names of what is small are words in the pages."""
     return f"{value:,.12g}".replace(",", " ")
-
-
-def plain(page: str) -> str:
-    return " ".join(text_of(page).split())
 
 
 def channels(env: str) -> int:
@@ -119,7 +96,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
             page,
             f"by tenth of the window, {channels('local')} channels at half the sensor's resolution",
         ),
-        (page, f"a span of time, {whole} ms by default"),
+        ("docs/glossary.md", f"A window lasts {whole} ms by default"),
         ("README.md", f"into windows of {parameters('recording')['windows'].duration_ms} ms"),
         (
             "docs/own-recordings.md",
@@ -170,7 +147,7 @@ def of_etram() -> list[tuple[str, str]]:
         ),
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
-        (page, f"| sensor | {dataset.height}{TIMES}{dataset.width} |"),
+        (page, f"| sensor (height {TIMES} width) | {dataset.height}{TIMES}{dataset.width} |"),
         (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart |"),
         (page, f"| training | {steps}: RVT's schedule"),
         (page, f"with the learning rate for {train.lanes} clips |"),

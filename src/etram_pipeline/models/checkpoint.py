@@ -40,7 +40,7 @@ class Checkpoint:
         encoding: Settings of the representations it was trained on; None if not known.
         downsampled_by: How much smaller than the sensor these are; None if not known.
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
-        mlflow_run_id: The run that trained it; empty if not tracked.
+        mlflow_run_id: The run that trained it; empty if it was not logged.
     """
 
     detector: Detector

@@ -43,7 +43,7 @@ class LabelJob(BuildJob):
     dataset: DatasetSettings
     settings: LabelSettings
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "LabelJob 1"
 
     @property
     @override

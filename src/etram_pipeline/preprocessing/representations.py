@@ -63,7 +63,7 @@ class EncodeJob(BuildJob):
     storage: StorageSettings
     label_failure: str = ""
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "EncodeJob 1"
     reads_whole: ClassVar[bool] = True
 
     @property
