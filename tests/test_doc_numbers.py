@@ -96,7 +96,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
             page,
             f"by tenth of the window, {channels('local')} channels at half the sensor's resolution",
         ),
-        (page, f"a span of time, {whole} ms by default"),
+        ("docs/glossary.md", f"A window lasts {whole} ms by default"),
         ("README.md", f"into windows of {parameters('recording')['windows'].duration_ms} ms"),
         (
             "docs/own-recordings.md",

@@ -1,12 +1,11 @@
-"""Names of runs on MLflow's page, and the table of their headline metrics."""
+"""Names of runs in MLflow, and the table that shows their headline metrics."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.masking import mask_value
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.core.nested import flatten
@@ -84,12 +83,16 @@ def headline(parameters: Mapping[str, object]) -> list[str]:
     return list(dict.fromkeys(metrics))
 
 
-def run_name(params: Mapping[str, Any], parameters: Mapping[str, object]) -> str:
+def run_name(
+    params: Mapping[str, Any], parameters: Mapping[str, object], options: Collection[str]
+) -> str:
     """Name of a run: pipelines, detector, seed and the parameters of the command line.
 
     Args:
-        params: What Kedro says of the run.
+        params: Kedro's description of the run.
         parameters: Parameters of its pipelines by their full name.
+        options: Parameters of the command line that configure the run, not a pipeline; of these,
+            the name only shows the preset, the recording and the checkpoint.
     """
     asked = flatten(params.get("runtime_params") or {})
     pipelines = sorted(params.get("pipeline_names") or [])
@@ -103,7 +106,7 @@ def run_name(params: Mapping[str, Any], parameters: Mapping[str, object]) -> str
     parts += [
         f"{key}={str(mask_value(key, value))[:_MAX_VALUE_CHARACTERS]}"
         for key, value in asked.items()
-        if key.split(".")[0] not in RUN_OPTIONS and key != "train.seed"
+        if key.split(".")[0] not in options and key != "train.seed"
     ]
     started = str(params["run_id"])[5:16].replace("T", " ").replace(".", ":")
     return f"{' '.join(filter(None, parts))[:_MAX_NAME_CHARACTERS]} {started}".strip()

@@ -1,4 +1,4 @@
-"""The MLflow store of a run: found, checked and opened before anything is computed."""
+"""Finds, checks and opens the MLflow store of a run before anything is computed."""
 
 import fcntl
 import glob
@@ -7,21 +7,19 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
-from etram_pipeline.training.run_entries import short
-from etram_pipeline.training.run_log import open_client
+from etram_pipeline.mlflow_logging.run_entries import short
+from etram_pipeline.mlflow_logging.run_log import open_client
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -85,7 +83,7 @@ _OF_DATABASES = (
 
 
 class MlflowStoreError(EtramError):
-    """The MLflow store cannot be used, or does not have what was asked for."""
+    """The MLflow store cannot be used, or lacks the requested run or experiment."""
 
 
 class StoreUnavailableError(MlflowStoreError):
@@ -93,15 +91,15 @@ class StoreUnavailableError(MlflowStoreError):
 
 
 class MlflowSettings(Settings):
-    """What `conf/*/mlflow.yml` says.
+    """Settings in `conf/*/mlflow.yml`.
 
     Attributes:
-        enabled: Whether to track at all.
-        uri: Address of the store; without one MLFLOW_TRACKING_URI, or else a file of the project.
-        experiment: Name of the experiment; made if missing.
-        run_name: Name of the run; without one it is made of what differs from the default.
+        enabled: Whether to log runs in MLflow.
+        uri: Address of the store; by default MLFLOW_TRACKING_URI, or else a file in the project.
+        experiment: Name of the experiment; created if it does not exist.
+        run_name: Name of the run; by default it lists what differs from the default parameters.
         run_id: Run to continue.
-        when_unreachable: What to do if the store cannot be used: stop, or go on without MLflow.
+        when_unreachable: What to do if the store cannot be used: stop, or run without MLflow.
     """
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
@@ -114,18 +112,6 @@ class MlflowSettings(Settings):
     when_unreachable: Literal["stop", "continue"] = "stop"
 
 
-def read_settings(config: Mapping[str, object]) -> MlflowSettings:
-    """Settings from `conf/*/mlflow.yml`.
-
-    Raises:
-        ConfigurationError: If a key or a value is none that exists.
-    """
-    try:
-        return MlflowSettings.model_validate(dict(config))
-    except ValidationError as error:
-        raise ConfigurationError(f"mlflow.yml: {'; '.join(faults(error))}") from error
-
-
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Turn errors of MLflow and of the libraries below it into a `StoreUnavailableError`."""
@@ -134,11 +120,11 @@ def store_errors(uri: str) -> Iterator[None]:
     except EtramError:
         raise
     except Exception as error:
-        raise StoreUnavailableError(explain(error, uri)) from error
+        raise StoreUnavailableError(store_fault(error, uri)) from error
 
 
-def explain(error: BaseException, uri: str) -> str:
-    """What is wrong with the store at `uri`, and what to do."""
+def store_fault(error: BaseException, uri: str) -> str:
+    """What is wrong with the store at `uri`, and how to fix it."""
     shown = mask_text(uri)
     text = re.sub(r"port=\d+|:\d+\b", "", str(error).replace(uri, ""))  # 401 may be a port
     for pattern, remedy in _OF_SERVERS if uri.startswith("http") else _OF_DATABASES:
@@ -159,7 +145,7 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
         if path is None:
             yield open_client(uri)
             return
-        import mlflow.tracking  # noqa: F401  # takes seconds, for which others would wait
+        import mlflow.tracking  # noqa: F401  # takes seconds, so it must not happen under the lock
 
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):

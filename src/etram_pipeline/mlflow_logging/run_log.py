@@ -1,7 +1,8 @@
-"""Writing to an MLflow run without ever stopping the work that is tracked.
+"""Logging to an MLflow run; a store that fails never stops the run.
 
 Entries that cannot be sent are kept, and sent when the store answers again, at the latest at the
-end of the run. The rest is then written to a folder, and the next tracked run sends it.
+end of the run. What is still unsent is then written to a folder, and the next run that is logged in
+MLflow sends it.
 """
 
 import atexit
@@ -16,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.masking import mask_text
-from etram_pipeline.training.run_entries import (
+from etram_pipeline.mlflow_logging.run_entries import (
     RunEntry,
     Unsent,
     is_refusal,
-    merge,
+    join_metrics,
     now_ms,
     send,
     short,
@@ -107,7 +108,7 @@ class RunLog:
             if time.monotonic() < self._retry_at:
                 return
             while self._pending:
-                entry, num_merged = merge(list(self._pending))
+                entry, num_merged = join_metrics(list(self._pending))
                 try:
                     if self._client is None:  # connecting may fail like any other call
                         self._client = open_client(self._uri)
@@ -144,7 +145,7 @@ class RunLog:
             return
         logger.warning(
             "MLflow at %s did not take everything: what is missing in run %s is in %s, and the "
-            "next tracked run sends it",
+            "next run that is logged in MLflow sends it",
             mask_text(self._uri),
             self.run_id,
             folder,
@@ -154,8 +155,8 @@ class RunLog:
 _current: RunLog | None = None
 
 
-def share(log: RunLog, unsent: Path) -> None:
-    """Make `log` the one of this process and name its run to processes started from here."""
+def set_current_log(log: RunLog, unsent: Path) -> None:
+    """Make `log` the log of this process and of the processes that it starts."""
     global _current  # noqa: PLW0603  # one run per process, as with MLflow's active run
     _current = log
     os.environ["MLFLOW_RUN_ID"] = log.run_id
@@ -172,7 +173,7 @@ def current_log() -> RunLog | None:
     unsent = Path(os.environ.get(_UNSENT_VARIABLE, UNSENT))
     log = RunLog(run_id, os.environ.get("MLFLOW_TRACKING_URI", ""), unsent)
     atexit.register(log.close)
-    share(log, unsent)
+    set_current_log(log, unsent)
     return log
 
 

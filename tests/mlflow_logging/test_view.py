@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.nested import flatten
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.mlflow_view import headline, run_name, view_link, view_tag
+from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
 
 METRICS = ["test/etram_8class/AP", "test/etram_8class/AP_50", "val/etram_8class/AP"]
 PARAMETERS = {
@@ -70,4 +71,4 @@ def test_the_link_to_a_server_has_no_password() -> None:
 )
 def test_a_run_is_named_by_what_differs(options: dict[str, Any], name: str) -> None:
     params = {"pipeline_names": ["__default__"], "run_id": "2026-01-02T03.04.05.678Z", **options}
-    assert run_name(params, PARAMETERS) == name
+    assert run_name(params, PARAMETERS, RUN_OPTIONS) == name

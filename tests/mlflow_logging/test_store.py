@@ -14,23 +14,21 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from etram_pipeline import mlflow_store as tracking_store
-from etram_pipeline.configuration import ConfigurationError
-from etram_pipeline.mlflow_store import (
+from etram_pipeline.mlflow_logging import store as mlflow_store
+from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
     MlflowStoreError,
     StoreUnavailableError,
     database_path,
-    explain,
     find_experiment,
     find_run,
     opened,
-    read_settings,
+    store_fault,
 )
 
 START = """
 import sys
-from etram_pipeline.mlflow_store import find_experiment, opened
+from etram_pipeline.mlflow_logging.store import find_experiment, opened
 with opened(sys.argv[1]) as client:
     experiment = find_experiment(client, "all", None)
     print(client.create_run(experiment.experiment_id).info.run_id)
@@ -102,7 +100,7 @@ def test_an_empty_file_becomes_a_database(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_refused(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking_store, "_LOCKED_S", 0.1)
+    monkeypatch.setattr(mlflow_store, "_LOCKED_S", 0.1)
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert "another program holds the database" in refused(f"sqlite:///{database}")
@@ -123,7 +121,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_a_run_that_opens_the_database_forever_is_named(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking_store, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(mlflow_store, "_PATIENCE_S", 0.1)
     uri = f"sqlite:///{database}"
     with opened(uri):
         assert "another run has been opening" in refused(uri)
@@ -187,7 +185,7 @@ def test_a_server_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch
 def test_a_port_is_no_answer() -> None:
     uri = "http://127.0.0.1:401"
     error = OSError(f"HTTPConnectionPool(host='127.0.0.1', port=401): Max retries at {uri}")
-    assert "no server answers" in explain(error, uri)
+    assert "no server answers" in store_fault(error, uri)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +197,8 @@ def test_a_port_is_no_answer() -> None:
     ],
 )
 def test_an_address_that_leads_to_no_store_is_explained(text: str, told: str) -> None:
-    assert told in explain(OSError(text), "postgresql://bob:hunter2@host/db")
-    assert "hunter2" not in explain(OSError(text), "postgresql://bob:hunter2@host/db")
+    assert told in store_fault(OSError(text), "postgresql://bob:hunter2@host/db")
+    assert "hunter2" not in store_fault(OSError(text), "postgresql://bob:hunter2@host/db")
 
 
 def test_unknown_and_deleted_runs_are_told_in_a_line(database: Path) -> None:
@@ -229,22 +227,6 @@ def test_text_stays_text() -> None:
     assert (settings.run_name, settings.run_id) == ("001", digits)
     assert MlflowSettings.model_validate({"run_name": "1e5"}).run_name == "1e5"
     assert MlflowSettings.model_validate({"experiment": 2024}).experiment == "2024"
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
-        ({"when_unreachable": "Continue"}, "did you mean 'continue'"),
-        ({"experimnt": "x"}, "experimnt: unknown key; did you mean 'experiment'"),
-        ({"enabled": "perhaps"}, "enabled: must be true or false, not 'perhaps'"),
-    ],
-)
-def test_a_wrong_setting_is_told_in_a_line(config: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message) as caught:
-        read_settings(config)
-    assert str(caught.value).startswith("mlflow.yml: ")
-    assert "\n" not in str(caught.value)
 
 
 def test_only_files_are_locked() -> None:

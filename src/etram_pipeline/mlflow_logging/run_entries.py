@@ -1,4 +1,4 @@
-"""What is added to an MLflow run, as plain data that can be kept and sent later."""
+"""Entries of an MLflow run as plain data, which can be stored and sent later."""
 
 import logging
 import re
@@ -163,7 +163,7 @@ def is_refusal(error: Exception) -> bool:
     return getattr(error, "error_code", "") in _REFUSALS or isinstance(error, FileNotFoundError)
 
 
-def merge(entries: Sequence[RunEntry]) -> tuple[RunEntry, int]:
+def join_metrics(entries: Sequence[RunEntry]) -> tuple[RunEntry, int]:
     """The first entry, with the metrics of those after it that hold nothing else."""
     first = entries[0]
     if not first.metrics:

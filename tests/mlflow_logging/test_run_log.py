@@ -10,9 +10,14 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from etram_pipeline.core.locks import Access, held
-from etram_pipeline.training import run_log
-from etram_pipeline.training.run_entries import RunEntry, merge, metrics_entry, send_unsent
-from etram_pipeline.training.run_log import RunLog
+from etram_pipeline.mlflow_logging import run_log
+from etram_pipeline.mlflow_logging.run_entries import (
+    RunEntry,
+    join_metrics,
+    metrics_entry,
+    send_unsent,
+)
+from etram_pipeline.mlflow_logging.run_log import RunLog
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +190,10 @@ def test_only_numbers_are_logged() -> None:
     assert [(name, value) for name, value, _, _ in entry.metrics] == [("a", 1), ("e", -1.5)]
 
 
-def test_metrics_are_merged_up_to_what_a_call_may_hold() -> None:
+def test_metrics_are_joined_up_to_what_a_call_may_hold() -> None:
     entries = [metrics_entry({f"m{i}": i for i in range(400)}) for _ in range(4)]
-    merged, num_merged = merge([*entries[:2], RunEntry(text="x", place="y"), *entries[2:]])
-    assert (len(merged.metrics), num_merged) == (800, 2)
-    assert merge(entries)[1] == 2
+    joined, num_joined = join_metrics([*entries[:2], RunEntry(text="x", place="y"), *entries[2:]])
+    assert (len(joined.metrics), num_joined) == (800, 2)
+    assert join_metrics(entries)[1] == 2
     large = metrics_entry({f"m{i}": i for i in range(2500)})
-    assert merge([large]) == (large, 1)
+    assert join_metrics([large]) == (large, 1)
