@@ -66,7 +66,7 @@ def test_moments_are_those_of_the_recording_itself(
 ) -> None:
     labels = {"a": label_table((100, *BOX)), "b": label_table((200, *BOX)), "c": label_table()}
     found = detection_table((100, *BOX, 0.9), (200, *BOX, 0.9))
-    metrics = evaluate(labels, {name: found for name in labels}, two_classes)
+    metrics = evaluate(labels, {"a": found, "b": found, "c": found}, two_classes)
     assert metrics.num_frames == metrics.num_detections == 2
     assert metrics.overall["AP"] == pytest.approx(1)
 
