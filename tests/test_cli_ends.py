@@ -10,7 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from tests.test_cli import run
 
-from etram_pipeline.configuration import ConfigurationError
+from etram_pipeline.yaml_files import ConfigurationError
 
 
 def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:

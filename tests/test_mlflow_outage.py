@@ -9,8 +9,8 @@ from kedro.io import MemoryDataset
 from mlflow.tracking import MlflowClient
 from tests.test_mlflow_hook import EXPERIMENT, run_logged, small_pipeline
 
-from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.mlflow_logging.store import MlflowStoreError
+from etram_pipeline.yaml_files import ConfigurationError
 
 
 def test_a_run_that_does_not_exist_is_refused_before_the_first_node(

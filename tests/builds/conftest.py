@@ -28,13 +28,9 @@ from etram_pipeline.builds.job import BuildJob, check_contents
 from etram_pipeline.core.errors import NoLabelsError, RecordingError, StoreError
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.windows import WindowPlan
-from etram_pipeline.stores.layout import (
-    QUALITY,
-    REPRESENTATIONS,
-    Index,
-    Record,
-    Summary,
-)
+from etram_pipeline.stores.index import Index
+from etram_pipeline.stores.layout import QUALITY, REPRESENTATIONS
+from etram_pipeline.stores.record import Record, Summary
 from etram_pipeline.stores.writer import write_representations
 
 FOLDER = f"{REPRESENTATIONS}/counts"

@@ -21,11 +21,9 @@ from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor, open_executor
 from etram_pipeline.builds.progress import BuildProgress
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.stores.layout import (
-    REPRESENTATIONS,
-    read_index,
-)
-from etram_pipeline.stores.store import RepresentationStore
+from etram_pipeline.stores.index import read_index
+from etram_pipeline.stores.layout import REPRESENTATIONS
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
 

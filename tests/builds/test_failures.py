@@ -9,11 +9,9 @@ from tests.builds.conftest import FOLDER, CountJob, Jobs, Run
 from tests.builds.test_build import Computed, contents, with_fate
 
 from etram_pipeline.core.errors import NoLabelsError, StoreError
-from etram_pipeline.stores.layout import (
-    REPRESENTATIONS,
-    index_path,
-)
-from etram_pipeline.stores.store import RepresentationStore
+from etram_pipeline.stores.index import index_path
+from etram_pipeline.stores.layout import REPRESENTATIONS
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,8 @@ from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor
 from etram_pipeline.builds.staleness import why_stale
 from etram_pipeline.core.fingerprint import fingerprint
-from etram_pipeline.stores.layout import (
-    QUALITY,
-    index_path,
-    read_index,
-)
+from etram_pipeline.stores.index import index_path, read_index
+from etram_pipeline.stores.layout import QUALITY
 
 
 class ThoroughCopyJob(CopyJob):

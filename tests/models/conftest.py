@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.checkpoint import (
@@ -87,7 +88,12 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
         detector_config=config,
         in_channels=4,
         class_names=("pedestrian", "car", "tram"),
-        representation={"kind": "stacked_histogram", "bins": 2},
+        encoding=EncodingSettings.model_validate(
+            {
+                "windows": {"kind": "label_aligned", "step_ms": 25},
+                "representation": {"kind": "stacked_histogram", "bins": 2},
+            }
+        ),
         downsampled_by=2,
         dataset_fingerprint="0123456789abcdef",
         mlflow_run_id="f00",

@@ -69,7 +69,7 @@ def test_rvt_checkpoints_are_read_without_running_what_is_in_them(
     torch.save({"state_dict": weights, "epoch": 1, "hyper_parameters": settings}, path)
     found = read_checkpoint(path)
     assert same_weights(found.detector, detector)
-    assert (found.in_channels, found.class_names, found.representation) == (4, (), None)
+    assert (found.in_channels, found.class_names, found.encoding) == (4, (), None)
     assert not made.exists()
 
 

@@ -22,10 +22,12 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, NoLabelsError
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.preprocessing.jobs import LabelJob, encode_jobs, label_jobs
+from etram_pipeline.preprocessing.labels import LabelJob, label_jobs
+from etram_pipeline.preprocessing.representations import encode_jobs
+from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.stores.reader import read_labelled_frames
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 
 def test_labels_in_the_columns_of_gen1_give_the_same_frames(

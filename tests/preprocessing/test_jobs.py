@@ -20,7 +20,8 @@ from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.preprocessing.jobs import EncodeJob, LabelJob, encode_jobs
+from etram_pipeline.preprocessing.labels import LabelJob
+from etram_pipeline.preprocessing.representations import EncodeJob, encode_jobs
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.stores.reader import read_labelled_frames
 from etram_pipeline.stores.settings import StorageSettings

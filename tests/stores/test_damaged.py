@@ -19,10 +19,9 @@ from tests.stores.test_store import (
 )
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.stores.layout import (
-    REPRESENTATIONS,
-)
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.layout import REPRESENTATIONS
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 
 def break_times(folder: Path) -> None:
