@@ -14,9 +14,9 @@ from tests.conftest import PROJECT
 from tests.pages import PAGES, text_of
 
 from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.core import etram
 from etram_pipeline.display import SILENCE_S
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES
 from etram_pipeline.events.formats.etram_hdf5 import _DEFAULT_SIZE
 from etram_pipeline.models.classification_losses.effective_number import Config as EffectiveNumber
 from etram_pipeline.models.classification_losses.focal import Config as Focal
@@ -88,7 +88,7 @@ def of_the_scene() -> list[tuple[str, str]]:
             f"It has {made.num_train} training, {made.num_val} validation and {made.num_test} test "
             f"recordings of {duration} seconds, {each.height}{TIMES}{each.width} px",
         ),
-        (page, f"with all {WORDS[len(ETRAM_CLASSES)]} of eTraM's classes"),
+        (page, f"with all {WORDS[len(etram.CLASSES)]} of eTraM's classes"),
         (page, f"Boxes are exact, at {LABEL_HZ} Hz."),
         ("README.md", f"simulates {total} recordings"),
         ("README.md", f"on the {WORDS[made.num_test]} test recordings of the embedded scene"),

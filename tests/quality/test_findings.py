@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from tests.defects import DEFECTS
+from tests.label_sets import LABEL_SETS
 
 from etram_pipeline.quality.checks import share_text
 from etram_pipeline.quality.event_statistics import EventQuality
@@ -76,7 +77,7 @@ def test_eight_classes_of_which_only_three_occur_are_doubted(healthy: Survey) ->
     few = first.model_copy(
         update={"labels": first.labels.model_copy(update={"boxes_of_class": {0: 3, 1: 5}})}
     )
-    (finding,) = find(Survey({"train/a": few, "val/b": few}, {}, healthy.dataset))
+    (finding,) = find(Survey({"train/a": few, "val/b": few}, {}, healthy.dataset, LABEL_SETS))
     assert finding.recording == ""
     assert "no class occurs but pedestrian, car" in finding.detail
     assert "preset=grouped_labels" in finding.remedy

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from etram_pipeline.labels.label_sets import may_be_grouped
 from etram_pipeline.quality.rules import RULES, Severity
 from etram_pipeline.quality.survey import Survey
 
@@ -89,13 +88,16 @@ def _about_all(survey: Survey) -> Iterator[Finding]:
         if quality.labels
         for class_id in quality.labels.boxes_of_class
     }
-    if may_be_grouped(survey.dataset, class_ids):
+    label_sets = survey.label_sets
+    smaller = label_sets.smaller(survey.dataset, class_ids)
+    if smaller is not None:
         names = ", ".join(survey.dataset.class_names[class_id] for class_id in sorted(class_ids))
         yield Finding(
             "warning",
-            "the labels may be of three super-classes",
+            f"the labels may be of {smaller}",
             "",
             f"in all label files no class occurs but {names}",
-            "label files of eTraM's three super-classes look like this: if these are, use "
-            "preset=grouped_labels, or the files of eight classes",
+            f"{label_sets.dataset}'s label files of {smaller} look like this: if these are such "
+            f"files, {label_sets.sets[smaller].use}, or use the files of "
+            f"{label_sets.wanted(survey.dataset)}",
         )

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from etram_pipeline.core import etram
 from etram_pipeline.scene.placement import Placed
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.traffic import RoadUser
 
 BoxTable = Shaped[np.ndarray, " N"]
@@ -55,7 +56,7 @@ def label_frame(
         size = right - left, bottom - top
         if seen < settings.min_visible or min(size) < settings.min_side_px * settings.scale:
             continue
-        class_id = CLASS_NAMES.index(user.class_name)
+        class_id = etram.CLASSES.index(user.class_name)
         rows.append((time_us, left, top, *size, class_id, 1.0, user.track_id))
     return np.array(rows[::-1], BBOX_DTYPE)
 

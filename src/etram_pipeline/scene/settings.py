@@ -2,19 +2,8 @@
 
 from pydantic import Field, model_validator
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.component import Settings
-
-CLASS_NAMES = (
-    "pedestrian",
-    "car",
-    "bicycle",
-    "bus",
-    "motorbike",
-    "truck",
-    "tram",
-    "wheelchair",
-)
-"""Road users by class id, as eTraM numbers them."""
 
 
 class SceneSettings(Settings):
@@ -58,12 +47,12 @@ class SceneSettings(Settings):
 
     @model_validator(mode="after")
     def _check_classes(self) -> "SceneSettings":
-        unknown = sorted(set(self.class_weights) - set(CLASS_NAMES))
+        unknown = sorted(set(self.class_weights) - set(etram.CLASSES))
         if unknown:
-            raise ValueError(f"class_weights name {unknown}, but the scene has {CLASS_NAMES}")
+            raise ValueError(f"class_weights name {unknown}, but the scene has {etram.CLASSES}")
         if min(self.class_weights.values(), default=1) < 0:
             raise ValueError("class_weights must not be negative")
-        if not any(self.weight(name) for name in CLASS_NAMES):
+        if not any(self.weight(name) for name in etram.CLASSES):
             raise ValueError("class_weights leave no class to appear")
         return self
 

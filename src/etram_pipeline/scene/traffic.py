@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from etram_pipeline.core import etram
 from etram_pipeline.scene.camera import Camera
 from etram_pipeline.scene.canvas import Point
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.sprites import choose_size
 
 Seconds = Float64[np.ndarray, " T"]
@@ -148,8 +149,8 @@ class _Balance:
 
     def __init__(self, settings: SceneSettings, rng: np.random.Generator) -> None:
         self.rng = rng
-        self._weights = {name: settings.weight(name) for name in CLASS_NAMES}
-        self._seen_s = dict.fromkeys(CLASS_NAMES, 0.0)
+        self._weights = {name: settings.weight(name) for name in etram.CLASSES}
+        self._seen_s = dict.fromkeys(etram.CLASSES, 0.0)
 
     def candidates(self, class_names: tuple[str, ...]) -> list[str]:
         """Those of the classes that may appear at all."""
