@@ -2,7 +2,7 @@
 
 import pytest
 from tests.defects import paths, write_defects
-from tests.labels.conftest import make_labels as make_labels
+from tests.labels.conftest import make_labels  # noqa: F401  # a fixture
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor

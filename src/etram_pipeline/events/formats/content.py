@@ -1,4 +1,8 @@
-"""Tells the format of a recording by what its file holds."""
+"""Tells the format of a recording by what its file holds.
+
+The command line imports this module. Readers that need h5py, PyArrow or Numba are therefore
+imported only where a file needs them.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,6 +13,11 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.fields import match_fields
 from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign, is_pointer
 from etram_pipeline.events.formats.indexed import IndexedRecording
+from etram_pipeline.events.formats.numpy_arrays import (
+    NumpyRecording,
+    find_layout,
+    is_archive_of_arrays,
+)
 from etram_pipeline.events.formats.prophesee_header import read_header
 from etram_pipeline.events.formats.text import CONTROL_CODES, TextRecording, read_text_header
 
@@ -43,8 +52,6 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
     if beginning.startswith(b"%"):
         return _open_prophesee(path, size)
     if beginning.startswith(MAGIC_PREFIX) or _is_npz(path, beginning):
-        from etram_pipeline.events.formats.numpy_arrays import NumpyRecording
-
         return NumpyRecording(path, size)
     foreign = describe_foreign(beginning)
     if foreign is not None:
@@ -67,8 +74,6 @@ def may_hold_events(path: Path) -> bool:
         if beginning.startswith((_HDF5_SIGNATURE, _AEDAT4_SIGNATURE)) or is_pointer(beginning):
             return True
         if beginning.startswith((MAGIC_PREFIX, _ZIP_SIGNATURE)):
-            from etram_pipeline.events.formats.numpy_arrays import find_layout
-
             return find_layout(path) is not None
         return _is_text(beginning) and read_text_header(path) is not None
     except (OSError, RecordingError):
@@ -83,8 +88,6 @@ def _read_beginning(path: Path) -> bytes:
 def _is_npz(path: Path, beginning: bytes) -> bool:
     if not beginning.startswith(_ZIP_SIGNATURE):
         return False
-    from etram_pipeline.events.formats.numpy_arrays import is_archive_of_arrays
-
     return is_archive_of_arrays(path)
 
 

@@ -1,6 +1,5 @@
 """Recordings in eTraM's and RVT's HDF5 layout: one dataset per column of the events."""
 
-import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -23,15 +22,8 @@ from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.hdf5_columns import open_columns
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.sensor_size import size_or_etram
 from etram_pipeline.events.formats.time_index import Mark, TimeIndex
-
-logger = logging.getLogger(__name__)
-
-_DEFAULT_SIZE = (720, 1280)
-"""Height and width the reference takes for a file that does not say them.
-
-Source: uzh-rpg/RVT, scripts/genx/preprocess_dataset.py, class H5Reader.
-"""
 
 _BLOCK_EVENTS = 2**18
 _BLOCKS_AHEAD = 3
@@ -64,7 +56,7 @@ class EtramRecording(IndexedRecording):
             self._times = columns.times
             self._tail_start = columns.tail_start
             self._cache_bytes = max(2**20, 2 * columns.largest_chunk_bytes)
-            self.height, self.width = stated_size(path, columns.sensor_size, size)
+            self.height, self.width = size_or_etram(path, columns.sensor_size, size)
         self._index = TimeIndex(Mark(state=self._times.start))
 
     @property
@@ -170,21 +162,6 @@ class EtramRecording(IndexedRecording):
                     if not self._times.begins_anew:
                         first, last_us = self._tail_start, start_us
         return (start_us, last_us + 1) if last_us >= 0 else (0, 0)
-
-
-def stated_size(
-    path: Path, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Height and width of the sensor in px: those of the file, else those given, else eTraM's."""
-    size = stated or otherwise
-    if size is not None:
-        return size
-    logger.info(
-        "%s: does not give the size of the sensor; taking %d rows and %d columns",
-        path,
-        *_DEFAULT_SIZE,
-    )
-    return _DEFAULT_SIZE
 
 
 def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, width: int) -> None:

@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.fields import NAMES, Fields, find_unit, match_fields
 from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
+from etram_pipeline.events.formats.sensor_size import stated_size
 
 _LARGEST_OFFSET_US = 2**62
 _MOST_ENTRIES = 10_000
@@ -77,15 +77,8 @@ def read_size(path: Path, place: Place) -> tuple[int, int] | None:
     sides = {name: _scalar(path, group[name]) for name in _SIDES if name in group}
     for holder in (place.entry, group, group.file):
         sides = sides or _whole_attributes(holder)
-    if not sides:
-        return None
-    if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides.values()):
-        raise RecordingError(
-            f"{path}: {group.name.lstrip('/')} holds {sides}; height"
-            f" and width must both be there and from 1 to {LARGEST_SIZE}: correct them or remove "
-            "both and set the parameters dataset.height and dataset.width"
-        )
-    return sides["height"], sides["width"]
+    where = f"`{group.name.lstrip('/')}`"
+    return stated_size(path, where, sides.get("height"), sides.get("width"))
 
 
 def read_unit(path: Path, times: h5py.Dataset) -> str | None:

@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.counter import TimeColumn
-from etram_pipeline.events.formats.etram_hdf5 import stated_size
 from etram_pipeline.events.formats.fields import NAMES
 from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS, check_stored
 from etram_pipeline.events.formats.hdf5_places import (
@@ -21,6 +20,7 @@ from etram_pipeline.events.formats.hdf5_places import (
     read_offset,
     read_size,
 )
+from etram_pipeline.events.formats.sensor_size import size_or_etram
 from etram_pipeline.events.formats.table import Rows, TableRecording
 
 _LARGEST_CHUNK_BYTES = 2**28
@@ -43,7 +43,7 @@ class RowsRecording(TableRecording):
             dtype = dataset.dtype if dataset.dtype.names is None else _field(place, "t")
             unit, offset_us = place.fields.unit or "us", read_offset(path, place)
             times = TimeColumn(path, f"t of {name}", dtype, unit, offset_us)
-            size = stated_size(path, read_size(path, place), size)
+            size = size_or_etram(path, read_size(path, place), size)
             has_names = dataset.dtype.names is not None
             self._describe(len(dataset), times, size, has_names=has_names)
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.counter import TimeColumn
 from etram_pipeline.events.formats.fields import NAMES, find_unit, match_fields
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size
 from etram_pipeline.events.formats.table import Rows, TableRecording
 
 _READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -91,12 +91,8 @@ class NumpyRecording(TableRecording):
         super().__init__(path)
         self._layout = _read_layout(path)
         said = _read_scalars(path)
-        size = _size_in(path, said) or size
-        if size is None:
-            raise RecordingError(
-                f"{path}: does not give the size of the sensor; set the parameters dataset.height "
-                "and dataset.width to that of the camera"
-            )
+        stated = stated_size(path, "the archive", said.get("height"), said.get("width"))
+        size = known_size(path, stated, size)
         layout = self._layout
         unit = layout.unit or find_unit(str(said.get("unit"))) or "us"
         times = TimeColumn(path, "t", layout.dtype_of("t"), unit)
@@ -163,16 +159,6 @@ def _read_scalars(path: Path) -> dict[str, Any]:
                     file.seek(array.start)
                     said[name] = _read(file, array.dtype, 1)[0]
     return said
-
-
-def _size_in(path: Path, said: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Height and width of the sensor in px; None where they are not said."""
-    sides = {name: int(said[name]) for name in ("height", "width") if name in said}
-    if sides and (len(sides) == 1 or not all(1 <= each <= LARGEST_SIZE for each in sides.values())):
-        raise RecordingError(
-            f"{path}: height and width must both be from 1 to {LARGEST_SIZE}, but are {sides}"
-        )
-    return (sides["height"], sides["width"]) if sides else None
 
 
 @contextmanager

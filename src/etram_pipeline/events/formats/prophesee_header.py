@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size, whole_number
 
 _LARGEST_HEADER_BYTES = 2**16
-_MOST_DIGITS = 9
 
 _VGA = (480, 640)
 _HD = (720, 1280)
@@ -80,13 +79,8 @@ class Header:
                 f"{self.path}: the header gives two sizes of the sensor, {sorted(stated)} (height, "
                 "width); correct the lines `format` and `geometry` to agree"
             )
-        size = stated.pop() if stated else _SIZE_OF_SYSTEM.get(self._system, otherwise)
-        if size is None:
-            raise RecordingError(
-                f"{self.path}: the header does not give the size of the sensor; set the parameters "
-                "dataset.height and dataset.width to that of the camera"
-            )
-        return size
+        size = stated.pop() if stated else _SIZE_OF_SYSTEM.get(self._system)
+        return known_size(self.path, size, otherwise)
 
     def _format_options(self) -> dict[str, str]:
         options = self.fields.get("format", "").split(";")[1:]
@@ -110,18 +104,10 @@ class Header:
         """Number of Prophesee's camera that wrote the file; 0 where it is not known."""
         makers = {value for key, value in self.fields.items() if key.endswith("integrator_name")}
         system = self.fields.get("system_id", "")
-        return _whole_number(system) if makers <= {"Prophesee"} else 0
+        return whole_number(system) if makers <= {"Prophesee"} else 0
 
     def _size(self, height: str | None, width: str | None, line: str) -> tuple[int, int] | None:
-        if height is None and width is None:
-            return None
-        sides = [_whole_number(side or "") for side in (height, width)]
-        if not all(1 <= side <= LARGEST_SIZE for side in sides):
-            raise RecordingError(
-                f"{self.path}: the header's {line} gives the sensor {height} rows and {width} "
-                f"columns; both must be whole numbers from 1 to {LARGEST_SIZE}"
-            )
-        return sides[0], sides[1]
+        return stated_size(self.path, f"the header's {line}", height, width)
 
 
 def read_header(path: Path) -> Header:
@@ -145,12 +131,6 @@ def read_header(path: Path) -> Header:
         key, _, value = content.decode("latin-1").partition(" ")
         fields.setdefault(key.lower(), value.strip())
     return Header(path, fields, position)
-
-
-def _whole_number(text: str) -> int:
-    """The number that a text is; 0 where it is none, or none that a header could mean."""
-    digits = text.strip()
-    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else 0
 
 
 def _encoding_name(text: str) -> str:

@@ -16,6 +16,7 @@ from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.fields import NAMES, check_order, find_unit, match_fields
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +72,7 @@ class TextRecording(IndexedRecording):
         if header.unit is None:
             raise RecordingError(f"{path}: {_ask_for_unit(path, header)}")
         super().__init__(path, start=(header.start,))
-        size = header.size or size
-        if size is None:
-            raise RecordingError(
-                f"{path}: the text does not give the size of the sensor; set the parameters "
-                "dataset.height and dataset.width to that of the camera"
-            )
-        self.height, self.width = size
+        self.height, self.width = known_size(path, header.size, size)
         self._header = header
         self._unit = header.unit
 
@@ -249,13 +244,7 @@ def _stated_size(path: Path, text: str) -> tuple[int, int] | None:
     stated = _GEOMETRY.search(text.lower())
     if stated is None:
         return None
-    width, height = int(stated[1]), int(stated[2])
-    if not (1 <= height <= LARGEST_SIZE and 1 <= width <= LARGEST_SIZE):
-        raise RecordingError(
-            f"{path}: gives the sensor {height} rows and {width} columns; both must be from 1 to "
-            f"{LARGEST_SIZE}"
-        )
-    return height, width
+    return stated_size(path, f"the line {text[:_SHOWN_CHARACTERS]!r}", stated[2], stated[1])
 
 
 def _ask_for_unit(path: Path, header: TextHeader) -> str:
