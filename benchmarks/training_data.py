@@ -1,4 +1,4 @@
-"""How long training waits for clips that are read from a store."""
+"""Time that training spends waiting for clips from a store."""
 
 import argparse
 import time

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tests.conftest import PROJECT
@@ -127,7 +128,7 @@ def test_the_protocol_of_the_recipe_is_new_and_evaluates() -> None:
 def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that snippets read, smaller than a run makes them."""
     monkeypatch.chdir(tmp_path)
-    scene = {"height": 64, "width": 128, "duration_s": 1.2}
+    scene = {"height": 64, "width": 128, "duration_s": 3.1}
     settings = {"num_train": 0, "num_val": 0, "num_test": 1, "scene": scene}
     recordings = SceneRecordingsDataset(path="data/01_raw/scene", settings=settings).load()
     label_files = SceneLabelsDataset(path="data/01_raw/scene", settings=settings).load()
@@ -156,6 +157,22 @@ def test_snippets_run_one_after_the_other(finished_run: Path) -> None:
         run(block.code, names)
     assert names["predictions"].shape[-1] == 5 + len(etram.CLASSES)
     assert names["metrics"].num_recordings == 1
+    assert (finished_run / "window.png").exists()
+
+
+def test_the_snippets_of_the_tutorial_run(finished_run: Path) -> None:
+    recording = finished_run / "data" / "recording"
+    recording.mkdir()
+    (recording / "02_intermediate").symlink_to(finished_run / "data" / "02_intermediate")
+    detections = recording / "07_model_output" / "test_day_0001_td-3f9a1c" / "test"
+    detections.mkdir(parents=True)
+    found = pd.DataFrame(np.zeros(1, DETECTION_DTYPE))
+    found.to_parquet(detections / "test_day_0001.parquet")
+    names: dict[str, Any] = {}
+    for block in blocks("docs/tutorial.md", "python"):
+        run(block.code, names)
+    assert names["histogram"].shape == (20, 32, 64)
+    assert names["detections"].equals(found)
     assert (finished_run / "window.png").exists()
 
 

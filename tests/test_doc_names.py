@@ -179,17 +179,17 @@ def test_the_table_of_protocols_says_what_they_are() -> None:
     assert heading == list(NAMED)
     for index, protocol in enumerate(NAMED.values()):
         values = {name: row[index] for name, row in cells.items()}
-        assert values["px of the grid per px of the sensor"] == f"{protocol.pixel_scale:g}"
+        assert values["grid px per sensor px"] == f"{protocol.pixel_scale:g}"
         sides = [protocol.min_side_px, protocol.min_diagonal_px]
         told = ", ".join(f"{side:g}" for side in sides) if any(sides) else "none"
-        assert values["least side, diagonal (grid px)"] == told
-        assert values["tolerance in time"].startswith(f"{protocol.tolerance_us // 1000} ms")
+        assert values["minimum side, diagonal (grid px)"] == told
+        assert values["time tolerance"].startswith(f"{protocol.tolerance_us // 1000} ms")
         ranked = {"joint": "objectness \N{MULTIPLICATION SIGN} class", "class": "class"}[
             protocol.ranking
         ]
-        assert values["ranked by"] == ranked
-        counted = {-1: "count", 500_000: "do not"}[protocol.start_us]
-        assert values["boxes up to 0.5 s"] == counted
+        assert values["ranking score"] == ranked
+        counted = {-1: "counted", 500_000: "ignored"}[protocol.start_us]
+        assert values["boxes at or before 0.5 s"] == counted
         if protocol.class_names and not protocol.class_groups and protocol.classes_by == "name":
             assert str(len(protocol.class_names)) in values["classes"]
         assert ("as one" in values["overall AP"]) is not protocol.class_aware

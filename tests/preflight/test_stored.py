@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,6 @@ def test_the_detector_of_a_preset_that_is_not_used_is_told(
     ("changes", "message"),
     [
         ({"quality": {"gap_ms": 9}}, "quality.gap_ms is read by no node of this run"),
-        ({"recording": "x.raw", "env": "recording"}, "recording is read by no node"),
         ({"checkpoint": "x.ckpt"}, "checkpoint is read by no node of this run"),
         ({"executor": "inline"}, "executor is read by no node of this run"),
         ({"predict": {"lanes": 3}}, "predict.splits, predict.lanes are read by no node"),
@@ -94,6 +94,18 @@ def test_parameters_without_effect_are_told(
     save_detections()
     told = warnings(found("evaluate", **(UNREAD | changes)))
     assert told == [] if message is None else any(each.startswith(message) for each in told)
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(
+    ("pipeline", "has_effect"), [("predict", True), ("annotate", True), ("export", False)]
+)
+def test_a_recording_has_an_effect_where_results_are_named_by_it(
+    found: Find, pipeline: str, *, has_effect: bool
+) -> None:
+    told = warnings(found(pipeline, env="recording"))
+    unread = [each.partition(" read by no node")[0] for each in told if " by no node" in each]
+    assert any(re.search(r"\brecording\b", each) for each in unread) != has_effect
 
 
 @pytest.mark.usefixtures("stores")

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tests.quality.conftest import healthy, planted  # noqa: F401  # fixtures of the quality page
 
 from etram_pipeline.evaluation.metrics import ClassMetrics, Confusion, Metrics
 from etram_pipeline.evaluation.protocol import Protocol

@@ -33,9 +33,9 @@ _BLOCKS: Mapping[str, Mapping[str, Callable[[Any], Settings]]] = {
 
 _READERS = {
     "checkpoint": ("checkpoint", "training_history"),
-    "recording": ("recordings", "label_files"),
+    "recording": ("recordings", "label_files", "detections"),
 }
-"""Datasets that read an option of a run."""
+"""Datasets whose content or place depends on an option of a run."""
 
 _LONGEST_VALUE = 80
 
@@ -123,7 +123,7 @@ def _unread(run: Run) -> Iterator[Notice]:
     }
     names = [key for key in flatten(run.given) if key.split(".")[0] in blocks]
     for option, datasets in _READERS.items():
-        if option in run.given and not run.reads.intersection(datasets):
+        if option in run.given and not (run.reads | run.makes).intersection(datasets):
             names.append(option)
     if "executor" in run.given and not any(
         hasattr(run.dataset(name), "executor") for name in run.makes
