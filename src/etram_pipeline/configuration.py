@@ -23,8 +23,8 @@ from typing_extensions import override
 
 from etram_pipeline.core.component import kinds, nearest, unknown_name
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.faults import shown
-from etram_pipeline.core.nested import from_home, merge, paths_to
+from etram_pipeline.core.mappings import merge, paths_to
+from etram_pipeline.core.validation_errors import shown
 
 FOLDERS = ("data", "results")
 """Globals that one run may change: where everything is kept, and what a detector comes to."""
@@ -74,7 +74,7 @@ class ConfigLoader(OmegaConfigLoader):
             where = getattr(error, "full_key", None)
             told = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {told}") from error
-        return from_home(found) if key == "catalog" else found
+        return _from_home(found) if key == "catalog" else found
 
     @override
     def _read_dir_configs(self, conf_path: str, *args: Any, **options: Any) -> dict[Path, Any]:
@@ -279,3 +279,13 @@ def _refuse_unknown(
 def _plain(config: DictConfig) -> dict[str, Any]:
     plain: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
     return plain
+
+
+def _from_home(entry: dict[str, Any]) -> dict[str, Any]:
+    """A catalog with `~` in its paths replaced; Kedro would look for it in the project folder."""
+    found: dict[str, Any] = {}
+    for key, value in entry.items():
+        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
+        inner = _from_home(value) if isinstance(value, dict) else value
+        found[key] = str(Path(value).expanduser()) if is_path else inner
+    return found

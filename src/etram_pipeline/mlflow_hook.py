@@ -21,9 +21,9 @@ from kedro.framework.hooks import hook_impl
 from typing_extensions import override
 
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.metric_names import metric_part
-from etram_pipeline.core.nested import flatten
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.mlflow_store import (
     MlflowSettings,

@@ -17,9 +17,9 @@ from pydantic import ConfigDict, Field, ValidationError
 from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.training.run_entries import short
 from etram_pipeline.training.run_log import open_client
 
@@ -123,7 +123,7 @@ def read_settings(config: Mapping[str, object]) -> MlflowSettings:
     try:
         return MlflowSettings.model_validate(dict(config))
     except ValidationError as error:
-        raise ConfigurationError(f"mlflow.yml: {'; '.join(faults(error))}") from error
+        raise ConfigurationError(f"mlflow.yml: {'; '.join(describe_errors(error))}") from error
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from etram_pipeline.configuration import RUN_OPTIONS
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.masking import mask_value
 from etram_pipeline.core.metric_names import metric_name
-from etram_pipeline.core.nested import flatten
 
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120

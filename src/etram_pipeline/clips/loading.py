@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 
 from etram_pipeline.clips.collate import collate
 from etram_pipeline.clips.dataset import ClipDataset, Sample, ScheduleSampler, WindowRepresentations
-from etram_pipeline.core.ahead import read_ahead
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.machine import Workers, wanted_workers
+from etram_pipeline.core.prefetch import prefetch
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Loader:
     def __iter__(self) -> Iterator[SequenceBatch]:
         batches = iter(self._loader)
         # Worker processes read ahead by themselves.
-        return batches if self._loader.num_workers else read_ahead(batches, _PREFETCHED)
+        return batches if self._loader.num_workers else prefetch(batches, _PREFETCHED)
 
     def __len__(self) -> int:
         return len(self._loader)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Integer
 
-from etram_pipeline.core.ahead import read_ahead
+from etram_pipeline.core.prefetch import prefetch
 from etram_pipeline.core.recording import Events, Recording
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import Representation
@@ -99,7 +99,7 @@ def draw_windows(
         representation.draw(held.in_window(plan, window), buffer)
         return buffer
 
-    with closing(read_ahead(_read_span(recording, plan))) as chunks:
+    with closing(prefetch(_read_span(recording, plan))) as chunks:
         for chunk in chunks:
             tally.add(chunk)
             held.append(chunk)

@@ -13,8 +13,8 @@ from etram_pipeline.clips.detections import DetectionCollector
 from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
 from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.counts import share
 from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.core.wording import share
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.labels.detections import DetectionTable

@@ -30,9 +30,9 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError
-from etram_pipeline.core.wording import counted
 
 _NUM_SHOWN = 3
 _LABEL_SUFFIX = "_bbox.npy"

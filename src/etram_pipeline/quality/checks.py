@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from etram_pipeline.core.wording import counted
+from etram_pipeline.core.counts import counted
 from etram_pipeline.quality.job import RecordingQuality
 from etram_pipeline.quality.label_checks import LabelQuality
 from etram_pipeline.quality.survey import Survey

@@ -17,7 +17,7 @@ from etram_pipeline.scene.placement import Placed, join_poses, join_sprites, pla
 from etram_pipeline.scene.scenery import plan_scenery
 from etram_pipeline.scene.sensor import expose, look
 from etram_pipeline.scene.settings import SceneSettings
-from etram_pipeline.scene.slab import Pixels, Poses, Slab, SlabTimes, Sprites
+from etram_pipeline.scene.slab import Pixels, Poses, Slab, SlabSettings, Sprites
 from etram_pipeline.scene.sprites import Sprite, draw_sprite
 from etram_pipeline.scene.street import paint_street
 from etram_pipeline.scene.traffic import RoadUser, plan_lanes, plan_traffic
@@ -69,8 +69,8 @@ class Scene:
         edges = np.linspace(0, self.settings.height, _BANDS + 1).astype(int).tolist()
         with _open_threads(num_threads) as run:
             for first_step in range(0, num_steps, _SLAB_STEPS):
-                clock = self._clock(first_step, min(_SLAB_STEPS, num_steps - first_step))
-                slab = Slab(clock, *self._lay_out(clock), pixels)
+                settings = self._slab_settings(first_step, min(_SLAB_STEPS, num_steps - first_step))
+                slab = Slab(settings, *self._lay_out(settings), pixels)
                 keys = run(look, edges[:-1], edges[1:], itertools.repeat(slab))
                 yield _unpack(np.concatenate(list(keys)), first_step * self.settings.step_us)
 
@@ -93,10 +93,10 @@ class Scene:
         expose(picture, sprites, join_poses(placed, 1, lag=0))
         return picture
 
-    def _clock(self, first_step: int, num_steps: int) -> SlabTimes:
+    def _slab_settings(self, first_step: int, num_steps: int) -> SlabSettings:
         settings, response_us = self.settings, self.light.response_us
         follow = 1 - np.exp(-settings.step_us / response_us) if response_us else 1.0
-        return SlabTimes(
+        return SlabSettings(
             first_step=first_step,
             num_steps=num_steps,
             step_us=settings.step_us,
@@ -106,10 +106,10 @@ class Scene:
             seed=self.seed,
         )
 
-    def _lay_out(self, clock: SlabTimes) -> tuple[Sprites, Poses]:
-        lag = 1 + int(np.ceil(4 * self.light.response_us / clock.step_us))
-        steps = clock.first_step + np.arange(-lag, clock.num_steps + 1)
-        placed = self._in_view(steps * (clock.step_us * 1e-6))
+    def _lay_out(self, settings: SlabSettings) -> tuple[Sprites, Poses]:
+        lag = 1 + int(np.ceil(4 * self.light.response_us / settings.step_us))
+        steps = settings.first_step + np.arange(-lag, settings.num_steps + 1)
+        placed = self._in_view(steps * (settings.step_us * 1e-6))
         sprites = self._join_sprites(*(each.sprite for each in placed))
         return sprites, join_poses(placed, len(steps), lag)
 

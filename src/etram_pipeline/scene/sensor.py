@@ -36,16 +36,16 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
     depend on row and picture alone, so that any division of the sensor gives the same events.
     """
     # Taken apart once: compiled code counts references whenever a tuple is taken apart.
-    clock, sprites, poses, pixels = slab
+    settings, sprites, poses, pixels = slab
     width = pixels.background.shape[1]
     row = np.empty(width, np.float32)
     strips = np.empty((3, _LONGEST_STRIP), np.float32)
     spans = np.empty((len(sprites.first), 2), np.int64)
     here = np.empty(len(sprites.first), np.int64)
-    most_per_pixel = clock.step_us // clock.refractory_us + 1
+    most_per_pixel = settings.step_us // settings.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
     for y in range(first_row, stop_row):  # a row's state stays in the cache over all pictures
-        for step in range(1, clock.num_steps + 1):
+        for step in range(1, settings.num_steps + 1):
             keys = _make_room(keys, count + width)
             count = _make_noise(step, y, slab, keys, count)
             num_here = _find_sprites(step, y, poses, here)
@@ -206,13 +206,13 @@ def _compare(
     row: Row, span: tuple[int, int], where: tuple[int, int], slab: Slab, keys: Keys, count: int
 ) -> int:
     """Let pixels of a row follow a new picture, and note their events; returns their number."""
-    pixels, clock = slab.pixels, slab.clock
+    pixels, settings = slab.pixels, slab.settings
     step, y = where
-    since_us, base_us = (step - 1) * clock.step_us, clock.first_step * clock.step_us
+    since_us, base_us = (step - 1) * settings.step_us, settings.first_step * settings.step_us
     level_row, reference_row, last_row = pixels.level[y], pixels.reference[y], pixels.last_us[y]
     for x in range(span[0], span[1]):
         before = level_row[x]
-        change = (row[x] - before) * np.float32(clock.follow)
+        change = (row[x] - before) * np.float32(settings.follow)
         if abs(change) < _FAINT:
             continue
         after, reference = before + change, reference_row[x]
@@ -222,8 +222,8 @@ def _compare(
         while abs(after - reference) >= abs(threshold):
             reference += threshold
             passed = min(max((reference - before) / change, np.float32(0)), _ONE)
-            t_us = since_us + min(int(passed * clock.step_us), clock.step_us - 1)
-            if base_us + t_us - last_row[x] >= clock.refractory_us:
+            t_us = since_us + min(int(passed * settings.step_us), settings.step_us - 1)
+            if base_us + t_us - last_row[x] >= settings.refractory_us:
                 last_row[x] = base_us + t_us
                 keys[count] = (t_us << 33) | (y << 17) | (x << 1) | int(rising)
                 count += 1
@@ -247,10 +247,10 @@ def _make_room(keys: Keys, needed: int) -> Keys:
 @njit(cache=True, nogil=True)
 def _make_noise(step: int, y: int, slab: Slab, keys: Keys, count: int) -> int:
     """Background activity of a row during a step; returns the number of events."""
-    chance = min(slab.clock.noise_hz * slab.clock.step_us * 1e-6, 0.5)
+    chance = min(slab.settings.noise_hz * slab.settings.step_us * 1e-6, 0.5)
     if chance <= 0:
         return count
-    state = start_random(slab.clock.seed, slab.clock.first_step + step, y)
+    state = start_random(slab.settings.seed, slab.settings.first_step + step, y)
     gap, x = 1 / np.log1p(-chance), -1
     while True:
         state, bits = next_random(state)
@@ -269,9 +269,9 @@ def _heat(step: int, row: int, slab: Slab, keys: Keys, count: int) -> int:
     for i in range(len(slab.pixels.hot)):
         y, x, rate_mhz = slab.pixels.hot[i]
         if y == row:
-            moment = slab.clock.first_step + step
-            state, bits = next_random(start_random(slab.clock.seed, moment, _HOT_STREAM + i))
-            if share(bits) < rate_mhz * 1e-9 * slab.clock.step_us:
+            moment = slab.settings.first_step + step
+            state, bits = next_random(start_random(slab.settings.seed, moment, _HOT_STREAM + i))
+            if share(bits) < rate_mhz * 1e-9 * slab.settings.step_us:
                 _, bits = next_random(state)
                 count = _fire((step, y, x), bits, 1, slab, keys, count)
     return count
@@ -289,10 +289,10 @@ def _fire(
 ) -> int:
     """Make an event without a cause, which makes what the pixel reads its new reference."""
     step, y, x = where
-    pixels, clock = slab.pixels, slab.clock
-    since_us = min(int((step - 1 + share(bits)) * clock.step_us), step * clock.step_us - 1)
-    t_us = clock.first_step * clock.step_us + since_us
-    if t_us - pixels.last_us[y, x] < clock.refractory_us:
+    pixels, settings = slab.pixels, slab.settings
+    since_us = min(int((step - 1 + share(bits)) * settings.step_us), step * settings.step_us - 1)
+    t_us = settings.first_step * settings.step_us + since_us
+    if t_us - pixels.last_us[y, x] < settings.refractory_us:
         return count
     pixels.last_us[y, x] = t_us
     pixels.reference[y, x] = pixels.level[y, x]

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Int64, Integer
 from typing_extensions import override
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import file_digest, file_identity, fingerprint
-from etram_pipeline.core.wording import counted
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.stores.images import read_images
 from etram_pipeline.stores.layout import (

@@ -62,7 +62,7 @@ class RunningMaximum:
 
 def select(
     columns: Columns,
-    clock: RunningMaximum,
+    maximum: RunningMaximum,
     recording: Recording,
     span_us: tuple[int | None, int | None],
 ) -> Events | None:
@@ -72,7 +72,7 @@ def select(
 
     Args:
         columns: The next stretch of a recording.
-        clock: Carried from the stretch before; brought to the end of this one.
+        maximum: Carried from the stretch before; brought to the end of this one.
         recording: Where they come from.
         span_us: None for the beginning or the end of the recording.
 
@@ -83,7 +83,7 @@ def select(
         RecordingError: If a polarity is above 1.
     """
     start_us, stop_us = span_us
-    times_us = clock.raise_late(columns.t_us)
+    times_us = maximum.raise_late(columns.t_us)
     first, last = cut(times_us, max(start_us or 0, 0), stop_us)
     num_early = int(np.searchsorted(times_us, 0)) if start_us is None else 0
     if last == first and not num_early:

@@ -58,12 +58,12 @@ class IndexedRecording(Recording):
     @override
     def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
         first = self._index.find(start_us)
-        clock = self._clock(first)
+        maximum = self._maximum_before(first)
         for columns in self._blocks(first):
-            events = select(columns, clock, self, (start_us, stop_us))
+            events = select(columns, maximum, self, (start_us, stop_us))
             if events is not None:
                 yield events
-            if clock.has_reached(stop_us):
+            if maximum.has_reached(stop_us):
                 return
 
     def use_index(self, path: Path) -> None:
@@ -105,7 +105,7 @@ class IndexedRecording(Recording):
             yield block.columns
         self._index.finish()
 
-    def _clock(self, block: int) -> RunningMaximum:
+    def _maximum_before(self, block: int) -> RunningMaximum:
         latest_us = self._index.before(block).latest_us
         return RunningMaximum(None if latest_us == NEVER_US else latest_us)
 
@@ -116,10 +116,10 @@ class IndexedRecording(Recording):
         return self._index.end or Mark()
 
     def _find_start(self) -> int:
-        clock = RunningMaximum()
+        maximum = RunningMaximum()
         for columns in self._blocks(0):
-            times_us = clock.raise_late(columns.t_us)
-            if clock.has_reached(0):
+            times_us = maximum.raise_late(columns.t_us)
+            if maximum.has_reached(0):
                 return int(times_us[times_us >= 0][0])
         return 0
 

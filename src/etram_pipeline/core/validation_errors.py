@@ -1,4 +1,4 @@
-"""Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
+"""Errors of pydantic in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _UNION_MEMBER = re.compile(
     r"(int|float|str|bool|none|constrained-\w+"
     r"|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+|function-\w+)\[.*\])$"
 )
-"""What pydantic adds to a path for each type of a union, beside names and numbers of items."""
+"""Parts that pydantic adds to a path for each type of a union."""
 
 _KEY = "[key]"
 _LONGEST_VALUE = 60
@@ -54,8 +54,8 @@ _MUST_HAVE = {
 _NUMBERS = (int, float)
 
 
-def faults(error: ValidationError, where: str = "") -> list[str]:
-    """What is wrong, one line for each value: its dotted path, what it must be, and what it is.
+def describe_errors(error: ValidationError, where: str = "") -> list[str]:
+    """One line for each wrong value: its dotted path, what it must be, and what it is.
 
     Args:
         error: The error of pydantic, for settings of any depth.
@@ -70,7 +70,7 @@ def faults(error: ValidationError, where: str = "") -> list[str]:
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Whether a list is only too short because of items that have faults of their own."""
+    """Whether a list is too short only because some of its items are wrong."""
     if error["type"] != "too_short":
         return False
     return bool(len(error["input"]) >= error["ctx"]["min_length"])
@@ -83,7 +83,7 @@ def _path(where: str, error: ErrorDetails) -> str:
 
 
 def _told(errors: list[ErrorDetails]) -> str:
-    """One sentence about one value, of which each member of a union found its own fault."""
+    """One sentence about one value; every member of a union reports its own error."""
     first = errors[0]
     wanted = list(dict.fromkeys(told for each in errors if (told := _must_be(each))))
     if not wanted:
@@ -102,7 +102,7 @@ def _must_be(error: ErrorDetails) -> str | None:
 
 
 def _exact(value: object) -> object:
-    """A whole number without a point, and any other value as it is."""
+    """A whole number without a decimal point; any other value unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -139,7 +139,7 @@ def _context(error: ErrorDetails) -> object:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: short, and as YAML rather than as Python writes it."""
+    """A value as messages quote it: short, and in YAML's notation rather than Python's."""
     if value is None:
         return "null"
     if isinstance(value, bool):
