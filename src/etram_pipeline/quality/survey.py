@@ -1,4 +1,4 @@
-"""What is known of all recordings of a dataset."""
+"""Measurements of all recordings of a dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from etram_pipeline.quality.job import RecordingQuality
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found in all recordings of a dataset.
+    """Measurements of all recordings of a dataset.
 
     Attributes:
-        recordings: Those that could be read.
-        failed: Why others could not be.
+        recordings: Measurements by recording, for those that could be read.
+        failed: Reason by recording, for those that could not be read.
         dataset: Their sensor and classes.
         label_sets: Label sets that theirs may be mistaken for.
     """

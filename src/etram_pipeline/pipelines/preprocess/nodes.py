@@ -46,8 +46,8 @@ def report_quality(
     import pandas as pd
 
     from etram_pipeline.quality.findings import find, log_findings
-    from etram_pipeline.quality.rows import quality_numbers, quality_rows
     from etram_pipeline.quality.survey import Survey
+    from etram_pipeline.quality.table import quality_numbers, quality_rows
     from etram_pipeline.reports.quality_page import write_quality_page
 
     survey = Survey(dict(quality), quality.failed, dataset, label_sets)
