@@ -11,12 +11,12 @@ from tests.pages import PAGES, WORDS, plain, text_of
 from etram_pipeline.builds.state import _MOST_REASONS_SHOWN
 from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core import etram
+from etram_pipeline.mlflow_logging.run_log import _RETRY_S
 from etram_pipeline.models.auxiliaries.small_objects import Config as SmallObjects
 from etram_pipeline.models.refinements.small_object_attention import Config as Attention
 from etram_pipeline.preflight.files import _MOST_SECONDS
 from etram_pipeline.preflight.memory import _SURELY_TOO_MUCH
 from etram_pipeline.preflight.space import _CLOSE, _HOPELESS
-from etram_pipeline.training.run_log import _RETRY_S
 
 AUXILIARY, ATTENTION = SmallObjects(), Attention()
 CONFIGURATION, ETRAM, VARIANTS = "docs/configuration.md", "docs/etram.md", "docs/variants.md"

@@ -96,7 +96,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
             page,
             f"by tenth of the window, {channels('local')} channels at half the sensor's resolution",
         ),
-        (page, f"a span of time, {whole} ms by default"),
+        ("docs/glossary.md", f"A window lasts {whole} ms by default"),
         ("README.md", f"into windows of {parameters('recording')['windows'].duration_ms} ms"),
         (
             "docs/own-recordings.md",
@@ -147,7 +147,7 @@ def of_etram() -> list[tuple[str, str]]:
         ),
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
-        (page, f"| sensor | {dataset.height}{TIMES}{dataset.width} |"),
+        (page, f"| sensor (height {TIMES} width) | {dataset.height}{TIMES}{dataset.width} |"),
         (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart |"),
         (page, f"| training | {steps}: RVT's schedule"),
         (page, f"with the learning rate for {train.lanes} clips |"),

@@ -39,7 +39,7 @@ class Checkpoint:
         representation: Settings of the representation it was trained on; none if not known.
         downsampled_by: How much smaller than the sensor that representation is; none likewise.
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
-        mlflow_run_id: The run that trained it; empty if not tracked.
+        mlflow_run_id: The run that trained it; empty if it was not logged.
     """
 
     detector: Detector

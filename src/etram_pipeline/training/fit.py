@@ -44,7 +44,7 @@ class Blueprint(Settings):
         detector: The detector to build.
         class_names: Classes it is to distinguish, in the order of their ids.
         dataset_fingerprint: Identifies the data it learns from.
-        mlflow_run_id: The run that trains it; empty if not tracked.
+        mlflow_run_id: The run that trains it; empty if it is not logged.
     """
 
     detector: DetectorConfig

@@ -104,8 +104,8 @@ def test_labels_and_other_arrays_are_no_recordings(tmp_path: Path) -> None:
     [
         ({"t": np.zeros(3)}, "the column of t holds float64, but must hold integers"),
         ({"t": np.zeros(4, int)}, "holds no events"),
-        ({"height": 720}, "height and width must both be from 1"),
-        ({"height": 0, "width": 5}, "height and width must both be from 1"),
+        ({"height": 720}, "a height of 720 and a width of None, but both"),
+        ({"height": 0, "width": 5}, "a height of 0 and a width of 5, but both"),
     ],
 )
 def test_archives_that_contradict_themselves_are_refused(

@@ -8,7 +8,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -45,7 +45,7 @@ _EVENTS = "EVTS"
 
 
 class _Packet(NamedTuple):
-    """Place of a packet in the file, the place after it, and what it holds."""
+    """Position of a packet in the file, the position after it, and its content."""
 
     position: int
     end: int
@@ -53,10 +53,12 @@ class _Packet(NamedTuple):
 
 
 class Aedat4Recording(IndexedRecording):
-    """The first stream of events in an AEDAT4 file.
+    """The first event stream of an AEDAT4 file.
 
-    Times are those of the camera's clock, which began in 1970.
+    Times are those of the camera's clock, which counts from 1970.
     """
+
+    stored_name: ClassVar[str] = "Aedat4Recording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         self._header = _read_header(path)
@@ -75,7 +77,7 @@ class Aedat4Recording(IndexedRecording):
             num_done = 0
 
     def _packets(self, position: int) -> Iterator[_Packet]:
-        """Packets of the stream of events from a position on; an incomplete last one is ignored."""
+        """Packets of the event stream from a position on; an incomplete last packet is ignored."""
         data_end = self._header.data_end
         try:
             with self.path.open("rb") as file:
@@ -136,15 +138,15 @@ class Aedat4Recording(IndexedRecording):
 
 
 class _Header(NamedTuple):
-    """What an AEDAT4 file says of itself.
+    """Header of an AEDAT4 file.
 
     Attributes:
-        end: Where the header ends and the packets begin.
-        data_end: Where the packets end, or the file if it was cut off.
-        compression: Name of the compression of each packet for Arrow; None without.
+        end: Byte at which the header ends and the packets begin.
+        data_end: Byte at which the packets end, or the file if it was cut off.
+        compression: Arrow's name of the compression of each packet; None without compression.
         streams: Numbers of all streams.
-        events_stream: Number of the first with events.
-        size: Height and width of its sensor in px; None where the file does not say them.
+        events_stream: Number of the first event stream.
+        size: Height and width of its sensor in px; None if the file does not state them.
     """
 
     end: int
@@ -179,13 +181,13 @@ def _read_header(path: Path) -> _Header:
 
 
 def _describe(path: Path, document: bytes) -> tuple[list[int], int, tuple[int, int] | None]:
-    """Streams, the first with events, and the size of its sensor."""
+    """All streams, the first event stream, and the size of its sensor."""
     nodes = ElementTree.fromstring(document).findall("node[@name='outInfo']/node")
     streams = [int(node.attrib["name"]) for node in nodes]
     for stream, node in zip(streams, nodes, strict=True):
         if node.findtext("attr[@key='typeIdentifier']") == _EVENTS:
             return streams, stream, _sensor_size(path, node)
-    raise ValueError(f"it names {len(streams)} streams, but none with events")
+    raise ValueError(f"it lists {len(streams)} streams, but no event stream")
 
 
 def _sensor_size(path: Path, node: ElementTree.Element) -> tuple[int, int] | None:

@@ -1,9 +1,10 @@
-"""HDF5 recordings with one dataset of whole events, such as v2e writes."""
+"""HDF5 recordings with one dataset whose rows are events, such as those of v2e."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import hdf5plugin  # noqa: F401  registers the filters that recordings are compressed with
@@ -33,6 +34,8 @@ class RowsRecording(TableRecording):
 
     Source of the latter: SensorsINI/v2e, v2ecore/output/ae_hdf5_output.py.
     """
+
+    stored_name: ClassVar[str] = "RowsRecording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)
@@ -65,7 +68,7 @@ def _read(place: Place, first: int, last: int) -> Rows:
 
 @contextmanager
 def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[Place]:
-    """The dataset in the open file, checked; errors of HDF5 become one that names the file."""
+    """The checked dataset of an open file; errors of HDF5 become errors that name the file."""
     try:
         with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
             place = find_events(path, file)
@@ -98,14 +101,14 @@ def _check(path: Path, file: h5py.File, place: Place) -> None:
     check_stored(dataset, file, where)
     if dataset.chunks is None and dataset.id.get_storage_size() < dataset.nbytes:
         raise RecordingError(
-            f"{where} claims {dataset.nbytes} bytes, but {dataset.id.get_storage_size()} are "
-            f"stored; {_REMEDY}"
+            f"{where} should have {dataset.nbytes} bytes, but only {dataset.id.get_storage_size()} "
+            f"are stored; {_REMEDY}"
         )
     chunk_bytes = _bytes_of_chunks_abreast(dataset)
     if chunk_bytes > _LARGEST_CHUNK_BYTES:
         raise RecordingError(
-            f"{where} has chunks of {chunk_bytes} bytes, which is more than the "
-            f"{_LARGEST_CHUNK_BYTES} that are read at once; write smaller ones"
+            f"{where} has chunks of {chunk_bytes} bytes, but at most {_LARGEST_CHUNK_BYTES} can be "
+            "read at once; write smaller chunks"
         )
 
 
@@ -115,7 +118,7 @@ def _field(place: Place, name: str) -> np.dtype[np.generic]:
 
 
 def _bytes_of_chunks_abreast(dataset: h5py.Dataset) -> int:
-    """Bytes of the chunks that hold the same rows."""
+    """Total bytes of the chunks that hold the same rows."""
     if dataset.chunks is None:
         return 0
     rest = zip(dataset.shape[1:], dataset.chunks[1:], strict=True)

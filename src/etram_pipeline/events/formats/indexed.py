@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from typing_extensions import override
 
@@ -15,22 +15,28 @@ from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
 
 
 class Block(NamedTuple):
-    """Events of a block, and the state to decode the next one from."""
+    """Events of a block, and the state from which the next one is decoded."""
 
     columns: Columns
     state: tuple[int, ...] = ()
 
 
 class IndexedRecording(Recording):
-    """A recording in blocks, each of which can be read once the end of the one before is known.
+    """A recording in blocks, each of which can be decoded once the end of the previous is known.
 
-    What was read once is known: later reads begin at the block that holds their first event. How
-    many events there are, and the time of the last, is known after all blocks were read.
+    Positions that were read once are indexed: later reads begin at the block with their first
+    event. The number of events and the time of the last one are known after all blocks were read.
 
     Args:
         path: The file.
-        start: State to decode the first block from.
+        start: State from which the first block is decoded.
+
+    Attributes:
+        stored_name: What index files call this kind of recording; it stays when the class is
+            renamed.
     """
+
+    stored_name: ClassVar[str]
 
     def __init__(self, path: Path, start: tuple[int, ...] = ()) -> None:
         self.path = path
@@ -67,11 +73,11 @@ class IndexedRecording(Recording):
                 return
 
     def use_index(self, path: Path) -> None:
-        """Know where every time is, from a file of an earlier call or else by reading all events.
+        """Load the index of all times from a file, or create it by reading all events.
 
         Args:
-            path: Where the index is, or is written to after it was made. One that is damaged or
-                of another recording is replaced.
+            path: File of the index, which is written if it does not exist. An index that is damaged
+                or of another recording is replaced.
 
         Raises:
             RecordingError: If the recording is damaged, or the index cannot be written.
@@ -86,15 +92,15 @@ class IndexedRecording(Recording):
 
     @property
     def _blocks_recipe(self) -> list[object]:
-        """Plain data that changes when the same file would give other blocks."""
-        return [type(self).__name__]
+        """Plain data that changes when the same file would be divided into other blocks."""
+        return [self.stored_name]
 
     @abstractmethod
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        """Blocks from number `block` on, of bounded size; the events hold until the next one."""
+        """Blocks from number `block` on, of bounded size; events are valid until the next block."""
 
     def _blocks(self, first: int) -> Iterator[Columns]:
-        """Events of blocks, whose ends are noted on the way."""
+        """Events of the blocks from `first` on; their ends are added to the index."""
         self._check_unchanged()
         mark = self._index.before(first)
         for number, block in enumerate(self._decode(first, mark.state), first):

@@ -150,7 +150,7 @@ def _what_ran(
         "training recordings": sum(key.startswith("train/") for key in labelled_frames),
         "dataset fingerprint": fingerprint([histograms, labelled_frames]),
         "trained on": trained.dataset_fingerprint,
-        "training run (MLflow)": trained.mlflow_run_id or "not tracked",
+        "training run (MLflow)": trained.mlflow_run_id or "not logged",
         "detector settings": trained.detector_config.model_dump(serialize_as_any=True),
         "representation settings": trained.representation,
     }
