@@ -76,11 +76,11 @@ class ColumnLayout:
                 self._fill(file, target.view(np.uint8), offset)
 
     def _inflate(self, file: int, chunk: int) -> npt.NDArray[np.generic]:
-        # Much faster than zlib; imported late, as most of the program never reads recordings.
+        # Much faster than zlib; imported here because few commands read recordings.
         from isal import isal_zlib
 
         offset, num_bytes = int(self.offsets[chunk]), int(self.num_bytes[chunk])
-        # More than deflating can come to; the file may claim anything.
+        # More than deflate can reach; a damaged file may claim anything.
         if num_bytes > 2 * self.chunk_rows * self.dtype.itemsize + 1024:
             raise self._damage(chunk, f"its stated size is {num_bytes} bytes")
         compressed = np.empty(num_bytes, np.uint8)
