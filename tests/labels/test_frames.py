@@ -122,7 +122,7 @@ def test_a_single_labelled_moment_is_one_frame(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_recording_whose_labels_all_come_too_early_has_no_frames() -> None:
-    with pytest.raises(NoLabelsError, match=r"all labels lie before 100 ms.*at 66\.7 ms"):
+    with pytest.raises(NoLabelsError, match=r"all labels are before 100 ms.*at 66\.7 ms"):
         select_frames(at(33_333, 66_667), SETTINGS)
 
 

@@ -85,7 +85,7 @@ def test_the_unit_in_the_name_of_a_column_counts(unit: str, wanted: int) -> None
 
 
 def test_a_time_beyond_all_counting_is_refused() -> None:
-    with pytest.raises(RecordingError, match="recording: t has the time"):
+    with pytest.raises(RecordingError, match="recording: t contains the time"):
         read(np.array([2**62], np.int64), unit="s")
 
 

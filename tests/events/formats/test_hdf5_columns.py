@@ -232,7 +232,7 @@ def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:
         column.write_direct_chunk((0,), bytes(20))
 
     with (
-        pytest.raises(RecordingError, match=r"events/x is compressed by HDF5 filter 60000.* anew"),
+        pytest.raises(RecordingError, match=r"events/x is compressed by HDF5 filter 60000.* again"),
         open_columns(path),
     ):
         pass

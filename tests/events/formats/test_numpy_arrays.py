@@ -131,5 +131,5 @@ def test_what_is_claimed_beyond_the_file_is_refused_before_memory_is_taken(tmp_p
     claimed = content.replace(b"(3, 4), }", b"(300000000000, 4), }")
     (tmp_path / "a.npy").write_bytes(claimed)
 
-    with pytest.raises(RecordingError, match=r"an array of 9600000000000 bytes is claimed"):
+    with pytest.raises(RecordingError, match=r"should hold an array of 9600000000000 bytes"):
         open_recording(tmp_path / "a.npy", size=SIZE)
