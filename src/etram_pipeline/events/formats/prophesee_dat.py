@@ -37,8 +37,8 @@ class DatRecording(EncodedRecording):
             kind = file.read(2)
         if kind not in {bytes((event_type, _RECORD_BYTES)) for event_type in _EVENT_TYPES}:
             raise RecordingError(
-                f"{header.path}: at byte {header.num_bytes} a DAT file has the type of its events, 0 or "
-                f"12, and their size, 8, but this file has {list(kind)}: convert it to "
+                f"{header.path}: at byte {header.num_bytes} a DAT file has the type of its events, "
+                f"0 or 12, and their size, 8, but this file has {list(kind)}: convert it to "
                 "contrast-detection events, or fetch it again if it is damaged"
             )
         version = header.fields.get("version", "2")
