@@ -3,11 +3,11 @@
 HDF5 stores text of variable length in a heap, and loops forever or crashes if that heap is damaged.
 This parser checks every address; it skips what it cannot interpret.
 
-The alternative, h5py in a child process with a timeout, was measured on an eTraM-like file: a child
-per recording takes 150 ms of CPU time, a child that is kept takes 2.6 ms per recording, 40 MB and
+The alternative, h5py in a child process with a timeout, was measured on a small file: a child per
+recording takes 150 ms of CPU time, a child that is kept takes 2.6 ms per recording, 40 MB and
 code that watches and restarts it, and this parser takes 0.05 ms. Of the 1500 damaged files of the
-test, h5py hung on one and crashed on eight; this parser reads all of them without a fault and finds
-the same names wherever HDF5 finds any, except in four files.
+test, h5py hung on one and crashed on eight. This parser survives all of them, and finds the same
+names as h5py in 885 of the 889 files that h5py reads.
 
 Source: "HDF5 File Format Specification Version 3.0", support.hdfgroup.org, IV.A (object headers),
 IV.A.2.m (attributes), III.E (global heaps).
