@@ -33,7 +33,7 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
 
     A key holds the time since the first picture, row, column and polarity, from the highest bits
     down. The state of these rows in `slab.pixels` is updated; other rows are unchanged. Random
-    numbers depend only on row and picture, so that any division of the sensor gives the same events.
+    numbers depend only on row and picture, so any division of the sensor gives the same events.
     """
     # Unpacked once: compiled code counts references whenever a tuple is unpacked.
     settings, sprites, poses, pixels = slab
@@ -44,9 +44,8 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
     here = np.empty(len(sprites.first), np.int64)
     most_per_pixel = settings.step_us // settings.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
-    for y in range(
-        first_row, stop_row
-    ):  # keeps the state of a row in the CPU cache over all pictures
+    # Rows in the outer loop keep the state of a row in the CPU cache over all pictures.
+    for y in range(first_row, stop_row):
         for step in range(1, settings.num_steps + 1):
             keys = _make_room(keys, count + width)
             count = _make_noise(step, y, slab, keys, count)
