@@ -106,7 +106,7 @@ def test_without_a_size_the_given_one_counts_or_the_parameter_is_named(
 @pytest.mark.parametrize(
     ("found", "wanted", "description"),
     [
-        (b"EVTS", b"FRME", "2 streams, but none with events"),
+        (b"EVTS", b"FRME", "2 streams, but no event stream"),
         (b"sizeX", b"sizeQ", "a height of 120 and a width of None"),
         (b">160<", b">-16<", "a height of 120 and a width of -16"),
         (b"</dv>", b"</dw>", "ParseError"),

@@ -173,7 +173,7 @@ def _read_header(path: Path) -> _Header:
     except (ValueError, KeyError, TypeError, ElementTree.ParseError) as error:
         raise RecordingError(
             f"{path}: the AEDAT4 header of {num_bytes} bytes after byte {len(SIGNATURE)} cannot be "
-            f"read: {type(error).__name__} {error}; fetch the file again"
+            f"read: {type(error).__name__}: {error}; fetch the file again"
         ) from error
     num_file_bytes = path.stat().st_size
     data_end = data_end if end <= data_end <= num_file_bytes else num_file_bytes
