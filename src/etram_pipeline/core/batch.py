@@ -50,7 +50,7 @@ class SequenceBatch:
         frames: Representations, oldest window first; zeros where a lane has no window.
         starts: True where a lane begins a recording, so that no state precedes its first window.
         keyframes: Window and lane `(t, b)` of every frame to train on or to detect in.
-        targets: Ground truth of each keyframe; empty where there is none.
+        targets: Ground truth of each keyframe; empty if there is none.
         recordings: Recording that each lane reads; empty for a lane that has finished.
         times_us: End of each window in microseconds, -1 where a lane has no window.
     """

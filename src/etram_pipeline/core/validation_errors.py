@@ -66,7 +66,10 @@ def describe_errors(error: ValidationError, where: str = "") -> list[str]:
         if _is_consequence(each):
             continue
         by_path.setdefault(_path(where, each), []).append(each)
-    return [f"{path}: {_told(found)}" if path else _told(found) for path, found in by_path.items()]
+    return [
+        f"{path}: {_sentence(found)}" if path else _sentence(found)
+        for path, found in by_path.items()
+    ]
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
@@ -82,10 +85,10 @@ def _path(where: str, error: ErrorDetails) -> str:
     return ".".join(part for part in (where, *parts) if part not in {"", _KEY})
 
 
-def _told(errors: list[ErrorDetails]) -> str:
+def _sentence(errors: list[ErrorDetails]) -> str:
     """One sentence about one value; every member of a union reports its own error."""
     first = errors[0]
-    wanted = list(dict.fromkeys(told for each in errors if (told := _must_be(each))))
+    wanted = list(dict.fromkeys(text for each in errors if (text := _must_be(each))))
     if not wanted:
         return _other(first)
     value = first["input"]
@@ -118,8 +121,8 @@ def _other(error: ErrorDetails) -> str:
             return str(context["error"])
         case kind if kind in _MUST_HAVE:
             return f"must have {_MUST_HAVE[kind].format(**context)}, not {shown(error['input'])}"
-    told = error["msg"].replace("Input should be", "must be")
-    return f"{told[:1].lower()}{told[1:]}, not {shown(error['input'])}"
+    text = error["msg"].replace("Input should be", "must be")
+    return f"{text[:1].lower()}{text[1:]}, not {shown(error['input'])}"
 
 
 def _advice(errors: list[ErrorDetails], value: object) -> str:

@@ -210,6 +210,6 @@ class LastEvents:
         return self._found_us
 
     def _settle(self, stop: int) -> None:
-        """The moments before `stop` that are still open follow the events so far."""
+        """Assign the last event so far to all open times before `stop`."""
         self._found_us[self._num_done : stop] = self._latest_us
         self._num_done = max(self._num_done, stop)

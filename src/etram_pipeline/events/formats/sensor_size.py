@@ -1,4 +1,4 @@
-"""The size of the sensor: what a file states about it, and what to do where it states nothing."""
+"""The size of the sensor, as files state it, and its default."""
 
 import logging
 from pathlib import Path
@@ -18,12 +18,12 @@ _SHOWN_CHARACTERS = 20
 
 
 def stated_size(path: Path, where: str, height: object, width: object) -> tuple[int, int] | None:
-    """Height and width of the sensor in px as a file states them; None where it states neither.
+    """Height and width of the sensor in px as a file states them; None if it states neither.
 
     Args:
         path: The file, for the message.
         where: The part of the file that states them, for the message.
-        height: Number of rows, as a number or as text; None where it is not stated.
+        height: Number of rows, as a number or as text; None if it is not stated.
         width: Number of columns, likewise.
 
     Raises:
@@ -75,6 +75,6 @@ def size_or_etram(
 
 
 def whole_number(value: object) -> int:
-    """The whole number that a value is; 0 where it is none, or longer than nine digits."""
+    """A value as a whole number; 0 if it is not one, or has more than nine digits."""
     digits = str(value).strip().removesuffix(".0")
     return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else 0
