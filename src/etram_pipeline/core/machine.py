@@ -10,8 +10,6 @@ from pydantic import Field
 Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
 """Processes that read clips. 0: a thread reads them. `auto`: a sensible number."""
 
-_MOST_WORKERS = 6
-
 
 class _Share:
     """Cores assigned to this process; 0 means all available ones."""
@@ -105,19 +103,3 @@ def is_first_process() -> bool:
 def limit_cores(cores: int) -> None:
     """Use at most this many cores from now on, because other processes share the machine."""
     _Share.cores = cores
-
-
-def wanted_workers(workers: Workers, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips: several to feed a GPU, none where a CPU does the computing.
-
-    On a CPU, reading takes a fraction of the computing time and decompression releases the
-    interpreter's lock, so a thread suffices; a process would occupy a core of its own.
-
-    Args:
-        workers: Requested number, or `auto`.
-        on_gpu: Whether they feed a GPU.
-        num_sharing: Training or prediction processes that share the cores of this machine.
-    """
-    if workers != "auto":
-        return workers
-    return max(min(num_cores() // num_sharing - 1, _MOST_WORKERS), 0) if on_gpu else 0
