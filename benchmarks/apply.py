@@ -1,10 +1,10 @@
-"""What `apply` takes of a short recording, which is mostly the start: CPU time and memory.
+"""CPU time and memory of `apply` on a short recording, where the start of the run dominates.
 
     python -m benchmarks.apply street.raw detector.ckpt
-    python -m benchmarks.apply street.raw detector.ckpt --against v0.1.0   # and another commit's
+    python -m benchmarks.apply street.raw detector.ckpt --against v0.1.0   # beside another commit
 
-Each run is a `kedro run` in a copy of the project without data. The first of each version fills
-caches and makes MLflow's database; it is not counted. With `--against`, the versions take turns.
+Each run is a `kedro run` in a copy of the project without data. The first run of each version fills
+caches and creates MLflow's database; it is not counted. With `--against`, the versions alternate.
 """
 
 import argparse

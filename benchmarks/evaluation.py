@@ -1,11 +1,11 @@
-"""Time and memory of an evaluation by number of frames, and against the libraries others use.
+"""Time and memory of an evaluation by number of frames, compared with common libraries.
 
     python -m benchmarks.evaluation                 # up to the size of eTraM's test set
     python -m benchmarks.evaluation --frames 1000   # quick
 
-Every line is a process of its own, so that its peak memory is its own. The libraries are asked for
-the same work, from tables to metrics with those by day and by night; what takes too long is left
-out with `--libraries-up-to`. CPU seconds count where others use the machine too.
+Each line is measured in a separate process, so that its peak memory is not affected by others. The
+libraries do the same work: from tables to metrics, including metrics by day and by night. Use
+`--libraries-up-to` to skip them where they take too long. On a shared machine, compare CPU seconds.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def make_labels(rng: np.random.Generator, num_frames: int) -> LabelTable:
 
 
 def make_detections(rng: np.random.Generator, labels: LabelTable, per_frame: int) -> DetectionTable:
-    """As a detector finds at a low threshold: half of them near labels, better scored."""
+    """Detections at a low threshold: half of them near labels, with higher scores."""
     copies = per_frame // (2 * LABELS_PER_FRAME)
     near = np.repeat(labels, copies)
     far = np.repeat(labels, per_frame // LABELS_PER_FRAME - copies)

@@ -1,12 +1,12 @@
-"""What a new user waits for: the default run from nothing, node by node.
+"""Time of the first default run, node by node.
 
     python -m benchmarks.first_run                         # three seeds, a fresh folder for each
     python -m benchmarks.first_run --seeds 0 --plain-cpu   # without AVX-512 and bfloat16
     python -m benchmarks.first_run --seeds 0 --against v0.1.0   # the ratio to another commit
 
-Every run is a `kedro run` in a copy of the project without data. Wall time counts from the command
-to its end; CPU time and memory are those of all processes, and memory that they share counts once
-(PSS); it is looked at every two seconds. With `--against`, the runs of both versions take turns.
+Each run is a `kedro run` in a copy of the project without data. Wall time covers the whole command.
+CPU time and memory are summed over all processes; shared memory counts once (PSS), and memory is
+sampled every two seconds. With `--against`, the runs of both versions alternate.
 """
 
 import argparse
@@ -33,19 +33,19 @@ PLAIN_CPU = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
 }
-"""Makes oneDNN, PyTorch and MKL compute as on a processor of before 2017."""
+"""Restricts oneDNN, PyTorch and MKL to the instructions of processors before 2017."""
 
 IN_FLOAT32 = 'train: {precision: "32"}\npredict: {precision: "32"}\n'
-"""What `auto` chooses there. Earlier versions chose by the processor, whatever was switched off."""
+"""The choice of `auto` there. Earlier versions ignored that instructions were switched off."""
 
 HEADLINE = "etram_8class"
 PAUSE_S = 2.0
-"""Reading the memory of a training takes 40 ms, in which it has to wait."""
+"""Reading the memory of a training process takes 40 ms and blocks it."""
 
 
 @dataclass(frozen=True)
 class FirstRun:
-    """What one run took, in seconds and gigabytes, and what it reached."""
+    """Time of one run in seconds, memory in GB, and metrics."""
 
     wall_s: float
     cpu_s: float
@@ -56,12 +56,12 @@ class FirstRun:
 
     @property
     def between_s(self) -> float:
-        """Wall time in no node: starting, opening MLflow, ending."""
+        """Wall time outside the nodes: start, MLflow, end."""
         return self.wall_s - sum(self.seconds_of_node.values())
 
     @property
     def cores(self) -> float:
-        """Cores in use, on average."""
+        """Average number of cores in use."""
         return self.cpu_s / self.wall_s
 
 
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What to run."""
+    """Command-line arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--plain-cpu", action="store_true", help="neither AVX-512 nor bfloat16")
@@ -95,7 +95,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def run_once(seed: int, version: str | None, *, plain_cpu: bool) -> FirstRun:
-    """The default run of this version, or of a commit, in a folder of its own."""
+    """The default run of this version, or of a commit, in a separate folder."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         copy_project(project, version)
@@ -130,7 +130,7 @@ def kedro_run(
 
 
 def copy_project(folder: Path, version: str | None) -> None:
-    """What `git clone` would give of a commit, or this folder without what runs have left."""
+    """Copy a commit as `git clone` would, or this folder without the results of runs."""
     if version is None:
         ignored = shutil.ignore_patterns(
             "data", "mlruns", "*.db", "*.log", ".*", "__pycache__", "*.egg-info"
@@ -146,7 +146,7 @@ def copy_project(folder: Path, version: str | None) -> None:
 
 
 def watch_memory(process: "subprocess.Popen[bytes]") -> float:
-    """Wait for a process; the most memory that it and its descendants had together, in GB."""
+    """Wait for a process; the peak memory of it and its descendants together, in GB."""
     most = 0.0
     while process.poll() is None:
         most = max(most, sum(map(memory_gb, family(process.pid))))
@@ -165,7 +165,7 @@ def family(pid: int) -> Iterator[int]:
 
 
 def memory_gb(pid: int) -> float:
-    """Memory of a process, that which it shares counted in proportion; 0 once it has ended."""
+    """Memory of a process, with shared memory in proportion (PSS); 0 after it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -174,7 +174,7 @@ def memory_gb(pid: int) -> float:
 
 
 def cpu_seconds() -> float:
-    """CPU time of all processes that were started here and have ended."""
+    """CPU time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -1,4 +1,4 @@
-"""What a benchmark runs on."""
+"""The hardware a benchmark runs on."""
 
 import os
 import platform
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def describe_cpu() -> str:
-    """Name of the processor, where the system tells, and number of its cores."""
+    """Name of the processor, if the system reports it, and its number of cores."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.is_file() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

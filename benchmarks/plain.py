@@ -1,9 +1,9 @@
-"""RVT trained plainly: the yardstick of `benchmarks/training.py`.
+"""A straightforward implementation of training RVT: the baseline of `benchmarks/training.py`.
 
-The same weights and the same equations as the detector's own, computed the way they are written
-down: window after window, in single precision, with the channels of maps first. Per window each
-stage reduces, attends by products and a softmax, and runs one convolution over input and hidden
-map; neck and head see the keyframes, gathered window by window.
+It has the same weights and equations as the detector, computed without optimisation: window after
+window, in single precision, with channels first. In each window, each stage downsamples, computes
+attention by matrix products and a softmax, and runs one convolution over input and hidden map. Neck
+and head process the keyframes, gathered window by window.
 
 Source: the order of operations of uzh-rpg/RVT modules/detection.py and models/layers.
 """
@@ -36,7 +36,7 @@ class Memory:
 
 
 def plain_losses(detector: RVT, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
-    """What `detector.losses` returns, of an RVT of its default parts.
+    """The result of `detector.losses` for an RVT with default parts.
 
     Raises:
         TypeError: If the detector has other parts.

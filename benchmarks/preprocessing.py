@@ -1,16 +1,17 @@
-"""Speed and memory of preprocessing by format and length, and against the reference's steps.
+"""Speed and memory of preprocessing by format and length, compared with the reference's steps.
 
     python -m benchmarks.preprocessing                  # 20, 60 and 240 million events: 20 minutes
     python -m benchmarks.preprocessing --millions 5     # quick
 
-Recordings show simulated traffic by day on 1280 x 720 px, five to six million events a second. Each
-is written as gzip-compressed HDF5, as eTraM publishes them, as plain HDF5, and as Prophesee RAW of
-both encodings. Every way reads the file, makes one stacked histogram of half the resolution every
-50 ms and writes them compressed. `reference` is a plain rewriting of what RVT's script does in
-each window with h5py and PyTorch, in one thread as there; it reads the gzip file. Every line is a
-process of its own, so that its peak memory is its own; results are compared before their speed is.
-Three lines are about a recording at eTraM's mean rate, of which images are mostly empty, and the
-last one is about the histograms alone, of events in memory.
+The recordings contain simulated daytime traffic at 1280 x 720 px, with five to six million events
+per second. Each is written as gzip-compressed HDF5 (the format of eTraM), as uncompressed HDF5, and
+as Prophesee RAW in both encodings. Each line reads the file, makes one stacked histogram of half
+the resolution every 50 ms, and writes the compressed histograms. `reference` reimplements the steps
+of RVT's script with h5py and PyTorch, in one thread like the script; it reads the gzip file. Each
+line is measured in a separate process, so that its peak memory is not affected by others; the
+results are checked to be equal before speeds are compared. Three lines show a recording at eTraM's
+mean rate, whose histograms are mostly empty; the last line shows the histograms alone, from events
+in memory.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from etram_pipeline.core.recording import Events
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations.stacked_histogram import Config as Histogram
 from etram_pipeline.events.windows.label_aligned import Config as Windows
-from etram_pipeline.preprocessing.jobs import EncodeJob
+from etram_pipeline.preprocessing.representations import EncodeJob
 from etram_pipeline.stores.settings import StorageSettings
 
 if TYPE_CHECKING:  # importing it costs memory, which is measured
@@ -83,7 +84,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What to measure."""
+    """Command-line arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=int, nargs="+", default=[20, 60, 240])
     parser.add_argument("--folder", help="where to write recordings and histograms")
@@ -133,14 +134,14 @@ def measure(way: str, recording: str, warm_up: str, out: str, profile: str) -> N
 
 
 def peak_memory_mb() -> float:
-    """Most memory this process has had; `getrusage` would tell of the one that started it."""
+    """Peak memory of this process; `getrusage` would include the process that started it."""
     status = Path("/proc/self/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
 
 
 def frame_times_us(recording: Path) -> tuple[int, ...]:
-    """Times of labelled frames, which windows end at, as long as the recording lasts."""
+    """Times of labelled frames, at which windows end, for the whole recording."""
     with h5py.File(recording.with_name("gzip")) as file:
         last_us = int(file["events/t"][-1])
     return tuple(range(FRAME_INTERVAL_US, last_us, FRAME_INTERVAL_US))

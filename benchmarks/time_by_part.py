@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, by part of the detector."""
+"""Time of a training step by part of the detector."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ STEPS = 3
 
 
 class TimeByPart:
-    """Shares of the time that each part takes, on the way there and on the way back.
+    """Share of the time of each part, in the forward and the backward pass.
 
     An operation on the way back belongs to the part that made its counterpart on the way there.
     """
@@ -82,7 +82,7 @@ class _Mark:
 
 @contextmanager
 def _marked(parts: dict[nn.Module, str]) -> Iterator[None]:
-    """Have everything that a module computes carry the name of its part in the profile."""
+    """Label all operations of a module with the name of its part in the profile."""
     with ExitStack() as hooks:
         for module, part in parts.items():
             mark = _Mark(part)

@@ -47,7 +47,7 @@ def write_recordings(folder: Path, millions: int) -> None:
 
 
 def write_mean_rate(path: Path) -> int:
-    """Write traffic at eTraM's mean rate, and return how many events it is."""
+    """Write traffic at eTraM's mean rate, and return the number of events."""
     events = Scene(MEAN, seed=0).stream(num_threads=os.cpu_count() or 1)
     write_etram_recording(path, events, HEIGHT, WIDTH)
     with h5py.File(path) as file:
@@ -55,7 +55,7 @@ def write_mean_rate(path: Path) -> int:
 
 
 def traffic(millions: int) -> Iterator[Events]:
-    """Events of simulated traffic, as many as asked for."""
+    """A given number of events of simulated traffic."""
     scene = Scene(BUSY.model_copy(update={"duration_s": millions / 4 + 1}), seed=0)
     num_left = millions * 1_000_000
     for events in scene.stream(num_threads=os.cpu_count() or 1):

@@ -1,16 +1,16 @@
-"""Speed and memory of training: the engine against a plain execution of the same weights.
+"""Speed and memory of training, compared with a straightforward implementation.
 
-    python -m benchmarks.training                             # what takes an hour on two cores
+    python -m benchmarks.training                             # takes an hour on two cores
     python -m benchmarks.training --sizes nano tiny --windows 5 --repetitions 2
     python -m benchmarks.training --sizes tiny --height 360 --width 640 --lanes 8 --compile
     python -m benchmarks.training --sizes tiny --profile      # where the time goes
-    python -m benchmarks.training --store data/03_primary     # how long training waits for clips
+    python -m benchmarks.training --store data/03_primary     # time spent waiting for clips
 
-A step is what training does between two reads: losses, gradients and an AdamW update over a batch
-of lanes and windows, every second window labelled with twelve boxes. The yardstick is
-`benchmarks/plain.py`, in float32. Ratios are of medians; all ways take turns, each time in a new
-process, so that another user of the machine disturbs all of them alike and peaks of memory are
-their own. CPU seconds count where others use the machine too.
+A step consists of losses, gradients and an AdamW update over a batch of lanes and windows, in which
+every second window is labelled with twelve boxes; reading clips is not included. The baseline is
+`benchmarks/plain.py`, in float32. Ratios are ratios of medians. The variants alternate, each time
+in a new process, so that other load on the machine affects all of them equally and peak memory is
+measured separately. On a shared machine, compare CPU seconds.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """One measurement of `benchmarks/training.py`, in a process of its own.
 
-Alone in its process, a measurement's peak of memory is its own.
+In a separate process, peak memory is that of the measurement alone.
 """
 
 import itertools
@@ -69,7 +69,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came out: per step, over all steps measured."""
+    """Results per step, over all measured steps."""
 
     seconds: float
     cpu_seconds: float
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def measure(case: Case) -> Measurement:
-    """Train on the same batch again and again, with the memory carried on."""
+    """Train on the same batch repeatedly, with the state carried on."""
     torch.manual_seed(0)
     detector = read_preset(case.size).build(CHANNELS, NUM_CLASSES).to(case.device).train()
     batch = make_batch(case).to(case.device)
@@ -205,13 +205,13 @@ def make_batch(case: Case) -> SequenceBatch:
 
 
 def synchronize(device: str) -> None:
-    """Wait for what the device still has to do."""
+    """Wait until the device has finished."""
     if device != "cpu":
         torch.cuda.synchronize(device)
 
 
 def held_megabytes(device: str) -> float:
-    """Memory taken before anything is computed: interpreter and libraries; of a GPU, nothing."""
+    """Memory used before the measurement by the interpreter and libraries; 0 for a GPU."""
     if device != "cpu":
         return 0
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -219,7 +219,7 @@ def held_megabytes(device: str) -> float:
 
 
 def peak_megabytes(device: str) -> float:
-    """Most memory taken so far, of the device or of this process."""
+    """Peak memory so far of the device or of this process."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -1,12 +1,12 @@
-"""What presets do on the embedded scene, over several seeds.
+"""Metrics of presets on the embedded scene, over several seeds.
 
-    python benchmarks/variants.py                             # three presets, three seeds each
-    python benchmarks/variants.py --presets plain_lstm class_balanced --seeds 0 1 --jobs 2
+    python -m benchmarks.variants                             # three presets, three seeds each
+    python -m benchmarks.variants --presets plain_lstm class_balanced --seeds 0 1 --jobs 2
 
-Each training is a `kedro run` of its own in a copy of the project, on recordings that are simulated
-and preprocessed once. The copies are kept in `--folder`, so that an interrupted comparison goes on
-where it was. Metrics are those of the `test` recordings under the first protocol of `evaluate`;
-the spread is the standard deviation over the seeds.
+Each training run is a `kedro run` in its own copy of the project, on recordings that are simulated
+and preprocessed once. The copies are kept in `--folder`, so that an interrupted comparison
+continues. Metrics are those of the `test` recordings under the first protocol of `evaluate`; the
+spread is the standard deviation over the seeds.
 """
 
 import argparse

@@ -21,7 +21,7 @@ def pytest_sessionstart() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project folder to run in: the real configuration, no data, no tracking database."""
+    """An empty project folder to run in: the real configuration, no data, no MLflow database."""
     monkeypatch.chdir(tmp_path)
     for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
         monkeypatch.delenv(variable, raising=False)

@@ -17,6 +17,8 @@ PAGES = [
     *sorted(f"docs/{path.name}" for path in (PROJECT / "docs").glob("*.md")),
 ]
 RECIPES = "docs/contributing.md"
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+"""Small numbers, as pages write them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Block:
 def text_of(page: str) -> str:
     """The source of a page."""
     return (PROJECT / page).read_text()
+
+
+def plain(page: str) -> str:
+    """The source of a page as one line, wherever it is wrapped."""
+    return " ".join(text_of(page).split())
 
 
 def blocks(page: str, language: str) -> list[Block]:

@@ -45,7 +45,8 @@ def names() -> frozenset[str]:
                 found |= words_of(given) if isinstance(given, str) else set()
         for text in _strings(tree):
             found |= words_of(text) if not re.search(r"\s", text) else set()
-    for path in [*(PROJECT / "conf").rglob("*.yml"), PROJECT / "pyproject.toml"]:
+    settings = [PROJECT / name for name in ("pyproject.toml", "mkdocs.yml")]
+    for path in [*(PROJECT / "conf").rglob("*.yml"), *settings]:
         found |= words_of(re.sub(r"#.*", "", path.read_text()))
     for name in files():
         found |= words_of(name)

@@ -4,14 +4,12 @@ import math
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
-from kedro.framework.project import configure_project, pipelines
-from kedro.validation.type_extractor import TypeExtractor
+from tests.configured import loader, parameters
 from tests.conftest import PROJECT
-from tests.pages import PAGES, text_of
+from tests.pages import PAGES, WORDS, plain, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.display import SILENCE_S
@@ -26,28 +24,11 @@ from etram_pipeline.quality import checks
 from etram_pipeline.results import DEFAULT_RUN_MINUTES
 from etram_pipeline.scene.scene import LABEL_HZ
 from etram_pipeline.scene.settings import SceneRecordingsSettings
-from etram_pipeline.settings import CONFIG_LOADER_ARGS
 from etram_pipeline.training.progress import LOG_EVERY_S
 from etram_pipeline.training.settings import OptimizerSettings
 
 TIMES, GAMMA = "\N{MULTIPLICATION SIGN}", "\N{GREEK SMALL LETTER GAMMA}"
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 LONGEST_SILENCE_S = 30
-
-
-@cache
-def loader(env: str) -> ConfigLoader:
-    options: dict[str, Any] = CONFIG_LOADER_ARGS
-    return ConfigLoader(str(PROJECT / "conf"), env, {}, **options)
-
-
-@cache
-def parameters(env: str) -> dict[str, Any]:
-    """Typed parameters of an environment."""
-    configure_project("etram_pipeline")
-    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
-    raw = loader(env)["parameters"]
-    return {key: types[key].model_validate(value) for key, value in raw.items()}
 
 
 @cache
@@ -60,10 +41,6 @@ def scene() -> SceneRecordingsSettings:
 def number(value: float) -> str:
     """`400 000`; names of what is small are words in the pages."""
     return f"{value:,.12g}".replace(",", " ")
-
-
-def plain(page: str) -> str:
-    return " ".join(text_of(page).split())
 
 
 def channels(env: str) -> int:
@@ -119,7 +96,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
             page,
             f"by tenth of the window, {channels('local')} channels at half the sensor's resolution",
         ),
-        (page, f"a span of time, {whole} ms by default"),
+        ("docs/glossary.md", f"A window lasts {whole} ms by default"),
         ("README.md", f"into windows of {parameters('recording')['windows'].duration_ms} ms"),
         (
             "docs/own-recordings.md",
@@ -170,17 +147,15 @@ def of_etram() -> list[tuple[str, str]]:
         ),
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
-        (
-            page,
-            f"sensor {dataset.height}{TIMES}{dataset.width}, RVT-Base, {steps}, "
-            f"a validation every {number(train.validation.every_steps)} steps",
-        ),
-        (
-            page,
-            f"A histogram has {image('etram')} values. All ten hours make {num_windows} of them.",
-        ),
-        (page, f"with the learning rate for {train.lanes} clips"),
-        ("docs/variants.md", f"bring their schedule with them: {steps}"),
+        (page, f"| sensor (height {TIMES} width) | {dataset.height}{TIMES}{dataset.width} |"),
+        (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart |"),
+        (page, f"| training | {steps}: RVT's schedule"),
+        (page, f"with the learning rate for {train.lanes} clips |"),
+        (page, f"| validation | every {number(train.validation.every_steps)} steps |"),
+        (page, f"| protocols | {', '.join(f'`{name}`' for name in names_of(loader('etram')))} |"),
+        (page, f"| windows | {num_windows} | 10 h, one every {windows.step_ms} ms |"),
+        (page, f"| values per representation | {image('etram')} |"),
+        ("docs/variants.md", f"also set RVT's schedule: {steps}"),
         ("docs/configuration.md", f"RVT's schedule of {number(train.max_steps)} steps"),
         ("docs/evaluation.md", f"protocols: [{', '.join(names_of(loader('etram'))[:1])}"),
     ]
@@ -220,7 +195,7 @@ def of_parts() -> list[tuple[str, str]]:
         ),
         (page, f"{percent['MANY']} outside and more is a problem"),
         (page, f"a warning from {percent['FEW_LATE']}"),
-        (page, f"a warning if they make {percent['HOT']} of the events"),
+        (page, f"a warning if they cause at least {percent['HOT']} of the events"),
         (page, f"one of the two below {percent['ONE_SIDED']}"),
         (page, f"Videos last at most {report.video_max_seconds:g} seconds"),
         ("docs/configuration.md", f"and {more} more: experiments on eTraM"),
@@ -272,5 +247,7 @@ def test_lines_come_as_often_as_promised() -> None:
 def test_the_settings_that_a_training_may_change_are_listed() -> None:
     train = parameters("etram")["train"]
     changeable = set(type(train).model_fields) - set(train.outcome())
-    (told,) = re.findall(r"only where and how fast to train \(([^)]*)\)", plain("docs/training.md"))
+    (told,) = re.findall(
+        r"only determine where and how fast to train \(([^)]*)\)", plain("docs/training.md")
+    )
     assert set(re.findall(r"`(\w+)`", told)) == changeable

@@ -19,7 +19,7 @@ def refuse_by_preflight(project: Path, _monkeypatch: pytest.MonkeyPatch) -> None
     (project / "data").write_text("in the way of a folder")
 
 
-def refuse_by_tracking(project: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
+def refuse_by_mlflow(project: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "mlflow.db").write_text("no database at all, but a file of some length")
 
 
@@ -35,7 +35,7 @@ def interrupt(_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("end", "track", "error"),
     [
         (refuse_by_preflight, False, click.ClickException),
-        (refuse_by_tracking, True, click.ClickException),
+        (refuse_by_mlflow, True, click.ClickException),
         (interrupt, False, KeyboardInterrupt),
     ],
 )

@@ -1,4 +1,4 @@
-"""The tracking hook, on small pipelines and a real MLflow store."""
+"""The MLflow hook, on small pipelines and a real MLflow store."""
 
 import json
 import math
@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -22,8 +23,9 @@ from mlflow.tracking import MlflowClient
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.mlflow_hook import MlflowHook
-from etram_pipeline.mlflow_store import MlflowStoreError
+from etram_pipeline.mlflow_logging.store import MlflowStoreError
 from etram_pipeline.session import ended_in_order
+from etram_pipeline.yaml_files import ConfigurationError
 
 EXPERIMENT = "etram_pipeline"
 
@@ -58,7 +60,7 @@ def client(project: Path, database: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{project}/mlflow.db")
 
 
-def run_tracked(project: Path, pipeline: Pipeline, catalog: DataCatalog, **options: object) -> None:
+def run_logged(project: Path, pipeline: Pipeline, catalog: DataCatalog, **options: object) -> None:
     """What `kedro run` does around a runner."""
     hook = MlflowHook()
     manager = _create_hook_manager()
@@ -117,7 +119,7 @@ def small_pipeline(project: Path) -> tuple[Pipeline, DataCatalog]:
 def test_a_run_records_parameters_files_data_and_outcome(
     project: Path, client: MlflowClient
 ) -> None:
-    run_tracked(project, *small_pipeline(project))
+    run_logged(project, *small_pipeline(project))
     run = the_run(client)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "a+b lab 01-02 03:04"
@@ -131,7 +133,7 @@ def test_a_run_records_parameters_files_data_and_outcome(
 
 
 def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:
-    run_tracked(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
+    run_logged(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
     run = the_run(client)
     assert run.info.status == "FINISHED"
     seconds = client.download_artifacts(run.info.run_id, "seconds_by_node.json")
@@ -139,7 +141,7 @@ def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowCli
 
 
 def test_a_later_run_is_linked_to_the_training_it_uses(project: Path, client: MlflowClient) -> None:
-    run_tracked(project, *small_pipeline(project))
+    run_logged(project, *small_pipeline(project))
     tags = the_run(client).data.tags
     assert tags["training_run_id"] == "the-training"
     assert "mlflow.parentRunId" not in tags  # MLflow's table folds children away
@@ -152,7 +154,7 @@ def test_an_error_marks_the_run_as_failed_and_keeps_the_traceback(
         raise ValueError("no light")
 
     with pytest.raises(ValueError, match="no light"):
-        run_tracked(project, Pipeline([Node(fail, None, "x")]), DataCatalog())
+        run_logged(project, Pipeline([Node(fail, None, "x")]), DataCatalog())
     run = the_run(client)
     assert run.info.status == "FAILED"
     assert "traceback.txt" in files(client, run)
@@ -160,26 +162,26 @@ def test_an_error_marks_the_run_as_failed_and_keeps_the_traceback(
 
 def test_a_run_can_be_continued_and_says_what_changed(project: Path, client: MlflowClient) -> None:
     pipeline, catalog = small_pipeline(project)
-    run_tracked(project, pipeline, catalog)
+    run_logged(project, pipeline, catalog)
     catalog["params:train"] = MemoryDataset(Training(steps=5))
-    run_tracked(project, pipeline, catalog, run_id=the_run(client).info.run_id)
+    run_logged(project, pipeline, catalog, run_id=the_run(client).info.run_id)
     run = the_run(client)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.steps"] == "3"
     assert run.data.tags["changed.train.steps"] == "5"
 
 
-def test_what_a_launcher_left_in_the_environment_does_not_stop_tracking(
+def test_what_a_launcher_left_in_the_environment_does_not_stop_logging(
     project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "")
     monkeypatch.setenv("LOCAL_RANK", "3")
-    run_tracked(project, *small_pipeline(project))
+    run_logged(project, *small_pipeline(project))
     assert the_run(client).info.status == "FINISHED"
 
 
-def test_tracking_can_be_switched_off(project: Path, client: MlflowClient) -> None:
-    run_tracked(project, *small_pipeline(project), enabled=False)
+def test_logging_in_mlflow_can_be_switched_off(project: Path, client: MlflowClient) -> None:
+    run_logged(project, *small_pipeline(project), enabled=False)
     assert client.get_experiment_by_name(EXPERIMENT) is None
 
 
@@ -188,7 +190,7 @@ def test_an_interrupted_run_ends_with_its_session(project: Path, client: MlflowC
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_tracked(project, Pipeline([Node(interrupt, None, "x")]), DataCatalog())
+        run_logged(project, Pipeline([Node(interrupt, None, "x")]), DataCatalog())
     assert the_run(client).info.status == "KILLED"
     assert "MLFLOW_RUN_ID" not in os.environ
 
@@ -198,9 +200,9 @@ def test_an_interrupted_run_ends_with_its_session(project: Path, client: MlflowC
 def test_a_killed_run_is_marked_as_killed(project: Path, number: signal.Signals) -> None:
     code = (
         "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-        "from test_tracking import *\n"
+        "from test_mlflow_hook import *\n"
         "def wait():\n    Path('ready').touch(); time.sleep(60)\n"
-        "run_tracked(Path.cwd(), Pipeline([Node(wait, None, 'x')]), DataCatalog())\n"
+        "run_logged(Path.cwd(), Pipeline([Node(wait, None, 'x')]), DataCatalog())\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
@@ -234,7 +236,7 @@ def test_no_secret_reaches_the_store(
     found = {"password": "hunter22", "server": remote, "users": [{"token": "hunter22"}]}
     catalog = DataCatalog({"params:db": MemoryDataset(found)})
     with pytest.raises(ValueError, match="hunter22"):
-        run_tracked(project, Pipeline([Node(fail, "params:db", "x", name="log_in")]), catalog)
+        run_logged(project, Pipeline([Node(fail, "params:db", "x", name="log_in")]), catalog)
     run = the_run(client)
     assert run.data.tags["mlflow.source.git.repoURL"] == "https://***@host/repo.git"
     assert run.data.tags["kedro.command"].endswith("db.password=***,a=1'")
@@ -266,7 +268,7 @@ def test_only_numbers_become_metrics_and_those_named_become_tags(
         filepath=str(project / "detector.ckpt"),
         metadata={"mlflow": {"metrics": True, "tags": ["quality/problems", "none"]}},
     )
-    run_tracked(project, pipeline, catalog)
+    run_logged(project, pipeline, catalog)
     run = the_run(client)
     assert run.data.metrics == {"test/AP": 0.5, "quality/problems": 2.0}
     assert run.data.tags["quality/problems"] == "2"
@@ -277,7 +279,7 @@ def test_a_run_that_does_not_exist_is_refused_before_the_first_node(
     project: Path, client: MlflowClient
 ) -> None:
     with pytest.raises(MlflowStoreError, match=r"run_id=abc: .* has no such run"):
-        run_tracked(project, *small_pipeline(project), run_id="abc")
+        run_logged(project, *small_pipeline(project), run_id="abc")
     assert not (project / "made.ckpt").exists()
     assert client.search_experiments()
 
@@ -285,15 +287,15 @@ def test_a_run_that_does_not_exist_is_refused_before_the_first_node(
 def test_a_store_that_cannot_be_used_stops_the_run_or_is_done_without(project: Path) -> None:
     (project / "mlflow.db").write_text("no database" * 1000)
     with pytest.raises(MlflowStoreError, match="damaged"):
-        run_tracked(project, *small_pipeline(project))
+        run_logged(project, *small_pipeline(project))
     assert not (project / "made.ckpt").exists()
-    run_tracked(project, *small_pipeline(project), when_unreachable="continue")
+    run_logged(project, *small_pipeline(project), when_unreachable="continue")
     assert (project / "detector.ckpt").exists()
     assert "MLFLOW_RUN_ID" not in os.environ
 
 
 def test_a_run_leaves_the_environment_as_it_was(project: Path, client: MlflowClient) -> None:
-    run_tracked(project, *small_pipeline(project))
+    run_logged(project, *small_pipeline(project))
     assert client.search_experiments()
     assert not {"MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"} & set(os.environ)
 
@@ -303,9 +305,27 @@ def test_the_link_is_on_one_line(
 ) -> None:
     pipeline, catalog = small_pipeline(project)
     catalog["params:evaluate"] = MemoryDataset({"split": "test", "protocols": ["coco"]})
-    run_tracked(project, pipeline, catalog)
+    run_logged(project, pipeline, catalog)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "http" in line]
     assert line.endswith("&viewStateShareKey=test-coco-AP")
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     assert "mlflow.sharedViewState.test-coco-AP" in experiment.tags
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
+        ({"when_unreachable": "Continue"}, "did you mean 'continue'"),
+        ({"experimnt": "x"}, "experimnt: unknown key; did you mean 'experiment'"),
+        ({"enabled": "perhaps"}, "enabled: must be true or false, not 'perhaps'"),
+    ],
+)
+def test_a_wrong_setting_is_reported_in_one_line(
+    project: Path, config: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        run_logged(project, *small_pipeline(project), **config)
+    assert str(caught.value).startswith("mlflow.yml: ")
+    assert "\n" not in str(caught.value)

@@ -1,9 +1,9 @@
-"""One MLflow run for each `kedro run`.
+"""Logs each `kedro run` as one MLflow run.
 
-The catalog says what is logged, under `metadata.mlflow` of a dataset: `metrics: true` logs its
-numbers as metrics, `tags: [<name>, …]` some of them as tags, `artifact_path: <folder>` keeps its
-file. The client is used with an explicit run id, so it also works from threads; MLflow is
-imported when a run starts, not before.
+The catalog states what is logged, under `metadata.mlflow` of a dataset: `metrics: true` logs its
+numbers as metrics, `tags: [<name>, …]` logs some of them as tags, `artifact_path: <folder>` stores
+its file. The client gets an explicit run id, so it also works from threads. MLflow is imported when
+a run starts, not before.
 """
 
 import json
@@ -18,27 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 import rich
 from kedro.framework.hooks import hook_impl
+from pydantic import ValidationError
 from typing_extensions import override
 
+from etram_pipeline.configuration import RUN_OPTIONS
+from etram_pipeline.core.faults import faults
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.metric_names import metric_part
 from etram_pipeline.core.nested import flatten
 from etram_pipeline.datasets.files import path_of
-from etram_pipeline.mlflow_store import (
+from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send_unsent
+from etram_pipeline.mlflow_logging.run_log import UNSENT, RunLog, set_current_log
+from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
     StoreUnavailableError,
     database_path,
     find_experiment,
     find_run,
     opened,
-    read_settings,
 )
-from etram_pipeline.mlflow_tags import run_tags
-from etram_pipeline.mlflow_view import headline, run_name, view_link, view_tag
+from etram_pipeline.mlflow_logging.tags import run_tags
+from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
 from etram_pipeline.session import HeldHook
-from etram_pipeline.training.run_entries import RunEntry, metrics_entry, send_unsent
-from etram_pipeline.training.run_log import UNSENT, RunLog, share
+from etram_pipeline.yaml_files import ConfigurationError
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -68,9 +71,12 @@ class MlflowHook(HeldHook):
         """Read `conf/*/mlflow.yml`.
 
         Raises:
-            ConfigurationError: If a key or a value is none that exists.
+            ConfigurationError: If a key is unknown or a value is invalid.
         """
-        self._settings = read_settings(context.config_loader["mlflow"])
+        try:
+            self._settings = MlflowSettings.model_validate(context.config_loader["mlflow"])
+        except ValidationError as error:
+            raise ConfigurationError(f"mlflow.yml: {'; '.join(faults(error))}") from error
         self._project = Path(context.project_path)
 
     @hook_impl(trylast=True)  # other hooks may refuse the run
@@ -96,10 +102,10 @@ class MlflowHook(HeldHook):
         except StoreUnavailableError as error:
             if settings.when_unreachable == "stop":
                 raise
-            logger.warning("this run is not tracked: %s", error)
+            logger.warning("this run is not logged in MLflow: %s", error)
             return
         self._log_parameters(log, parameters, run.data.params)
-        logger.info("tracked as MLflow run '%s' (%s)", run.info.run_name, run.info.run_id)
+        logger.info("logged as MLflow run '%s' (%s)", run.info.run_name, run.info.run_id)
 
     @hook_impl
     def before_dataset_loaded(self, node: "Node") -> None:
@@ -173,7 +179,7 @@ class MlflowHook(HeldHook):
         artifacts = (self._project / "mlruns").as_uri() if database_path(uri) else None
         metrics = headline(self._parameters(["params:evaluate", "params:train"]))
         tags = self._masked(run_tags(run_params, self._project, num_nodes))
-        name = mask_text(settings.run_name or run_name(run_params, parameters))
+        name = mask_text(settings.run_name or run_name(run_params, parameters, RUN_OPTIONS))
         with opened(uri) as client:
             if settings.run_id:
                 run = find_run(client, settings.run_id, uri)
@@ -195,7 +201,7 @@ class MlflowHook(HeldHook):
         self._uri_before = os.environ.get("MLFLOW_TRACKING_URI")
         os.environ["MLFLOW_TRACKING_URI"] = uri
         self._log = RunLog(run.info.run_id, uri, unsent)
-        share(self._log, unsent)
+        set_current_log(self._log, unsent)
         send_unsent(client, uri, unsent)
         return self._log
 

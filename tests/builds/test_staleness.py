@@ -17,15 +17,9 @@ from etram_pipeline.builds.job import BuildJob, check_contents
 from etram_pipeline.builds.staleness import why_stale
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
-from etram_pipeline.stores.layout import (
-    QUALITY,
-    Index,
-    Provenance,
-    Record,
-    index_path,
-    read_index,
-    write_index,
-)
+from etram_pipeline.stores.index import Index, Provenance, index_path, read_index, write_index
+from etram_pipeline.stores.layout import QUALITY
+from etram_pipeline.stores.record import Record
 
 KEY = "train/a"
 
@@ -37,7 +31,7 @@ class CopyJob(BuildJob):
     path: Path
     settings: tuple[tuple[str, Any], ...] = (("step_ms", 50),)
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "CopyJob 1"
 
     @property
     @override
@@ -68,7 +62,7 @@ class CopyJob(BuildJob):
 class BetterCopyJob(CopyJob):
     """Says that it makes something else of the same."""
 
-    recipe: ClassVar[int] = 2
+    recipe: ClassVar[str] = "CopyJob 2"
 
 
 class ThoroughCopyJob(CopyJob):
@@ -162,7 +156,7 @@ def test_of_many_changed_parameters_three_are_named(job: CopyJob, again: Again) 
 def test_a_changed_recipe_is_named(job: CopyJob, again: Again) -> None:
     again(job)
 
-    assert again(BetterCopyJob(job.path)) == ["recipe CopyJob 1 -> BetterCopyJob 2"]
+    assert again(BetterCopyJob(job.path)) == ["recipe CopyJob 1 -> CopyJob 2"]
 
 
 def test_a_changed_input_is_named(job: CopyJob, again: Again) -> None:

@@ -22,8 +22,8 @@ def test_different_things_have_different_names(
 
 @given(st.lists(NAMES, max_size=6))
 def test_no_names_differ_in_case_only(names: list[tuple[str, ...]]) -> None:
-    tracked = metric_names(names)
-    assert len({name.casefold() for name in tracked.values()}) == len(set(names))
+    named = metric_names(names)
+    assert len({name.casefold() for name in named.values()}) == len(set(names))
 
 
 @given(st.text(max_size=300))

@@ -45,7 +45,7 @@ def test_names_carry_the_protocol(evaluate_random: Evaluate) -> None:
     assert "val/coco/big dog:21:/AP" in flat
 
 
-def test_what_has_no_ground_truth_is_not_tracked(evaluate_random: Evaluate) -> None:
+def test_what_has_no_ground_truth_is_not_logged(evaluate_random: Evaluate) -> None:
     flat = flatten_metrics(evaluate_random("etram_8class"))
     assert "test/etram_8class/car/AP" in flat
     assert "test/etram_8class/wheelchair/AP" not in flat

@@ -22,7 +22,8 @@ from etram_pipeline.builds.executors import InlineExecutor
 from etram_pipeline.export import png
 from etram_pipeline.export.dataset import Export, write_dataset
 from etram_pipeline.export.settings import ExportSettings
-from etram_pipeline.stores.store import FrameStore, LabelStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 encode = png.encode_png
 
@@ -35,7 +36,7 @@ stores, root, dataset, settings = sys.argv[1:]
 write_dataset(
     Path(root),
     Export(
-        FrameStore(Path(stores)),
+        RepresentationStore(Path(stores)),
         LabelStore(Path(stores)),
         DatasetSettings.model_validate_json(dataset),
         ExportSettings.model_validate_json(settings),

@@ -50,7 +50,7 @@ def write_inputs(folder: Path) -> None:
     write_checkpoint(folder / "nano.ckpt", trained)
 
 
-def test_a_tracked_run_loads_nothing_it_does_not_need(tmp_path: Path) -> None:
+def test_a_run_logged_in_mlflow_loads_nothing_it_does_not_need(tmp_path: Path) -> None:
     write_inputs(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", RUN], cwd=tmp_path, capture_output=True, text=True, check=False

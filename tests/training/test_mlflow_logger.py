@@ -15,7 +15,7 @@ from etram_pipeline.training.settings import TrainSettings
 Record = Callable[..., LabelledRecordings]
 
 
-def test_without_a_run_nothing_is_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_run_nothing_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     assert lightning_loggers() == []
 

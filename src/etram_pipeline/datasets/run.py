@@ -27,7 +27,7 @@ class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "command": command_line(),
             "commit": _commit(),
-            "this run (MLflow)": os.environ.get("MLFLOW_RUN_ID", "not tracked"),
+            "this run (MLflow)": os.environ.get("MLFLOW_RUN_ID", "not logged"),
         }
 
     @override

@@ -11,7 +11,7 @@ BACKGROUND = "background"
 NO_GROUND_TRUTH = -1.0
 """Value of a metric that nothing could be compared with, as COCO has it."""
 
-_TRACKED_BY_PART = ("AP", "AP_50")
+_LOGGED_BY_PART = ("AP", "AP_50")
 
 
 class ClassMetrics(Settings):
@@ -45,7 +45,7 @@ class Metrics(Settings):
 
     Attributes:
         protocol: How the numbers came about.
-        split: Recordings they are of, the first part of every tracked name.
+        split: Recordings they are of, the first part of every name logged in MLflow.
         overall: `AP`, `AP_50` and `AP_75` if the protocol has these overlaps, AP by size
             (`AP_S` …), recall by number of detections (`AR_1` …) and by size; -1 where there is no
             ground truth.
@@ -96,9 +96,7 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 
 def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
     for group, of_group in metrics.groups.items():
-        yield from (
-            ((group, name), of_group[name]) for name in _TRACKED_BY_PART if name in of_group
-        )
+        yield from (((group, name), of_group[name]) for name in _LOGGED_BY_PART if name in of_group)
     for class_name, of_class in metrics.per_class.items():
         # A class may be called as a group of recordings is.
         where = ("class", class_name) if class_name in metrics.groups else (class_name,)
@@ -107,4 +105,4 @@ def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
 
 
 def _present(values: Mapping[str, float]) -> list[str]:
-    return [name for name in _TRACKED_BY_PART if name in values]
+    return [name for name in _LOGGED_BY_PART if name in values]

@@ -44,7 +44,7 @@ class Blueprint(Settings):
         detector: The detector to build.
         class_names: Classes it is to distinguish, in the order of their ids.
         dataset_fingerprint: Identifies the data it learns from.
-        mlflow_run_id: The run that trains it; empty if not tracked.
+        mlflow_run_id: The run that trains it; empty if it is not logged.
     """
 
     detector: DetectorConfig
@@ -128,7 +128,7 @@ def _build_module(
         detector_config=config,
         in_channels=example.channels,
         class_names=blueprint.class_names,
-        representation=example.settings,
+        encoding=example.encoding,
         downsampled_by=example.downsampled_by,
         dataset_fingerprint=blueprint.dataset_fingerprint,
         mlflow_run_id=blueprint.mlflow_run_id,

@@ -7,8 +7,8 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
-from etram_pipeline.training.run_entries import metrics_entry
-from etram_pipeline.training.run_log import RunLog, current_log
+from etram_pipeline.mlflow_logging.run_entries import metrics_entry
+from etram_pipeline.mlflow_logging.run_log import RunLog, current_log
 
 
 class RunLogger(Logger):

@@ -1,0 +1,191 @@
+"""Entries of an MLflow run as plain data, which can be stored and sent later."""
+
+import logging
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import BusyError
+from etram_pipeline.core.locks import Access, held
+from etram_pipeline.core.masking import mask_text
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+_METRICS_PER_CALL = 1000
+_PAIRS_PER_CALL = 100
+_SHORT = 200
+_UNSENT_FILES = "*/*.json"
+_CAUSE = re.compile(r"(?<=Errno )-?\d+\] [\w ,]+|timed out")
+_REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE"}
+
+
+class RunEntry(Settings):
+    """Something to add to a run; what is empty adds nothing.
+
+    Attributes:
+        metrics: Name, value, time in milliseconds and step of each.
+        params: Name and value of each.
+        tags: Name and value of each.
+        text: Content of an artifact.
+        path: File to copy as an artifact.
+        place: Where an artifact goes: the file for a text, the folder for a file.
+        dataset: Name, digest, source and context of data that was read.
+        status: How the run ended.
+        time_ms: When it ended, in milliseconds.
+    """
+
+    metrics: tuple[tuple[str, float, int, int], ...] = ()
+    params: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    text: str | None = None
+    path: str = ""
+    place: str = ""
+    dataset: tuple[str, str, str, str] | None = None
+    status: str = ""
+    time_ms: int = 0
+
+
+class Unsent(Settings):
+    """Entries of a run that its store did not take.
+
+    Attributes:
+        uri: Address of the store, without passwords.
+        run_id: The run.
+        entries: In the order in which they were made.
+    """
+
+    uri: str
+    run_id: str
+    entries: tuple[RunEntry, ...]
+
+
+def metrics_entry(values: Mapping[str, float | int], step: int = 0) -> RunEntry:
+    """Metrics of now, without those that are no numbers."""
+    now = now_ms()
+    return RunEntry(
+        metrics=tuple(
+            (name, float(value), now, step)
+            for name, value in values.items()
+            if isfinite(float(value))
+        )
+    )
+
+
+def now_ms() -> int:
+    """Time in milliseconds, as MLflow counts it."""
+    return int(time.time() * 1000)
+
+
+def short(error: BaseException) -> str:
+    """The point of an error's message in one short line, without secrets."""
+    text = mask_text(str(error)).strip()
+    if "HTTP" in text and (found := _CAUSE.search(text)):  # the rest is of the library
+        return found[0].partition("] ")[2] or found[0]
+    line = next(iter(text.splitlines()), "") or type(error).__name__
+    return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
+
+
+def send(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
+    """Add an entry to a run, in calls of the size that MLflow allows."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+    for metrics in _chunks(entry.metrics, _METRICS_PER_CALL):
+        client.log_batch(run_id, metrics=[Metric(*metric) for metric in metrics])
+    for params in _chunks(entry.params, _PAIRS_PER_CALL):
+        client.log_batch(run_id, params=[Param(*pair) for pair in params])
+    for tags in _chunks(entry.tags, _PAIRS_PER_CALL):
+        client.log_batch(run_id, tags=[RunTag(*pair) for pair in tags])
+    if entry.text is not None:
+        client.log_text(run_id, entry.text, entry.place)
+    if entry.path:
+        client.log_artifact(run_id, entry.path, entry.place or None)
+    if entry.dataset:
+        name, digest, source, context = entry.dataset
+        data = Dataset(name=name, digest=digest, source_type="local", source=source)
+        tag = InputTag("mlflow.data.context", context)
+        client.log_inputs(run_id, [DatasetInput(data, [tag])])
+    if entry.status:
+        client.set_terminated(run_id, entry.status, entry.time_ms)
+
+
+def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
+    """Send what earlier runs could not send to the store at `uri`.
+
+    What it does not take now stays for later; what it will never take is only renamed. Of two runs
+    that begin at once, one sends it.
+    """
+    if not any(unsent.glob(_UNSENT_FILES)):
+        return
+    try:
+        with held(Access(unsent, inside=True), "it sends what is there"):
+            for path in sorted(unsent.glob(_UNSENT_FILES)):
+                if not _send_file(client, uri, path):
+                    break
+    except BusyError:
+        logger.debug("another run sends what is in %s", unsent)
+    except OSError as error:
+        logger.warning("what is in %s is not sent to MLflow: %s", unsent, error)
+
+
+def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
+    """Send what one file holds; false if the store does not answer."""
+    try:
+        content = Unsent.model_validate_json(path.read_text())
+        if content.uri != mask_text(uri):
+            return True
+        for entry in content.entries:
+            send(client, content.run_id, entry)
+    except Exception as error:  # noqa: BLE001  # no store may end a run
+        for_good = is_refusal(error) or isinstance(error, ValidationError)
+        kept = path.rename(path.with_suffix(".refused")) if for_good else path
+        logger.warning("MLflow does not take %s: %s", kept, short(error))
+        return for_good
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+    path.unlink()
+    logger.info("sent to MLflow what run %s could not send", content.run_id)
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
+    return True
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether sending the same again would be refused again."""
+    return getattr(error, "error_code", "") in _REFUSALS or isinstance(error, FileNotFoundError)
+
+
+def join_metrics(entries: Sequence[RunEntry]) -> tuple[RunEntry, int]:
+    """The first entry, with the metrics of those after it that hold nothing else."""
+    first = entries[0]
+    if not first.metrics:
+        return first, 1
+    num_merged, metrics = 0, list[tuple[str, float, int, int]]()
+    for entry in entries:
+        is_mixed = entry != RunEntry(metrics=entry.metrics)
+        if is_mixed or len(metrics) + len(entry.metrics) > _METRICS_PER_CALL:
+            break
+        metrics += entry.metrics
+        num_merged += 1
+    return (RunEntry(metrics=tuple(metrics)), num_merged) if num_merged else (first, 1)
+
+
+def with_copy(entry: RunEntry, folder: Path) -> RunEntry:
+    """An entry whose file is kept in `folder`: later runs write over the original."""
+    if not Path(entry.path).is_file():
+        return entry
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = Path(shutil.copy(entry.path, folder / Path(entry.path).name))
+    return entry.model_copy(update={"path": str(copy)})
+
+
+def _chunks(values: tuple[Any, ...], size: int) -> Iterable[tuple[Any, ...]]:
+    return (values[first : first + size] for first in range(0, len(values), size))

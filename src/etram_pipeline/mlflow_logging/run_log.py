@@ -1,0 +1,191 @@
+"""Logging to an MLflow run; a store that fails never stops the run.
+
+Entries that cannot be sent are kept, and sent when the store answers again, at the latest at the
+end of the run. What is still unsent is then written to a folder, and the next run that is logged in
+MLflow sends it.
+"""
+
+import atexit
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.masking import mask_text
+from etram_pipeline.mlflow_logging.run_entries import (
+    RunEntry,
+    Unsent,
+    is_refusal,
+    join_metrics,
+    now_ms,
+    send,
+    short,
+    with_copy,
+)
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+UNSENT = "mlflow_unsent"
+"""Folder of what could not be sent, by run, in the working directory."""
+
+_UNSENT_VARIABLE = "ETRAM_MLFLOW_UNSENT"
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_RETRY_S = 60.0
+_PAUSE_S = 0.2  # collects the points of fast steps, so that each call to the store sends many
+
+
+class RunLog:
+    """Adds to one run of an MLflow store; no method raises what the store raises."""
+
+    def __init__(self, run_id: str, uri: str, unsent: Path) -> None:
+        """Write to run `run_id` at `uri`, and what cannot be sent into the folder `unsent`."""
+        self.run_id = run_id
+        self._uri = uri
+        self._client: MlflowClient | None = None
+        self._folder = unsent
+        self._pending: deque[RunEntry] = deque()
+        self._refused: list[RunEntry] = []
+        self._sending = threading.Lock()
+        self._news = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._retry_at = 0.0
+        self._has_warned = False
+        self._is_closed = False
+
+    def write(self, entry: RunEntry) -> None:
+        """Add an entry now, or as soon as the store answers."""
+        self._pending.append(entry)
+        self.flush()
+
+    def write_later(self, entry: RunEntry) -> None:
+        """Add an entry soon, without waiting for the store."""
+        self._pending.append(entry)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._send_in_background, daemon=True)
+            self._thread.start()
+        self._news.set()
+
+    def close(self, status: str = "") -> None:
+        """Send what is left and end the run with `status`; keep in the folder what cannot be sent.
+
+        Later calls do nothing.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._news.set()
+        if status:
+            self._pending.append(RunEntry(status=status, time_ms=now_ms()))
+        self._retry_at = 0.0
+        self.flush()
+        left = [*self._refused, *self._pending]
+        if left:
+            self._keep(left)
+
+    def _send_in_background(self) -> None:
+        while not self._is_closed:
+            self._news.wait()
+            self._news.clear()
+            time.sleep(_PAUSE_S)
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is left, unless the store did not answer a moment ago."""
+        with self._sending:
+            if time.monotonic() < self._retry_at:
+                return
+            while self._pending:
+                entry, num_merged = join_metrics(list(self._pending))
+                try:
+                    if self._client is None:  # connecting may fail like any other call
+                        self._client = open_client(self._uri)
+                    send(self._client, self.run_id, entry)
+                except Exception as error:  # noqa: BLE001  # no store may end a training
+                    self._warn(error)
+                    if not is_refusal(error):
+                        self._retry_at = time.monotonic() + _RETRY_S
+                        return
+                    self._refused.append(entry)
+                for _ in range(num_merged):
+                    self._pending.popleft()
+
+    def _warn(self, error: Exception) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "MLflow at %s does not take what this run logs (%s); the run goes on, and tries "
+                "again later",
+                mask_text(self._uri),
+                short(error),
+            )
+
+    def _keep(self, entries: list[RunEntry]) -> None:
+        folder = self._folder / self.run_id
+        token = secrets.token_hex(4)
+        try:
+            kept = tuple(with_copy(entry, folder / token) for entry in entries)
+            content = Unsent(uri=mask_text(self._uri), run_id=self.run_id, entries=kept)
+            with written_whole(folder / f"{token}.json") as partial:
+                partial.write_text(content.model_dump_json(indent=1))
+        except OSError as error:
+            logger.warning("what MLflow did not take cannot be kept either: %s", error)
+            return
+        logger.warning(
+            "MLflow at %s did not take everything: what is missing in run %s is in %s, and the "
+            "next run that is logged in MLflow sends it",
+            mask_text(self._uri),
+            self.run_id,
+            folder,
+        )
+
+
+_current: RunLog | None = None
+
+
+def set_current_log(log: RunLog, unsent: Path) -> None:
+    """Make `log` the log of this process and of the processes that it starts."""
+    global _current  # noqa: PLW0603  # one run per process, as with MLflow's active run
+    _current = log
+    os.environ["MLFLOW_RUN_ID"] = log.run_id
+    os.environ[_UNSENT_VARIABLE] = str(unsent)
+
+
+def current_log() -> RunLog | None:
+    """The log of the run that `MLFLOW_RUN_ID` names; None without a run."""
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        return None
+    if _current is not None and _current.run_id == run_id:
+        return _current
+    unsent = Path(os.environ.get(_UNSENT_VARIABLE, UNSENT))
+    log = RunLog(run_id, os.environ.get("MLFLOW_TRACKING_URI", ""), unsent)
+    atexit.register(log.close)
+    set_current_log(log, unsent)
+    return log
+
+
+def open_client(uri: str) -> "MlflowClient":
+    """A client that gives up on a store after seconds, not minutes, and keeps its news to itself.
+
+    Settings that are in the environment already stay.
+    """
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return MlflowClient(uri or None)

@@ -1,0 +1,263 @@
+"""Finds, checks and opens the MLflow store of a run before anything is computed."""
+
+import fcntl
+import glob
+import logging
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+from pydantic import ConfigDict, Field
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.locks import lock
+from etram_pipeline.core.masking import mask_text
+from etram_pipeline.mlflow_logging.run_entries import short
+from etram_pipeline.mlflow_logging.run_log import open_client
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment, Run
+    from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE_S = 300.0
+"""How long to wait for other runs that open the database; the first one creates it slowly."""
+
+_NEWS_S = 5.0
+
+_LOCKED_S = 10.0
+_WITHOUT = "or run without MLflow: `--params track=false`"
+
+_NO_ANSWER = "no server answers: start it, or check `uri` in mlflow.yml"
+_OF_SERVERS = (
+    (
+        r"\b401\b|Unauthorized|UNAUTHENTICATED",
+        "it refuses the login: check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    (r"\b403\b|Forbidden|PERMISSION_DENIED", "this user may not write there: ask for the right"),
+    (
+        r"\b404\b|valid JSON|Expecting value",
+        "what answers there is no MLflow server: check `uri` in mlflow.yml",
+    ),
+    (r"certificate", "its certificate is not trusted: set MLFLOW_TRACKING_SERVER_CERT_PATH"),
+    (
+        r"\b5\d\d\b|INTERNAL_SERVER_ERROR|ResponseError",
+        "the server answers with an error: look into its log, or try again later",
+    ),
+    (r"Max retries|timed? ?out|refused|resolve|unreachable|not known|aborted", _NO_ANSWER),
+)
+_OF_DATABASES = (
+    (
+        r"out-of-date database schema|Can't locate revision",
+        "another version of MLflow made it: `mlflow db upgrade {uri}` brings an older one up to "
+        "date, after a backup; a newer one needs that version of MLflow",
+    ),
+    (
+        r"maintenance mode|unsupported URI|Could not parse|Can't load plugin",
+        "this is the address of no store: write `sqlite:///` and the path of a file, or the `http` "
+        "address of a server, as `uri` in mlflow.yml or MLFLOW_TRACKING_URI",
+    ),
+    (
+        r"not a database|malformed|disk image|already exists|no such table|no such column",
+        "the database is damaged: move it away, and a new one is made, or restore a copy",
+    ),
+    (r"No module named '([\w.]+)'", "the Python package `{0}`, which it is read with, is missing"),
+    (r"is locked", "another program holds the database: end it, or wait until it is done"),
+    (
+        r"readonly|read-only|Permission denied|unable to open database",
+        "it cannot be written: check the rights on the file and its folder, or set `uri` in "
+        "mlflow.yml",
+    ),
+    (r"disk is full|No space left", "its disk is full: make room"),
+    (r"authentication failed|Access denied", "it refuses the login: check `uri` in mlflow.yml"),
+    (r"timed? ?out|refused|resolve|translate host|could not connect|Can't connect", _NO_ANSWER),
+)
+
+
+class MlflowStoreError(EtramError):
+    """The MLflow store cannot be used, or lacks the requested run or experiment."""
+
+
+class StoreUnavailableError(MlflowStoreError):
+    """The MLflow store cannot be used at all."""
+
+
+class MlflowSettings(Settings):
+    """Settings in `conf/*/mlflow.yml`.
+
+    Attributes:
+        enabled: Whether to log runs in MLflow.
+        uri: Address of the store; by default MLFLOW_TRACKING_URI, or else a file in the project.
+        experiment: Name of the experiment; created if it does not exist.
+        run_name: Name of the run; by default it lists what differs from the default parameters.
+        run_id: Run to continue.
+        when_unreachable: What to do if the store cannot be used: stop, or run without MLflow.
+    """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    enabled: bool = True
+    uri: str | None = None
+    experiment: str = Field(default="etram_pipeline", min_length=1)
+    run_name: str | None = None
+    run_id: str | None = None
+    when_unreachable: Literal["stop", "continue"] = "stop"
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turn errors of MLflow and of the libraries below it into a `StoreUnavailableError`."""
+    try:
+        yield
+    except EtramError:
+        raise
+    except Exception as error:
+        raise StoreUnavailableError(store_fault(error, uri)) from error
+
+
+def store_fault(error: BaseException, uri: str) -> str:
+    """What is wrong with the store at `uri`, and how to fix it."""
+    shown = mask_text(uri)
+    text = re.sub(r"port=\d+|:\d+\b", "", str(error).replace(uri, ""))  # 401 may be a port
+    for pattern, remedy in _OF_SERVERS if uri.startswith("http") else _OF_DATABASES:
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return f"MLflow store {shown}: {remedy.format(*found.groups(), uri=shown)}; {_WITHOUT}"
+    return f"MLflow store {shown}: {short(error)}; {_WITHOUT}"
+
+
+@contextmanager
+def opened(uri: str) -> Iterator["MlflowClient"]:
+    """A client for the store, with no other run opening a database at the same time.
+
+    Raises:
+        StoreUnavailableError: If the store cannot be used.
+    """
+    path = database_path(uri)
+    with store_errors(uri):
+        if path is None:
+            yield open_client(uri)
+            return
+        import mlflow.tracking  # noqa: F401  # takes seconds, so it must not happen under the lock
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path):
+            if path.exists() and path.stat().st_size:
+                _check_database(path)
+            else:
+                _make_database(path)
+            yield open_client(uri)
+
+
+def database_path(uri: str) -> Path | None:
+    """File of an SQLite database; None for servers and for databases in memory."""
+    found = re.match(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)", uri)
+    return None if found is None or found["path"] == ":memory:" else Path(found["path"])
+
+
+def find_experiment(client: "MlflowClient", name: str, artifacts: str | None) -> "Experiment":
+    """The experiment of that name, made if missing with its files at `artifacts`.
+
+    Raises:
+        MlflowStoreError: If it was deleted.
+    """
+    from mlflow import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            experiment = client.get_experiment(client.create_experiment(name, artifacts))
+        except MlflowException:  # another run may have made it just now
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        raise MlflowStoreError(
+            f"the MLflow experiment '{name}' was deleted: restore it with `mlflow experiments "
+            f"restore --experiment-id {experiment.experiment_id}`, or set another `experiment` in "
+            "mlflow.yml"
+        )
+    return experiment
+
+
+def find_run(client: "MlflowClient", run_id: str, uri: str) -> "Run":
+    """The run to continue.
+
+    Raises:
+        MlflowStoreError: If there is none of that id, or it was deleted.
+    """
+    from mlflow import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
+        raise MlflowStoreError(
+            f"run_id={run_id}: MLflow store {mask_text(uri)} has no such run; an id has 32 digits, "
+            "and the log and the page of a run show it"
+        ) from error
+    if run.info.lifecycle_stage == "deleted":
+        raise MlflowStoreError(
+            f"run_id={run_id}: this run was deleted: restore it with `mlflow runs restore --run-id "
+            f"{run_id}`, or leave run_id out to begin a new run"
+        )
+    return run
+
+
+def _make_database(path: Path) -> None:
+    """Create the database under another name first: half a database could not be repaired."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial*"):
+        left.unlink(missing_ok=True)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    logger.info("making the MLflow database %s", path)
+    try:
+        open_client(f"sqlite:///{partial}").search_experiments()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _check_database(path: Path) -> None:
+    """Check that it can be written: MLflow would retry for minutes and give a worse message."""
+    connection = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Be the only one to open a database; the system takes the lock from a process that ends."""
+    with path.with_name(f".{path.name}.lock").open("a") as file:
+        started, has_told = time.monotonic(), False
+        while not _try_to_lock(file):
+            waited = time.monotonic() - started
+            if waited > _PATIENCE_S:
+                raise StoreUnavailableError(
+                    f"another run has been opening the MLflow database for {_PATIENCE_S:.0f} s "
+                    f"({file.name} is locked): end it, {_WITHOUT}"
+                )
+            if waited > _NEWS_S and not has_told:
+                has_told = True
+                logger.info("waiting for another run that opens the MLflow database %s", path)
+            time.sleep(0.05)
+        yield
+
+
+def _try_to_lock(file: IO[str]) -> bool:
+    try:
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,27 @@
+"""The configuration as a run reads it, for the tests that hold pages against it."""
+
+from functools import cache
+from typing import Any
+
+from kedro.framework.project import configure_project, pipelines
+from kedro.validation.type_extractor import TypeExtractor
+from tests.conftest import PROJECT
+
+from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.settings import CONFIG_LOADER_ARGS
+
+
+@cache
+def loader(env: str) -> ConfigLoader:
+    """Loader of an environment."""
+    options: dict[str, Any] = CONFIG_LOADER_ARGS
+    return ConfigLoader(str(PROJECT / "conf"), env, {}, **options)
+
+
+@cache
+def parameters(env: str) -> dict[str, Any]:
+    """Typed parameters of an environment."""
+    configure_project("etram_pipeline")
+    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    raw = loader(env)["parameters"]
+    return {key: types[key].model_validate(value) for key, value in raw.items()}
