@@ -13,7 +13,7 @@ from tests.conftest import OpenSession
 from tests.preprocessing.recordings import preprocess, write_recordings
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.core.nested import merge
+from etram_pipeline.core.mappings import merge
 from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE

@@ -15,9 +15,9 @@ from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.progress import ProgressCallback
+from etram_pipeline.core.counts import counted, share
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
-from etram_pipeline.core.wording import counted, share
 from etram_pipeline.export import layout
 from etram_pipeline.export.job import ExportJob, UnreadableJob
 from etram_pipeline.export.publication import Publication, is_published, withdraw
