@@ -36,7 +36,7 @@ OF_OTHERS = frozenset(
         *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
         *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
         *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),
-        *("pip", "install", "serve"),
+        *("pip", "install", "serve", "find_pipelines", "api", "autonav"),
     }
 )
 """Names that this project does not give."""
@@ -176,7 +176,7 @@ def test_the_changelog_lists_the_label_filters_and_protocols() -> None:
 def test_the_table_of_protocols_says_what_they_are() -> None:
     rows = [line for line in text_of("docs/evaluation.md").splitlines() if line.startswith("| ")]
     heading = re.findall(r"`(\w+)`", rows[0])
-    cells = {row.split(" | ")[0].strip("| "): row.strip("| ").split(" | ")[1:] for row in rows[1:8]}
+    cells = {row.split(" | ")[0].strip("| "): row.strip("| ").split(" | ")[1:] for row in rows[1:9]}
     assert heading == list(NAMED)
     for index, protocol in enumerate(NAMED.values()):
         values = {name: row[index] for name, row in cells.items()}
@@ -189,6 +189,7 @@ def test_the_table_of_protocols_says_what_they_are() -> None:
             protocol.ranking
         ]
         assert values["ranking score"] == ranked
+        assert (values["detections compared"] == "at labels") is (protocol.frames == "labelled")
         counted = {-1: "counted", 500_000: "ignored"}[protocol.start_us]
         assert values["boxes at or before 0.5 s"] == counted
         if protocol.class_names and not protocol.class_groups and protocol.classes_by == "name":

@@ -48,7 +48,8 @@ def by_frame(tables: Tables) -> Tables:
 def protocol_of(repository: str, name: str) -> Protocol:
     """The named protocol of the evaluator, with the run's settings; tables are in its px."""
     changes: dict[str, Any] = {"like": {"rvt": "rvt_gen4", "etram": "etram_fork"}[repository]}
-    changes |= {"name": "golden", "pixel_scale": 1}
+    # The evaluator takes detections at any time; RVT calls it with those at labels only.
+    changes |= {"name": "golden", "pixel_scale": 1, "frames": "near"}
     if "8cls" in name:
         changes |= {"class_names": ETRAM_CLASSES}
     if "filter0" in name:
@@ -100,7 +101,8 @@ def test_the_named_protocols_give_them_from_tables_in_px_of_the_sensor(
     for table in (labels | {f"found {name}": found for name, found in detections.items()}).values():
         for column in ("x", "y", "w", "h"):
             table[column] *= 2
-    metrics = evaluate(labels, detections, NAMED[named], class_names=ETRAM_CLASSES)
+    protocol = NAMED[named].model_copy(update={"name": "golden", "frames": "near"})
+    metrics = evaluate(labels, detections, protocol, class_names=ETRAM_CLASSES)
     name = "evaluate_list_gen4__per_sequence__ds1__filter1"
     assert list(metrics.per_class) == ["pedestrian", "car", "bicycle"]
     assert_equal(metrics, repository, name)
@@ -112,6 +114,7 @@ def test_windows_hold_what_the_references_put_in_them() -> None:
         {
             "like": "rvt_gen4",
             "name": "windows",
+            "frames": "near",
             "class_names": ETRAM_CLASSES,
             "min_side_px": 0,
             "min_diagonal_px": 0,

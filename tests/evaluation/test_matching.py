@@ -11,7 +11,7 @@ from etram_pipeline.evaluation.matching import (
     match_recording,
 )
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.tables import read_detections, read_labels
+from etram_pipeline.evaluation.tables import detection_boxes, label_boxes
 
 Make = Callable[..., Any]
 Match = Callable[..., Frames]
@@ -28,7 +28,7 @@ def match(label_table: Make, detection_table: Make, two_classes: Protocol) -> Ma
             *((t, number, 0, 9, 9, 0, 0.5) for number, t in enumerate(detections_us))
         )
         return match_recording(
-            read_labels(labels, "a", protocol), read_detections(detections, "a", protocol), protocol
+            label_boxes(labels, "a", protocol), detection_boxes(detections, "a", protocol), protocol
         )
 
     return run

@@ -7,7 +7,7 @@ from numpy.lib.recfunctions import rename_fields
 
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.tables import read_detections, read_labels
+from etram_pipeline.evaluation.tables import detection_boxes, label_boxes
 
 Make = Callable[..., Any]
 
@@ -16,15 +16,15 @@ def test_boxes_are_sorted_by_time_and_keep_their_order_within(
     label_table: Make, two_classes: Protocol
 ) -> None:
     table = label_table((9, 1, 0, 5, 5, 0), (7, 2, 0, 5, 5, 0), (9, 3, 0, 5, 5, 0))
-    boxes = read_labels(table, "a", two_classes)
+    boxes = label_boxes(table, "a", two_classes)
     assert boxes.boxes_xywh[:, 0].tolist() == [2, 1, 3]
 
 
 def test_only_boxes_after_the_start_count(label_table: Make, two_classes: Protocol) -> None:
     table = label_table((0, 0, 0, 5, 5, 0), (500, 0, 0, 5, 5, 0), (501, 0, 0, 5, 5, 0))
     late = two_classes.model_copy(update={"start_us": 500})
-    assert read_labels(table, "a", late).times_us.tolist() == [501]
-    assert read_labels(table, "a", two_classes).times_us.tolist() == [0, 500, 501]
+    assert label_boxes(table, "a", late).times_us.tolist() == [501]
+    assert label_boxes(table, "a", two_classes).times_us.tolist() == [0, 500, 501]
 
 
 def test_least_sizes_are_of_the_grid_and_included(
@@ -35,7 +35,7 @@ def test_least_sizes_are_of_the_grid_and_included(
     )
     sizes = [(6, 8), (5.9, 9), (7, 7), (6, 7.9)]  # diagonals of 5, 5.4, 4.95 and 4.96 px
     table = detection_table(*((7, 0, 0, *size, 0, 0.5) for size in sizes))
-    boxes = read_detections(table, "a", protocol)
+    boxes = detection_boxes(table, "a", protocol)
     assert boxes.boxes_xywh[:, 2:].tolist() == [[3, 4]]
 
 
@@ -55,20 +55,20 @@ def test_a_value_that_cannot_be_is_refused(
     table = detection_table((7, 0, 0, 5, 5, 0, 0.5), (7, 0, 0, 5, 5, 0, 0.5))
     table[column][1] = value
     with pytest.raises(LabelError, match=rf"detection table of 'test/b'.*{complaint}"):
-        read_detections(table, "test/b", two_classes)
+        detection_boxes(table, "test/b", two_classes)
 
 
 def test_times_that_are_not_whole_are_refused(label_table: Make, two_classes: Protocol) -> None:
     table = label_table((7, 0, 0, 5, 5, 0))
     wrong = table.astype([(name, "f8") for name in table.dtype.names])
     with pytest.raises(LabelError, match="has float64 in column 't', but whole numbers are wanted"):
-        read_labels(wrong, "a", two_classes)
+        label_boxes(wrong, "a", two_classes)
 
 
 def test_a_missing_column_is_named(label_table: Make, two_classes: Protocol) -> None:
     table = label_table((7, 0, 0, 5, 5, 0))[["t", "x", "y", "w", "class_id"]]
     with pytest.raises(LabelError, match=r"label table of 'a' has columns .* but lacks .*'h'"):
-        read_labels(table, "a", two_classes)
+        label_boxes(table, "a", two_classes)
 
 
 def test_a_table_without_the_ranking_score_is_refused(
@@ -76,9 +76,9 @@ def test_a_table_without_the_ranking_score_is_refused(
 ) -> None:
     labels = label_table((7, 0, 0, 5, 5, 0))
     with pytest.raises(LabelError, match="lacks the column 'score', by which protocol 'two' ranks"):
-        read_detections(labels, "a", two_classes)
+        detection_boxes(labels, "a", two_classes)
     by_class = two_classes.model_copy(update={"ranking": "class"})
-    assert read_detections(labels, "a", by_class).scores.tolist() == [1]
+    assert detection_boxes(labels, "a", by_class).scores.tolist() == [1]
 
 
 def test_tracks_and_confidences_are_not_needed(
@@ -87,8 +87,8 @@ def test_tracks_and_confidences_are_not_needed(
     names = ["t", "x", "y", "w", "h", "class_id"]
     labels = label_table((7, 0, 0, 5, 5, 0))[names]
     detections = detection_table((7, 0, 0, 5, 5, 0, 0.5))[[*names, "score"]]
-    assert read_labels(labels, "a", two_classes).times_us.tolist() == [7]
-    assert read_detections(detections, "a", two_classes).scores.tolist() == [0.5]
+    assert label_boxes(labels, "a", two_classes).times_us.tolist() == [7]
+    assert detection_boxes(detections, "a", two_classes).scores.tolist() == [0.5]
 
 
 def test_a_score_that_is_missing_is_never_made_up(
@@ -97,12 +97,12 @@ def test_a_score_that_is_missing_is_never_made_up(
     by_class = two_classes.model_copy(update={"ranking": "class"})
     detections = detection_table((7, 0, 0, 5, 5, 0, 0.5))
     theirs = rename_fields(detections, {"class_confidence": "confidence"})
-    assert read_detections(theirs, "a", by_class).scores.tolist() == [0.5]
+    assert detection_boxes(theirs, "a", by_class).scores.tolist() == [0.5]
     none = detections[["t", "x", "y", "w", "h", "class_id", "score"]]
     with pytest.raises(LabelError, match="lacks the column 'class_confidence', by which protocol"):
-        read_detections(none, "a", by_class)
+        detection_boxes(none, "a", by_class)
 
 
 def test_an_array_without_an_element_is_a_table_without_boxes(two_classes: Protocol) -> None:
-    assert len(read_labels(np.array([]), "a", two_classes).scores) == 0
-    assert len(read_detections(np.array([]), "a", two_classes).scores) == 0
+    assert len(label_boxes(np.array([]), "a", two_classes).scores) == 0
+    assert len(detection_boxes(np.array([]), "a", two_classes).scores) == 0

@@ -95,6 +95,22 @@ class Frames:
         )
 
 
+def compared_detections(
+    detections: TimedBoxes, label_times_us: Int64[np.ndarray, " L"], protocol: Protocol
+) -> TimedBoxes:
+    """Detections of one recording that `protocol.frames` compares.
+
+    Args:
+        detections: All detections of the recording.
+        label_times_us: Time of every label, including those whose box does not count: the
+            references run the detector there too.
+        protocol: Says which detections to compare.
+    """
+    if protocol.frames != "labelled":
+        return detections
+    return detections.select(np.isin(detections.times_us, label_times_us))
+
+
 def match_recording(labels: TimedBoxes, detections: TimedBoxes, protocol: Protocol) -> Frames:
     """Frames of one recording: one for each time that has a label, in order of time.
 

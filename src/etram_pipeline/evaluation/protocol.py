@@ -38,8 +38,11 @@ class Protocol(Settings):
         moments: `all` compares a frame with every detection within the tolerance, so that a
             dense stream of detections counts the same object several times; `nearest` with those
             of the nearest moment at which anything was detected, the earlier of two.
-        frames: `labelled` compares at times that have a label left; `all` also counts what was
-            detected at other times as false, which presumes that every moment was annotated.
+        frames: Which detections of a recording are compared, and when. `labelled`: those at exactly
+            the time of a label, as in the references, which run the detector at labelled frames
+            only. `near`: all within the tolerance of a label. `all`: those of `near`, and the
+            detections at all other times as false ones, which presumes that every moment was
+            annotated.
         ranking: Score that orders detections: `class` the class probability, `joint` its product
             with the objectness.
         iou_thresholds: Overlaps AP is averaged over; `AP_50` and `AP_75` are reported if 0.5 and
@@ -61,7 +64,7 @@ class Protocol(Settings):
     start_us: int = Field(default=-1, ge=-1)
     tolerance_us: int = Field(default=25_000, ge=0)
     moments: Literal["all", "nearest"] = "nearest"
-    frames: Literal["labelled", "all"] = "labelled"
+    frames: Literal["labelled", "near", "all"] = "labelled"
     ranking: Literal["class", "joint"] = "joint"
     iou_thresholds: tuple[float, ...] = Field(default=COCO_IOU_THRESHOLDS, min_length=1)
     area_ranges: dict[str, tuple[float, float]] = Field(

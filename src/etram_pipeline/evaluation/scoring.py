@@ -18,6 +18,7 @@ from etram_pipeline.evaluation.coco import library_curves
 from etram_pipeline.evaluation.confusion import count_confusions
 from etram_pipeline.evaluation.matching import (
     Frames,
+    compared_detections,
     count_repeats,
     join_frames,
     match_recording,
@@ -25,7 +26,7 @@ from etram_pipeline.evaluation.matching import (
 from etram_pipeline.evaluation.metrics import ClassMetrics, Metrics
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
-from etram_pipeline.evaluation.tables import read_detections, read_labels
+from etram_pipeline.evaluation.tables import detection_boxes, label_boxes, times_of_labels
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 
@@ -50,8 +51,8 @@ def evaluate(
 
     Args:
         labels: Ground truth by recording, in px of the sensor, in any order.
-        detections: Detections of the same recordings, likewise; an empty table where nothing was
-            detected. Both are read one recording at a time.
+        detections: Detections of the same recordings, likewise, at all times at which the detector
+            ran; an empty table where nothing was detected. Both are read one recording at a time.
         protocol: How to compare, or the name of a known way.
         class_names: Name of each class id of the tables; None: the protocol's classes.
         engine: What computes precision and recall. All give the same numbers; the libraries are
@@ -121,12 +122,23 @@ def _shortened(names: list[str]) -> str:
 def _frames(
     labels: Mapping[str, LabelTable], detections: Mapping[str, DetectionTable], protocol: Protocol
 ) -> Frames:
-    parts, repeats = [], []
+    parts, repeats, num_detections, num_compared = [], [], 0, 0
     for recording, table in labels.items():
-        true = read_labels(table, recording, protocol)
-        found = read_detections(detections[recording], recording, protocol)
-        parts.append(match_recording(true, found, protocol))
-        repeats.append(count_repeats(true, found, protocol))
+        true = label_boxes(table, recording, protocol)
+        found = detection_boxes(detections[recording], recording, protocol)
+        compared = compared_detections(found, times_of_labels(table, recording), protocol)
+        parts.append(match_recording(true, compared, protocol))
+        repeats.append(count_repeats(true, compared, protocol))
+        num_detections += len(found.times_us)
+        num_compared += len(compared.times_us)
+    if num_detections and not num_compared and any(len(part) for part in parts):
+        logger.warning(
+            "%s compares only detections at the exact time of a label, and none of the %d "
+            "detections is at one: all labels count as missed; detect at the labelled frames, or "
+            "use a protocol with `frames: near`",
+            protocol.name,
+            num_detections,
+        )
     if max(repeats) > _MANY_REPEATS:
         logger.warning(
             "%s compares a label with all detections within %g ms, but labels are closer to each "

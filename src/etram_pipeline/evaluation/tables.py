@@ -15,8 +15,8 @@ class TimedBoxes:
     """Boxes of one recording in order of time, in px of a protocol's grid.
 
     Attributes:
-        times_us: When; in microseconds, ascending.
-        boxes_xywh: Where; single precision, for so the references compute areas.
+        times_us: Time of each box, in microseconds; ascending.
+        boxes_xywh: Single precision, because the references compute areas in it.
         class_ids: As in the tables.
         scores: Ranking score; zeros for labels.
     """
@@ -33,19 +33,31 @@ class TimedBoxes:
         )
 
 
-def read_labels(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
+def times_of_labels(table: LabelTable, recording: str) -> Int64[np.ndarray, " N"]:
+    """Time of every label of one recording, whether or not its box counts.
+
+    Raises:
+        LabelError: If it is not a table of boxes; names the recording.
+    """
+    times_us: Int64[np.ndarray, " N"] = as_label_table(table, _label_table(recording))["t"].astype(
+        np.int64
+    )
+    return times_us
+
+
+def label_boxes(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
     """Labels of one recording that count.
 
     Raises:
         LabelError: If it is not a table of boxes; names the recording.
     """
-    where = f"the label table of {recording!r}"
+    where = _label_table(recording)
     table = as_label_table(table, where)
     return _read(table, np.zeros(len(table)), where, protocol)
 
 
-def read_detections(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
-    """Detections of one recording that count.
+def detection_boxes(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
+    """Detections of one recording whose size and time count, at whatever moment.
 
     Raises:
         LabelError: If it is not a table of boxes with the score that ranks them; names the
@@ -55,7 +67,7 @@ def read_detections(table: LabelTable, recording: str, protocol: Protocol) -> Ti
     column = protocol.score_column
     found = table
     table = as_label_table(found, where)
-    # What ranks is never made up, and an array without an element has no columns.
+    # A missing ranking score is an error, not a default; an empty plain array has no columns.
     if column not in column_names(found) and found.dtype.names:
         raise LabelError(
             f"{where} lacks the column {column!r}, by which protocol {protocol.name!r} ranks"
@@ -64,6 +76,10 @@ def read_detections(table: LabelTable, recording: str, protocol: Protocol) -> Ti
     if not np.isfinite(scores).all():
         raise LabelError(f"{where} has a {column} that is not a number")
     return _read(table, scores, where, protocol)
+
+
+def _label_table(recording: str) -> str:
+    return f"the label table of {recording!r}"
 
 
 def _read(

@@ -85,11 +85,12 @@ def _time_facts(protocol: Protocol) -> Iterator[str]:
         if protocol.moments == "nearest"
         else f"A label is compared with every detection within {tolerance} of it."
     )
-    yield (
-        "Only labelled moments count: false alarms at other times cost nothing."
-        if protocol.frames == "labelled"
-        else "All moments count, labelled or not."
-    )
+    yield {
+        "labelled": "Only detections at labelled moments are compared; those at other times are "
+        "ignored.",
+        "near": "Detections near no labelled moment are ignored.",
+        "all": "Detections far from every labelled moment count as false.",
+    }[protocol.frames]
     if protocol.start_us >= 0:
         yield f"The first {protocol.start_us / 1e6:g} s of each recording do not count."
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection
 
-import numpy as np
-
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.detections import DetectionStore
@@ -28,15 +26,9 @@ def score_detections(
         raise StoreError(fault)
     labels = {key: labelled_frames[key].labels for key in split}
     found = {key: detections[key] for key in split}
-    at_frames = {key: found[key][np.isin(found[key]["t"], labels[key]["t"])] for key in split}
     return {
         protocol.name: score(
-            labels,
-            # Of a detector run in every window only what it says at labelled frames is compared, as
-            # the references do; a tolerance in time would count the same object several times.
-            at_frames if protocol.frames == "labelled" else found,
-            protocol,
-            class_names=dataset.detected_classes,
+            labels, found, protocol, class_names=dataset.detected_classes
         ).model_copy(update={"split": evaluate.split})
         for protocol in evaluate.protocols
     }
