@@ -30,10 +30,11 @@ from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
-from etram_pipeline.preprocessing.jobs import encode_jobs, label_jobs
+from etram_pipeline.preprocessing.labels import label_jobs
+from etram_pipeline.preprocessing.representations import encode_jobs
+from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.stores.settings import StorageSettings
-from etram_pipeline.stores.store import LabelStore
 
 NOTEBOOKS = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
 RECIPE_TESTS = [block for block in blocks(RECIPES, "python") if block.path.startswith("tests/")]

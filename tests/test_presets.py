@@ -22,7 +22,8 @@ from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.pipelines.preprocess import nodes
 from etram_pipeline.scene.recordings import write_scene
 from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history

@@ -18,8 +18,9 @@ from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detectors.rvt import Config
 from etram_pipeline.pipelines.train.nodes import train_detector
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.stores.settings import Profile
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training import launch
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.history import History

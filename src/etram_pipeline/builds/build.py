@@ -16,7 +16,8 @@ from etram_pipeline.builds.state import BuildState
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
 from etram_pipeline.core.wording import share
-from etram_pipeline.stores.layout import Index, Product, read_index, write_index
+from etram_pipeline.stores.index import Index, read_index, write_index
+from etram_pipeline.stores.layout import Product
 
 __all__ = ["BuildJob", "build"]
 

@@ -23,7 +23,8 @@ from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import report_progress
 from etram_pipeline.core.wording import counted, duration, share
-from etram_pipeline.stores.layout import Index, IndexEntry, Provenance, Skip, Summary, write_index
+from etram_pipeline.stores.index import Index, IndexEntry, Provenance, Skip, write_index
+from etram_pipeline.stores.record import Summary
 
 logger = logging.getLogger(__name__)
 

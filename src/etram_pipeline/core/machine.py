@@ -10,8 +10,6 @@ from pydantic import Field
 Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
 """Processes that read clips; 0: a thread reads them; `auto`: as many as make sense."""
 
-_MOST_WORKERS = 6
-
 
 class _Share:
     """Cores that this process is to use; 0 means all that it may use."""
@@ -104,19 +102,3 @@ def is_first_process() -> bool:
 def limit_cores(cores: int) -> None:
     """Use only so many from now on, because other processes work beside this one."""
     _Share.cores = cores
-
-
-def wanted_workers(workers: Workers, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips, if memory allows: several to feed a GPU, none beside a busy CPU.
-
-    Reading takes a fraction of the time of computing on a CPU, and decompresses without the
-    interpreter's lock, so a thread does; a process would take a core of its own for it.
-
-    Args:
-        workers: How many are asked for; `auto`: as many as make sense.
-        on_gpu: Whether they feed a GPU.
-        num_sharing: Trainings or detections that share this machine's cores.
-    """
-    if workers != "auto":
-        return workers
-    return max(min(num_cores() // num_sharing - 1, _MOST_WORKERS), 0) if on_gpu else 0

@@ -22,13 +22,8 @@ from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
 from etram_pipeline.quality.event_statistics import EventQuality, EventStatistics, LastEvents
 from etram_pipeline.quality.label_checks import LabelQuality, Surroundings, check_labels
 from etram_pipeline.quality.settings import QualitySettings
-from etram_pipeline.stores.layout import (
-    QUALITY,
-    RECORD_FILE,
-    Record,
-    Summary,
-    recording_files,
-)
+from etram_pipeline.stores.layout import QUALITY, RECORD_FILE, files_of_recordings
+from etram_pipeline.stores.record import Record, Summary
 from etram_pipeline.stores.store import Store
 
 logger = logging.getLogger(__name__)
@@ -201,7 +196,7 @@ class QualityStore(Store[RecordingQuality]):
 
     @override
     def _scanned(self) -> dict[str, Path]:
-        return recording_files(self._root, f"{QUALITY}/{RECORD_FILE}")
+        return files_of_recordings(self._root, f"{QUALITY}/{RECORD_FILE}")
 
 
 def _count_in_bins(moments_us: Int64[np.ndarray, " M"], events: EventQuality) -> tuple[int, ...]:

@@ -128,7 +128,7 @@ def _build_module(
         detector_config=config,
         in_channels=example.channels,
         class_names=blueprint.class_names,
-        representation=example.settings,
+        encoding=example.encoding,
         downsampled_by=example.downsampled_by,
         dataset_fingerprint=blueprint.dataset_fingerprint,
         mlflow_run_id=blueprint.mlflow_run_id,

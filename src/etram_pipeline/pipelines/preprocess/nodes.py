@@ -10,11 +10,13 @@ from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.label_sets import check_label_set
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.preprocessing.jobs import encode_jobs, label_jobs
+from etram_pipeline.preprocessing.labels import label_jobs
+from etram_pipeline.preprocessing.representations import encode_jobs
 from etram_pipeline.quality.job import QualityStore, quality_jobs
 from etram_pipeline.quality.settings import QualitySettings
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.stores.settings import StorageSettings
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
 
 if TYPE_CHECKING:
     from pandas import DataFrame
