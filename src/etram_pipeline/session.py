@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.config import MissingConfigException
+from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import DatasetError
 from kedro.validation import ModelInstantiationError, ParameterValidationError
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel, ValidationError
@@ -64,31 +64,14 @@ class Context(KedroContext):
             ConfigurationError: With a line for each wrong value, also of parameters that were named
                 at run time, but which no chosen pipeline reads.
         """
-        unread = set(self._runtime_params or {}) - set(_types(self._pipelines_to_validate))
-        if found := _faults(self.config_loader["parameters"], None, unread):
-            raise ConfigurationError("\n".join(found))
+        raw = self.config_loader["parameters"]
         try:
             params: dict[str, Any] = super().params
         except ParameterValidationError as error:
-            found = _faults(self.config_loader["parameters"], self._pipelines_to_validate)
-            raise ConfigurationError("\n".join(found) or str(error)) from error
+            raise ConfigurationError("\n".join(_faults(raw)) or str(error)) from error
+        if found := _faults(raw, only=getattr(self.config_loader, "runtime_params", {})):
+            raise ConfigurationError("\n".join(found))
         return params
-
-    @override
-    def _get_catalog(self, *args: Any, **options: Any) -> CatalogProtocol[Any, Any]:
-        load_versions = options.get("load_versions") or {}
-        entries = self.config_loader["catalog"] if load_versions else {}
-        for name in load_versions:
-            if name not in entries:
-                raise ConfigurationError(
-                    f"--load-versions: {unknown_name('dataset', name, entries)}"
-                )
-            if not entries[name].get("versioned"):
-                raise ConfigurationError(
-                    f"--load-versions: the catalog keeps no versions of {name}; with `versioned: "
-                    "true` there, it would"
-                )
-        return super()._get_catalog(*args, **options)
 
 
 class HeldHook(ABC):
@@ -115,16 +98,26 @@ class Session(KedroSession):
         located = located_from(Path.cwd(), options.get("runtime_params") or {})
         return super().create(*args, **{**options, "runtime_params": located or None})
 
+    _load_versions: Collection[str] = ()
+
     @override
     def __enter__(self) -> "Session":
         return self
 
     @override
+    def load_context(self) -> KedroContext:
+        context = super().load_context()
+        _check_versions(self._load_versions, context.config_loader)
+        return context
+
+    @override
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
+        self._load_versions = options.get("load_versions") or {}
         names = options.get("pipeline_names") or ["__default__"]
         check_selection(names, options)
         try:
-            with chdir(self._project_path), loading(), ended_in_order(), kept_open():
+            project = self.store["project_path"]
+            with chdir(project), loading(), ended_in_order(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
         except Exception as error:
             if not _is_expected(error):
@@ -132,7 +125,7 @@ class Session(KedroSession):
             raise click.ClickException(explain(error)) from error
         finally:
             with ExitStack() as held:  # gives back all, even if one of them fails
-                for hook in self._hook_manager.get_plugins():
+                for hook in settings.HOOKS:
                     if isinstance(hook, HeldHook):
                         held.callback(hook.let_go)
         return outputs
@@ -237,23 +230,33 @@ def _of_catalog(error: BaseException) -> str:
     return f"catalog, {entry[1]}: {told}"
 
 
-def _types(names: Collection[str] | None) -> dict[str, Any]:
-    """Classes of the parameters that pipelines read, by parameter; all pipelines by default."""
-    chosen = {name: pipelines[name] for name in (pipelines if names is None else names)}
-    found: dict[str, Any] = TypeExtractor(chosen).extract_types_from_pipelines()
-    return found
+def _check_versions(names: Collection[str], loader: AbstractConfigLoader) -> None:
+    """Refuse `--load-versions` of datasets that have none.
+
+    Raises:
+        ConfigurationError: If a dataset does not exist, or the catalog keeps no versions of it.
+    """
+    entries = loader["catalog"] if names else {}
+    for name in names:
+        if name not in entries:
+            raise ConfigurationError(f"--load-versions: {unknown_name('dataset', name, entries)}")
+        if not entries[name].get("versioned"):
+            raise ConfigurationError(
+                f"--load-versions: the catalog keeps no versions of {name}; add `versioned: true` "
+                "to its entry to keep them from now on"
+            )
 
 
-def _faults(
-    raw: Mapping[str, Any], names: Collection[str] | None, only: Collection[str] | None = None
-) -> list[str]:
+def _faults(raw: Mapping[str, Any], only: Collection[str] | None = None) -> list[str]:
+    """Faults of parameters that any pipeline reads, or of some of these."""
+    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
     found: list[str] = []
-    for name, settings in _types(names).items():
+    for name, model in types.items():
         if name not in raw or (only is not None and name not in only):
             continue
-        if isinstance(settings, type) and issubclass(settings, BaseModel):
+        if isinstance(model, type) and issubclass(model, BaseModel):
             try:
-                settings.model_validate(raw[name])
+                model.model_validate(raw[name])
             except ValidationError as error:
                 found += faults(error, name)
     return found

@@ -12,7 +12,7 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.core.wording import counted
-from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
+from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, is_of_file, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
@@ -145,7 +145,7 @@ def _unwritable(run: Run) -> Iterator[Notice]:
         path = path_of(dataset)
         if path is None:
             continue
-        is_file = hasattr(dataset, "_filepath")
+        is_file = is_of_file(dataset)
         if is_file and path.is_dir():
             yield Notice(
                 f"{path} is a folder, but {name} is a file: move the folder, or choose another "
