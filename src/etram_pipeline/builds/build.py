@@ -15,7 +15,7 @@ from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.state import BuildState
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
-from etram_pipeline.core.wording import share
+from etram_pipeline.core.wording import counted_of
 from etram_pipeline.stores.index import Index, read_index, write_index
 from etram_pipeline.stores.layout import Product
 
@@ -109,7 +109,7 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {num_hidden} more, see the log"]
         num_all = len(index.failed) + len(index.recordings) + len(index.skipped)
         raise StoreError(
-            f"{share(len(index.failed), num_all, 'recording')} failed; the others are kept, and "
+            f"{counted_of(len(index.failed), num_all, 'recording')} failed; the others are kept, and "
             "the next run tries again:\n" + "\n".join(shown)
         )
     if index.skipped and not index.recordings:

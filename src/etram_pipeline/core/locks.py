@@ -39,7 +39,7 @@ _HOLDER = re.compile(r"process (\d+) on (\S+) since .+")
 
 @dataclass(frozen=True)
 class Access:
-    """What a process writes, or only reads, together with others.
+    """A file or folder that a process writes, or only reads.
 
     Attributes:
         path: The file or folder; it need not exist.
@@ -87,7 +87,7 @@ def held(need: Access, remedy: str) -> Iterator[IO[str] | None]:
 
 
 def lock(file: IO[str], how: int) -> None:
-    """Lock an open file, or say that its file system knows no locks.
+    """Lock an open file, or warn that its file system has no locks.
 
     Raises:
         BlockingIOError: If another process has it, and `how` says not to wait.

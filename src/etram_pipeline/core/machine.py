@@ -26,7 +26,7 @@ def available_cores(control_groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Cores this process may use, which a scheduler or a container may have made fewer.
 
     Args:
-        control_groups: Where Linux tells how much time of all cores a container may use.
+        control_groups: File system with the CPU quota of a container.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(allowed or 1, _quota(control_groups) or sys.maxsize)
@@ -52,12 +52,12 @@ def available_memory(
     """Bytes that this process may still use, which a scheduler or a container may have made fewer.
 
     Args:
-        meminfo: Where Linux tells what the machine has left.
-        own_groups: Where it tells which groups the process belongs to.
-        control_groups: Where it tells what they may use.
+        meminfo: File with the free memory of the machine.
+        own_groups: File with the control groups of the process.
+        control_groups: File system with the limits of control groups.
 
     Returns:
-        None where the system does not tell.
+        None if the system does not provide it.
     """
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -99,6 +99,6 @@ def is_first_process() -> bool:
     return True
 
 
-def limit_cores(cores: int) -> None:
+def set_num_cores(cores: int) -> None:
     """Use only so many from now on, because other processes work beside this one."""
     _Share.cores = cores

@@ -13,7 +13,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {name}" if number else f"no {name}"
 
 
-def share(part: int, whole: int, noun: str, plural: str = "") -> str:
+def counted_of(part: int, whole: int, noun: str, plural: str = "") -> str:
     """Part of what is counted: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
 
     Args:
