@@ -29,7 +29,7 @@ from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 logger = logging.getLogger(__name__)
 to_file = logging.getLogger("etram_pipeline.ended")
-"""Logs the full cause of an error to the file; the terminal gets one line. See `conf/logging.yml`."""
+"""Logs errors with tracebacks to the file only, as `conf/logging.yml` sets up."""
 
 _RUNNERS = ("SequentialRunner", "ThreadRunner")
 _GO_ON = "run the same command again to continue; finished work is kept"
@@ -64,7 +64,7 @@ class RunEndedError(click.ClickException):
 
 
 class RunCommand(click.Command):
-    """Kedro's command; text parameters stay text, the log is in the project, errors are one line."""
+    """Kedro's command with text parameters as text, a log in the project and one-line errors."""
 
     @override
     def make_context(self, *args: Any, **options: Any) -> click.Context:

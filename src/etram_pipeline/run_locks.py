@@ -45,13 +45,13 @@ class Locks(ResourceHook):
         """
         self.release()
         with ExitStack() as stack:
-            for need in needs(pipeline, catalog):
+            for need in accesses(pipeline, catalog):
                 try:
                     stack.enter_context(held(need, REMEDY))
                 except OSError as error:
                     raise StoreError(
-                        f"{need.path} cannot be written ({error}): make its folder writable, or choose "
-                        "another one with `--params results=…` or `--params data=…`"
+                        f"{need.path} cannot be written ({error}): make its folder writable, or "
+                        "choose another one with `--params results=…` or `--params data=…`"
                     ) from error
             self._of_thread.held = stack.pop_all()
 
@@ -60,7 +60,7 @@ class Locks(ResourceHook):
         getattr(self._of_thread, "held", ExitStack()).close()
 
 
-def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Access]:
+def accesses(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Access]:
     """Outputs of a run, and inputs that another run may write, in the order of locking.
 
     All runs lock in the same order, so of two that begin at once, one gets all locks.

@@ -8,7 +8,7 @@ from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.core.wording import counted, counted_of
+from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
@@ -132,6 +132,6 @@ def _unreadable(catalog: Catalog) -> Iterator[str]:
     if quality.failed:
         num_all = len(quality.failed) + len(quality)
         yield (
-            f"{counted_of(len(quality.failed), num_all, 'recording')} could not be read; the quality "
-            "page shows why"
+            f"{counted_of(len(quality.failed), num_all, 'recording')} could not be read; the "
+            "quality page shows why"
         )

@@ -25,8 +25,8 @@ from typing_extensions import override
 from etram_pipeline.builds.executors import kept_open
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_out_of_space
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.node_selection import check_selection
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -203,7 +203,7 @@ def explain(error: BaseException) -> str:
         if fault := _catalog_fault(inner):
             return fault
         if isinstance(inner, ValidationError):
-            return "\n".join(faults(inner))
+            return "\n".join(describe_errors(inner))
         inner = inner.__cause__
     text = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
     if is_out_of_space(error):
@@ -221,7 +221,7 @@ def _catalog_fault(error: BaseException) -> str:
     if entry is None or isinstance(cause, EtramError):
         return ""
     if isinstance(cause, ValidationError):
-        fault = "; ".join(faults(cause))
+        fault = "; ".join(describe_errors(cause))
     elif isinstance(cause, TypeError):
         fault = re.sub(r"^\S*\(\) (got an )?", "", str(cause))
     else:
@@ -259,5 +259,5 @@ def _faults(raw: Mapping[str, Any], only: Collection[str] | None = None) -> list
             try:
                 model.model_validate(raw[name])
             except ValidationError as error:
-                found += faults(error, name)
+                found += describe_errors(error, name)
     return found

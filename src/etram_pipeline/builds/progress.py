@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from etram_pipeline.core.wording import counted_of, duration
+from etram_pipeline.core.counts import counted_of, duration
 
 _MILLION, _TEN_THOUSAND = 1e6, 1e4
 

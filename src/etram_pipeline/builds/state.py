@@ -19,10 +19,10 @@ from etram_pipeline.builds.executors import worker_was_killed
 from etram_pipeline.builds.job import BuildJob, Outcome, Task
 from etram_pipeline.builds.progress import Interval, ProgressCounter
 from etram_pipeline.builds.staleness import examine, is_still_skipped
+from etram_pipeline.core.counts import counted, counted_of, duration
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import report_progress
-from etram_pipeline.core.wording import counted, counted_of, duration
 from etram_pipeline.stores.index import Index, IndexEntry, Provenance, Skip, write_index
 from etram_pipeline.stores.record import Summary
 

@@ -14,8 +14,8 @@ from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
 from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.counts import counted_of
 from etram_pipeline.core.progress import report_progress
-from etram_pipeline.core.wording import counted_of
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
@@ -65,7 +65,8 @@ def predict_recordings(
     for number, (batch, found) in enumerate(detected, start=1):
         collector.add(batch, found)
         num_done = sum(not left for left in clips_left.values())
-        text = f"{counted_of(num_done, len(clips_left), 'recording')}, {number} of {len(steps)} batches"
+        progress = counted_of(num_done, len(clips_left), "recording")
+        text = f"{progress}, {number} of {len(steps)} batches"
         report_progress(text, number, len(steps))
         for name in filter(None, batch.recordings):
             clips_left[name] -= 1

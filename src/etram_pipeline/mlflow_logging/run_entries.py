@@ -121,8 +121,8 @@ def send(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
 def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
     """Send entries that earlier runs could not send to the store at `uri`.
 
-    Entries that cannot be sent now are kept; entries that the store refuses for good are renamed. Of
-    two runs that begin at once, one sends them.
+    Entries that cannot be sent now are kept; files that the store refuses for good are renamed. Of
+    two runs that begin at once, one sends the entries.
     """
     if not any(unsent.glob(_UNSENT_FILES)):
         return

@@ -121,7 +121,7 @@ def _detector(run: Run) -> Iterator[Notice]:
 
 
 def representation_of(run: Run) -> tuple[str, dict[str, Any]]:
-    """Source of the representations that a detector will read, with channels and settings if known."""
+    """Source of the representations a detector will read, with channels and settings if known."""
     if "histograms" in run.makes:
         config = run.parameter("representation", RepresentationConfig.model_validate)
         plain = config.model_dump(mode="json", serialize_as_any=True)

@@ -99,7 +99,7 @@ class Run:
         return self._loaded[name]
 
     def stored(self, name: str, kind: type[Loaded]) -> Loaded | None:
-        """The stored content of a dataset that the run needs; None if there is none of this type."""
+        """The stored content of a dataset that the run needs; None without any of this type."""
         if name not in self.needs:
             return None
         try:

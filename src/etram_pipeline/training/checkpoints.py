@@ -121,7 +121,7 @@ class BestAndLast(Checkpoint):
         self._is_validation_due = state_dict.get("is_validation_due", False)
 
     def _save(self, trainer: Trainer, *, is_best: bool) -> None:
-        """Save the state. The best one is written first, so that a kill in between does not lose it."""
+        """Save the state; the best one first, so that a kill in between does not lose it."""
         self._last_step = trainer.global_step
         trainer.save_checkpoint(self._folder / (BEST if is_best else LAST))
         if is_best and trainer.is_global_zero:

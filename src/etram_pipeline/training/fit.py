@@ -10,9 +10,9 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import is_whole_archive, written_whole
-from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
@@ -159,12 +159,13 @@ def _take_weights(detector: Detector, path: Path, class_names: tuple[str, ...]) 
         for name, tensor in found.items()
         if name in wanted and wanted[name].shape == tensor.shape
     }
+    anew = "the weights of classes are initialised anew"
     if start.class_names not in {(), class_names}:
         of_classes = start.names_of_class_weights()
         fitting = {name: tensor for name, tensor in fitting.items() if name not in of_classes}
-        about = f"the weights of classes are initialised anew, because it has {start.class_names}"
+        about = f"{anew}, because it has {start.class_names}"
     elif start.num_classes != len(class_names):
-        about = f"the weights of classes are initialised anew, because it has {start.num_classes} classes"
+        about = f"{anew}, because it has {start.num_classes} classes"
     elif not start.class_names:
         about = f"it does not name its classes, which are assumed to be {class_names}"
     else:

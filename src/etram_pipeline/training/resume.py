@@ -72,9 +72,9 @@ class ExactResume(Callback):
             )
             return
         logger.warning(
-            "the checkpoint was saved by %d processes with %d lanes each, and training continues in "
-            "%d with %d: recurrent and random states cannot be redistributed, so all lanes start "
-            "with an empty state and new random numbers",
+            "the checkpoint was saved by %d processes with %d lanes each, but training "
+            "continues in %d with %d: recurrent and random states cannot be redistributed, so all "
+            "lanes start with an empty state and new random numbers",
             len(saved["each"]),
             saved["lanes"],
             trainer.world_size,

@@ -104,7 +104,7 @@ def build_trainer(
     num_processes = settings.devices * settings.num_nodes
     if on_gpu:
         torch.set_float32_matmul_precision("high")  # TF32, as the reference allows
-        # This only helps to find reads of uninitialised memory, and costs one more write of all memory.
+        # It only helps to find reads of uninitialised memory, and writes all memory once more.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Trainer(
         accelerator="gpu" if on_gpu else "cpu",

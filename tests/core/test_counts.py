@@ -2,7 +2,7 @@
 
 import pytest
 
-from etram_pipeline.core.wording import counted, counted_of
+from etram_pipeline.core.counts import counted, counted_of
 
 
 @pytest.mark.parametrize(
