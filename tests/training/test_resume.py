@@ -377,7 +377,7 @@ def test_memory_that_does_not_fit_the_lanes_is_said_and_dropped(
     data = record(2), record(1), blueprint
     interrupted(data, settings, tmp_path)
     fit(*data, changed(settings, lanes=3), tmp_path)
-    assert "saved by 1 processes with 2 lanes each, but training continues in 1 with 3" in caplog.text
+    assert "with 2 lanes each, but training continues in 1 with 3" in caplog.text
     assert torch.load(tmp_path / LAST)["global_step"] == settings.max_steps
 
 
