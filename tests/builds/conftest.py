@@ -119,7 +119,7 @@ def run(root: Path) -> Run:
     """Builds in this process, and says what is stored."""
 
     def build_here(jobs: Jobs, executor: Executor | None = None, **options: bool) -> Index:
-        return build(root, REPRESENTATIONS, jobs, executor or InlineExecutor(), **options)  # type: ignore[arg-type]
+        return build(root, REPRESENTATIONS, jobs, executor or InlineExecutor(), **options)
 
     return build_here
 
