@@ -13,7 +13,7 @@ from tests.conftest import OpenSession
 
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.pipeline_registry import register_pipelines
 from etram_pipeline.results import outline, print_results, result_lines
 

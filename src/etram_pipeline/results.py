@@ -11,7 +11,8 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.core.wording import counted, share
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 
 DEFAULT_RUN_MINUTES = 3
 """Time of a first `kedro run` on two cores; see benchmarks/first_run.py."""

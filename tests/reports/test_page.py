@@ -9,7 +9,7 @@ import pytest
 from tests.reports.html import Reader
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import page
 from etram_pipeline.reports.figures import draw_figures
 from etram_pipeline.reports.page import ReportContent, write_page

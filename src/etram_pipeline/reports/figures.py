@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.wording import counted
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.curves import draw_losses, draw_validation
 from etram_pipeline.reports.figure_style import add_legend, new_figure

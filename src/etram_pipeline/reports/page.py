@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import figure_svg
 from etram_pipeline.reports.render import Picture

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etram_pipeline.core.spreadsheet import inert
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.wording import number_text
 
 _SCORES = {"AP": "AP", "AP50": "AP_50", "AP75": "AP_75"}

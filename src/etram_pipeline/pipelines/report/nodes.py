@@ -9,7 +9,7 @@ import numpy as np
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.datasets.detections import DetectionStore
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.store import LabelStore, RepresentationStore
 from etram_pipeline.training.settings import TrainSettings
