@@ -36,7 +36,7 @@ OF_OTHERS = frozenset(
         *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
         *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
         *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),
-        *("pip", "install", "serve"),
+        *("pip", "install", "serve", "find_pipelines", "api", "autonav"),
     }
 )
 """Names that this project does not give."""

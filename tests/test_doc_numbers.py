@@ -147,7 +147,7 @@ def of_etram() -> list[tuple[str, str]]:
         ),
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
-        (page, f"| sensor | {dataset.height}{TIMES}{dataset.width} |"),
+        (page, f"| sensor (height {TIMES} width) | {dataset.height}{TIMES}{dataset.width} |"),
         (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart |"),
         (page, f"| training | {steps}: RVT's schedule"),
         (page, f"with the learning rate for {train.lanes} clips |"),

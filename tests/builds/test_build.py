@@ -51,7 +51,7 @@ class CountJob(BuildJob):
     pause_s: float = 0.0
     fate: str = ""
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "CountJob 1"
 
     @property
     @override

@@ -37,7 +37,7 @@ class CopyJob(BuildJob):
     path: Path
     settings: tuple[tuple[str, Any], ...] = (("step_ms", 50),)
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "CopyJob 1"
 
     @property
     @override
@@ -68,7 +68,7 @@ class CopyJob(BuildJob):
 class BetterCopyJob(CopyJob):
     """Says that it makes something else of the same."""
 
-    recipe: ClassVar[int] = 2
+    recipe: ClassVar[str] = "CopyJob 2"
 
 
 class ThoroughCopyJob(CopyJob):
@@ -162,7 +162,7 @@ def test_of_many_changed_parameters_three_are_named(job: CopyJob, again: Again) 
 def test_a_changed_recipe_is_named(job: CopyJob, again: Again) -> None:
     again(job)
 
-    assert again(BetterCopyJob(job.path)) == ["recipe CopyJob 1 -> BetterCopyJob 2"]
+    assert again(BetterCopyJob(job.path)) == ["recipe CopyJob 1 -> CopyJob 2"]
 
 
 def test_a_changed_input_is_named(job: CopyJob, again: Again) -> None:

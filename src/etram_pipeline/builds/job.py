@@ -21,14 +21,15 @@ class BuildJob(ABC):
     Attributes:
         check_content: Whether inputs are known by their content rather than by their time of
             change.
-        recipe: Raised when the same inputs and settings give other results.
+        recipe: What is done, and in which version: another number when the same inputs and
+            settings give other results. It is stored, so it stays when the class is renamed.
         reads_whole: Whether it reads its inputs from beginning to end. They are then hashed, which
             costs little while they are at hand, so that another date alone does not count later.
     """
 
     check_content: bool = field(default=False, kw_only=True)
 
-    recipe: ClassVar[int]
+    recipe: ClassVar[str]
     reads_whole: ClassVar[bool] = False
 
     @property
@@ -75,7 +76,7 @@ class BuildJob(ABC):
                 if _is_touched(before, inputs[at]):
                     inputs[at] = file_identity(path, content=True)
         return Provenance(
-            recipe=f"{type(self).__name__} {self.recipe}",
+            recipe=self.recipe,
             parameters=plain(self.parameters),
             inputs=tuple(inputs),
         )

@@ -6,7 +6,6 @@ import json
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -25,8 +24,8 @@ class Fingerprinted(Protocol):
 def fingerprint(value: object) -> str:
     """Sixteen hexadecimal digits that change when `value` would compute something else.
 
-    Functions count by name and by their attribute `recipe`, which is raised when the same
-    arguments give other results; parameters by content; files by name, size and time of change.
+    Parameters count by content, and files by name, size and time of change. Functions and classes
+    are refused, because the names of modules and classes must be free to change.
 
     Raises:
         TypeError: If `value` holds something that does not say what identifies it.
@@ -103,12 +102,4 @@ def _describe(value: object) -> object:
         return [_describe(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return _describe_code(value)
-
-
-def _describe_code(value: object) -> object:
-    if isinstance(value, functools.partial):
-        return [_describe(value.func), _describe(value.args), _describe(value.keywords)]
-    if isinstance(value, type | FunctionType):
-        return [f"{value.__module__}.{value.__qualname__}", getattr(value, "recipe", 0)]
     raise TypeError(f"cannot fingerprint {type(value).__name__}; give it a __fingerprint__ method")

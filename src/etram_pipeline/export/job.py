@@ -41,7 +41,7 @@ class UnreadableJob(BuildJob):
 
     reason: str
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "UnreadableJob 1"
 
     @property
     @override
@@ -81,7 +81,7 @@ class ExportJob(BuildJob):
     num_classes: int
     settings: ExportSettings
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "ExportJob 1"
 
     @property
     @override

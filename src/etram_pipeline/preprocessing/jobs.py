@@ -63,7 +63,7 @@ class LabelJob(BuildJob):
     dataset: DatasetSettings
     settings: LabelSettings
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "LabelJob 1"
 
     @property
     @override
@@ -141,7 +141,7 @@ class EncodeJob(BuildJob):
     storage: StorageSettings
     label_failure: str = ""
 
-    recipe: ClassVar[int] = 1
+    recipe: ClassVar[str] = "EncodeJob 1"
     reads_whole: ClassVar[bool] = True
 
     @property

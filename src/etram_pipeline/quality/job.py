@@ -76,7 +76,7 @@ class QualityJob(BuildJob):
     size: tuple[int, int]
     settings: QualitySettings
 
-    recipe: ClassVar[int] = 2
+    recipe: ClassVar[str] = "QualityJob 2"
     reads_whole: ClassVar[bool] = True
 
     @property

@@ -101,6 +101,11 @@ class BestAndLast(Checkpoint):
         if self._last_step < trainer.global_step:  # without recordings there is no validation
             self._save(trainer, is_best=True)
 
+    @property
+    @override
+    def state_key(self) -> str:
+        return "BestAndLast"  # the name in checkpoints, which stays when the class is renamed
+
     @override
     def state_dict(self) -> dict[str, float]:
         return {

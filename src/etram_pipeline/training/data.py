@@ -84,6 +84,8 @@ class LabelledRecordings:
 class ClipData(LightningDataModule):
     """Schedules and loaders; continues where a checkpoint was saved."""
 
+    __qualname__ = "ClipData"  # the name in checkpoints, which stays when the class is renamed
+
     def __init__(
         self, train: LabelledRecordings, val: LabelledRecordings, settings: TrainSettings
     ) -> None:

@@ -69,6 +69,11 @@ class WeightAverage(Callback):
             self._average = dict(checkpoint["state_dict"])
             pl_module.load_state_dict(checkpoint[_LEARNING])
 
+    @property
+    @override
+    def state_key(self) -> str:
+        return "WeightAverage"  # the name in checkpoints, which stays when the class is renamed
+
     @override
     def state_dict(self) -> dict[str, int]:
         return {"num_updates": self._num_updates}

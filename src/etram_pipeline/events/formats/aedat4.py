@@ -8,7 +8,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -57,6 +57,8 @@ class Aedat4Recording(IndexedRecording):
 
     Times are those of the camera's clock, which began in 1970.
     """
+
+    stored_name: ClassVar[str] = "Aedat4Recording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         self._header = _read_header(path)

@@ -57,7 +57,7 @@ class EncodedRecording(IndexedRecording):
     @override
     def _blocks_recipe(self) -> list[object]:
         encoding = self._encoding
-        kind = [encoding.decode.__module__, encoding.recipe, self._block_words]
+        kind = [encoding.name, encoding.recipe, self._block_words]
         return [*super()._blocks_recipe, *kind]
 
     @override

@@ -26,6 +26,7 @@ class Encoding:
     """How a stream of words encodes events.
 
     Attributes:
+        name: What index files call it.
         word: Type of a word.
         state_size: Numbers that the decoder remembers between words; zeros at the beginning. The
             first turns 1 at the first word that tells the time, before which there is no event.
@@ -34,6 +35,7 @@ class Encoding:
         recipe: Raised when the same words give other states or events.
     """
 
+    name: str
     word: npt.DTypeLike
     state_size: int
     events_per_word: int

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -55,6 +55,8 @@ class EtramRecording(IndexedRecording):
     its last 16 384 events. Should an event long before them have a later time, then every event
     after it is read at that time, which is after `stop_us`.
     """
+
+    stored_name: ClassVar[str] = "EtramRecording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)

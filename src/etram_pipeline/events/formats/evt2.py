@@ -59,4 +59,10 @@ def _decode(
     return np.int64(count)
 
 
-ENCODING = Encoding(word="<u4", state_size=2, events_per_word=1, decode=_decode)
+ENCODING = Encoding(
+    name="etram_pipeline.events.formats.evt2",
+    word="<u4",
+    state_size=2,
+    events_per_word=1,
+    decode=_decode,
+)

@@ -71,6 +71,18 @@ def _decode_legacy(
     return _decode_halves(words.view(np.uint32), state, events, 0)
 
 
-LITTLE = Encoding("<u8", state_size=2, events_per_word=_EVENTS_PER_WORD, decode=_decode_little)
-LEGACY = Encoding("<u8", state_size=2, events_per_word=_EVENTS_PER_WORD, decode=_decode_legacy)
+LITTLE = Encoding(
+    name="etram_pipeline.events.formats.evt21",
+    word="<u8",
+    state_size=2,
+    events_per_word=_EVENTS_PER_WORD,
+    decode=_decode_little,
+)
+LEGACY = Encoding(
+    name="etram_pipeline.events.formats.evt21",
+    word="<u8",
+    state_size=2,
+    events_per_word=_EVENTS_PER_WORD,
+    decode=_decode_legacy,
+)
 """The halves of a word swapped, as cameras with the sensors IMX636 and before write them."""

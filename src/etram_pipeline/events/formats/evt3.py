@@ -108,4 +108,10 @@ def _decode(
     return np.int64(count)
 
 
-ENCODING = Encoding(word="<u2", state_size=6, events_per_word=12, decode=_decode)
+ENCODING = Encoding(
+    name="etram_pipeline.events.formats.evt3",
+    word="<u2",
+    state_size=6,
+    events_per_word=12,
+    decode=_decode,
+)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import hdf5plugin  # noqa: F401  registers the filters that recordings are compressed with
@@ -33,6 +34,8 @@ class RowsRecording(TableRecording):
 
     Source of the latter: SensorsINI/v2e, v2ecore/output/ae_hdf5_output.py.
     """
+
+    stored_name: ClassVar[str] = "RowsRecording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from typing_extensions import override
 
@@ -30,7 +30,13 @@ class IndexedRecording(Recording):
     Args:
         path: The file.
         start: State to decode the first block from.
+
+    Attributes:
+        stored_name: What index files call this kind of recording; it stays when the class is
+            renamed.
     """
+
+    stored_name: ClassVar[str]
 
     def __init__(self, path: Path, start: tuple[int, ...] = ()) -> None:
         self.path = path
@@ -87,7 +93,7 @@ class IndexedRecording(Recording):
     @property
     def _blocks_recipe(self) -> list[object]:
         """Plain data that changes when the same file would give other blocks."""
-        return [type(self).__name__]
+        return [self.stored_name]
 
     @abstractmethod
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,8 @@ class NumpyRecording(TableRecording):
 
     Nothing is read but the rows that are asked for; of a compressed archive, also all before them.
     """
+
+    stored_name: ClassVar[str] = "NumpyRecording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)

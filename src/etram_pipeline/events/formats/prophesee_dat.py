@@ -1,6 +1,6 @@
 """Prophesee DAT recordings: one record of eight bytes per event, behind a header."""
 
-from typing import no_type_check
+from typing import ClassVar, no_type_check
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ class DatRecording(EncodedRecording):
     record holds the time in microseconds and 14 bits of x, 14 of y and 1 of polarity, or 9, 8 and 1
     before version 2.
     """
+
+    stored_name: ClassVar[str] = "DatRecording"
 
     def __init__(self, header: Header, size: tuple[int, int] | None) -> None:
         with header.path.open("rb") as file:
@@ -100,6 +102,18 @@ def _decode_version_1(
     return _decode_fields(words.view(np.uint32), state, events, 9, 8)
 
 
-_VERSION_1 = Encoding("<u8", state_size=2, events_per_word=1, decode=_decode_version_1)
-_VERSION_2 = Encoding("<u8", state_size=2, events_per_word=1, decode=_decode_version_2)
+_VERSION_1 = Encoding(
+    name="etram_pipeline.events.formats.prophesee_dat",
+    word="<u8",
+    state_size=2,
+    events_per_word=1,
+    decode=_decode_version_1,
+)
+_VERSION_2 = Encoding(
+    name="etram_pipeline.events.formats.prophesee_dat",
+    word="<u8",
+    state_size=2,
+    events_per_word=1,
+    decode=_decode_version_2,
+)
 _ENCODINGS = {"0": _VERSION_1, "1": _VERSION_1, "2": _VERSION_2}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import hdf5plugin  # noqa: F401  registers the filters that recordings may be compressed with
@@ -43,6 +44,8 @@ class PropheseeRecording(IndexedRecording):
     `CD/events` of x, y, p and t, chunks of 16 384 events each compressed on its own, the header of
     the RAW file as attributes of the root.
     """
+
+    stored_name: ClassVar[str] = "PropheseeRecording"
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         super().__init__(path)

@@ -1,5 +1,7 @@
 """Prophesee RAW recordings: the data stream of a camera as it came, behind a header."""
 
+from typing import ClassVar
+
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats import evt2, evt3, evt21
 from etram_pipeline.events.formats.encoded import EncodedRecording
@@ -19,6 +21,8 @@ class RawRecording(EncodedRecording):
 
     Times are those of the camera's clock, which seldom starts at zero.
     """
+
+    stored_name: ClassVar[str] = "RawRecording"
 
     def __init__(self, header: Header, encoding: str, size: tuple[int, int] | None) -> None:
         self._kind = (encoding, header.endianness)

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -66,6 +66,8 @@ class TextRecording(IndexedRecording):
         header: Its header.
         size: Height and width of the sensor in px, used when the file does not say them.
     """
+
+    stored_name: ClassVar[str] = "TextRecording"
 
     def __init__(self, path: Path, header: TextHeader, size: tuple[int, int] | None) -> None:
         if header.unit is None:
