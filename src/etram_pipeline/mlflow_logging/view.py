@@ -9,6 +9,8 @@ from typing import Any
 from etram_pipeline.core.masking import mask_value
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.core.nested import flatten
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocols import resolve_protocol
 
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120
@@ -67,7 +69,7 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
 
 
 def headline(parameters: Mapping[str, object]) -> list[str]:
-    """The most important metrics: AP and AP_50 of the first protocol, then the validation's AP.
+    """The headline values of the first protocol, then the value that validations monitor.
 
     Args:
         parameters: All parameters by their full name.
@@ -75,11 +77,15 @@ def headline(parameters: Mapping[str, object]) -> list[str]:
     metrics: list[str] = []
     protocols, split = parameters.get("evaluate.protocols"), parameters.get("evaluate.split")
     if isinstance(protocols, list | tuple) and protocols:
-        first = protocols[0]
-        protocol = first["name"] if isinstance(first, Mapping) else first
-        metrics += [metric_name(str(split), str(protocol), name) for name in ("AP", "AP_50")]
-    if watched := parameters.get("train.validation.protocol"):
-        metrics.append(f"val/{watched}/AP")
+        first = resolve_protocol(protocols[0])
+        metrics += [metric_name(str(split), first.name, v.name) for v in first.shown("headline")]
+    watched = "train.validation.protocol"
+    if isinstance(name := parameters.get(watched), str):
+        metrics.append(f"val/{name}/{resolve_protocol(name).monitored.name}")
+    elif name := parameters.get(f"{watched}.name"):
+        # Of a protocol written out, only the metrics decide which value is monitored.
+        fields = {"name": name, "metrics": parameters[f"{watched}.metrics"]}
+        metrics.append(f"val/{name}/{Protocol.model_validate(fields).monitored.name}")
     return list(dict.fromkeys(metrics))
 
 

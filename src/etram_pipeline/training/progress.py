@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.builds.progress import Interval, duration
 from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.training.monitor import Monitor
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +23,8 @@ _NO_PARTS = {"loss", "num_foreground", "num_targets"}
 class TrainingProgress(Callback):
     """Tells step, losses, learning rate, validation score, speed and remaining time."""
 
-    def __init__(self, monitor: str, every_steps: int) -> None:
-        """Tell every `every_steps` steps; `monitor` is the name of the validation score."""
+    def __init__(self, monitor: Monitor, every_steps: int) -> None:
+        """Report every `every_steps` steps, with the validation values of `monitor`."""
         self._monitor = monitor
         self._every_steps = every_steps
         self._started = 0.0
@@ -91,10 +92,9 @@ class TrainingProgress(Callback):
             figures[-1:] = [f"{' '.join(figures)} ({', '.join(parts)})"]
         if "learning_rate" in self._outputs:
             figures.append(f"rate {self._outputs['learning_rate']:.2g}")
-        scores = {"AP": self._monitor, "AP50": f"{self._monitor}_50"}
         figures += [
-            f"{word} {float(trainer.callback_metrics[name]):.3g}"
-            for word, name in scores.items()
+            f"{title} {float(trainer.callback_metrics[name]):.3g}"
+            for name, title in self._monitor.titles.items()
             if name in trainer.callback_metrics
         ]
         return ", ".join(figures) or "no step yet"
