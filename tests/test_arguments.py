@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from kedro.framework.project import configure_project
 
 from etram_pipeline.arguments import parse, read_file
-from etram_pipeline.configuration import TEXT_OPTIONS, ConfigurationError
+from etram_pipeline.configuration import TEXT_OPTIONS
+from etram_pipeline.yaml_files import ConfigurationError
 
 
 @pytest.fixture(autouse=True, scope="module")

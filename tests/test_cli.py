@@ -15,7 +15,7 @@ from kedro.io import DatasetError
 from tests.conftest import PROJECT
 
 from etram_pipeline import cli
-from etram_pipeline.configuration import ConfigurationError
+from etram_pipeline.yaml_files import ConfigurationError
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
+import shutil
 from pathlib import Path
 
+import fsspec
 import pytest
 from tests.conftest import OpenSession
 
 from etram_pipeline import results
-from etram_pipeline.configuration import ConfigLoader, ConfigurationError, recording_name
+from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.core.nested import merge
+from etram_pipeline.yaml_files import ConfigurationError
 
 
 @pytest.fixture
@@ -151,3 +154,63 @@ def test_applying_to_a_second_recording_keeps_what_was_made_of_the_first(
             found.add(str(results.place_of(catalog.get(name), Path.cwd())))
     assert all(len(found) == 2 for found in places.values())
     assert all("street-" in path for found in places.values() for path in found)
+
+
+def test_a_packaged_configuration_is_read_with_its_presets(conf: Path, tmp_path: Path) -> None:
+    expected = load(conf, preset="small")
+    packed = tmp_path.parent / f"{tmp_path.name}-packed"
+    for kind in ("gztar", "zip"):
+        archive = shutil.make_archive(str(packed / "conf"), kind, conf.parent, conf.name)
+        assert load(Path(archive), preset="small") == expected
+
+
+def test_a_remote_configuration_is_read_with_its_presets(conf: Path) -> None:
+    expected = load(conf, preset="small")
+    files = fsspec.filesystem("memory")
+    files.put(str(conf), "/shared", recursive=True)
+    loader = ConfigLoader(
+        "memory://shared", "lab", {"preset": "small"}, base_env="base", default_run_env="lab"
+    )
+    assert loader["parameters"] == expected
+
+
+def test_two_files_that_set_the_same_key_are_refused(conf: Path) -> None:
+    (conf / "lab/parameters_train.yml").write_text("train: {steps: 6, lanes: 2}\n")
+    with pytest.raises(ConfigurationError, match=r"parameters.yml and .* both set train.steps"):
+        load(conf)
+    (conf / "lab/parameters_train.yml").write_text("train: {lanes: 2}\n")
+    assert load(conf)["train"] == {
+        "optimizer": {"rate": 0.1, "decay": 0.2},
+        "steps": 5,
+        "lanes": 2,
+    }
+
+
+def test_interpolations_are_resolved_after_all_layers_are_merged(conf: Path) -> None:
+    (conf / "base/parameters_predict.yml").write_text("predict: {steps: '${train.steps}'}\n")
+    assert load(conf)["predict"] == {"steps": 5}
+    assert load(conf, train={"steps": 1})["predict"] == {"steps": 1}
+
+
+def test_options_of_a_run_can_be_read_in_parameters(conf: Path) -> None:
+    (conf / "lab/parameters_train.yml").write_text(
+        "train: {name: '${runtime_params:run_name, none}', results: '${globals:data}'}\n"
+    )
+    (conf / "base/globals.yml").write_text("data: here\n")
+    train = load(conf, run_name=7)["train"]
+    assert isinstance(train, dict)
+    assert (train["name"], train["results"]) == ("7", "here")
+
+
+def test_hidden_files_and_other_files_are_no_configuration(conf: Path) -> None:
+    (conf / "lab/.parameters.yml").write_text("train: {steps: 7}\n")
+    (conf / "lab/parameters.yml~").write_text("train: {steps: 8}\n")
+    (conf / "lab/parameters_more").mkdir()
+    (conf / "lab/parameters_more/deep.yml").write_text("detector: {width: 7}\n")
+    parameters = load(conf)
+    assert parameters["train"] == {"optimizer": {"rate": 0.1, "decay": 0.2}, "steps": 5}
+    assert parameters["detector"] == {
+        "kind": "rvt",
+        "width": 7,
+        "cell": {"kind": "lstm", "size": 3},
+    }

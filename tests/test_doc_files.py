@@ -35,6 +35,19 @@ def test_files_and_folders_that_pages_name_exist(page: str) -> None:
         ), name
 
 
+def test_pages_that_code_and_configuration_name_exist() -> None:
+    """A page that is renamed or merged is still named in comments, docstrings and messages."""
+    named = {
+        (page, str(path.relative_to(PROJECT)))
+        for folder in ("src", "conf", "tests", "benchmarks", "notebooks", ".ci", ".github")
+        for path in (PROJECT / folder).rglob("*")
+        if path.suffix in {".py", ".yml", ".ipynb"} or path.parent.name == ".ci"
+        for page in re.findall(r"docs/[\w-]+\.md", path.read_text())
+    }
+    assert named
+    assert [each for each in sorted(named) if each[0] not in PAGES] == []
+
+
 def catalogs() -> Iterator[tuple[str, str, bool]]:
     """Name and place of each dataset below the folder of data, and whether that is a folder."""
     options: dict[str, Any] = CONFIG_LOADER_ARGS

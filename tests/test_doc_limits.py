@@ -95,3 +95,12 @@ def test_the_disk_of_etram_is_that_of_all_its_windows() -> None:
     )
     total = int(kilobytes) * int(num_windows.replace(" ", "")) / 1e6
     assert round(total) == int(gigabytes)
+
+
+def test_the_time_for_etram_is_that_of_all_its_hours() -> None:
+    rows = re.findall(
+        r"about (\d+) minutes of CPU time \| ([\d.]+) s per ([\d.]+) s of recording", plain(ETRAM)
+    )
+    assert len(rows) == len(("preprocessing", "quality report"))
+    for minutes, seconds, recorded_s in rows:
+        assert round(10 * 60 * float(seconds) / float(recorded_s)) == int(minutes)

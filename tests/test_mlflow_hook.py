@@ -20,12 +20,12 @@ from kedro.runner import SequentialRunner
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.mlflow_hook import MlflowHook
 from etram_pipeline.mlflow_logging.store import MlflowStoreError
 from etram_pipeline.session import ended_in_order
+from etram_pipeline.yaml_files import ConfigurationError
 
 EXPERIMENT = "etram_pipeline"
 

@@ -7,10 +7,10 @@ from kedro.io import DatasetError
 from pydantic import ValidationError
 from tests.conftest import OpenSession
 
-from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.session import explain, located_from
+from etram_pipeline.yaml_files import ConfigurationError
 
 
 class Training(Settings):

@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
-from etram_pipeline.configuration import TEXT_OPTIONS, ConfigurationError, read_yaml
+from etram_pipeline.configuration import TEXT_OPTIONS
+from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 _OPEN, _CLOSED, _QUOTES = "[{", "]}", "\"'"
 _NO_VALUE = ("null", "~", "")

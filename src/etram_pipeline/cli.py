@@ -23,9 +23,9 @@ from kedro.utils import find_kedro_project, load_obj
 from typing_extensions import override
 
 from etram_pipeline import arguments
-from etram_pipeline.configuration import ConfigurationError, read_yaml
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.masking import mask_text, secrets_in
+from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 logger = logging.getLogger(__name__)
 to_file = logging.getLogger("etram_pipeline.ended")

@@ -2,10 +2,10 @@
 
 Environments choose the data and the scale, a preset chooses the experiment. Parameters are
 merged in the order `conf/base`, environment, `conf/presets/<preset>.yml`, command line. A mapping
-is merged key by key, except that another `kind` replaces it whole: leftovers of the former part
-would be unknown keys of the new one. Globals are merged likewise; `executor` on the command line
-takes the executor of another environment, or one of a kind that needs no more than its name, and
-`executor.workers=…` changes a key of it. `data=…` and `results=…` on the command line move the
+is merged key by key, except that another `kind` replaces it as a whole: the keys of the former part
+would be unknown keys of the new one. Globals are merged in the same way. `executor` on the command
+line selects the executor of another environment, or a kind that needs no other settings;
+`executor.workers=…` changes one key of it. `data=…` and `results=…` on the command line move the
 folders of one run.
 """
 
@@ -14,20 +14,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import click
 import yaml
-from kedro.config import MissingConfigException, OmegaConfigLoader
-from omegaconf import DictConfig, OmegaConf
+from kedro.config import OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
 from typing_extensions import override
 
 from etram_pipeline.core.component import kinds, nearest, unknown_name
-from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import shown
 from etram_pipeline.core.nested import from_home, merge, paths_to
+from etram_pipeline.yaml_files import (
+    ConfigurationError,
+    local_folder,
+    read_folder,
+    read_yaml,
+    resolved,
+)
 
 FOLDERS = ("data", "results")
-"""Globals that one run may change: where everything is kept, and what a detector comes to."""
+"""Globals that one run may change: the folder of everything, and that of detectors and results."""
 
 RUN_OPTIONS = (
     *("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint"),
@@ -36,25 +40,19 @@ RUN_OPTIONS = (
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
 
 TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "track")
-"""Those that are text, even where it looks like a number."""
+"""Runtime parameters that are text, even if they look like numbers."""
 
 _PRESETS = "presets"
 _EXECUTORS = "etram_pipeline.builds.executors"
 
 
-class ConfigurationError(EtramError, click.ClickException):
-    """The configuration or the command line names something that does not exist.
-
-    Every command of Kedro prints it as one line, since it is an exception of click, too.
-    """
-
-    @override
-    def __str__(self) -> str:
-        return self.message
-
-
 class ConfigLoader(OmegaConfigLoader):
-    """Kedro's loader with presets, and with a merge that knows `kind`."""
+    """Kedro's loader with presets, and with a merge that respects `kind`.
+
+    Parameters and globals are read and merged here. Kedro resolves interpolations in each
+    environment before it merges them, so `results: ${data}` of `base` would ignore the `data` of
+    another environment.
+    """
 
     def __init__(
         self,
@@ -63,102 +61,95 @@ class ConfigLoader(OmegaConfigLoader):
         runtime_params: dict[str, Any] | None = None,
         **options: Any,  # noqa: ANN401  # Kedro's own
     ) -> None:
-        _check_environment(Path(conf_source), env or options.get("default_run_env"))
-        super().__init__(conf_source, env, runtime_params, **options)
+        conf = local_folder(str(conf_source), self)
+        _check_environment(conf, env or options.get("default_run_env"))
+        self._layers: dict[str, list[dict[Path, Any]]] = {}
+        super().__init__(str(conf), env, _with_texts(runtime_params or {}), **options)
 
     @override
     def __getitem__(self, key: str) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = super().__getitem__(key)
+            found = self._read(key)
         except OmegaConfBaseException as error:
             where = getattr(error, "full_key", None)
-            told = str(error).splitlines()[0]
-            raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {told}") from error
+            cause = str(error).splitlines()[0]
+            raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {cause}") from error
+        except (yaml.YAMLError, ValueError, AttributeError, OSError):
+            self._read_layers(key)  # Kedro names no file for most faults
+            raise
         return from_home(found) if key == "catalog" else found
 
-    @override
-    def _read_dir_configs(self, conf_path: str, *args: Any, **options: Any) -> dict[Path, Any]:
-        try:
-            found: dict[Path, Any] = super()._read_dir_configs(conf_path, *args, **options)
-        except MissingConfigException:
-            raise
-        except (yaml.YAMLError, ValueError, AttributeError, OSError) as error:
-            # Kedro counts lines from 0, and names no file for most faults.
-            for path in sorted(Path(conf_path).rglob("*.y*ml")):
-                read_yaml(path)
-            if isinstance(error, AttributeError):
-                raise
-            raise ConfigurationError(str(error).replace("\n", "; ")) from error
+    def _read(self, key: str) -> dict[str, Any]:
+        if key == "globals" and key not in self:
+            self[key] = self._merge_globals()
+        if key == "parameters":
+            super().__getitem__("globals")  # registers the resolvers of this loader
+            return resolved(self._merge_parameters())
+        found: dict[str, Any] = super().__getitem__(key)
         return found
 
-    @override
-    def _get_runtime_value(self, variable: str, *default: Any) -> Any:
-        if variable in TEXT_OPTIONS and variable in (self.runtime_params or {}):
-            value = self.runtime_params[variable]
-            return value if isinstance(value, Mapping) else str(value)
-        return super()._get_runtime_value(variable, *default)
+    def asked(self) -> dict[str, Any]:
+        """Parameters that environment, preset and command line set, without the defaults."""
+        _, layers = self._read_layers("parameters")
+        runtime = dict(self.runtime_params)
+        asked: dict[str, Any] = {}
+        for layer in [*layers.values(), self._preset(runtime)[1], runtime]:
+            asked = merge(asked, layer)
+        return {key: value for key, value in asked.items() if key not in RUN_OPTIONS}
 
-    @override
-    def _resolve_from_raw_config(
-        self,
-        key: str,
-        base_configs: dict[Path, DictConfig],
-        env_configs: dict[Path, DictConfig],
-        base_path: str,
-        env_path: str,
-        processed_files: set[Path],
-    ) -> dict[str, Any]:
-        if key == "globals":
-            return self._merge_globals([*base_configs.values(), *env_configs.values()])
-        if key != "parameters":
-            resolved: dict[str, Any] = super()._resolve_from_raw_config(
-                key, base_configs, env_configs, base_path, env_path, processed_files
-            )
-            return resolved
-        runtime = dict(self.runtime_params or {})
+    def _read_layers(self, key: str) -> list[dict[Path, Any]]:
+        """Files of `base` and of the environment, which holds none if it is `base` itself."""
+        if key not in self._layers:
+            env = self.env or self.default_run_env
+            folders = [self.base_env, *([env] if env != self.base_env else [])]
+            found = [
+                read_folder(
+                    Path(self.conf_source) / folder,
+                    self.config_patterns[key],
+                    nested=key == "parameters",
+                )
+                for folder in folders
+            ]
+            self._layers[key] = [*found, {}][:2]
+        return self._layers[key]
+
+    def _merge_parameters(self) -> dict[str, Any]:
+        base, env = self._read_layers("parameters")
+        runtime = dict(self.runtime_params)
         merged: dict[str, Any] = {}
-        for layer in base_configs.values():
-            merged |= _plain(layer)
+        for layer in base.values():
+            merged = merge(merged, layer)
         known = [*merged, *RUN_OPTIONS]
-        for path, layer in [*env_configs.items(), self._preset(runtime)]:
-            _refuse_unknown(_plain(layer), known, merged, f"{path}: ")
-            merged = merge(merged, _plain(layer))
+        for path, layer in [*env.items(), self._preset(runtime)]:
+            _refuse_unknown(layer, known, merged, f"{path}: ")
+            merged = merge(merged, layer)
         _refuse_unknown(runtime, known, merged)
         self._refuse_unused(runtime)
         asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
-        OmegaConf.resolve(final := OmegaConf.create(merge(merged, asked)))
-        return _plain(final)
+        return merge(merged, asked)
 
-    def asked(self) -> dict[str, Any]:
-        """Parameters that environment, preset and command line name, without all defaults."""
-        _, layers, *_ = self._read_raw_config("parameters")
-        runtime = dict(self.runtime_params or {})
-        asked: dict[str, Any] = {}
-        for layer in [*layers.values(), self._preset(runtime)[1], OmegaConf.create(runtime)]:
-            asked = merge(asked, _plain(layer))
-        return {key: value for key, value in asked.items() if key not in RUN_OPTIONS}
-
-    def _merge_globals(self, layers: Collection[DictConfig]) -> dict[str, Any]:
+    def _merge_globals(self) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for layer in layers:
-            merged = merge(merged, _plain(layer))
-        runtime = self.runtime_params or {}
+        for layers in self._read_layers("globals"):
+            for layer in layers.values():
+                merged = merge(merged, layer)
+        runtime = self.runtime_params
         asked = runtime.get("executor")
         if isinstance(asked, Mapping):
             merged = merge(merged, {"executor": asked})
         elif asked is not None:
-            merged["executor"] = self._executor(str(asked))
-        merged |= {name: str(runtime[name]) for name in FOLDERS if name in runtime}
+            merged["executor"] = self._executor(asked)
+        merged |= {name: runtime[name] for name in FOLDERS if name in runtime}
         self._refuse_unread(merged)
-        OmegaConf.resolve(final := OmegaConf.create(merged))
+        final = resolved(merged)
         for name in FOLDERS:
             folder = final.get(name, ".")
             if not isinstance(folder, str) or folder.strip() in {"", "null", "~"}:
                 raise ConfigurationError(
-                    f"`{name}` must be the path of a folder, not {shown(_plain(final)[name])}: "
+                    f"`{name}` must be the path of a folder, not {shown(folder)}: "
                     "name one, or leave it out"
                 )
-        return _plain(final)
+        return final
 
     def _refuse_unread(self, merged: Mapping[str, Any]) -> None:
         """Refuse globals that no file reads: misspelt, they would leave data in another folder."""
@@ -181,20 +172,18 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _refuse_unused(self, runtime: Mapping[str, Any]) -> None:
         """Refuse a recording that no dataset of the environment would read."""
-        if "recording" in runtime:
-            base, env, *_ = self._read_raw_config("catalog")
-            catalog = "".join(OmegaConf.to_yaml(part) for part in [*base.values(), *env.values()])
-            if "runtime_params:recording" not in catalog:
-                raise ConfigurationError(
-                    f"`recording={runtime['recording']}` is read in the environment `recording` "
-                    "only: add `--env recording`"
-                )
+        if "recording" in runtime and "runtime_params:recording" not in str(
+            self._read_layers("catalog")
+        ):
+            raise ConfigurationError(
+                f"`recording={runtime['recording']}` is read in the environment `recording` "
+                "only: add `--env recording`"
+            )
 
-    def _preset(self, runtime: Mapping[str, Any]) -> tuple[Path, DictConfig]:
+    def _preset(self, runtime: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
         name = runtime.get("preset")
         if name is None:
-            return Path(), OmegaConf.create({})
-        name = str(name)
+            return Path(), {}
         folder = Path(self.conf_source) / _PRESETS
         presets = _presets(Path(self.conf_source))
         if name not in presets:
@@ -202,39 +191,20 @@ class ConfigLoader(OmegaConfigLoader):
             meant = [f"--env {name}"] if name and is_environment else []
             raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets, meant)}")
         path = folder / f"{name}.yml"
-        return path, OmegaConf.create(read_yaml(path))
+        return path, read_yaml(path)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a file holds, interpolations left as they are.
-
-    Raises:
-        ConfigurationError: With file and line, if it is no YAML or no mapping.
-    """
-    try:
-        loaded = OmegaConf.load(path)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        lines = path.read_text().splitlines()
-        is_tab = mark is not None and "\t" in "".join(lines[mark.line : mark.line + 1])
-        hint = ": indent with spaces, not with a tab" if is_tab else ""
-        raise ConfigurationError(f"{path}{line}: {error.problem}{hint}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        told = " ".join(str(error).split())
-        raise ConfigurationError(f"{path} is no YAML in UTF-8: {told}") from error
-    except OSError as error:
-        if error.errno is None:  # OmegaConf found a value of another type
-            raise ConfigurationError(f"{path} holds no mapping of keys to values") from error
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    if not isinstance(loaded, DictConfig):
-        raise ConfigurationError(f"{path} holds a list, not a mapping of keys to values")
-    return _plain(loaded)
+def _with_texts(runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """Runtime parameters in which the options that are text are strings, also if given as 7."""
+    texts = {
+        key: value if value is None or isinstance(value, Mapping) else str(value)
+        for key, value in runtime.items()
+        if key in TEXT_OPTIONS
+    }
+    return {**runtime, **texts}
 
 
 def _check_environment(conf: Path, env: str | None) -> None:
-    if "://" in str(conf) or conf.is_file():
-        return  # an archive or a remote folder, whose environments Kedro looks up
     if not conf.is_dir():
         raise ConfigurationError(
             f"the folder {conf} with the configuration does not exist: run inside the project, or "
@@ -258,9 +228,9 @@ def _presets(conf: Path) -> list[str]:
 
 
 def recording_name(path: object) -> str:
-    """Name of what is made of a recording or a folder of them: `street-3f9a1c`.
+    """Name for the results of a recording or of a folder of recordings: `street-3f9a1c`.
 
-    Recordings of one name in different folders, or in different formats, have different names.
+    Recordings of the same name in different folders, or in different formats, get different names.
     """
     where = Path(str(path))
     return f"{where.stem}-{sha256(str(where.absolute()).encode()).hexdigest()[:6]}"
@@ -272,10 +242,5 @@ def _refuse_unknown(
     for key in layer:
         if key not in known:
             meant = " or ".join(sorted(paths_to(key, parameters)))
-            told = unknown_name("parameter", key, known, [meant] if meant else [])
-            raise ConfigurationError(f"{where}{told}")
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    plain: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
-    return plain
+            message = unknown_name("parameter", key, known, [meant] if meant else [])
+            raise ConfigurationError(f"{where}{message}")

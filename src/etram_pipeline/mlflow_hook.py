@@ -21,7 +21,7 @@ from kedro.framework.hooks import hook_impl
 from pydantic import ValidationError
 from typing_extensions import override
 
-from etram_pipeline.configuration import RUN_OPTIONS, ConfigurationError
+from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.faults import faults
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
@@ -41,6 +41,7 @@ from etram_pipeline.mlflow_logging.store import (
 from etram_pipeline.mlflow_logging.tags import run_tags
 from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
 from etram_pipeline.session import HeldHook
+from etram_pipeline.yaml_files import ConfigurationError
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext

@@ -7,8 +7,8 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.runner import ParallelRunner
 
-from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import unknown_name
+from etram_pipeline.yaml_files import ConfigurationError
 
 _FLAGS = {
     "tags": "--tags",

@@ -23,12 +23,12 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
 from etram_pipeline.builds.executors import kept_open
-from etram_pipeline.configuration import ConfigurationError
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_out_of_space
 from etram_pipeline.selection import check_selection
+from etram_pipeline.yaml_files import ConfigurationError
 
 PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")
 """Runtime parameters that are paths: relative to the working directory, `~` the home folder."""

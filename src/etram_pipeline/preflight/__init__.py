@@ -12,10 +12,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.configuration import ConfigLoader, ConfigurationError
+from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.preflight import classes, files, memory, space, splits, stored, training
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
+from etram_pipeline.yaml_files import ConfigurationError
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
