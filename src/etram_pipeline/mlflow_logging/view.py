@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from etram_pipeline.core.masking import mask_value
-from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.core.nested import flatten
-from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import resolve_protocol
 
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120
@@ -66,27 +63,6 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
     page = re.sub(r"//[^/]*@", "//", uri.rstrip("/")) if uri.startswith("http") else _LOCAL_PAGE
     view = f"&viewStateShareKey={view_key(metrics)}" if metrics else ""
     return f"{page}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{view}"
-
-
-def headline(parameters: Mapping[str, object]) -> list[str]:
-    """The headline values of the first protocol, then the value that validations monitor.
-
-    Args:
-        parameters: All parameters by their full name.
-    """
-    metrics: list[str] = []
-    protocols, split = parameters.get("evaluate.protocols"), parameters.get("evaluate.split")
-    if isinstance(protocols, list | tuple) and protocols:
-        first = resolve_protocol(protocols[0])
-        metrics += [metric_name(str(split), first.name, v.name) for v in first.shown("headline")]
-    watched = "train.validation.protocol"
-    if isinstance(name := parameters.get(watched), str):
-        metrics.append(f"val/{name}/{resolve_protocol(name).monitored.name}")
-    elif name := parameters.get(f"{watched}.name"):
-        # Of a protocol written out, only the metrics decide which value is monitored.
-        fields = {"name": name, "metrics": parameters[f"{watched}.metrics"]}
-        metrics.append(f"val/{name}/{Protocol.model_validate(fields).monitored.name}")
-    return list(dict.fromkeys(metrics))
 
 
 def run_name(
