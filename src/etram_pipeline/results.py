@@ -119,8 +119,11 @@ def _is_default(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) 
 
 def _headline(metrics: Mapping[str, Metrics]) -> str:
     name, first = next(iter(metrics.items()))
-    names = {"AP": "AP", "AP50": "AP_50"}
-    scores = {word: first.overall[key] for word, key in names.items() if key in first.overall}
+    scores = {
+        value.title: first.overall[value.name]
+        for value in first.protocol.shown("headline")
+        if value.name in first.overall
+    }
     if all(score == NO_GROUND_TRUTH for score in scores.values()):
         return f"no labels to compare with ({name}, {first.split})"
     numbers = ", ".join(f"{word} {score:.3f}" for word, score in scores.items())
