@@ -36,7 +36,7 @@ from etram_pipeline.core.recording import Events
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations.stacked_histogram import Config as Histogram
 from etram_pipeline.events.windows.label_aligned import Config as Windows
-from etram_pipeline.preprocessing.jobs import EncodeJob
+from etram_pipeline.preprocessing.representations import EncodeJob
 from etram_pipeline.stores.settings import StorageSettings
 
 if TYPE_CHECKING:  # importing it costs memory, which is measured

@@ -7,13 +7,16 @@ from functools import partial
 import torch
 from benchmarks.training_step import NUM_CLASSES, WARM_UP, read_preset, synchronize
 
-from etram_pipeline.clips.dataset import Augmentation, ClipDataset, ScheduleSampler
-from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.augmentation import Augmentation
+from etram_pipeline.clips.dataset import ClipDataset
+from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, window_bytes
 from etram_pipeline.clips.schedule import Lanes, training_schedule
+from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.inference.predict import arithmetic
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.hardware import assign_threads, resolve_precision
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.optimizer import build_optimizer
 from etram_pipeline.training.settings import TrainSettings

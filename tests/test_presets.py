@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import PROJECT, OpenSession
+from tests.label_sets import LABEL_SETS
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.stores import HistogramsDataset, LabelledFramesDataset
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, ETRAM_GROUPS
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
@@ -22,7 +23,8 @@ from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.pipelines.preprocess import nodes
 from etram_pipeline.scene.recordings import write_scene
 from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, read_history
@@ -124,8 +126,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_scene(root / "recordings", settings, write_recording=write_etram_recording)
     group_of = {
-        ETRAM_CLASSES.index(name): index
-        for index, names in enumerate(ETRAM_GROUPS.values())
+        etram.CLASSES.index(name): index
+        for index, names in enumerate(etram.SUPER_CLASSES.values())
         for name in names
     }
     for path in (root / "recordings").rglob("*_bbox.npy"):
@@ -153,7 +155,7 @@ def preprocess(
         labelled = LabelledFramesDataset(path=str(folder / "labels"), executor=inline)
         labelled.save(
             nodes.describe_labelled_frames(
-                recordings, files, dataset, parameters["labels"], storage
+                recordings, files, dataset, LABEL_SETS, parameters["labels"], storage
             )
         )
         labels: LabelStore = labelled.load()
@@ -183,7 +185,7 @@ def preprocess(
 
 def labels_of(dataset: DatasetSettings) -> str:
     """The folder whose label files hold the classes that a run names."""
-    return "recordings" if len(dataset.class_names) == len(ETRAM_CLASSES) else "grouped"
+    return "recordings" if len(dataset.class_names) == len(etram.CLASSES) else "grouped"
 
 
 def shrunk(config: DetectorConfig) -> DetectorConfig:

@@ -45,7 +45,7 @@ class Locks(HeldHook):
         """
         self.let_go()
         with ExitStack() as stack:
-            for need in needs(pipeline, catalog):
+            for need in accesses(pipeline, catalog):
                 try:
                     stack.enter_context(held(need, REMEDY))
                 except OSError as error:
@@ -60,7 +60,7 @@ class Locks(HeldHook):
         getattr(self._of_thread, "held", ExitStack()).close()
 
 
-def needs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Access]:
+def accesses(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Access]:
     """What a run writes, and what it reads that another run may write, in the order to lock it.
 
     All runs lock in the same order: of two that begin at once, one gets everything.

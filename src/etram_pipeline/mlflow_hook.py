@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from etram_pipeline.configuration import RUN_OPTIONS
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.fingerprint import Fingerprinted, fingerprint
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.metric_names import metric_part
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.headline import headline
 from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send_unsent
@@ -77,7 +77,7 @@ class MlflowHook(HeldHook):
         try:
             self._settings = MlflowSettings.model_validate(context.config_loader["mlflow"])
         except ValidationError as error:
-            raise ConfigurationError(f"mlflow.yml: {'; '.join(faults(error))}") from error
+            raise ConfigurationError(f"mlflow.yml: {'; '.join(describe_errors(error))}") from error
         self._project = Path(context.project_path)
 
     @hook_impl(trylast=True)  # other hooks may refuse the run

@@ -25,8 +25,8 @@ from typing_extensions import override
 from etram_pipeline.builds.executors import kept_open
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_out_of_space
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.selection import check_selection
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -210,7 +210,7 @@ def explain(error: BaseException) -> str:
         if told := _of_catalog(inner):
             return told
         if isinstance(inner, ValidationError):
-            return "\n".join(faults(inner))
+            return "\n".join(describe_errors(inner))
         inner = inner.__cause__
     told = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
     if is_out_of_space(error):
@@ -228,7 +228,7 @@ def _of_catalog(error: BaseException) -> str:
     if entry is None or isinstance(cause, EtramError):
         return ""
     if isinstance(cause, ValidationError):
-        told = "; ".join(faults(cause))
+        told = "; ".join(describe_errors(cause))
     elif isinstance(cause, TypeError):
         told = re.sub(r"^\S*\(\) (got an )?", "", str(cause))
     else:
@@ -255,5 +255,5 @@ def _faults(
             try:
                 settings.model_validate(raw[name])
             except ValidationError as error:
-                found += faults(error, name)
+                found += describe_errors(error, name)
     return found

@@ -25,15 +25,10 @@ from etram_pipeline.builds.progress import BuildProgress
 from etram_pipeline.core.errors import NoLabelsError, RecordingError, StoreError
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.windows import WindowPlan
-from etram_pipeline.stores.layout import (
-    REPRESENTATIONS,
-    Index,
-    Record,
-    Summary,
-    index_path,
-    read_index,
-)
-from etram_pipeline.stores.store import RepresentationStore
+from etram_pipeline.stores.index import Index, index_path, read_index
+from etram_pipeline.stores.layout import REPRESENTATIONS
+from etram_pipeline.stores.record import Record, Summary
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.stores.writer import write_representations
 
 PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})

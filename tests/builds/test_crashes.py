@@ -21,7 +21,8 @@ from tests.preprocessing.recordings import KEYS, contents, preprocess, write_rec
 from etram_pipeline.builds.executors import kept_open
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.session import ended_in_order
-from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, read_index
+from etram_pipeline.stores.index import read_index
+from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 
 NUM_KILLS = 20
 

@@ -17,15 +17,9 @@ from etram_pipeline.builds.job import BuildJob, check_contents
 from etram_pipeline.builds.staleness import why_stale
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
-from etram_pipeline.stores.layout import (
-    QUALITY,
-    Index,
-    Provenance,
-    Record,
-    index_path,
-    read_index,
-    write_index,
-)
+from etram_pipeline.stores.index import Index, Provenance, index_path, read_index, write_index
+from etram_pipeline.stores.layout import QUALITY
+from etram_pipeline.stores.record import Record
 
 KEY = "train/a"
 

@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 
-from etram_pipeline.clips.augmentation import (
-    AugmentationSettings,
-    Rectangle,
-    View,
-    is_visible,
-)
+from etram_pipeline.clips.augmentation import AugmentationSettings
+from etram_pipeline.clips.view import Rectangle, View, is_visible
 
 FOLDER = Path(__file__).parents[1] / "golden/data"
 LABELS: dict[str, Any] = json.loads((FOLDER / "pipeline.json").read_text())["label_transforms"]
@@ -64,12 +60,12 @@ def draw(settings: AugmentationSettings, seed: int, boxes: Boxes | None = None) 
 def test_zoomed_frames_equal_the_reference_pixel_by_pixel(name: str) -> None:
     frames = IMAGES["input"][None]
     view, _ = parse(name, *frames.shape[-2:])
-    np.testing.assert_array_equal(view.of_frames(frames)[0], IMAGES[name])
+    np.testing.assert_array_equal(view.of_images(frames)[0], IMAGES[name])
 
 
 def test_mirrored_frames_equal_the_reference() -> None:
     frames = IMAGES["input"][None]
-    seen = mirror(*frames.shape[-2:]).of_frames(frames)
+    seen = mirror(*frames.shape[-2:]).of_images(frames)
     np.testing.assert_array_equal(seen[0], IMAGES["flip"])
 
 
@@ -110,7 +106,7 @@ def test_pixels_of_an_object_stay_within_its_box(seed: int) -> None:
     frames[..., 12:30, 20:36] = 1
     view = draw(AugmentationSettings(zoom_probability=1.0), seed, box)
     left, top, right, bottom = view.of_boxes(box)[0]
-    rows, columns = np.nonzero(view.of_frames(frames)[0, 0])
+    rows, columns = np.nonzero(view.of_images(frames)[0, 0])
     assert [columns.min(), rows.min()] == pytest.approx([left, top], abs=1)
     assert [columns.max() + 1, rows.max() + 1] == pytest.approx([right, bottom], abs=1)
 
@@ -120,7 +116,7 @@ def test_mirroring_twice_changes_nothing() -> None:
     boxes = np.array([[1.5, 2, 20.25, 30], [60, 0, 64, 48]], np.float32)
     frames = np.random.default_rng(0).integers(0, 9, (2, 3, HEIGHT, WIDTH), np.uint8)
     np.testing.assert_array_equal(view.of_boxes(view.of_boxes(boxes)), boxes)
-    np.testing.assert_array_equal(view.of_frames(view.of_frames(frames)), frames)
+    np.testing.assert_array_equal(view.of_images(view.of_images(frames)), frames)
 
 
 def test_mirroring_comes_before_zooming() -> None:
@@ -128,7 +124,7 @@ def test_mirroring_comes_before_zooming() -> None:
     left_half = Rectangle(0, 0, WIDTH // 2, HEIGHT)
     frames = np.zeros((1, 1, HEIGHT, WIDTH), np.uint8)
     frames[..., WIDTH // 2 :] = 7
-    assert (View(image, left_half, image, mirrored=True).of_frames(frames) == 7).all()
+    assert (View(image, left_half, image, mirrored=True).of_images(frames) == 7).all()
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
 from etram_pipeline.clips.collate import collate
-from etram_pipeline.clips.dataset import Boxes, Sample
+from etram_pipeline.clips.dataset import Sample
+from etram_pipeline.clips.ground_truth import WindowBoxes
 from etram_pipeline.clips.schedule import Clip
 
 
@@ -20,7 +21,7 @@ def sample(
     mark = ord(name)
     frames = np.full((num_windows, 2, 4, 4), mark, np.uint8)
     targets = tuple(
-        Boxes(np.array([[0, 0, mark, 1 + t]], np.float32), np.array([t])) for t in keyframes
+        WindowBoxes(np.array([[0, 0, mark, 1 + t]], np.float32), np.array([t])) for t in keyframes
     )
     clip = Clip(name, 0, num_windows, starts=starts, sampling="stream")
     return Sample(frames, clip, np.arange(num_windows) + 1000 * mark, keyframes, targets)
@@ -53,7 +54,7 @@ def test_a_batch_without_keyframes_keeps_its_shape() -> None:
 
 def test_samples_without_ground_truth_make_a_batch_without_targets() -> None:
     bare = sample("a", 3, (0, 2))
-    batch = collate([Sample(bare.frames, bare.clip, bare.times_us, bare.keyframes)])
+    batch = collate([Sample(bare.representations, bare.clip, bare.times_us, bare.keyframes)])
     assert batch.keyframes.tolist() == [[0, 0], [2, 0]]
     assert batch.targets == ()
 
@@ -85,7 +86,7 @@ def test_batches_of_workers_lie_in_shared_memory_and_are_the_same(workers: int) 
 def test_mirrored_frames_are_taken_as_they_look() -> None:
     """A view of an array from right to left, which PyTorch does not know."""
     frames = np.arange(32, dtype=np.int8).reshape(2, 1, 4, 4)
-    mirrored = replace(sample("a", 2, ()), frames=frames[..., ::-1])
+    mirrored = replace(sample("a", 2, ()), representations=frames[..., ::-1])
     batch = collate([mirrored])
     assert batch.frames.dtype == torch.int8
     np.testing.assert_array_equal(batch.frames[:, 0].numpy(), frames[..., ::-1])

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from etram_pipeline.clips.augmentation import AugmentationSettings
+from etram_pipeline.clips.augmentation import Augmentation, AugmentationSettings
 from etram_pipeline.clips.collate import collate
-from etram_pipeline.clips.dataset import (
-    Augmentation,
-    ClipDataset,
-    RepresentationsInMemory,
-    Sample,
-    ScheduleSampler,
-)
+from etram_pipeline.clips.dataset import ClipDataset, Sample
 from etram_pipeline.clips.event_augmentation import EventAugmentationSettings
+from etram_pipeline.clips.loading import ScheduleSampler
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.clips.schedule import (
     Clip,
     Lanes,
@@ -27,6 +23,7 @@ from etram_pipeline.clips.schedule import (
     training_schedule,
 )
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.frames import LabelledFrames
 
 AugmentationBySampling = dict[Sampling, AugmentationSettings]
@@ -45,7 +42,7 @@ def sample(dataset: ClipDataset, wanted: Clip) -> Sample:
 
 def test_a_sample_holds_the_windows_of_its_clip(recording: RepresentationsInMemory) -> None:
     found = sample(ClipDataset({"train/a": recording}), clip(3, 8))
-    np.testing.assert_array_equal(found.frames, recording.images[3:8])
+    np.testing.assert_array_equal(found.representations, recording.images[3:8])
     np.testing.assert_array_equal(found.times_us, recording.stop_us[3:8])
 
 
@@ -87,7 +84,10 @@ def test_boxes_are_scaled_cut_and_dropped_when_flat(
 def test_representations_keep_their_type(dtype: type) -> None:
     frames = RepresentationsInMemory(np.ones((6, 2, 8, 8), dtype), np.arange(6), np.array([1, 3]))
     flip = Augmentation({"stream": AugmentationSettings(flip_probability=1)})
-    assert sample(ClipDataset({"train/a": frames}, None, flip), clip(0, 4)).frames.dtype == dtype
+    assert (
+        sample(ClipDataset({"train/a": frames}, None, flip), clip(0, 4)).representations.dtype
+        == dtype
+    )
 
 
 def test_frames_and_boxes_are_seen_the_same_way(
@@ -99,7 +99,7 @@ def test_frames_and_boxes_are_seen_the_same_way(
     }
     dataset = ClipDataset({"train/a": recording}, {"train/a": labels}, Augmentation(flip))
     found = sample(dataset, clip(0, 2))
-    np.testing.assert_array_equal(found.frames, recording.images[:2, ..., ::-1])
+    np.testing.assert_array_equal(found.representations, recording.images[:2, ..., ::-1])
     assert found.targets[0].boxes_xyxy.tolist() == [[56, 0, 64, 8]]
 
 
@@ -132,7 +132,7 @@ def test_recordings_read_whole_are_not_augmented(recording: RepresentationsInMem
         {"train/a": recording}, None, Augmentation({"stream": always, "random": always})
     )
     found = sample(dataset, clip(0, 5, sampling="whole"))
-    np.testing.assert_array_equal(found.frames, recording.images[:5])
+    np.testing.assert_array_equal(found.representations, recording.images[:5])
 
 
 def test_a_frame_whose_boxes_all_left_remains_a_keyframe(
@@ -168,9 +168,9 @@ def test_recordings_of_different_sizes_are_read_each_in_its_own(
         np.zeros((3, 4, 24, 32), np.uint8), np.arange(3), np.array([1]), 2
     )
     dataset = ClipDataset({"train/a": recording, "train/b": other})
-    assert sample(dataset, clip(0, 3)).frames.shape[1:] == (4, 48, 64)
+    assert sample(dataset, clip(0, 3)).representations.shape[1:] == (4, 48, 64)
     found = sample(dataset, Clip("train/b", 0, 3, starts=True, sampling="whole"))
-    assert found.frames.shape == (3, 4, 24, 32)
+    assert found.representations.shape == (3, 4, 24, 32)
 
 
 def test_labels_made_for_other_windows_are_refused(
@@ -210,8 +210,13 @@ def test_a_sampler_says_how_many_steps_there_are_in_all() -> None:
 
 def histograms(recording: RepresentationsInMemory) -> RepresentationsInMemory:
     """The same recording, said to hold two parts of each window for each polarity."""
-    made = {"representation": {"kind": "stacked_histogram", "bins": 2, "max_count": 10}}
-    return replace(recording, settings=made)
+    encoding = EncodingSettings.model_validate(
+        {
+            "windows": {"kind": "regular"},
+            "representation": {"kind": "stacked_histogram", "bins": 2, "max_count": 10},
+        }
+    )
+    return replace(recording, encoding=encoding)
 
 
 def test_events_are_changed_alike_in_a_part_and_each_clip_by_itself(
@@ -226,7 +231,7 @@ def test_events_are_changed_alike_in_a_part_and_each_clip_by_itself(
         dataset = ClipDataset({"train/a": histograms(recording)}, {"train/a": labels}, augmentation)
         found = sample(dataset, clip(start, start + 4, draw=(0, part)))
         assert found.targets[0].boxes_xyxy.tolist() == [[0, 0, 4, 4]]
-        return found.frames
+        return found.representations
 
     kept = [
         [np.flatnonzero(frames(part, start).sum((0, 2, 3))).tolist() for start in (0, 4)]
@@ -243,7 +248,7 @@ def test_clips_of_one_part_lose_different_events(recording: RepresentationsInMem
     events = EventAugmentationSettings(drop_probability=1)
     still = AugmentationSettings(flip_probability=0, zoom_probability=0, events=events)
     dataset = ClipDataset({"train/a": twice}, None, Augmentation({"stream": still}))
-    first, second = (sample(dataset, clip(start, start + 4)).frames for start in (0, 4))
+    first, second = (sample(dataset, clip(start, start + 4)).representations for start in (0, 4))
     assert (first != second).any()
 
 

@@ -12,6 +12,7 @@ from etram_pipeline.clips.event_augmentation import (
     HistogramLayout,
 )
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.events.settings import EncodingSettings
 
 BINS, HEIGHT, WIDTH = 5, 30, 40
 LAYOUT = HistogramLayout(BINS, max_count=10)
@@ -21,7 +22,7 @@ Histograms = UInt8[np.ndarray, "T C H W"]
 
 def changed(frames: Histograms, **changes: Any) -> Histograms:  # noqa: ANN401  # of any field
     before = frames.copy()
-    after = EventChanges(**changes).of_frames(frames, LAYOUT, np.random.default_rng(0))
+    after = EventChanges(**changes).apply(frames, LAYOUT, np.random.default_rng(0))
     np.testing.assert_array_equal(frames, before)
     assert (after.shape, after.dtype) == (frames.shape, frames.dtype)
     return after
@@ -42,7 +43,7 @@ def frames() -> Histograms:
 
 
 def test_without_changes_the_same_frames_are_handed_on(frames: Histograms) -> None:
-    assert EventChanges().of_frames(frames, LAYOUT, np.random.default_rng(0)) is frames
+    assert EventChanges().apply(frames, LAYOUT, np.random.default_rng(0)) is frames
 
 
 @pytest.mark.parametrize("polarity", [0, 1])
@@ -129,9 +130,7 @@ def test_counts_stop_at_their_limit(changes: dict[str, Any]) -> None:
     after = changed(full, **changes)
     assert after.max() == 10
     layout = HistogramLayout(BINS, max_count=255)
-    brim = EventChanges(**changes).of_frames(
-        np.full_like(full, 255), layout, np.random.default_rng(0)
-    )
+    brim = EventChanges(**changes).apply(np.full_like(full, 255), layout, np.random.default_rng(0))
     assert brim.mean() > 200
 
 
@@ -164,23 +163,23 @@ def test_nothing_is_changed_unless_asked_for() -> None:
     assert {settings.draw(np.random.default_rng(seed)) for seed in range(50)} == {EventChanges()}
 
 
+def encoding(**representation: object) -> EncodingSettings:
+    return EncodingSettings.model_validate(
+        {"windows": {"kind": "regular"}, "representation": representation}
+    )
+
+
 def test_the_layout_is_read_off_the_settings_of_the_store() -> None:
-    stored = {"representation": {"kind": "stacked_histogram", "bins": 7, "max_count": None}}
-    assert HistogramLayout.of(stored, "train/a") == HistogramLayout(7, 255)
-    stored["representation"]["max_count"] = 10
-    assert HistogramLayout.of(stored, "train/a") == HistogramLayout(7, 10)
+    unlimited = encoding(kind="stacked_histogram", bins=7, max_count=None)
+    assert HistogramLayout.of(unlimited, "train/a") == HistogramLayout(7, 255)
+    limited = encoding(kind="stacked_histogram", bins=7, max_count=10)
+    assert HistogramLayout.of(limited, "train/a") == HistogramLayout(7, 10)
 
 
 @pytest.mark.parametrize(
-    ("settings", "found"),
-    [
-        (None, "of unknown settings"),
-        ({"windows": {}}, "of unknown settings"),
-        ({"representation": {"kind": "mixed_density", "bins": 10}}, "mixed_density"),
-    ],
+    ("made_with", "found"),
+    [(None, "of unknown settings"), (encoding(kind="mixed_density", bins=10), "mixed_density")],
 )
-def test_other_representations_are_refused(
-    settings: dict[str, dict[str, object]] | None, found: str
-) -> None:
+def test_other_representations_are_refused(made_with: EncodingSettings | None, found: str) -> None:
     with pytest.raises(StoreError, match=f"train.random_augmentation.*train/a are {found}"):
-        HistogramLayout.of(settings, "train/a")
+        HistogramLayout.of(made_with, "train/a")

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etram_pipeline.clips.dataset import RepresentationsInMemory
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.clips.schedule import Clip, Step
 from etram_pipeline.clips.sizes import interleaved, names_by_size, windows_to_stream
 

@@ -16,7 +16,7 @@ from etram_pipeline.core.progress import Progress
 from etram_pipeline.datasets import stores
 from etram_pipeline.datasets.stores import LabelledFramesDataset
 from etram_pipeline.labels.settings import LabelSettings
-from etram_pipeline.preprocessing.jobs import LabelJob, label_jobs
+from etram_pipeline.preprocessing.labels import LabelJob, label_jobs
 
 INLINE = {"kind": "inline"}
 

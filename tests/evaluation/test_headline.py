@@ -1,6 +1,6 @@
 """Which metrics of a run matter most."""
 
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.evaluation.headline import headline
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.training.settings import ValidationSettings

@@ -14,6 +14,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.export.dataset import Export, write_dataset
 from etram_pipeline.export.settings import ExportSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
+from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import (
     FRAME_WINDOWS_FILE,
     IMAGES_FILES,
@@ -22,7 +23,7 @@ from etram_pipeline.stores.layout import (
     REPRESENTATIONS,
     TIMES_FILE,
 )
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 DATASET = DatasetSettings(height=32, width=48, class_names=("car", "tram", "bus"))
 NAME = "stacked_histogram_dt=50_nbins=2"

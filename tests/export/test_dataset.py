@@ -25,8 +25,10 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.export.dataset import Export
 from etram_pipeline.export.layout import read_summary
-from etram_pipeline.stores.layout import LABELS, RECORD_FILE, Record
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.layout import LABELS, RECORD_FILE
+from etram_pipeline.stores.record import Record
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 
 def names(folder: Path) -> list[str]:

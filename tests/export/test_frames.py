@@ -10,7 +10,7 @@ from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.export.frames import boxes_on_picture, frame_names, read_frames
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 from etram_pipeline.stores.layout import LABELS, LABELS_FILE, TIMES_FILE
-from etram_pipeline.stores.store import RepresentationStore, StoredRepresentations
+from etram_pipeline.stores.representation_store import RepresentationStore, StoredRepresentations
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from etram_pipeline.builds.executors import InlineExecutor
 from etram_pipeline.export import png
 from etram_pipeline.export.dataset import Export, write_dataset
 from etram_pipeline.export.settings import ExportSettings
-from etram_pipeline.stores.store import RepresentationStore, LabelStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 encode = png.encode_png
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from etram_pipeline.clips.dataset import RepresentationsInMemory
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import predict_recording, predict_recordings
 from etram_pipeline.inference.settings import PredictSettings

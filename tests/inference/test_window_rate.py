@@ -1,14 +1,14 @@
 """Windows that are cut otherwise than in training."""
 
 import logging
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from etram_pipeline.clips.dataset import RepresentationsInMemory
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.predict import predict_recording, predict_recordings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
@@ -52,14 +52,16 @@ def build(cell: str) -> Detector:
 
 def cut(
     step_ms: int, duration_ms: int | None = 50, num_events: int | None = None
-) -> dict[str, Any]:
+) -> EncodingSettings:
     windows = {
         "kind": "regular",
         "step_ms": step_ms,
         "duration_ms": duration_ms,
         "num_events": num_events,
     }
-    return {"windows": windows, "representation": {"kind": "stacked_histogram"}}
+    return EncodingSettings.model_validate(
+        {"windows": windows, "representation": {"kind": "stacked_histogram"}}
+    )
 
 
 def still(num_windows: int, step_ms: int) -> RepresentationsInMemory:
@@ -67,7 +69,7 @@ def still(num_windows: int, step_ms: int) -> RepresentationsInMemory:
     image = np.random.default_rng(0).integers(0, 10, (1, 2, 32, 32), np.uint8)
     stop_us = 1000 * step_ms * np.arange(1, num_windows + 1)
     return RepresentationsInMemory(
-        image.repeat(num_windows, 0), stop_us, np.empty(0, np.int64), settings=cut(step_ms)
+        image.repeat(num_windows, 0), stop_us, np.empty(0, np.int64), encoding=cut(step_ms)
     )
 
 
@@ -104,7 +106,7 @@ def test_the_factor_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         match_window_rate(build("s5"), cut(50), [cut(25, 25), None])
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert "every 25 ms, but every 50 ms in training" in caplog.text
-    assert "0.5 times as far" in caplog.text
+    assert "is multiplied by 0.5" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_the_factor_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_a_detector_that_counts_windows_is_warned_of_others(
-    caplog: pytest.LogCaptureFixture, made: dict[str, Any], told: str
+    caplog: pytest.LogCaptureFixture, made: EncodingSettings, told: str
 ) -> None:
     detector = build("conv_lstm")
     match_window_rate(detector, cut(50), [cut(50), None])

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etram_pipeline.core.errors import CheckpointError
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models import load_detector
 from etram_pipeline.models.checkpoint import (
     Checkpoint,
@@ -27,7 +28,12 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
         detector_config=config,
         in_channels=4,
         class_names=("pedestrian", "car", "tram"),
-        representation={"kind": "stacked_histogram", "bins": 2},
+        encoding=EncodingSettings.model_validate(
+            {
+                "windows": {"kind": "label_aligned", "step_ms": 25},
+                "representation": {"kind": "stacked_histogram", "bins": 2},
+            }
+        ),
         downsampled_by=2,
         dataset_fingerprint="0123456789abcdef",
         mlflow_run_id="f00",
@@ -85,7 +91,7 @@ def test_rvt_checkpoints_are_read_without_running_what_is_in_them(
     torch.save({"state_dict": weights, "epoch": 1, "hyper_parameters": settings}, path)
     found = read_checkpoint(path)
     assert same_weights(found.detector, detector)
-    assert (found.in_channels, found.class_names, found.representation) == (4, (), None)
+    assert (found.in_channels, found.class_names, found.encoding) == (4, (), None)
     assert not made.exists()
 
 

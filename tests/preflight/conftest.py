@@ -13,8 +13,9 @@ from tests.conftest import OpenSession
 from tests.preprocessing.recordings import preprocess, write_recordings
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.core.nested import merge
+from etram_pipeline.core.mappings import merge
 from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
@@ -98,7 +99,11 @@ def save_checkpoint(project: Path) -> Save:
             }
         )
         detector = config.build(channels, len(class_names))
-        saved = Checkpoint(detector, config, channels, class_names, representation=representation)
+        encoding = None
+        if representation is not None:
+            made = {"windows": {"kind": "label_aligned"}, "representation": representation}
+            encoding = EncodingSettings.model_validate(made)
+        saved = Checkpoint(detector, config, channels, class_names, encoding=encoding)
         write_checkpoint(project / name, saved)
         return project / name
 

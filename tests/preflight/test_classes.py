@@ -83,7 +83,7 @@ def test_another_representation_of_as_many_channels_is_told(
     found: Find, save_checkpoint: Save
 ) -> None:
     settings = {"kind": "stacked_histogram", "bins": 4, "downsample": "sum", "max_count": 10}
-    path = save_checkpoint(representation={"representation": settings})
+    path = save_checkpoint(representation=settings)
     findings = found("apply", checkpoint=str(path), **APPLIED)
     assert faults(findings) == []
     assert "downsample sum -> nearest" in warnings(findings)[0]

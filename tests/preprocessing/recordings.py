@@ -12,10 +12,11 @@ from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.preprocessing.jobs import encode_jobs, label_jobs
+from etram_pipeline.preprocessing.labels import label_jobs
+from etram_pipeline.preprocessing.representations import encode_jobs
+from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.stores.settings import Profile, StorageSettings
-from etram_pipeline.stores.store import LabelStore
 
 DATASET = DatasetSettings(height=96, width=128, class_names=("car",))
 WINDOWS = WindowConfig.model_validate({"kind": "label_aligned", "duration_ms": 50})

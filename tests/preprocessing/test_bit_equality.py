@@ -20,7 +20,7 @@ from etram_pipeline.core.recording import Recording
 from etram_pipeline.events.formats import etram_hdf5
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
-from etram_pipeline.preprocessing.jobs import EncodeJob
+from etram_pipeline.preprocessing.representations import EncodeJob
 from etram_pipeline.stores.settings import StorageSettings
 
 HEIGHT, WIDTH = 6, 9

@@ -20,11 +20,13 @@ from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.preprocessing.jobs import EncodeJob, LabelJob, encode_jobs, label_jobs
+from etram_pipeline.preprocessing.labels import LabelJob, label_jobs
+from etram_pipeline.preprocessing.representations import EncodeJob, encode_jobs
+from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.stores.reader import read_labelled_frames
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.stores.settings import StorageSettings
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
 
 ROOT = Path(__file__).parents[2]
 FULL, SMALL = ROOT / "../shared/golden/preproc", ROOT / "tests/golden/preproc"
@@ -229,7 +231,7 @@ def test_the_log_tells_of_dropped_events(
     ("case", "reason"),
     [
         ("s10_all_filtered", "no box is left after the filters"),
-        ("e02_all_before_100ms", "all labels lie before 100 ms"),
+        ("e02_all_before_100ms", "all labels are before 100 ms"),
     ],
 )
 def test_a_recording_without_any_frame_says_why(

@@ -14,7 +14,8 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError, StoreError
 from etram_pipeline.quality.job import QualityJob, QualityStore, quality_jobs
 from etram_pipeline.quality.settings import QualitySettings
-from etram_pipeline.stores.layout import QUALITY, Index
+from etram_pipeline.stores.index import Index
+from etram_pipeline.stores.layout import QUALITY
 
 DATASET = DatasetSettings(height=96, width=128, class_names=("car", "bus"))
 SETTINGS = QualitySettings()

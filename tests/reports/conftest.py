@@ -13,7 +13,7 @@ from etram_pipeline.evaluation.result import ClassMetrics, Confusion, Metrics
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 NAMES = ("AP", "AP_50", "AP_75", "AP_S", "AP_M", "AP_L", "AR_1", "AR_10", "AR_100")
 ABSENT = dict.fromkeys(NAMES, -1.0)
@@ -133,7 +133,7 @@ def make_frames(tmp_path: Path) -> Callable[..., StoredRepresentations]:
             downsampled_by=2,
             stop_us=stop_us,
             frame_windows=np.searchsorted(stop_us, np.array(labelled_us, dtype=np.int64)),
-            settings=None,
+            encoding=None,
             summary=None,
         )
 

@@ -10,7 +10,7 @@ from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.examples import example_images
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 CAR = (4.0, 4.0, 20.0, 20.0, 0)
 TIMES = (50_000, 100_000, 150_000)

@@ -7,7 +7,7 @@ import pytest
 
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 CAR = (0.0, 0.0, 10.0, 10.0, 0)
 TRAM = (0.0, 0.0, 10.0, 10.0, 1)

@@ -14,7 +14,7 @@ from etram_pipeline.reports import palette
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.reports.video import annotate_recording, read_picture, write_video
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 SETTINGS = ReportSettings(scale=8)
 CAR = (4.0, 4.0, 20.0, 20.0, 0)

@@ -13,21 +13,20 @@ import pytest
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.events.image_buffer import ImageBuffer
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.stores.layout import (
-    LABELS,
-    REPRESENTATIONS,
-    Index,
-    IndexEntry,
-    Record,
-    Summary,
-    write_index,
-)
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.index import Index, IndexEntry, write_index
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
+from etram_pipeline.stores.record import Record, Summary
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.stores.writer import write_labelled_frames, write_representations
 
+ENCODING = EncodingSettings.model_validate(
+    {"windows": {"kind": "regular"}, "representation": {"kind": "stacked_histogram", "bins": 2}}
+)
 NAME = "stacked_histogram_dt=50_nbins=10"
 IMAGES_FILE = "event_representations_ds2_nearest.h5"
 IMAGES = np.random.default_rng(0).integers(0, 11, (6, 4, 8, 12)).astype(np.uint8)
@@ -72,7 +71,7 @@ def write_as_rvt(root: Path, key: str, name: str = NAME, images_file: str = IMAG
 def write_as_we_do(root: Path, keys: list[str]) -> None:
     plan = WindowPlan(STOP_US, FRAME_WINDOWS, duration_us=50)
     summary = Summary(num_windows=6, num_events=77, num_dropped=3)
-    record = Record(fingerprint="f" * 16, settings={"windows": {"step_ms": 50}}, summary=summary)
+    record = Record(fingerprint="f" * 16, settings=ENCODING.as_plain_data(), summary=summary)
     for product, file in (
         (LABELS, f"{LABELS}/settings.json"),
         (REPRESENTATIONS, f"{REPRESENTATIONS}/{NAME}/{IMAGES_FILE}"),
@@ -125,12 +124,24 @@ def test_only_what_was_made_here_says_how_it_was_made(tmp_path: Path) -> None:
     write_as_rvt(tmp_path / "theirs", "train/a")
 
     ours, theirs = (RepresentationStore(tmp_path / name)["train/a"] for name in ("ours", "theirs"))
-    assert ours.settings == {"windows": {"step_ms": 50}}
+    assert ours.encoding == ENCODING
     assert ours.summary is not None
     assert (ours.summary.num_events, ours.summary.num_dropped) == (77, 3)
-    assert (theirs.settings, theirs.summary) == (None, None)
+    assert (theirs.encoding, theirs.summary) == (None, None)
     assert LabelStore(tmp_path / "ours")["train/a"].interval_us == 99
     assert LabelStore(tmp_path / "theirs")["train/a"].interval_us == 0
+
+
+def test_settings_of_another_version_are_named(tmp_path: Path) -> None:
+    write_as_we_do(tmp_path, ["train/a"])
+    plain = ENCODING.as_plain_data()
+    plain["representation"]["kind"] = "spike_tensor"
+    with h5py.File(tmp_path / "train/a" / REPRESENTATIONS / NAME / IMAGES_FILE, "a") as file:
+        record = Record.model_validate_json(file.attrs["etram_pipeline"])
+        changed = record.model_copy(update={"settings": plain})
+        file.attrs["etram_pipeline"] = changed.model_dump_json()
+    with pytest.raises(StoreError, match=r"made with settings .* unknown kind 'spike_tensor'"):
+        RepresentationStore(tmp_path)["train/a"]
 
 
 def test_a_handle_can_be_sent_to_another_process(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from etram_pipeline.events.representations.stacked_histogram import Config as St
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.stores.layout import Record, Summary, read_record
+from etram_pipeline.stores.record import Record, Summary, read_record
 from etram_pipeline.stores.settings import Profile
 from etram_pipeline.stores.writer import write_labelled_frames, write_representations
 

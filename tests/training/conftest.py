@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, softplus
 from typing_extensions import override
 
-from etram_pipeline.clips.dataset import RepresentationsInMemory
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE

@@ -79,7 +79,7 @@ def test_a_store_as_rvt_lays_it_out_trains_here(job: TrainingJob, tmp_path: Path
     best = run_job(job, tmp_path / "work")
     found = read_checkpoint(best)
     assert found.in_channels == 2
-    assert found.representation is None
+    assert found.encoding is None
     assert found.downsampled_by == 1
 
 

@@ -14,10 +14,11 @@ from etram_pipeline.builds.exclusive import exclusive, sweep
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.progress import ProgressCallback
 from etram_pipeline.builds.state import BuildState
+from etram_pipeline.core.counts import share
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
-from etram_pipeline.core.wording import share
-from etram_pipeline.stores.layout import Index, Product, read_index, write_index
+from etram_pipeline.stores.index import Index, read_index, write_index
+from etram_pipeline.stores.layout import Product
 
 __all__ = ["BuildJob", "build"]
 

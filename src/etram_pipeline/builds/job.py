@@ -11,7 +11,8 @@ from etram_pipeline.builds.exclusive import Claim
 from etram_pipeline.core.errors import EtramError, NoLabelsError, RecordingError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
 from etram_pipeline.core.fingerprint import FileIdentity, file_identity, fingerprint, plain
-from etram_pipeline.stores.layout import Provenance, Record
+from etram_pipeline.stores.index import Provenance
+from etram_pipeline.stores.record import Record
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from etram_pipeline.core.wording import share
+from etram_pipeline.core.counts import share
 
 _MILLION, _TEN_THOUSAND = 1e6, 1e4
 

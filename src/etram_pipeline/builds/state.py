@@ -19,11 +19,12 @@ from etram_pipeline.builds.executors import worker_was_killed
 from etram_pipeline.builds.job import BuildJob, Outcome, Task
 from etram_pipeline.builds.progress import Interval, ProgressCallback, ProgressCounter, duration
 from etram_pipeline.builds.staleness import examine, is_still_skipped
+from etram_pipeline.core.counts import counted, share
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.core.wording import counted, share
-from etram_pipeline.stores.layout import Index, IndexEntry, Provenance, Skip, Summary, write_index
+from etram_pipeline.stores.index import Index, IndexEntry, Provenance, Skip, write_index
+from etram_pipeline.stores.record import Summary
 
 logger = logging.getLogger(__name__)
 

@@ -1,100 +1,24 @@
-"""Flip and zoom of clips and their boxes; NumPy only.
+"""Random changes of clips; NumPy only.
 
-What is drawn by chance (`AugmentationSettings.draw`) is kept apart from what is done with it
-(`View.of_frames`, `View.of_boxes`), so that all clips of a part can share one draw.
-
-Frames change exactly as in the RVT reference (`data/utils/augmentor.py`,
-`data/genx_utils/labels.py`). Boxes differ from it in four ways, all of them faults there:
-
-- Coordinates are borders between pixels, from 0 to the width. The reference takes the last pixel's
-  index for the border: it cuts boxes one pixel short, and a flip moves them one pixel to the left.
-- Boxes are scaled by the ratio of the rounded sizes that the frames are scaled by, not by the
-  factor drawn.
-- A zoom keeps any box of the last labelled frame in view; the reference never the last in the list.
-- A labelled frame from which every box has left is still one to learn from, with nothing in it.
-
-Rotation, which the reference can do but has switched off, is left out.
+The random draw (`AugmentationSettings.draw`) is separate from its application (`View`,
+`EventChanges`), so that all clips of a part share one draw.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, Shaped
+from jaxtyping import Shaped
 from pydantic import Field
 
-from etram_pipeline.clips.event_augmentation import EventAugmentationSettings
+from etram_pipeline.clips.event_augmentation import EventAugmentationSettings, HistogramLayout
+from etram_pipeline.clips.ground_truth import WindowBoxes
+from etram_pipeline.clips.schedule import Clip, Sampling
+from etram_pipeline.clips.view import BoxesXyxy, Rectangle, View
 from etram_pipeline.core.component import Settings
 
-Boxes = Float32[np.ndarray, "N 4"]
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """Part of an image, in px."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def columns(self) -> slice:
-        """Columns inside."""
-        return slice(self.left, self.left + self.width)
-
-    @property
-    def rows(self) -> slice:
-        """Rows inside."""
-        return slice(self.top, self.top + self.height)
-
-
-@dataclass(frozen=True)
-class View:
-    """How a clip is looked at: mirrored first, then one rectangle of it shown in another.
-
-    Attributes:
-        image: The whole image.
-        source: What is shown of it, after mirroring.
-        target: Where it is shown; the rest is empty.
-        mirrored: Whether left and right change places.
-    """
-
-    image: Rectangle
-    source: Rectangle
-    target: Rectangle
-    mirrored: bool = False
-
-    def of_frames(self, frames: Shaped[np.ndarray, "T C H W"]) -> Shaped[np.ndarray, "T C H W"]:
-        """The frames as seen; each pixel takes the value of the nearest one."""
-        if self.source == self.target:
-            return frames[..., ::-1] if self.mirrored else frames
-        rows = self.source.top + _nearest(self.source.height, self.target.height)
-        columns = self.source.left + _nearest(self.source.width, self.target.width)
-        if self.mirrored:
-            columns = self.image.width - 1 - columns
-        # One axis after the other: four times as fast as both at once.
-        shown = frames.take(rows, axis=-2).take(columns, axis=-1)
-        if self.target == self.image:
-            return shown
-        seen = np.zeros_like(frames)
-        seen[..., self.target.rows, self.target.columns] = shown
-        return seen
-
-    def of_boxes(self, boxes_xyxy: Boxes) -> Boxes:
-        """The boxes as seen, cut where the source ends; those out of view have no area."""
-        left, top, right, bottom = boxes_xyxy.T
-        if self.mirrored:
-            width = np.float32(self.image.width)
-            left, right = width - right, width - left
-        return np.stack(
-            [
-                _move(left, *_span(self.source.columns), *_span(self.target.columns)),
-                _move(top, *_span(self.source.rows), *_span(self.target.rows)),
-                _move(right, *_span(self.source.columns), *_span(self.target.columns)),
-                _move(bottom, *_span(self.source.rows), *_span(self.target.rows)),
-            ],
-            axis=1,
-        )
+_VIEW, _EVENTS, _EACH_EVENT = 0, 2, 4
+"""Random streams of a clip; random clips use the number after each."""
 
 
 class AugmentationSettings(Settings):
@@ -104,9 +28,9 @@ class AugmentationSettings(Settings):
         flip_probability: Share of clips that are mirrored.
         zoom_probability: Share of clips that are zoomed, in or out.
         zoom_in_share: Share of the zoomed clips that are zoomed in.
-        max_zoom_in: Largest magnification, drawn evenly from 1.
-        max_zoom_out: Largest reduction, drawn evenly from 1.
-        events: What becomes of the events, before the clip is mirrored and zoomed.
+        max_zoom_in: Largest magnification; the factor is uniform between 1 and this.
+        max_zoom_out: Largest reduction; the factor is uniform between 1 and this.
+        events: Changes of the events, applied before the clip is mirrored and zoomed.
     """
 
     flip_probability: float = Field(default=0.5, ge=0, le=1)
@@ -116,14 +40,17 @@ class AugmentationSettings(Settings):
     max_zoom_out: float = Field(default=1.2, ge=1)
     events: EventAugmentationSettings = EventAugmentationSettings()
 
-    def draw(self, rng: np.random.Generator, height: int, width: int, boxes_xyxy: Boxes) -> View:
-        """A view drawn by chance.
+    def draw(
+        self, rng: np.random.Generator, height: int, width: int, boxes_xyxy: BoxesXyxy
+    ) -> View:
+        """Draw a random view.
 
         Args:
-            rng: Source of the chance.
-            height: Rows of the frames.
-            width: Columns of the frames.
-            boxes_xyxy: Boxes of which a zoom keeps one in view; without any it goes anywhere.
+            rng: Source of randomness.
+            height: Rows of the representations.
+            width: Columns of the representations.
+            boxes_xyxy: Boxes, one of which a zoom keeps in view. Without boxes, a zoom may show
+                any part of the image.
         """
         image = Rectangle(0, 0, width, height)
         mirrored = bool(rng.random() < self.flip_probability)
@@ -137,30 +64,56 @@ class AugmentationSettings(Settings):
         return View(image, image, _place_anywhere(rng, image, window), mirrored)
 
 
-def is_visible(boxes_xyxy: Boxes) -> Bool[np.ndarray, " N"]:
-    """Which boxes have an area."""
-    return np.asarray((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of the clips of one training.
 
-
-def _nearest(source: int, target: int) -> Int64[np.ndarray, " N"]:
-    """Index of the source pixel at the centre of each target pixel.
-
-    Source: PyTorch, `aten/src/ATen/native/UpSample.h`, `nearest_exact_idx`, in float32 as there.
+    Attributes:
+        settings: Settings by how a clip was chosen; clips chosen in another way do not change.
+        seed: Seed of the draws, together with the number of a clip's part.
     """
-    scale = np.float32(source) / np.float32(target)
-    centres = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * scale
-    return np.minimum(centres.astype(np.int64), source - 1)
 
+    settings: Mapping[Sampling, AugmentationSettings] = field(default_factory=dict)
+    seed: int = 0
 
-def _span(pixels: slice) -> tuple[int, int]:
-    return pixels.start, pixels.stop
+    def view(
+        self, clip: Clip, height: int, width: int, last_boxes: WindowBoxes | None
+    ) -> View | None:
+        """The view of a clip, the same for all clips of a part; None if nothing changes."""
+        settings = self.settings.get(clip.sampling)
+        if settings is None:
+            return None
+        rng = self._rng(clip, _VIEW)
+        anchors = last_boxes if clip.sampling == "random" else None
+        no_boxes = np.empty((0, 4), np.float32)
+        return settings.draw(rng, height, width, anchors.boxes_xyxy if anchors else no_boxes)
 
+    def change_events(
+        self,
+        clip: Clip,
+        representations: Shaped[np.ndarray, "T C H W"],
+        layout: HistogramLayout | None,
+    ) -> Shaped[np.ndarray, "T C H W"]:
+        """The representations of a clip with its events changed.
 
-def _move(
-    x: Float32[np.ndarray, " N"], start: int, stop: int, target_start: int, target_stop: int
-) -> Float32[np.ndarray, " N"]:
-    scale = np.float32(target_stop - target_start) / np.float32(stop - start)
-    return np.float32(target_start) + (x.clip(start, stop) - np.float32(start)) * scale
+        All clips of a part share the kind and the strength of the change; each event is drawn
+        independently.
+        """
+        settings = self.settings.get(clip.sampling)
+        if layout is None or settings is None or not settings.events.is_active:
+            return representations
+        changes = settings.events.draw(self._rng(clip, _EVENTS))
+        rng = self._rng(clip, _EACH_EVENT, clip.start)
+        return changes.apply(representations, layout, rng)
+
+    @property
+    def changes_events(self) -> bool:
+        """Whether the events of any clip may change."""
+        return any(settings.events.is_active for settings in self.settings.values())
+
+    def _rng(self, clip: Clip, what: int, *of_part: int) -> np.random.Generator:
+        kind = what + (clip.sampling == "random")
+        return np.random.default_rng([self.seed, kind, *clip.draw, *of_part])
 
 
 def _shrink(image: Rectangle, factor: float) -> Rectangle:
@@ -174,9 +127,9 @@ def _place_anywhere(rng: np.random.Generator, image: Rectangle, window: Rectangl
 
 
 def _place_around_box(
-    rng: np.random.Generator, image: Rectangle, window: Rectangle, boxes_xyxy: Boxes
+    rng: np.random.Generator, image: Rectangle, window: Rectangle, boxes_xyxy: BoxesXyxy
 ) -> Rectangle:
-    """A window that holds one of the boxes, or as much of it as fits."""
+    """A rectangle that holds one of the boxes, or as much of it as fits."""
     if not len(boxes_xyxy):
         return _place_anywhere(rng, image, window)
     left, top, right, bottom = boxes_xyxy[rng.integers(len(boxes_xyxy))].tolist()

@@ -9,15 +9,16 @@ from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from etram_pipeline.clips.dataset import Boxes, Sample
+from etram_pipeline.clips.dataset import Sample
+from etram_pipeline.clips.ground_truth import WindowBoxes
 from etram_pipeline.core.batch import SequenceBatch, Targets
 
 
 def collate(samples: Sequence[Sample | None]) -> SequenceBatch:
     """A batch with one lane per sample, as long as the longest of them.
 
-    Lanes without a sample, and windows after the end of a short one, are zeros: whatever follows a
-    short clip in its lane starts anew, so no state is carried through them.
+    Lanes without a sample, and windows after the end of a short clip, are zeros. The clip after a
+    short one in its lane always starts anew, so no state passes through these zeros.
 
     Raises:
         ValueError: If every lane is empty.
@@ -25,12 +26,13 @@ def collate(samples: Sequence[Sample | None]) -> SequenceBatch:
     filled = [(lane, sample) for lane, sample in enumerate(samples) if sample is not None]
     if not filled:
         raise ValueError("every lane of the batch is empty")
-    longest = max((sample.frames for _, sample in filled), key=len)
+    longest = max((sample.representations for _, sample in filled), key=len)
     dtype = torch.from_numpy(np.empty(0, longest.dtype)).dtype
     frames = _zeros((len(longest), len(samples), *longest.shape[1:]), dtype)
     times_us = np.full(frames.shape[:2], -1, np.int64)
     for lane, sample in filled:
-        frames.numpy()[: len(sample.frames), lane] = sample.frames
+        images = sample.representations
+        frames.numpy()[: len(images), lane] = images
         times_us[: len(sample.times_us), lane] = sample.times_us
     keyframes = sorted((t, lane) for lane, sample in filled for t in sample.keyframes)
     targets = {
@@ -49,13 +51,13 @@ def collate(samples: Sequence[Sample | None]) -> SequenceBatch:
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Shaped[Tensor, "..."]:
-    """Zeros; in a worker, in memory that it shares, where they would be copied to otherwise."""
+    """Zeros; in a worker process, in shared memory, which saves a copy of the batch."""
     if get_worker_info() is None:
         return torch.zeros(shape, dtype=dtype)
-    # It comes filled with zeros.
+    # New shared memory is filled with zeros.
     memory = torch.UntypedStorage._new_shared(math.prod(shape) * dtype.itemsize)
     return torch.empty(0, dtype=dtype).set_(memory).view(shape)
 
 
-def _as_targets(boxes: Boxes) -> Targets:
+def _as_targets(boxes: WindowBoxes) -> Targets:
     return Targets(torch.from_numpy(boxes.boxes_xyxy), torch.from_numpy(boxes.class_ids))

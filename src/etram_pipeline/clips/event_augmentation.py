@@ -1,12 +1,11 @@
 """Changes of the events behind stacked histograms; NumPy only.
 
-As with flip and zoom, what is drawn by chance for a whole part (`EventAugmentationSettings.draw`)
-is kept apart from what is done with it (`EventChanges.of_frames`). Stored histograms hold counts,
-not events: a count that stopped at its limit is taken for that many events, and stops there again.
+The random draw for a whole part (`EventAugmentationSettings.draw`) is separate from its application
+(`EventChanges.apply`). Stored histograms hold counts, not events: a count at its limit is treated
+as that many events, and the changed count is limited again.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -14,6 +13,8 @@ from pydantic import Field
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.events.representations import stacked_histogram
+from etram_pipeline.events.settings import EncodingSettings
 
 Histograms = UInt8[np.ndarray, "T C H W"]
 Counts = UInt8[np.ndarray, "T 2 bins pixels"]
@@ -32,21 +33,21 @@ class HistogramLayout:
     max_count: int
 
     @classmethod
-    def of(cls, settings: dict[str, Any] | None, recording: str) -> "HistogramLayout":
-        """The layout of representations that were made with `settings`.
+    def of(cls, encoding: EncodingSettings | None, recording: str) -> "HistogramLayout":
+        """The layout of representations that were made with `encoding`.
 
         Raises:
-            StoreError: If they are no stacked histograms, or it is not known how they were made.
+            StoreError: If they are not stacked histograms, or if `encoding` is not known.
         """
-        representation = (settings or {}).get("representation", {})
-        if representation.get("kind") != "stacked_histogram":
-            kind = representation.get("kind", "of unknown settings")
+        representation = None if encoding is None else encoding.representation
+        if not isinstance(representation, stacked_histogram.Config):
+            kind = "of unknown settings" if representation is None else representation.kind
             raise StoreError(
-                "the events of train.stream_augmentation and train.random_augmentation change "
+                "train.stream_augmentation.events and train.random_augmentation.events change "
                 f"stacked histograms made here, but those of {recording} are {kind}: leave their "
                 "probabilities at 0, or run `preprocess` with representation.kind stacked_histogram"
             )
-        return cls(representation["bins"], representation["max_count"] or 255)
+        return cls(representation.bins, representation.max_count or 255)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,14 @@ class EventChanges:
     noise: float = 0.0
     suppressed: int | None = None
 
-    def of_frames(
-        self, frames: Histograms, layout: HistogramLayout, rng: np.random.Generator
+    def apply(
+        self, histograms: Histograms, layout: HistogramLayout, rng: np.random.Generator
     ) -> Histograms:
-        """Histograms of the changed events; the same ones if nothing changes."""
+        """Histograms of the changed events; the same array if nothing changes."""
         if self == EventChanges():
-            return frames
-        windows, _, height, width = frames.shape
-        counts = frames.reshape(windows, 2, layout.bins, height * width).copy()
+            return histograms
+        windows, _, height, width = histograms.shape
+        counts = histograms.reshape(windows, 2, layout.bins, height * width).copy()
         if self.drop:
             _drop(counts, self.drop, rng)
         if self.jitter:
@@ -82,7 +83,7 @@ class EventChanges:
             _add_noise(counts, self.noise, layout.max_count, rng)
         if self.suppressed is not None:
             counts[:, self.suppressed] = 0
-        return counts.reshape(frames.shape)
+        return counts.reshape(histograms.shape)
 
 
 class EventAugmentationSettings(Settings):

@@ -1,30 +1,26 @@
-"""Batches of clips, read in the background while the last ones are used."""
+"""Batches of clips, read in the background while earlier ones are used."""
 
-import logging
-import math
-import shutil
 import signal
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from types import FrameType
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
+from typing_extensions import override
 
 from etram_pipeline.clips.collate import collate
-from etram_pipeline.clips.dataset import ClipDataset, Sample, ScheduleSampler, WindowRepresentations
-from etram_pipeline.core.ahead import read_ahead
+from etram_pipeline.clips.dataset import ClipDataset, Sample
+from etram_pipeline.clips.representations import WindowRepresentations
+from etram_pipeline.clips.schedule import Clip, Step
+from etram_pipeline.clips.workers import PREFETCHED
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.core.machine import Workers, wanted_workers
+from etram_pipeline.core.prefetch import prefetch
 
-logger = logging.getLogger(__name__)
-
-_PREFETCHED = 2
-_SHARED_MEMORY = Path("/dev/shm")
 _WORKER_GRACE_S = 20
 
 
 class Loader:
-    """Batches in the order of a schedule, the next ones of which are read while one is used."""
+    """Batches in the order of a schedule; the next batches are read while one is used."""
 
     def __init__(self, loader: "DataLoader[Sample | None]") -> None:
         self._loader = loader
@@ -32,78 +28,72 @@ class Loader:
     def __iter__(self) -> Iterator[SequenceBatch]:
         batches = iter(self._loader)
         # Worker processes read ahead by themselves.
-        return batches if self._loader.num_workers else read_ahead(batches, _PREFETCHED)
+        return batches if self._loader.num_workers else prefetch(batches, PREFETCHED)
 
     def __len__(self) -> int:
         return len(self._loader)
 
 
+class ScheduleSampler(Sampler["list[Clip | None]"]):
+    """Gives a data loader the steps of a schedule; one step is one batch."""
+
+    def __init__(
+        self, schedule: Callable[[], Iterator[Step]], num_steps: int, first_step: int = 0
+    ) -> None:
+        """Follow a schedule.
+
+        Args:
+            schedule: Makes the steps from the first one on.
+            num_steps: Steps in all.
+            first_step: Steps that are already done and are left out.
+        """
+        self._schedule = schedule
+        self._num_steps = num_steps
+        self._first_step = first_step
+
+    @override
+    def __iter__(self) -> "Iterator[list[Clip | None]]":
+        return map(list, islice(self._schedule(), self._first_step, self._num_steps))
+
+    def __len__(self) -> int:
+        return self._num_steps
+
+
 def clip_loader(
     dataset: ClipDataset, sampler: ScheduleSampler, workers: int, *, pin_memory: bool = False
 ) -> Loader:
-    """Batches in the order of the schedule, whatever the number of workers.
+    """Batches in the order of the schedule, for any number of workers.
 
     Args:
-        dataset: What to read from.
-        sampler: What to read.
-        workers: Processes that read; 0: a thread of this process does.
-        pin_memory: Hand batches over in memory from which a GPU copies while it computes.
+        dataset: Clips to read.
+        sampler: The order in which they are read.
+        workers: Processes that read; with 0, a thread of this process reads.
+        pin_memory: Put batches into memory from which a GPU copies while it computes.
     """
-    workers = min(workers, len(sampler) - 1)  # one batch is read faster than a process starts
+    workers = min(workers, len(sampler) - 1)  # reading one batch is faster than starting a process
     loader = DataLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
         num_workers=max(workers, 0),
-        prefetch_factor=_PREFETCHED if workers > 0 else None,
+        prefetch_factor=PREFETCHED if workers > 0 else None,
         worker_init_fn=outlive_signals,
         pin_memory=pin_memory,
     )
     return Loader(loader)
 
 
-def window_bytes(frames: Mapping[str, WindowRepresentations]) -> int:
-    """Size of the largest representation, at one byte a value; 0 if there are none."""
-    sizes = (stored.channels * stored.height * stored.width for stored in frames.values())
+def window_bytes(representations: Mapping[str, WindowRepresentations]) -> int:
+    """Size of the largest window at one byte per value; 0 without recordings."""
+    sizes = (stored.channels * stored.height * stored.width for stored in representations.values())
     return max(sizes, default=0)
 
 
-def num_workers(workers: Workers, batch_bytes: int, *, on_gpu: bool, num_sharing: int = 1) -> int:
-    """Processes that read clips: as many as are wanted and find memory.
-
-    Processes hand batches over in shared memory, of which containers often have little; without
-    enough of it, the training would be killed without a message.
-
-    Args:
-        workers: How many are asked for; `auto`: as many as make sense and find memory.
-        batch_bytes: Size of a batch.
-        on_gpu: Whether they feed a GPU.
-        num_sharing: Trainings or detections that share this machine's cores and memory.
-    """
-    wanted = wanted_workers(workers, on_gpu=on_gpu, num_sharing=num_sharing)
-    if workers != "auto" or not wanted or not _SHARED_MEMORY.exists():
-        return wanted
-    free = shutil.disk_usage(_SHARED_MEMORY).free
-    fitting = max((free // (num_sharing * max(batch_bytes, 1)) - 1) // _PREFETCHED, 0)
-    if fitting >= wanted:
-        return wanted
-    logger.warning(
-        "%s has %d MB left, enough for %d of %d workers that read clips, which is slower; give the "
-        "container more (docker run --shm-size=%dm)",
-        _SHARED_MEMORY,
-        free // 2**20,
-        fitting,
-        wanted,
-        math.ceil((_PREFETCHED * wanted + 1) * batch_bytes * num_sharing / 2**20),
-    )
-    return fitting
-
-
 def outlive_signals(_worker: int = 0) -> None:
-    """In a process that reads clips: keep reading after a signal, until the training ends.
+    """Let a process that reads clips go on after a signal, until the training ends.
 
-    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all of a job; without the
-    readers, the training could not finish its step.
+    Ctrl-C reaches all processes of a terminal, and SLURM's SIGTERM all processes of a job. Without
+    its readers, the training could not finish its step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_later)

@@ -1,30 +1,32 @@
-"""Recordings of several sensor sizes in one training, whose batches hold one size each."""
+"""Training on recordings of several sensor sizes: every batch holds recordings of one size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from etram_pipeline.clips.dataset import WindowRepresentations
+from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Step, Windows, stream_parts
 
-Value = TypeVar("Value")
+Chosen = TypeVar("Chosen")
 
 
-def names_by_size(frames: Mapping[str, WindowRepresentations]) -> list[tuple[str, ...]]:
-    """Recordings of each height and width, smallest first."""
+def names_by_size(
+    representations: Mapping[str, WindowRepresentations],
+) -> list[tuple[str, ...]]:
+    """Recordings of each height and width, smallest size first."""
     found: dict[tuple[int, int], list[str]] = {}
-    for name, stored in frames.items():
+    for name, stored in representations.items():
         found.setdefault((stored.height, stored.width), []).append(name)
     return [tuple(found[size]) for size in sorted(found)]
 
 
-def choose(of_recording: Mapping[str, Value], names: Sequence[str]) -> dict[str, Value]:
-    """What belongs to the recordings `names`."""
+def choose(of_recording: Mapping[str, Chosen], names: Sequence[str]) -> dict[str, Chosen]:
+    """The entries of the recordings `names`."""
     return {name: of_recording[name] for name in names}
 
 
 def windows_to_stream(frame_windows: Windows, length: int) -> int:
-    """Windows that a pass over recordings reads in order.
+    """Number of windows that one pass over the recordings reads in order.
 
     Args:
         frame_windows: Labelled windows of each recording.
@@ -39,13 +41,13 @@ def windows_to_stream(frame_windows: Windows, length: int) -> int:
 
 
 def interleaved(schedules: Sequence[Iterator[Step]], shares: Sequence[int]) -> Iterator[Step]:
-    """Steps of several schedules without end, evenly mixed in proportion to their shares.
+    """Endless steps of several schedules, mixed evenly in proportion to their shares.
 
-    Whose turn it is depends on the shares alone, so that every process takes the same one.
+    The order depends on the shares alone, so every process takes the same schedule at each step.
 
     Args:
-        schedules: What to take steps from, each in its order.
-        shares: Weight of each; positive.
+        schedules: Schedules, each of which keeps its own order.
+        shares: Weight of each schedule; positive.
     """
     taken = [0] * len(schedules)
     while True:

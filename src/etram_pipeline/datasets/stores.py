@@ -20,8 +20,9 @@ from etram_pipeline.builds.executors import (
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.progress import BuildProgress, Interval, ProgressCallback
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 logger = logging.getLogger(__name__)
 

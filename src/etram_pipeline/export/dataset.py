@@ -15,22 +15,18 @@ from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.progress import ProgressCallback
+from etram_pipeline.core.counts import counted, share
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
-from etram_pipeline.core.wording import counted, share
 from etram_pipeline.export import layout
 from etram_pipeline.export.job import ExportJob, UnreadableJob
 from etram_pipeline.export.publication import Publication, is_published, withdraw
 from etram_pipeline.export.settings import ExportSettings
-from etram_pipeline.stores.layout import (
-    EXPORT,
-    LABELS,
-    RECORD_FILE,
-    Index,
-    read_record,
-    recording_folders,
-)
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.index import Index
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.layout import EXPORT, LABELS, RECORD_FILE, recording_folders
+from etram_pipeline.stores.record import read_record
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.export.layout import Box, ExportedFrame
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.stores.reader import read_labelled_frames
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 _LEAST_SIDE_PX = 0.01
 """Six digits of a share of the picture, which YOLO's files have, hold no thinner box."""

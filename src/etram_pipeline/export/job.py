@@ -18,15 +18,9 @@ from etram_pipeline.export.pictures import Painter
 from etram_pipeline.export.publication import withdraw
 from etram_pipeline.export.settings import ExportSettings
 from etram_pipeline.export.yolo import box_lines
-from etram_pipeline.stores.layout import (
-    EXPORT,
-    FRAME_WINDOWS_FILE,
-    LABELS_FILE,
-    TIMES_FILE,
-    Record,
-    Summary,
-)
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.layout import EXPORT, FRAME_WINDOWS_FILE, LABELS_FILE, TIMES_FILE
+from etram_pipeline.stores.record import Record, Summary
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 NOTES = tuple(f"{EXPORT}/{name}" for name in (layout.LEDGER_FILE, layout.RECORD_FILE))
 

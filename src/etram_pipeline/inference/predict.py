@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
 
 import torch
 
-from etram_pipeline.clips.dataset import ClipDataset, ScheduleSampler, WindowRepresentations
+from etram_pipeline.clips.dataset import ClipDataset
 from etram_pipeline.clips.detections import DetectionCollector
-from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, window_bytes
+from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
+from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.counts import share
 from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.core.wording import share
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.labels.detections import DetectionTable
@@ -27,34 +29,36 @@ _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 def predict_recordings(
     detector: Detector,
-    frames: Mapping[str, WindowRepresentations],
+    representations: Mapping[str, WindowRepresentations],
     settings: PredictSettings,
-    trained_on: Mapping[str, Any] | None = None,
+    trained_on: EncodingSettings | None = None,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Detect in every recording from its first window to its last, with the state carried on.
+    """Detect in every recording from its first window to its last, keeping the detector's state.
 
     Args:
-        detector: What detects; it is moved to the device that `settings` name.
-        frames: Representations by recording, all of one size.
-        settings: Where to detect, and how.
-        trained_on: Settings of windows and representation that the detector was trained on, as its
-            checkpoint has them: detectors that know of time allow for another between windows.
+        detector: The detector; it is moved to the device of the settings.
+        representations: Representations by recording, all of one size.
+        settings: Device, precision and windows.
+        trained_on: Settings of the representations that the detector was trained on, from its
+            checkpoint. Detectors whose cells scale with time adapt to another time between windows.
 
     Yields:
-        Key and table of each recording as it is done, boxes in px of the sensor, times in order.
+        Key and table of each recording when it is done; boxes in px of the sensor, times ascending.
     """
-    frames = dict(frames)
-    match_window_rate(detector, trained_on, (stored.settings for stored in frames.values()))
+    recordings = dict(representations)
+    match_window_rate(detector, trained_on, (stored.encoding for stored in recordings.values()))
     device = _device(settings.device)
-    lanes = min(settings.lanes, len(frames)) if detector.computes_lanes_apart else 1
+    lanes = min(settings.lanes, len(recordings)) if detector.computes_lanes_apart else 1
     assign_threads(settings.workers, lanes)
-    steps = _steps(frames, settings)
+    steps = _steps(recordings, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)
-    collector = DetectionCollector({name: f.downsampled_by for name, f in frames.items()})
-    yield from ((name, collector.take(name)) for name in frames if name not in clips_left)
-    dataset = ClipDataset(frames, keyframes=settings.windows)
+    collector = DetectionCollector(
+        {name: stored.downsampled_by for name, stored in recordings.items()}
+    )
+    yield from ((name, collector.take(name)) for name in recordings if name not in clips_left)
+    dataset = ClipDataset(recordings, keyframes=settings.windows)
     sampler = ScheduleSampler(partial(iter, steps), len(steps))
-    batch_bytes = settings.lanes * settings.clip_length * window_bytes(frames)
+    batch_bytes = settings.lanes * settings.clip_length * window_bytes(recordings)
     workers = num_workers(settings.workers, batch_bytes, on_gpu=device.type == "cuda")
     loader = clip_loader(dataset, sampler, workers, pin_memory=device.type == "cuda")
     detected = _detect(detector.to(device).eval(), loader, device, settings)
@@ -71,12 +75,14 @@ def predict_recordings(
 
 def predict_recording(
     detector: Detector,
-    frames: WindowRepresentations,
+    representations: WindowRepresentations,
     settings: PredictSettings,
-    trained_on: Mapping[str, Any] | None = None,
+    trained_on: EncodingSettings | None = None,
 ) -> DetectionTable:
     """Detections of one recording; see `predict_recordings`."""
-    ((_, table),) = predict_recordings(detector, {"recording": frames}, settings, trained_on)
+    ((_, table),) = predict_recordings(
+        detector, {"recording": representations}, settings, trained_on
+    )
     return table
 
 
@@ -107,13 +113,15 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _steps(frames: Mapping[str, WindowRepresentations], settings: PredictSettings) -> list[Step]:
-    """Recordings over lanes; with labelled windows only, each is read from before the first one."""
+def _steps(
+    recordings: Mapping[str, WindowRepresentations], settings: PredictSettings
+) -> list[Step]:
+    """Recordings spread over lanes, read from a clip's length before the first window wanted."""
     length = settings.clip_length
     spans = {
         name: labelled_span(stored.frame_windows, stored.num_windows, length)
         if settings.windows == "labelled"
         else range(stored.num_windows)
-        for name, stored in frames.items()
+        for name, stored in recordings.items()
     }
     return whole_schedule(spans, Lanes(min(settings.lanes, max(len(spans), 1))), length)

@@ -1,4 +1,4 @@
-"""The table of detections: label columns and scores."""
+"""The table of detections: the columns of labels, and scores."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from etram_pipeline.core.code_version import code_version, command_line
+from etram_pipeline.core.provenance import code_version, command_line
 
 
 def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[str, str]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.masking import mask_value
-from etram_pipeline.core.nested import flatten
 
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120

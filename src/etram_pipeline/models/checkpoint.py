@@ -9,8 +9,9 @@ import torch
 from pydantic import ValidationError
 
 from etram_pipeline.core.errors import CheckpointError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_whole_archive, written_whole
+from etram_pipeline.core.validation_errors import describe_errors
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.rvt_format.checkpoint import is_rvt_state_dict, read_rvt
@@ -36,8 +37,8 @@ class Checkpoint:
         in_channels: Channels of the representation it reads.
         class_names: Classes it distinguishes, in the order of their ids; empty if not known.
         num_classes: Number of these, known even without names.
-        representation: Settings of the representation it was trained on; none if not known.
-        downsampled_by: How much smaller than the sensor that representation is; none likewise.
+        encoding: Settings of the representations it was trained on; None if not known.
+        downsampled_by: How much smaller than the sensor these are; None if not known.
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
         mlflow_run_id: The run that trained it; empty if it was not logged.
     """
@@ -47,7 +48,7 @@ class Checkpoint:
     in_channels: int
     class_names: tuple[str, ...] = ()
     num_classes: int = 0
-    representation: dict[str, Any] | None = None
+    encoding: EncodingSettings | None = None
     downsampled_by: int | None = None
     dataset_fingerprint: str = ""
     mlflow_run_id: str = ""
@@ -68,7 +69,9 @@ def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
         "detector": checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
         "in_channels": checkpoint.in_channels,
         "class_names": list(checkpoint.class_names),
-        "representation": checkpoint.representation,
+        "representation": None
+        if checkpoint.encoding is None
+        else checkpoint.encoding.as_plain_data(),
         "downsampled_by": checkpoint.downsampled_by,
         "dataset_fingerprint": checkpoint.dataset_fingerprint,
         "mlflow_run_id": checkpoint.mlflow_run_id,
@@ -144,7 +147,7 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     except ValidationError as error:
         raise CheckpointError(
             "the detector's settings are not known to this version of the project: "
-            + "; ".join(faults(error, "detector"))
+            + "; ".join(describe_errors(error, "detector"))
         ) from error
     except CheckpointError:
         raise
@@ -158,11 +161,21 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         in_channels=payload["in_channels"],
         class_names=tuple(payload["class_names"]),
         num_classes=len(payload["class_names"]),
-        representation=payload.get("representation"),
+        encoding=_read_encoding(payload.get("representation")),
         downsampled_by=payload.get("downsampled_by"),
         dataset_fingerprint=payload.get("dataset_fingerprint", ""),
         mlflow_run_id=payload.get("mlflow_run_id", ""),
     )
+
+
+def _read_encoding(plain: Any) -> EncodingSettings | None:  # noqa: ANN401, read from a file
+    try:
+        return None if plain is None else EncodingSettings.model_validate(plain)
+    except ValidationError as error:
+        raise CheckpointError(
+            "the settings of the representations it was trained on are not known to this version "
+            "of the project: " + "; ".join(describe_errors(error))
+        ) from error
 
 
 def _check_format(payload: Any) -> None:  # noqa: ANN401, read from a file

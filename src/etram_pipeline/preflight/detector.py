@@ -50,6 +50,5 @@ def describe(path: Path) -> Trained:
         except (LookupError, TypeError, ValueError):
             pass  # reading it whole tells what is wrong
     read = read_checkpoint(path)
-    return Trained(
-        path, read.detector_config, read.in_channels, read.class_names, read.representation or {}
-    )
+    made = {} if read.encoding is None else read.encoding.as_plain_data()
+    return Trained(path, read.detector_config, read.in_channels, read.class_names, made)

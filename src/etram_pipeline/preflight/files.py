@@ -7,11 +7,11 @@ from pathlib import Path
 
 from kedro.framework.project import pipelines
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.recording import LARGEST_SIZE
-from etram_pipeline.core.wording import counted
 from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etram_pipeline.builds.executors.processes import Config as Processes
+from etram_pipeline.clips.workers import wanted_workers
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.machine import available_memory, num_cores, wanted_workers
+from etram_pipeline.core.machine import available_memory, num_cores
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.inference.settings import PredictSettings

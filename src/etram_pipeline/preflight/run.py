@@ -17,7 +17,8 @@ from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDat
 from etram_pipeline.events.windows import WindowConfig, label_aligned
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.preflight.detector import Trained, describe
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 Kind = TypeVar("Kind", bound=Settings)
 Loaded = TypeVar("Loaded")

@@ -14,7 +14,8 @@ from etram_pipeline.datasets.files import path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.preflight.run import Notice, Run
-from etram_pipeline.stores.layout import REPRESENTATIONS, read_index
+from etram_pipeline.stores.index import read_index
+from etram_pipeline.stores.layout import REPRESENTATIONS
 from etram_pipeline.stores.settings import StorageSettings
 
 _SHARE_OF_RECORDING = 0.1

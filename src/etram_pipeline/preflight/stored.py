@@ -9,7 +9,7 @@ from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.component import Settings, nearest
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import plain
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.datasets.detections import INDEX
 from etram_pipeline.datasets.files import FileDataset, path_of
 from etram_pipeline.events.representations import RepresentationConfig

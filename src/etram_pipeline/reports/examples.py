@@ -15,7 +15,7 @@ from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator, class_title
 from etram_pipeline.reports.render import Picture
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 _IOU = 0.5
 _TOLERANCE_US = 25_000

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from etram_pipeline.core.wording import counted
+from etram_pipeline.core.counts import counted
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
 from etram_pipeline.reports.render import Picture, saturation_of
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.stores.store import StoredRepresentations
+from etram_pipeline.stores.representation_store import StoredRepresentations
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from jaxtyping import Int64
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import as_label_table
-from etram_pipeline.stores.layout import LABELS_FILE, RECORD_FILE, TIMES_FILE, read_record
+from etram_pipeline.stores.layout import LABELS_FILE, RECORD_FILE, TIMES_FILE
+from etram_pipeline.stores.record import read_record
 
 
 def read_labelled_frames(folder: Path) -> LabelledFrames:

@@ -17,12 +17,10 @@ from etram_pipeline.stores.layout import (
     FRAME_WINDOWS_FILE,
     IMAGES_FILES,
     LABELS_FILE,
-    RECORD_ATTRIBUTE,
     RECORD_FILE,
     TIMES_FILE,
-    Record,
-    read_record,
 )
+from etram_pipeline.stores.record import RECORD_ATTRIBUTE, Record, read_record
 from etram_pipeline.stores.settings import Profile
 
 if TYPE_CHECKING:

@@ -9,13 +9,10 @@ from jaxtyping import Integer
 from pytorch_lightning import LightningDataModule
 from typing_extensions import override
 
-from etram_pipeline.clips.dataset import (
-    Augmentation,
-    ClipDataset,
-    ScheduleSampler,
-    WindowRepresentations,
-)
-from etram_pipeline.clips.loading import Loader, clip_loader, num_workers, window_bytes
+from etram_pipeline.clips.augmentation import Augmentation
+from etram_pipeline.clips.dataset import ClipDataset
+from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, window_bytes
+from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import (
     Lanes,
     Step,
@@ -24,6 +21,7 @@ from etram_pipeline.clips.schedule import (
     whole_schedule,
 )
 from etram_pipeline.clips.sizes import choose, interleaved, names_by_size, windows_to_stream
+from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.training.settings import TrainSettings

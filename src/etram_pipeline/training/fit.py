@@ -10,9 +10,9 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import is_whole_archive, written_whole
-from etram_pipeline.core.wording import counted
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
@@ -128,7 +128,7 @@ def _build_module(
         detector_config=config,
         in_channels=example.channels,
         class_names=blueprint.class_names,
-        representation=example.settings,
+        encoding=example.encoding,
         downsampled_by=example.downsampled_by,
         dataset_fingerprint=blueprint.dataset_fingerprint,
         mlflow_run_id=blueprint.mlflow_run_id,

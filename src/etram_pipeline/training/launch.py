@@ -20,7 +20,8 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.machine import is_first_process
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.checkpoints import BEST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit

@@ -7,7 +7,7 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.stores.store import LabelStore
+from etram_pipeline.stores.label_store import LabelStore
 
 
 def score_detections(

@@ -3,7 +3,8 @@
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.export.dataset import Export
 from etram_pipeline.export.settings import ExportSettings
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 
 def describe_export(

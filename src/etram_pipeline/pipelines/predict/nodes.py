@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.datasets.detections import Prediction
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
-from etram_pipeline.stores.store import RepresentationStore, StoredRepresentations
+from etram_pipeline.stores.representation_store import RepresentationStore, StoredRepresentations
 
 if TYPE_CHECKING:
     from etram_pipeline.models.checkpoint import Checkpoint
@@ -36,7 +37,7 @@ def predict_detections(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(frames, trained.in_channels, trained.representation, checkpoint)
+    _check_representation(frames, trained.in_channels, trained.encoding, checkpoint)
     return Prediction(
         _detect(trained, frames, predict),
         _class_names(trained, checkpoint, dataset, predict),
@@ -81,14 +82,18 @@ def _detect(
     sizes = sorted({(stored.height, stored.width) for stored in frames.values()})
     for size in sizes:
         alike = {key: one for key, one in frames.items() if (one.height, one.width) == size}
-        yield from predict_recordings(trained.detector, alike, settings, trained.representation)
+        yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
 
 
 def _check_representation(
-    frames: Mapping[str, StoredRepresentations], in_channels: int, trained: object, checkpoint: Path
+    representations: Mapping[str, StoredRepresentations],
+    in_channels: int,
+    trained: EncodingSettings | None,
+    checkpoint: Path,
 ) -> None:
-    for key, stored in frames.items():
-        if fault := find_other_channels(in_channels, trained, checkpoint, key, stored.channels):
+    plain = trained and trained.as_plain_data()["representation"]
+    for key, stored in representations.items():
+        if fault := find_other_channels(in_channels, plain, checkpoint, key, stored.channels):
             raise StoreError(fault)
 
 

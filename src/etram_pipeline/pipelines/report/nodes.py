@@ -12,7 +12,8 @@ from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.settings import ReportSettings
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -156,5 +157,5 @@ def _what_ran(
         "trained on": trained.dataset_fingerprint,
         "training run (MLflow)": trained.mlflow_run_id or "not logged",
         "detector settings": trained.detector_config.model_dump(serialize_as_any=True),
-        "representation settings": trained.representation,
+        "representation settings": trained.encoding and trained.encoding.as_plain_data(),
     }

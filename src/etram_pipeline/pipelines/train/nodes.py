@@ -9,7 +9,8 @@ from kedro.utils import find_kedro_project
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import file_digest, fingerprint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.stores.store import LabelStore, RepresentationStore
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from etram_pipeline.core.wording import counted, share
+from etram_pipeline.core.counts import counted, share
 
 
 @pytest.mark.parametrize(

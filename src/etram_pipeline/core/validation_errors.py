@@ -1,4 +1,4 @@
-"""Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
+"""Errors of pydantic in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _UNION_MEMBER = re.compile(
     r"(int|float|str|bool|none|constrained-\w+"
     r"|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+|function-\w+)\[.*\])$"
 )
-"""What pydantic adds to a path for each type of a union, beside names and numbers of items."""
+"""Parts that pydantic adds to a path for each type of a union."""
 
 _KEY = "[key]"
 _LONGEST_VALUE = 60
@@ -54,8 +54,8 @@ _MUST_HAVE = {
 _NUMBERS = (int, float)
 
 
-def faults(error: ValidationError, where: str = "") -> list[str]:
-    """What is wrong, one line for each value: its dotted path, what it must be, and what it is.
+def describe_errors(error: ValidationError, where: str = "") -> list[str]:
+    """One line for each wrong value: its dotted path, what it must be, and what it is.
 
     Args:
         error: The error of pydantic, for settings of any depth.
@@ -66,11 +66,14 @@ def faults(error: ValidationError, where: str = "") -> list[str]:
         if _is_consequence(each):
             continue
         by_path.setdefault(_path(where, each), []).append(each)
-    return [f"{path}: {_told(found)}" if path else _told(found) for path, found in by_path.items()]
+    return [
+        f"{path}: {_sentence(found)}" if path else _sentence(found)
+        for path, found in by_path.items()
+    ]
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Whether a list is only too short because of items that have faults of their own."""
+    """Whether a list is too short only because some of its items are wrong."""
     if error["type"] != "too_short":
         return False
     return bool(len(error["input"]) >= error["ctx"]["min_length"])
@@ -82,10 +85,10 @@ def _path(where: str, error: ErrorDetails) -> str:
     return ".".join(part for part in (where, *parts) if part not in {"", _KEY})
 
 
-def _told(errors: list[ErrorDetails]) -> str:
-    """One sentence about one value, of which each member of a union found its own fault."""
+def _sentence(errors: list[ErrorDetails]) -> str:
+    """One sentence about one value; every member of a union reports its own error."""
     first = errors[0]
-    wanted = list(dict.fromkeys(told for each in errors if (told := _must_be(each))))
+    wanted = list(dict.fromkeys(text for each in errors if (text := _must_be(each))))
     if not wanted:
         return _other(first)
     value = first["input"]
@@ -102,7 +105,7 @@ def _must_be(error: ErrorDetails) -> str | None:
 
 
 def _exact(value: object) -> object:
-    """A whole number without a point, and any other value as it is."""
+    """A whole number without a decimal point; any other value unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -118,8 +121,8 @@ def _other(error: ErrorDetails) -> str:
             return str(context["error"])
         case kind if kind in _MUST_HAVE:
             return f"must have {_MUST_HAVE[kind].format(**context)}, not {shown(error['input'])}"
-    told = error["msg"].replace("Input should be", "must be")
-    return f"{told[:1].lower()}{told[1:]}, not {shown(error['input'])}"
+    text = error["msg"].replace("Input should be", "must be")
+    return f"{text[:1].lower()}{text[1:]}, not {shown(error['input'])}"
 
 
 def _advice(errors: list[ErrorDetails], value: object) -> str:
@@ -139,7 +142,7 @@ def _context(error: ErrorDetails) -> object:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: short, and as YAML rather than as Python writes it."""
+    """A value as messages quote it: short, and in YAML's notation rather than Python's."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Counts as people read them."""
+"""Counts in words, for messages."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -14,7 +14,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def share(part: int, whole: int, noun: str, plural: str = "") -> str:
-    """Part of what is counted: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
+    """A part of a count: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
 
     Args:
         part: How many of them.

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from etram_pipeline.clips.loading import num_workers
+from etram_pipeline.clips.workers import num_workers
 
 
 @pytest.mark.parametrize("workers", [0, 3])
@@ -29,8 +29,8 @@ def test_there_are_as_many_workers_as_memory_to_share(
     expected: int,
 ) -> None:
     usage = SimpleNamespace(free=free_batches * 1000)
-    monkeypatch.setattr("etram_pipeline.training.settings.num_cores", lambda: 8)
-    monkeypatch.setattr("etram_pipeline.clips.loading.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("etram_pipeline.clips.workers.num_cores", lambda: 8)
+    monkeypatch.setattr("etram_pipeline.clips.workers.shutil.disk_usage", lambda _: usage)
     found = num_workers("auto", 1000, on_gpu=True, num_sharing=num_sharing)
     assert found == expected
     is_short = expected < min(6, 8 // num_sharing - 1)

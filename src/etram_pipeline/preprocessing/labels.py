@@ -1,0 +1,154 @@
+"""Labelled frames of recordings: labels are checked, filtered and stored."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from etram_pipeline.builds.job import BuildJob
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import LabelError, NoLabelsError, RecordingError
+from etram_pipeline.events.recording import open_recording
+from etram_pipeline.labels.filters import FilterContext
+from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
+from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.labels.table import LabelTable, read_labels
+from etram_pipeline.labels.units import is_rate_unusual, place_fault, size_doubt, time_fault
+from etram_pipeline.stores.layout import LABELS, LABELS_FILE, RECORD_FILE, TIMES_FILE
+from etram_pipeline.stores.record import Record, Summary
+from etram_pipeline.stores.writer import write_labelled_frames
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelJob(BuildJob):
+    """Filters the labels of a recording and stores its labelled frames.
+
+    Attributes:
+        recording_path: The recording, which knows the size of the sensor.
+        label_path: Its label file.
+        split: Split it belongs to.
+        dataset: Classes, and the size of the sensor should the recording not say it.
+        settings: Filters and distance of frames.
+    """
+
+    recording_path: Path
+    label_path: Path
+    split: str
+    dataset: DatasetSettings
+    settings: LabelSettings
+
+    recipe: ClassVar[str] = "LabelJob 1"
+
+    @property
+    @override
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(f"{LABELS}/{name}" for name in (LABELS_FILE, TIMES_FILE, RECORD_FILE))
+
+    @override
+    def __call__(self, folder: Path, fingerprint: str) -> Record:
+        frames = self._labelled_frames()
+        record = Record(
+            fingerprint=fingerprint,
+            settings=self._settings(),
+            summary=Summary(num_frames=len(frames), num_boxes=len(frames.labels)),
+            interval_us=frames.interval_us,
+        )
+        write_labelled_frames(folder / LABELS, frames, record)
+        return record
+
+    def _labelled_frames(self) -> LabelledFrames:
+        boxes = read_labels(self.label_path)
+        if not len(boxes):
+            raise NoLabelsError(f"{self.label_path} holds no boxes")
+        size = self.dataset.height, self.dataset.width
+        height, width = checked_size(boxes, self.label_path, self.recording_path, size)
+        context = FilterContext(self.dataset, self.split, height, width)
+        labels = filter_labels(boxes, self.settings, context, str(self.label_path))
+        _check_classes(labels, self.dataset, self.label_path)
+        try:
+            return select_frames(labels, self.settings, str(self.label_path))
+        except NoLabelsError as error:
+            doubt = size_doubt(boxes, height, width)
+            raise NoLabelsError(f"{error}; {doubt}" if doubt else str(error)) from error
+
+    @property
+    @override
+    def inputs(self) -> tuple[Path, ...]:
+        return self.recording_path, self.label_path
+
+    @property
+    @override
+    def parameters(self) -> dict[str, Any]:
+        return {"split": self.split, **self._settings()}
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset.model_dump(mode="json"),
+            "labels": self.settings.model_dump(mode="json", serialize_as_any=True),
+        }
+
+
+def label_jobs(
+    recordings: Mapping[str, Path],
+    label_files: Mapping[str, Path],
+    dataset: DatasetSettings,
+    settings: LabelSettings,
+) -> dict[str, LabelJob]:
+    """How to make labelled frames of every recording that has a label file."""
+    return {
+        key: LabelJob(path, label_files[key], key.split("/")[0], dataset, settings)
+        for key, path in recordings.items()
+        if key in label_files
+    }
+
+
+def checked_size(
+    labels: LabelTable, label_path: Path, recording_path: Path, size: tuple[int, int]
+) -> tuple[int, int]:
+    """Height and width of the sensor, after a check that labels are in its px and in microseconds.
+
+    Args:
+        labels: Boxes of a recording, before any filter.
+        label_path: Where they are from.
+        recording_path: The recording; if it cannot be read, times are not checked.
+        size: Height and width in px, should the recording not say them.
+
+    Raises:
+        LabelError: If labels are evidently in another unit; names the likely one.
+    """
+    fault = ""
+    try:
+        recording = open_recording(recording_path, size=size)
+        size = recording.height, recording.width
+        # Some formats are read to their end to know when that is.
+        if is_rate_unusual(labels):
+            fault = time_fault(labels, (recording.start_us, recording.stop_us))
+    except RecordingError as error:
+        logger.debug("labels are not held against their recording: %s", error)
+    fault = fault or place_fault(labels, *size)
+    if fault:
+        raise LabelError(f"{label_path}: {fault}")
+    doubt = size_doubt(labels, *size)
+    if doubt:
+        logger.warning("%s: %s", label_path, doubt)
+    return size
+
+
+def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> None:
+    known = range(len(dataset.detected_classes))
+    found = set(np.unique(labels["class_id"]).tolist())
+    foreign = found.difference(known)
+    if foreign:
+        counted_from_one = ". Or do ids count from 1? Then subtract 1 from `class_id`"
+        hint = counted_from_one if min(found) > 0 and foreign == {len(known)} else ""
+        raise LabelError(
+            f"{path} has boxes of class {max(foreign)}, but the dataset has only the classes "
+            f"{dict(enumerate(dataset.detected_classes))}: complete `dataset.class_names`, or "
+            f"drop others by the filters `select_classes` or `group_classes`{hint}"
+        )

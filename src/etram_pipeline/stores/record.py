@@ -1,0 +1,89 @@
+"""What stored files say about how they were made.
+
+The record of a recording is a JSON file beside its labels, and an attribute of the HDF5 file of its
+representations. RVT ignores both.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import StoreError
+
+RECORD_ATTRIBUTE = "etram_pipeline"
+"""Attribute of an HDF5 file that holds the record."""
+
+
+class Summary(Settings):
+    """Numbers about what is stored of one recording.
+
+    Attributes:
+        num_windows: Windows encoded.
+        num_frames: Labelled frames, or windows that end at one.
+        num_boxes: Boxes of ground truth.
+        num_bytes: Size on disk.
+        num_events: Events read, those outside the sensor included.
+        num_dropped: Events outside the sensor, which were left out.
+        num_late: Events timed before an earlier one, which count at the time of that one.
+        num_early: Events before time zero, which were left out.
+    """
+
+    num_windows: int = 0
+    num_frames: int = 0
+    num_boxes: int = 0
+    num_bytes: int = 0
+    num_events: int = 0
+    num_dropped: int = 0
+    num_late: int = 0
+    num_early: int = 0
+
+
+class Record(Settings):
+    """What stored files say about how they were made.
+
+    Attributes:
+        fingerprint: Identifies inputs and settings; empty while the files are being written.
+        settings: The settings, as plain data.
+        summary: What came out.
+        interval_us: Regular distance of labelled frames; 0 if that means nothing here.
+    """
+
+    fingerprint: str
+    settings: dict[str, Any]
+    summary: Summary = Summary()
+    interval_us: int = 0
+
+
+def read_record(path: Path) -> Record | None:
+    """Record in a JSON file or in the attribute of an HDF5 file; None where there is none.
+
+    Raises:
+        StoreError: If the file is damaged.
+        PermissionError: If it may not be read.
+    """
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_text() if path.suffix == ".json" else _read_attribute(path)
+        return None if text is None else Record.model_validate_json(text)
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"the record in {path} is damaged; delete the file to have it made again"
+        ) from error
+
+
+def _read_attribute(path: Path) -> str | None:
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            text = file.attrs.get(RECORD_ATTRIBUTE)
+    except PermissionError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:  # whichever bytes it is that are damaged
+        raise StoreError(
+            f"{path} is not a whole HDF5 file; delete it to have it made again: {error}"
+        ) from error
+    return None if text is None else str(text)
