@@ -27,19 +27,27 @@ class Detections:
     Attributes:
         boxes_xyxy: Corners, inside the image.
         class_ids: Class of each box.
-        objectness: Probability of any object, in `[0, 1]`.
-        class_scores: Probability of the class given an object, in `[0, 1]`.
+        scores: Confidence that the box holds an object of the class, in `[0, 1]`.
+        objectness: Probability of any object, in `[0, 1]`; None if the detector has no such output.
+        class_scores: Probability of the class given an object, in `[0, 1]`; None likewise. Where
+            there are both, `scores` is their product.
     """
 
     boxes_xyxy: Float[Tensor, "N 4"]
     class_ids: Int64[Tensor, " N"]
-    objectness: Float[Tensor, " N"]
-    class_scores: Float[Tensor, " N"]
+    scores: Float[Tensor, " N"]
+    objectness: Float[Tensor, " N"] | None = None
+    class_scores: Float[Tensor, " N"] | None = None
 
-    @property
-    def scores(self) -> Float[Tensor, " N"]:
-        """Joint confidence, the product of both probabilities."""
-        return self.objectness * self.class_scores
+    def select(self, chosen: Int64[Tensor, " n"]) -> "Detections":
+        """The detections at these places, in their order."""
+        return Detections(
+            boxes_xyxy=self.boxes_xyxy[chosen],
+            class_ids=self.class_ids[chosen],
+            scores=self.scores[chosen],
+            objectness=None if self.objectness is None else self.objectness[chosen],
+            class_scores=None if self.class_scores is None else self.class_scores[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,8 @@ class SequenceBatch:
     recordings: tuple[str, ...] = ()
     times_us: Int64[Tensor, "T B"] | None = None
 
-    def select_keyframes(self, features: Float[Tensor, "T B C H W"]) -> Float[Tensor, "K C H W"]:
-        """Feature maps of the keyframes, in the order of `keyframes`."""
+    def select_keyframes(self, features: Shaped[Tensor, "T B C H W"]) -> Shaped[Tensor, "K C H W"]:
+        """Frames or feature maps of the keyframes, in the order of `keyframes`."""
         t, b = self.keyframes.unbind(1)
         # Indexing channels-last maps directly keeps the memory layout of their gradients.
         return features.movedim(2, -1)[t, b].movedim(-1, 1)

@@ -74,6 +74,7 @@ def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
     try:
         known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
         detector = known.build(channels, len(names))
+        detector.check_execution(train.execution)
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)
     except ValueError as error:
