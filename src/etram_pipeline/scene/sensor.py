@@ -66,7 +66,7 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
 @no_type_check
 @njit(cache=True, nogil=True)
 def expose(picture: Float32[np.ndarray, "H W"], sprites: Sprites, poses: Poses) -> None:
-    """Draw the first pose of all sprites over `picture`."""
+    """Draw the first pose of all sprites over `picture`, an array of H x W px."""
     height, width = picture.shape
     strips = np.empty((3, _LONGEST_STRIP), np.float32)
     for y in range(height):
