@@ -19,7 +19,6 @@ from typing_extensions import override
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor, open_executor
-from etram_pipeline.builds.progress import BuildProgress
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.stores.index import read_index
 from etram_pipeline.stores.layout import REPRESENTATIONS
@@ -110,17 +109,6 @@ def test_no_recordings_make_an_empty_store(root: Path, run: Run) -> None:
     run({})
 
     assert len(RepresentationStore(root)) == 0
-
-
-def test_progress_is_told_of_every_recording(root: Path, jobs: Jobs) -> None:
-    told: list[tuple[str, int, int]] = []
-
-    def tell(key: str, progress: BuildProgress) -> None:
-        told.append((key, progress.num_done, progress.num_all))
-
-    build(root, REPRESENTATIONS, jobs, InlineExecutor(), progress=tell)
-
-    assert told == [(key, done, 4) for done, key in enumerate(jobs, start=1)]
 
 
 @pytest.mark.usefixtures("_importable")

@@ -1,4 +1,4 @@
-"""The validation score, by the same evaluation that scores tests."""
+"""Validation metrics, computed by the same evaluation as test metrics."""
 
 from collections.abc import Mapping, Sequence
 
@@ -44,7 +44,7 @@ class ValidationScore:
 
     @property
     def num_labels(self) -> int:
-        """Boxes to find."""
+        """Number of labelled boxes."""
         return sum(len(table) for table in self._labels.values())
 
     def add(self, batch: SequenceBatch, detections: Sequence[Detections]) -> None:
