@@ -14,9 +14,13 @@ from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.rvt_format.checkpoint import is_rvt_state_dict, read_rvt
-from etram_pipeline.models.rvt_format.unpickling import load_tensors
-from etram_pipeline.models.rvt_format.wrappers import unwrapped, weights_in
+from etram_pipeline.models.rvt_format import (
+    is_rvt_state_dict,
+    load_tensors,
+    read_rvt,
+    unwrapped,
+    weights_in,
+)
 
 PAYLOAD_KEY = "etram"
 """Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from etram_pipeline.models.detector import State
 
-Maps = tuple[Float[Tensor, "T _ _ _ _"], ...]
+LaneMaps = tuple[Float[Tensor, "T _ _ _ _"], ...]
 """Of some of the lanes, whose number differs from group to group."""
 
-RunBackbone = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Maps, State]]
+RunBackbone = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[LaneMaps, State]]
 Result = TypeVar("Result")
 
 _MOST_GROUPS = 4
@@ -62,7 +62,7 @@ def run_in_groups(
     state: State,
     module: nn.Module,
     groups: int,
-) -> tuple[Maps, State]:
+) -> tuple[LaneMaps, State]:
     """The result of `run` on a clip, computed in parallel for groups of lanes.
 
     Results and gradients are those of `run` on all lanes at once, up to rounding, and the same each
@@ -99,7 +99,7 @@ class _Call:
         self.inputs: list[State] = []
         self.outputs: list[tuple[Tensor, ...]] = []
 
-    def run_groups(self, state: State) -> list[tuple[Maps, State]]:
+    def run_groups(self, state: State) -> list[tuple[LaneMaps, State]]:
         """Maps and memories of each group of lanes."""
         frames = self._frames.tensor_split(self._groups, _LANE_OF_MAPS)
         states = self.split_state(state)
@@ -110,7 +110,7 @@ class _Call:
         parts = [memory.tensor_split(self._groups, _LANE_OF_MEMORY) for memory in state]
         return [tuple(part[group] for part in parts) for group in range(self._groups)]
 
-    def join(self, found: Sequence[tuple[Maps, State]]) -> tuple[Maps, State]:
+    def join(self, found: Sequence[tuple[LaneMaps, State]]) -> tuple[LaneMaps, State]:
         """Maps and memories of all lanes."""
         maps = zip(*(maps for maps, _ in found), strict=True)
         memories = zip(*(memories for _, memories in found), strict=True)
@@ -193,7 +193,7 @@ def _split(
     return (part.view_as(each) for part, each in zip(parts, like, strict=True))
 
 
-def _detached(found: tuple[Maps, State]) -> tuple[Maps, State]:
+def _detached(found: tuple[LaneMaps, State]) -> tuple[LaneMaps, State]:
     maps, memories = found
     return tuple(each.detach() for each in maps), tuple(each.detach() for each in memories)
 

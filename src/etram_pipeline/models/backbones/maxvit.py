@@ -19,7 +19,7 @@ from etram_pipeline.models.execution import Execution, Order
 from etram_pipeline.models.lanes import num_groups, run_in_groups
 
 
-class Downsampling(nn.Module):
+class DownsamplingLayer(nn.Module):
     """Strided convolution and layer normalisation; the result is channels-last."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm_eps: float) -> None:
@@ -55,7 +55,7 @@ class AttentionPair(nn.Module):
 class Stage(nn.Module):
     """One scale of the backbone; its output at every window is its cell's."""
 
-    def __init__(self, downsample: Downsampling, blocks: nn.ModuleList, cell: Cell) -> None:
+    def __init__(self, downsample: DownsamplingLayer, blocks: nn.ModuleList, cell: Cell) -> None:
         super().__init__()
         self.downsample, self.blocks, self.cell = downsample, blocks, cell
 
@@ -90,7 +90,7 @@ class MaxViT(Backbone):
         self.num_memories = sum(built.num_memories for built in cells)
         self.stages = nn.ModuleList(
             Stage(
-                Downsampling(dim_in, dim, stride, config.attention.norm_eps),
+                DownsamplingLayer(dim_in, dim, stride, config.attention.norm_eps),
                 nn.ModuleList(
                     AttentionPair(dim, config.attention, is_input_normed=index == 0)
                     for index in range(num_blocks)

@@ -50,7 +50,7 @@ class RVT(DenseDetector):
     computes_lanes_apart: ClassVar[bool] = True
     execution_choices: ClassVar[frozenset[str]] = frozenset(Execution.model_fields)
 
-    def __init__(self, parts: "Parts", config: "Config") -> None:
+    def __init__(self, parts: "RVTParts", config: "Config") -> None:
         super().__init__()
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
@@ -129,7 +129,7 @@ class RVT(DenseDetector):
 
 
 @dataclass(frozen=True)
-class Parts:
+class RVTParts:
     """What an `RVT` is made of."""
 
     backbone: Backbone
@@ -204,7 +204,7 @@ class Config(DetectorConfig):
         channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
         neck = self.neck.build(channels)
-        parts = Parts(
+        parts = RVTParts(
             backbone=backbone,
             refinement=self.refinement.build(channels, strides),
             neck=neck,
