@@ -1,4 +1,4 @@
-"""How predicted classes are compared with those of the objects; one module per loss."""
+"""Losses that compare predicted classes with those of the objects; one module per loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ from etram_pipeline.models.classes import TrainingClasses
 class ClassificationLoss(nn.Module, ABC):
     """Compares classes at anchors that learn an object.
 
-    An anchor is to give its object's class the overlap of its box with the object as probability,
-    and 0 to every other class.
+    The target probability of the object's class is the overlap of the anchor's box with the object;
+    that of every other class is 0.
     """
 
     @abstractmethod
@@ -56,7 +56,7 @@ class ClassificationLossConfig(Component):
 def expected_scores(
     logits: Float[Tensor, "F C"], class_ids: Int64[Tensor, " F"], ious: Float[Tensor, " F"]
 ) -> Float[Tensor, "F C"]:
-    """The probability each anchor is to give each class."""
+    """Target probability of each class at each anchor."""
     return one_hot(class_ids, logits.shape[1]) * ious[:, None]
 
 
@@ -74,7 +74,7 @@ def focal_cross_entropy(
     loss = binary_cross_entropy_with_logits(logits, expected, reduction="none")
     if gamma == 0:
         return loss
-    # A power below 1 has no finite slope at 0, where logits far from 0 end up.
+    # A power below 1 has an infinite slope at 0, which extreme logits reach.
     error = (expected - logits.sigmoid()).abs().clamp(min=torch.finfo(logits.dtype).eps)
     return error**gamma * loss
 
@@ -103,15 +103,15 @@ class ClassWeighted(ClassificationLoss):
 
 
 class CountedConfig(ClassificationLossConfig):
-    """A loss that weighs classes by their frequency, which changes losses and gradients.
+    """A loss that weights classes by their frequency; it changes losses and gradients.
 
-    The weights of the classes that have boxes add up to the number of these classes. A class
-    without boxes weighs 1, which no anchor notices. Frequent classes weigh less than 1, so the
-    class loss as a whole falls; `class_weight` of the loss can make up for it.
+    The weights of the classes with boxes add up to the number of these classes. A class without
+    boxes has the weight 1, which has no effect. Frequent classes have weights below 1, so the total
+    class loss is lower; `class_weight` of the loss can compensate for it.
 
     Attributes:
-        counts: Boxes of each class in the order of their ids; None: counted in the labels by a
-            training.
+        counts: Boxes of each class in the order of their ids; None: training counts
+            them in its labels.
         gamma: Power of the error that multiplies the cross-entropy, as in `focal`; 0: none.
     """
 

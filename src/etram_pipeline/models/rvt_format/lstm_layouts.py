@@ -1,4 +1,4 @@
-"""Weights of one LSTM in the layouts of `conv_lstm` and `plain_lstm`; nothing is lost either way.
+"""Lossless conversion of LSTM weights between the layouts of `conv_lstm` and `plain_lstm`.
 
 `conv_lstm` has one kernel for input and hidden map side by side, and gates in the order forget,
 input, output, cell input. `plain_lstm` has two kernels, and gates in the order input, forget,
