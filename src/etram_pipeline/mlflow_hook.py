@@ -40,7 +40,7 @@ from etram_pipeline.mlflow_logging.store import (
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
 from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
-from etram_pipeline.session import HeldHook
+from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 MAX_CHARACTERS = 6000
 
 
-class MlflowHook(HeldHook):
+class MlflowHook(ResourceHook):
     """Records parameters, metrics, files, code version and outcome of a run."""
 
     def __init__(self) -> None:
@@ -162,7 +162,7 @@ class MlflowHook(HeldHook):
         self._end("FAILED")
 
     @override
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close a run that neither ended nor failed: it was interrupted."""
         self._end("KILLED")
 

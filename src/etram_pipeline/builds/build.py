@@ -12,9 +12,8 @@ from pathlib import Path
 
 from etram_pipeline.builds.exclusive import exclusive, sweep
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import ProgressCallback
 from etram_pipeline.builds.state import BuildState
-from etram_pipeline.core.counts import share
+from etram_pipeline.core.counts import counted_of
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
 from etram_pipeline.stores.index import Index, read_index, write_index
@@ -33,7 +32,6 @@ def build(
     jobs: Mapping[str, BuildJob],
     executor: Executor,
     *,
-    progress: ProgressCallback | None = None,
     raise_failures: bool = True,
 ) -> Index:
     """Bring what is stored under `root` up to date with `jobs`.
@@ -46,7 +44,6 @@ def build(
         product: What the jobs make.
         jobs: By `<split>/<recording>`.
         executor: Where to run them.
-        progress: Is told of every recording that is done.
         raise_failures: Whether failed recordings, once all others are done, are an error. If not,
             the index alone tells of them.
 
@@ -65,7 +62,7 @@ def build(
             claim = stack.enter_context(exclusive(root, product))
             sweep(root, product)
         last = _last_index(root, product)
-        state = BuildState(claim, jobs, last, progress)
+        state = BuildState(claim, jobs, last)
         state.look_up()
         if state.to_compute:
             with _writing_to(root):
@@ -112,8 +109,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {num_hidden} more, see the log"]
         num_all = len(index.failed) + len(index.recordings) + len(index.skipped)
         raise StoreError(
-            f"{share(len(index.failed), num_all, 'recording')} failed; the others are kept, and "
-            "the next run tries again:\n" + "\n".join(shown)
+            f"{counted_of(len(index.failed), num_all, 'recording')} failed; the others are kept, "
+            "and the next run tries again:\n" + "\n".join(shown)
         )
     if index.skipped and not index.recordings:
         key, skip = next(iter(index.skipped.items()))

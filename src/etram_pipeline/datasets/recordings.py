@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.events.formats.content import may_hold_events
 from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign
 

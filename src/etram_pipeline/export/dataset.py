@@ -14,8 +14,7 @@ from pathlib import Path
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import ProgressCallback
-from etram_pipeline.core.counts import counted, share
+from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.export import layout
@@ -84,9 +83,7 @@ class Export:
         return Publication(self.dataset, self.settings, self.frames.representation_name)
 
 
-def write_dataset(
-    root: Path, export: Export, executor: Executor, progress: ProgressCallback | None = None
-) -> None:
+def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     """Bring the dataset under `root` up to date.
 
     Pictures of recordings that do not belong to it any more are removed. Files of others are left
@@ -96,7 +93,6 @@ def write_dataset(
         root: Folder of the dataset.
         export: What to export.
         executor: Where to export recordings.
-        progress: Is told of every recording that is done.
 
     Raises:
         StoreError: If recordings failed, the others being exported; or if `root` holds something
@@ -112,7 +108,7 @@ def write_dataset(
         _sweep(root)
         _forget_incomplete(root, jobs)
         # Jobs withdraw what is published before they change anything.
-        index = build(notes, EXPORT, jobs, executor, progress=progress, raise_failures=False)
+        index = build(notes, EXPORT, jobs, executor, raise_failures=False)
         mark = publication.mark(_reached(index))
         if index.recordings and not is_published(root, mark):
             withdraw(root)
@@ -181,8 +177,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {len(shown) - _MOST_FAILURES_SHOWN} more"]
         num_all = len(index.failed) + len(index.skipped) + len(index.recordings)
         raise StoreError(
-            f"{share(len(index.failed), num_all, 'recording')} could not be exported; the others "
-            "are, and the next run tries again:\n" + "\n".join(shown)
+            f"{counted_of(len(index.failed), num_all, 'recording')} could not be exported; the "
+            "others are, and the next run tries again:\n" + "\n".join(shown)
         )
     if not index.recordings:
         raise NoLabelsError("no window of any recording ends at a labelled frame")

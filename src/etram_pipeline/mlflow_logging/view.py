@@ -67,7 +67,7 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
 
 
 def headline(parameters: Mapping[str, object]) -> list[str]:
-    """The most important metrics: AP and AP_50 of the first protocol, then the validation's AP.
+    """The headline metrics: AP and AP_50 of the first protocol, then the AP of the validation.
 
     Args:
         parameters: All parameters by their full name.

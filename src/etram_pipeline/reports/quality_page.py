@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from etram_pipeline.builds.progress import duration
+from etram_pipeline.core.counts import duration
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.quality.findings import SEVERITIES, Finding, cut, together
 from etram_pipeline.quality.job import RecordingQuality
