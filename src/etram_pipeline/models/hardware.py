@@ -49,13 +49,8 @@ def is_bfloat16_fast() -> bool:
     return is_there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-<<<<<<< HEAD
-def assign_threads(workers: Workers, lanes: int = 1) -> None:
-    """Reserve a core for each process that reads clips, and use the others for the detector.
-=======
 def set_thread_counts(workers: Workers, lanes: int = 1) -> None:
-    """Leave a core to each process that reads clips, and have lanes share the others.
->>>>>>> main
+    """Reserve a core for each process that reads clips, and use the others for the detector.
 
     The threads of one operation wait for each other, so a thread that shares its core slows down
     all of them, and waking them takes longer than most operations of a small detector. With enough
