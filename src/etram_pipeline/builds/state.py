@@ -23,7 +23,7 @@ from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import tell_progress
 from etram_pipeline.core.wording import counted, share
-from etram_pipeline.stores.index import Index, IndexEntry, Provenance, Skip, write_index
+from etram_pipeline.stores.index import Failure, Index, IndexEntry, Provenance, Skip, write_index
 from etram_pipeline.stores.record import Summary
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class BuildState:
     _origins: dict[str, Provenance] = field(default_factory=dict)
     _finished: dict[str, IndexEntry] = field(default_factory=dict)
     _skipped: dict[str, Skip] = field(default_factory=dict)
-    _failed: dict[str, str] = field(default_factory=dict)
+    _failed: dict[str, Failure] = field(default_factory=dict)
     _clock: ProgressCounter = field(default_factory=ProgressCounter)
     _since_saved: Interval = field(default_factory=lambda: Interval(_SAVE_EVERY_S))
     _is_full: bool = False
@@ -117,7 +117,7 @@ class BuildState:
             for _ in self._run(executor, [key]):
                 self._fail(key, _KILLED)
                 self._report(key)
-        self._failed |= dict.fromkeys(self.to_compute, _NOT_TRIED)
+        self._failed |= dict.fromkeys(self.to_compute, Failure(_NOT_TRIED))
         self._tell_how_far([])
         self._summarise()
 
@@ -216,7 +216,7 @@ class BuildState:
             _warn_of_events(key, outcome.record.summary)
         elif outcome.skipped:
             self._skip(key, outcome.skipped)
-        else:
+        elif outcome.failure is not None:
             self._is_full = self._is_full or outcome.is_full
             self._fail(key, outcome.failure, outcome.traceback)
 
@@ -257,8 +257,8 @@ class BuildState:
         self._skipped[key] = Skip(fingerprint=fingerprint(origin), reason=reason, origin=origin)
         logger.warning("%s is skipped: %s", key, reason)
 
-    def _fail(self, key: str, reason: str, where: str = "") -> None:
-        self._failed[key] = reason
+    def _fail(self, key: str, reason: Failure | str, where: str = "") -> None:
+        self._failed[key] = Failure(reason) if isinstance(reason, str) else reason
         if where or len(self.jobs) > 1:  # of a single recording, the end of the build says it
             logger.error("%s failed: %s%s", key, reason, f"\n{where}" if where else "")
 

@@ -13,6 +13,7 @@ from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 
 logger = logging.getLogger(__name__)
 
@@ -229,4 +230,4 @@ def _key(split: str, path: Path) -> str:
             f"{path} has a name of {len(name.encode())} bytes, but files that are named after a "
             f"recording leave it {_MOST_NAME_BYTES}: rename the file"
         )
-    return f"{split}/{name}"
+    return str(RecordingKey(split, name))

@@ -17,6 +17,7 @@ from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.progress import ProgressCallback
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.core.wording import counted, share
 from etram_pipeline.export import layout
 from etram_pipeline.export.job import ExportJob, UnreadableJob
@@ -55,7 +56,7 @@ class Export:
         Raises:
             StoreError: If there are none, or if their labels are of other classes.
         """
-        of_splits = [key for key in self.frames if key.split("/")[0] in self.settings.splits]
+        of_splits = in_splits(self.frames, self.settings.splits)
         labelled = set(self.labels)  # to ask the store itself would read every recording
         keys = [key for key in of_splits if key in labelled]
         if not keys:
@@ -106,7 +107,7 @@ def write_dataset(
     root = root.absolute()  # jobs may run where relative paths begin elsewhere
     _refuse_foreign(root)
     publication, jobs = export.publication, export.jobs(root)
-    notes = root / layout.NOTES
+    notes = root / layout.NOTES_FOLDER
     notes.mkdir(parents=True, exist_ok=True)
     with exclusive(root, EXPORT):
         _sweep(root)
@@ -123,7 +124,7 @@ def write_dataset(
 
 def _refuse_foreign(root: Path) -> None:
     visible = sorted(path.name for path in root.glob("*") if not path.name.startswith("."))
-    if visible and not (root / layout.NOTES).is_dir():
+    if visible and not (root / layout.NOTES_FOLDER).is_dir():
         raise StoreError(
             f"{root} holds {visible[0]}, and nothing was exported there before: choose another "
             "folder for `exported_dataset` in the catalog, or empty this one"
@@ -155,7 +156,7 @@ def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
     for key in keys:
         path = layout.ledger_path(root, key)
         if not all((root / file).is_file() for file in layout.read_ledger(path).files):
-            path.with_name(layout.RECORD_FILE).unlink(missing_ok=True)
+            path.with_name(layout.EXPORT_RECORD_FILE).unlink(missing_ok=True)
 
 
 def _reached(index: Index) -> dict[str, str]:
@@ -167,7 +168,7 @@ def _reached(index: Index) -> dict[str, str]:
 
 def _remove_others(root: Path, index: Index) -> None:
     """Remove files of recordings that have none any more; a failure leaves what was there."""
-    for key, folder in recording_folders(root / layout.NOTES).items():
+    for key, folder in recording_folders(root / layout.NOTES_FOLDER).items():
         if key not in index.recordings and key not in index.failed:
             for file in layout.read_ledger(layout.ledger_path(root, key)).files:
                 (root / file).unlink(missing_ok=True)

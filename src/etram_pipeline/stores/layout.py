@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 
 Product = Literal["labels_v2", "event_representations_v2", "quality", "export"]
 """What is stored of a recording, and the folder it is stored in."""
@@ -33,7 +34,7 @@ RECORD_FILE = "settings.json"
 def recording_folders(root: Path) -> dict[str, Path]:
     """Folders of recordings under `root`, whatever is in them, by `<split>/<name>`."""
     return {
-        f"{split}/{folder.name}": folder
+        str(RecordingKey(split, folder.name)): folder
         for split in SPLITS
         if (root / split).is_dir()
         for folder in sorted((root / split).iterdir())

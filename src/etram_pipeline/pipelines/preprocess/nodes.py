@@ -48,7 +48,8 @@ def report_quality(
     from etram_pipeline.quality.survey import Survey
     from etram_pipeline.reports.quality_page import write_quality_page
 
-    survey = Survey(dict(quality), quality.failed, dataset)
+    failed = {key: str(failure) for key, failure in quality.failed.items()}
+    survey = Survey(dict(quality), failed, dataset)
     findings = find(survey)
     log_findings(findings)
     rows = quality_rows(survey, findings)
