@@ -35,6 +35,8 @@ PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
 FOLDER = f"{REPRESENTATIONS}/counts"
 NUM_WINDOWS = 20
 
+ENCODING = {"windows": {"kind": "regular"}, "representation": {"kind": "stacked_histogram"}}
+
 
 @dataclass(frozen=True)
 class CountJob(BuildJob):
@@ -93,7 +95,7 @@ class CountJob(BuildJob):
     @staticmethod
     def _describe(fingerprint: str, summary: Summary, num_bytes: int) -> Record:
         summary = summary.model_copy(update={"num_bytes": num_bytes})
-        return Record(fingerprint=fingerprint, settings={}, summary=summary)
+        return Record(fingerprint=fingerprint, settings=ENCODING, summary=summary)
 
 
 Jobs = dict[str, CountJob]
