@@ -31,7 +31,7 @@ from tests.pages import (
 from etram_pipeline import arguments, cli
 from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
 from etram_pipeline.core.faults import faults
-from etram_pipeline.selection import check_selection
+from etram_pipeline.node_selection import check_selection
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
 OF_OTHERS = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "main.py"}

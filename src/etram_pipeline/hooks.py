@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from etram_pipeline.builds.executors import close_kept
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.display import Display
-from etram_pipeline.results import outline, print_results
+from etram_pipeline.core.display import Display
+from etram_pipeline.run_summary import outline, print_results
 from etram_pipeline.session import HeldHook
 
 if TYPE_CHECKING:

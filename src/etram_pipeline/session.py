@@ -27,7 +27,7 @@ from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_out_of_space
-from etram_pipeline.selection import check_selection
+from etram_pipeline.node_selection import check_selection
 from etram_pipeline.yaml_files import ConfigurationError
 
 PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")

@@ -5,9 +5,9 @@ import warnings
 
 from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.hooks import Announcement, Collector, Executors
-from etram_pipeline.locks import Locks
 from etram_pipeline.mlflow_hook import MlflowHook
 from etram_pipeline.preflight import Preflight
+from etram_pipeline.run_locks import Locks
 from etram_pipeline.session import Context, Session
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)

@@ -21,7 +21,6 @@ from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor, open_executor
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import BuildProgress
 from etram_pipeline.core.errors import NoLabelsError, RecordingError, StoreError
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.windows import WindowPlan
@@ -125,7 +124,7 @@ def run(root: Path) -> Run:
     """Builds in this process, and says what is stored."""
 
     def build_here(jobs: Jobs, executor: Executor | None = None, **options: bool) -> Index:
-        return build(root, REPRESENTATIONS, jobs, executor or InlineExecutor(), **options)  # type: ignore[arg-type]
+        return build(root, REPRESENTATIONS, jobs, executor or InlineExecutor(), **options)
 
     return build_here
 
@@ -298,17 +297,6 @@ def test_no_recordings_make_an_empty_store(root: Path, run: Run) -> None:
     run({})
 
     assert len(RepresentationStore(root)) == 0
-
-
-def test_progress_is_told_of_every_recording(root: Path, jobs: Jobs) -> None:
-    told: list[tuple[str, int, int]] = []
-
-    def tell(key: str, progress: BuildProgress) -> None:
-        told.append((key, progress.num_done, progress.num_all))
-
-    build(root, REPRESENTATIONS, jobs, InlineExecutor(), progress=tell)
-
-    assert told == [(key, done, 4) for done, key in enumerate(jobs, start=1)]
 
 
 @pytest.mark.usefixtures("_importable")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from etram_pipeline.clips.representations import RepresentationsInMemory
 
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
 

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
-from etram_pipeline.clips.representations import RepresentationsInMemory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.clips.schedule import Clip, Step
 from etram_pipeline.clips.sizes import interleaved, names_by_size, windows_to_stream
 

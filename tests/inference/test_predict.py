@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from etram_pipeline.clips.representations import RepresentationsInMemory
 
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import predict_recording, predict_recordings
 from etram_pipeline.inference.settings import PredictSettings

@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from etram_pipeline.clips.representations import RepresentationsInMemory
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn.functional import dropout, softplus
 from typing_extensions import override
 
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE

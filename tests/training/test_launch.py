@@ -146,8 +146,8 @@ def test_who_trains_in_a_folder_already_is_not_joined(job: TrainingJob, tmp_path
 LAUNCH = """
 import sys
 from pathlib import Path
-from etram_pipeline.training.launch import Job, run_job
-run_job(Job.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+from etram_pipeline.training.launch import TrainingJob, run_job
+run_job(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
 """
 
 LAUNCHED = """

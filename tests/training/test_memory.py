@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from etram_pipeline.clips.representations import RepresentationsInMemory
 from tests.training.test_resume import PowerCutError, When, assert_same_training, changed, fail
 
+from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from etram_pipeline.builds.exclusive import exclusive, sweep
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import ProgressCallback
 from etram_pipeline.builds.state import BuildState
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
@@ -33,7 +32,6 @@ def build(
     jobs: Mapping[str, BuildJob],
     executor: Executor,
     *,
-    progress: ProgressCallback | None = None,
     raise_failures: bool = True,
 ) -> Index:
     """Bring what is stored under `root` up to date with `jobs`.
@@ -46,7 +44,6 @@ def build(
         product: What the jobs make.
         jobs: By `<split>/<recording>`.
         executor: Where to run them.
-        progress: Is told of every recording that is done.
         raise_failures: Whether failed recordings, once all others are done, are an error. If not,
             the index alone tells of them.
 
@@ -65,7 +62,7 @@ def build(
             claim = stack.enter_context(exclusive(root, product))
             sweep(root, product)
         last = _last_index(root, product)
-        state = BuildState(claim, jobs, last, progress)
+        state = BuildState(claim, jobs, last)
         state.look_up()
         if state.to_compute:
             with _writing_to(root):

@@ -1,10 +1,9 @@
 """How far a build has come."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from etram_pipeline.core.wording import share
+from etram_pipeline.core.wording import duration, share
 
 _MILLION, _TEN_THOUSAND = 1e6, 1e4
 
@@ -98,22 +97,9 @@ class Interval:
         return True
 
 
-ProgressCallback = Callable[[str, BuildProgress], None]
-"""Is told the key of a recording that is done, and how far the build has come."""
-
-
 def _shortened(number: float | int) -> str:
     """A number of events as a person reads it: `1.4 million`, `48,000`, `350`."""
     if number >= _MILLION:
         return f"{number / _MILLION:.1f} million"
     digits = -3 if number >= _TEN_THOUSAND else 0
     return f"{round(number, digits):,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """Time as a person reads it: `1 h 02 min`, `3 min 20 s`, `12 s`."""
-    minutes, whole_s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {whole_s:02} s" if minutes else f"{whole_s} s"

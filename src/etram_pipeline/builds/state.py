@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from etram_pipeline.builds.exclusive import Claim
 from etram_pipeline.builds.executors import worker_was_killed
 from etram_pipeline.builds.job import BuildJob, Outcome, Task
-from etram_pipeline.builds.progress import Interval, ProgressCallback, ProgressCounter, duration
+from etram_pipeline.builds.progress import Interval, ProgressCounter
 from etram_pipeline.builds.staleness import examine, is_still_skipped
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
-from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.core.wording import counted, share
+from etram_pipeline.core.progress import report_progress
+from etram_pipeline.core.wording import counted, duration, share
 from etram_pipeline.stores.index import Failure, Index, IndexEntry, Provenance, Skip, write_index
 from etram_pipeline.stores.record import Summary
 
@@ -47,13 +47,11 @@ class BuildState:
         claim: The store to write to.
         jobs: By `<split>/<recording>`.
         last: What the last build came to.
-        tell: Is told of every recording that is done.
     """
 
     claim: Claim
     jobs: Mapping[str, BuildJob]
     last: Index
-    tell: ProgressCallback | None = None
     _origins: dict[str, Provenance] = field(default_factory=dict)
     _finished: dict[str, IndexEntry] = field(default_factory=dict)
     _skipped: dict[str, Skip] = field(default_factory=dict)
@@ -111,14 +109,14 @@ class BuildState:
         """Run the jobs that are to compute; what they come to is noted, not raised."""
         todo = self.to_compute
         self._clock = ProgressCounter(len(todo), sum(map(self._num_bytes, todo)))
-        self._tell_how_far([])
+        self._report_progress([])
         # Those that lost their worker go alone, for several at once may need too much memory.
         for key in self._run(executor, todo):
             for _ in self._run(executor, [key]):
                 self._fail(key, _KILLED)
                 self._report(key)
         self._failed |= dict.fromkeys(self.to_compute, Failure(_NOT_TRIED))
-        self._tell_how_far([])
+        self._report_progress([])
         self._summarise()
 
     def index(self, *, complete: bool) -> Index:
@@ -159,7 +157,7 @@ class BuildState:
         try:
             for key in keys:
                 if not self._is_full:
-                    self._tell_how_far([*running.values(), key])
+                    self._report_progress([*running.values(), key])
                     running[self._submit(executor, key)] = key
                     self._settle_finished(running, killed, timeout=0.0)
             while running:
@@ -184,7 +182,7 @@ class BuildState:
         killed: list[str],
         timeout: float | None = None,
     ) -> None:
-        self._tell_how_far([key for future, key in running.items() if future.running()])
+        self._report_progress([key for future, key in running.items() if future.running()])
         done, _ = wait(running, timeout, return_when=FIRST_COMPLETED)
         for future in done:
             key = running.pop(future)
@@ -227,16 +225,14 @@ class BuildState:
             # Not needed, but a later build can then say why it computes what it does.
             with suppress(OSError):
                 write_index(self.claim.root, self.claim.product, self.index(complete=False))
-        if self.tell is not None:
-            self.tell(key, self._clock.read())
 
-    def _tell_how_far(self, at_work: list[str]) -> None:
+    def _report_progress(self, at_work: list[str]) -> None:
         """Tell whoever shows it, with the recordings that are being computed."""
         progress = self._clock.read()
         # Bytes are a better measure than recordings; where nothing is read, there are none.
         done, total = progress.num_bytes_done, progress.num_bytes_all
         shown = ", ".join(at_work[:_MOST_AT_WORK_SHOWN]) + ("…" if at_work[2:] else "")
-        tell_progress(
+        report_progress(
             f"{progress}{f'; now {shown}' if at_work else ''}",
             done if total else progress.num_done,
             total or progress.num_all,

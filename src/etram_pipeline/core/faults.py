@@ -1,19 +1,9 @@
 """Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
-import re
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from etram_pipeline.core import component
-
-_UNION_MEMBER = re.compile(
-    r"(int|float|str|bool|none|constrained-\w+"
-    r"|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+|function-\w+)\[.*\])$"
-)
-"""What pydantic adds to a path for each type of a union, beside names and numbers of items."""
 
 _KEY = "[key]"
 _LONGEST_VALUE = 60
@@ -55,7 +45,7 @@ _NUMBERS = (int, float)
 
 
 def faults(error: ValidationError, where: str = "") -> list[str]:
-    """What is wrong, one line for each value: its dotted path, what it must be, and what it is.
+    """One line for each wrong value: its dotted path, what it must be, and what it is.
 
     Args:
         error: The error of pydantic, for settings of any depth.
@@ -66,26 +56,26 @@ def faults(error: ValidationError, where: str = "") -> list[str]:
         if _is_consequence(each):
             continue
         by_path.setdefault(_path(where, each), []).append(each)
-    return [f"{path}: {_told(found)}" if path else _told(found) for path, found in by_path.items()]
+    lines = {path: _describe(found) for path, found in by_path.items()}
+    return [f"{path}: {line}" if path else line for path, line in lines.items()]
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Whether a list is only too short because of items that have faults of their own."""
+    """Whether a list is too short only because some of its items are invalid."""
     if error["type"] != "too_short":
         return False
     return bool(len(error["input"]) >= error["ctx"]["min_length"])
 
 
 def _path(where: str, error: ErrorDetails) -> str:
-    is_member = [isinstance(part, str) and bool(_UNION_MEMBER.match(part)) for part in error["loc"]]
-    parts = [str(part) for part, skip in zip(error["loc"], is_member, strict=True) if not skip]
-    return ".".join(part for part in (where, *parts) if part not in {"", _KEY})
+    parts = [where, *map(str, error["loc"])]
+    return ".".join(part for part in parts if part not in {"", _KEY})
 
 
-def _told(errors: list[ErrorDetails]) -> str:
-    """One sentence about one value, of which each member of a union found its own fault."""
+def _describe(errors: list[ErrorDetails]) -> str:
+    """One sentence about one value; each member of a union reports its own error."""
     first = errors[0]
-    wanted = list(dict.fromkeys(told for each in errors if (told := _must_be(each))))
+    wanted = list(dict.fromkeys(text for each in errors if (text := _must_be(each))))
     if not wanted:
         return _other(first)
     value = first["input"]
@@ -110,7 +100,7 @@ def _other(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     match error["type"]:
         case component.UNKNOWN_KEY:
-            return str(context["told"])
+            return str(context["message"])
         case "missing":
             is_item = isinstance(error["loc"][-1], int)
             return "is missing: the list is too short" if is_item else "is missing"
@@ -118,8 +108,7 @@ def _other(error: ErrorDetails) -> str:
             return str(context["error"])
         case kind if kind in _MUST_HAVE:
             return f"must have {_MUST_HAVE[kind].format(**context)}, not {shown(error['input'])}"
-    told = error["msg"].replace("Input should be", "must be")
-    return f"{told[:1].lower()}{told[1:]}, not {shown(error['input'])}"
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(error['input'])}"
 
 
 def _advice(errors: list[ErrorDetails], value: object) -> str:
@@ -127,15 +116,9 @@ def _advice(errors: list[ErrorDetails], value: object) -> str:
     if types == {"string_type"} and isinstance(value, _NUMBERS):
         return ": put it in quotes"
     if "literal_error" in types and isinstance(value, str):
-        choices = re.findall(r"'([^']*)'", " ".join(str(_context(error)) for error in errors))
-        close = component.nearest(value, choices)
+        close = component.nearest(value, errors[0].get("ctx", {}).get("choices", []))
         return f"; did you mean '{close}'?" if close else ""
     return ""
-
-
-def _context(error: ErrorDetails) -> object:
-    context: Mapping[str, Any] = error.get("ctx", {})
-    return context.get("expected", "")
 
 
 def shown(value: object) -> str:

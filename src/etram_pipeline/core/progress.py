@@ -1,4 +1,4 @@
-"""How far the current stage of a run is: the stage reports it, and the display reads it."""
+"""How far the current stage of a run is: the stage reports it, and `core.display` shows it."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,9 @@ class _Latest:
     progress = Progress()
 
 
-def tell_progress(text: str = "", done: float | int = 0, total: float | int | None = None) -> None:
+def report_progress(
+    text: str = "", done: float | int = 0, total: float | int | None = None
+) -> None:
     """Report how far the current stage is; cheap enough for every batch."""
     _Latest.progress = Progress(text, done, total)
 

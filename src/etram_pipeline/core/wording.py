@@ -1,4 +1,4 @@
-"""Counts as people read them."""
+"""Counts and times as people read them."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -23,3 +23,12 @@ def share(part: int, whole: int, noun: str, plural: str = "") -> str:
         plural: Its plural; by default the singular with an s.
     """
     return f"{part:,} of {counted(whole, noun, plural)}" if whole else counted(0, noun, plural)
+
+
+def duration(seconds: float) -> str:
+    """Time as a person reads it: `1 h 02 min`, `3 min 20 s`, `12 s`."""
+    minutes, whole_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {whole_s:02} s" if minutes else f"{whole_s} s"

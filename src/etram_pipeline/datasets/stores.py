@@ -18,7 +18,6 @@ from etram_pipeline.builds.executors import (
     read_executor,
 )
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import BuildProgress, Interval, ProgressCallback
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
@@ -30,7 +29,6 @@ Computed = TypeVar("Computed")
 Loaded = TypeVar("Loaded")
 Store = TypeVar("Store")
 
-_TELL_EVERY_S = 5.0
 _LEAST_BYTES_FOR_PROCESSES = 8_000_000  # about a second of work, as starting a process is
 
 
@@ -155,24 +153,9 @@ def build_store(
     *,
     raise_failures: bool,
 ) -> None:
-    """Bring what is stored under `path` up to date with `jobs`, and show how far that is."""
+    """Bring what is stored under `path` up to date with `jobs`."""
     with open_executor(where_to_run(executor, jobs.values())) as pool:
-        tell = logged_progress(product)
-        build(path, product, jobs, pool, progress=tell, raise_failures=raise_failures)
-
-
-def logged_progress(product: str) -> ProgressCallback:
-    """Logs a line every few seconds where the log is not on a terminal, which has a bar."""
-    import rich
-
-    is_terminal = rich.get_console().is_terminal
-    since_told = Interval(_TELL_EVERY_S)
-
-    def tell(key: str, progress: BuildProgress) -> None:
-        if not is_terminal and since_told.has_passed():
-            logger.info("%s: %s (%s)", product, progress, key)
-
-    return tell
+        build(path, product, jobs, pool, raise_failures=raise_failures)
 
 
 def where_to_run(executor: ExecutorConfig, jobs: Iterable[BuildJob]) -> ExecutorConfig:

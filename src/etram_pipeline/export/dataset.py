@@ -14,7 +14,6 @@ from pathlib import Path
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import ProgressCallback
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.recording_key import in_splits
@@ -85,9 +84,7 @@ class Export:
         return Publication(self.dataset, self.settings, self.frames.representation_name)
 
 
-def write_dataset(
-    root: Path, export: Export, executor: Executor, progress: ProgressCallback | None = None
-) -> None:
+def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     """Bring the dataset under `root` up to date.
 
     Pictures of recordings that do not belong to it any more are removed. Files of others are left
@@ -97,7 +94,6 @@ def write_dataset(
         root: Folder of the dataset.
         export: What to export.
         executor: Where to export recordings.
-        progress: Is told of every recording that is done.
 
     Raises:
         StoreError: If recordings failed, the others being exported; or if `root` holds something
@@ -113,7 +109,7 @@ def write_dataset(
         _sweep(root)
         _forget_incomplete(root, jobs)
         # Jobs withdraw what is published before they change anything.
-        index = build(notes, EXPORT, jobs, executor, progress=progress, raise_failures=False)
+        index = build(notes, EXPORT, jobs, executor, raise_failures=False)
         mark = publication.mark(_reached(index))
         if index.recordings and not is_published(root, mark):
             withdraw(root)

@@ -14,7 +14,7 @@ from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
 from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.batch import Detections, SequenceBatch
-from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.core.progress import report_progress
 from etram_pipeline.core.wording import share
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
@@ -66,7 +66,7 @@ def predict_recordings(
         collector.add(batch, found)
         num_done = sum(not left for left in clips_left.values())
         text = f"{share(num_done, len(clips_left), 'recording')}, {number} of {len(steps)} batches"
-        tell_progress(text, number, len(steps))
+        report_progress(text, number, len(steps))
         for name in filter(None, batch.recordings):
             clips_left[name] -= 1
             if not clips_left[name]:

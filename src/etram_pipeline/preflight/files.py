@@ -17,8 +17,8 @@ from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.recording import open_recording
-from etram_pipeline.locks import REMEDY, read_path
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run, some
+from etram_pipeline.run_locks import REMEDY, read_path
 from etram_pipeline.session import explain
 
 _MADE_WHEN_LOADED = (SceneRecordingsDataset, SceneLabelsDataset, FolderDataset, HistoryDataset)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.display import Display
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import Access, held
@@ -134,13 +135,18 @@ def main(work_dir: Path) -> None:
     """What each process that a launcher starts does, in a folder that `run_job` has locked."""
     level = logging.INFO if is_first_process() else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    display = Display(with_bar=False)  # the process that ran the launcher shows one
     try:
         job = TrainingJob.model_validate_json((work_dir / JOB).read_text())
         _check_processes(job.settings)
+        if is_first_process():
+            display.start("training")
         _fit(job, work_dir)
     except EtramError as error:
         logger.error("%s", error)  # noqa: TRY400, it is for a person, who needs no traceback
         sys.exit(1)
+    finally:
+        display.stop()
 
 
 def _check_processes(settings: TrainSettings) -> None:

@@ -163,7 +163,7 @@ def _callbacks(
     # What is saved of a step is what all callbacks before these two made of it.
     return [
         *callbacks,
-        TrainingProgress(monitor, settings.log_every_steps),
+        TrainingProgress(monitor),
         StopWhenTold(keeper),
         keeper,
     ]

@@ -13,7 +13,7 @@ from tests.conftest import OpenSession
 from tests.core.test_locks import other_process
 
 from etram_pipeline.core.locks import Access, held
-from etram_pipeline.locks import Locks, needs
+from etram_pipeline.run_locks import Locks, needs
 
 ALL = "__default__"
 

@@ -15,7 +15,7 @@ from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.pipeline_registry import register_pipelines
-from etram_pipeline.results import outline, print_results, result_lines
+from etram_pipeline.run_summary import outline, print_results, result_lines
 
 LONG = "a_recording_of_a_long_name_at_an_intersection_in_a_city_by_night_and_in_rain.mp4"
 
