@@ -1,8 +1,8 @@
 """Whether the stored files of a recording are up to date, and if not, why.
 
 They are out of date if the recipe, a parameter or an input changed. An input is compared by its
-hash if that is known both then and now, and otherwise by its size and its time of change. Hashes can
-therefore be requested at any time: inputs without a hash are compared by size and time until they
+hash if that is known both then and now, and otherwise by its size and its time of change. So hashes
+can be requested at any time: inputs without a hash are compared by size and time until they
 are hashed, and nothing is computed again only because hashes were requested.
 """
 
