@@ -21,7 +21,8 @@ from etram_pipeline.models.attention import PartitionAttention, merge, partition
 from etram_pipeline.models.backbones.maxvit import MaxViT, Stage
 from etram_pipeline.models.cells.conv_lstm import ConvLSTM
 from etram_pipeline.models.detector import Losses, State, reset_state
-from etram_pipeline.models.detectors.rvt import RVT, pad_to_multiple
+from etram_pipeline.models.detectors.rvt import RVT
+from etram_pipeline.models.resizing import pad_to_multiple
 
 PartSize = tuple[int, int]
 

@@ -40,7 +40,7 @@ def run(*words: str) -> Result:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--runner ParallelRunner", "the runner ParallelRunner does not fit"),
+        ("--runner ParallelRunner", "the runner ParallelRunner is not supported"),
         ("--runner SequentialRuner", "unknown runner 'SequentialRuner'; did you mean 'Sequential"),
         ("--runner no.such.Runner", "the runner no.such.Runner is not there"),
         ("--runner pathlib.Path", "pathlib.Path is no runner; known: SequentialRunner"),
@@ -177,7 +177,7 @@ def test_a_log_that_cannot_be_written_is_told_in_one_line(folder: Path) -> None:
     (folder.parent / "etram.log").mkdir()
     ended = run("--pipelines", "report", "--params", "track=false")
     told = " ".join(ended.output.split())
-    assert "etram.log cannot be written: this run leaves no log there" in told
+    assert "etram.log: this run has no log file" in told
     assert "Logging error" not in ended.output
     assert "faults were found before the run began" in told
 

@@ -7,7 +7,7 @@ from tests.conftest import OpenSession
 
 from etram_pipeline import run_summary
 from etram_pipeline.configuration import ConfigLoader, recording_name
-from etram_pipeline.core.nested import merge
+from etram_pipeline.core.mappings import merge
 from etram_pipeline.yaml_files import ConfigurationError
 
 

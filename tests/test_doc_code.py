@@ -16,12 +16,13 @@ from tests.pages import RECIPES, Block, blocks, installed_recipes
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor
+from etram_pipeline.core import etram
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, NAMED
+from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
 from etram_pipeline.labels.detections import DETECTION_DTYPE
@@ -120,7 +121,7 @@ def test_the_protocol_of_the_recipe_is_new_and_evaluates() -> None:
     names: dict[str, Any] = {"Protocol": Protocol}
     run(f"protocol = {block.code}", names)
     assert names["protocol"].name not in NAMED
-    metrics = evaluate(*example_tables(), names["protocol"], class_names=ETRAM_CLASSES)
+    metrics = evaluate(*example_tables(), names["protocol"], class_names=etram.CLASSES)
     assert metrics.overall["AP_50"] == pytest.approx(1)
 
 
@@ -132,7 +133,7 @@ def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings = {"num_train": 0, "num_val": 0, "num_test": 1, "scene": scene}
     recordings = SceneRecordingsDataset(path="data/01_raw/scene", settings=settings).load()
     label_files = SceneLabelsDataset(path="data/01_raw/scene", settings=settings).load()
-    dataset = DatasetSettings(height=64, width=128, class_names=ETRAM_CLASSES)
+    dataset = DatasetSettings(height=64, width=128, class_names=etram.CLASSES)
     labels = Path("data/03_primary/labelled_frames")
     jobs = label_jobs(recordings, label_files, dataset, LabelSettings())
     build(labels, LABELS, jobs, InlineExecutor())
@@ -146,7 +147,7 @@ def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     build(Path("data/02_intermediate/histograms"), REPRESENTATIONS, encoding, InlineExecutor())
     config = DetectorConfig.model_validate(SMALL_RVT)
-    checkpoint = Checkpoint(config.build(20, len(ETRAM_CLASSES)), config, 20, ETRAM_CLASSES)
+    checkpoint = Checkpoint(config.build(20, len(etram.CLASSES)), config, 20, etram.CLASSES)
     write_checkpoint(Path("data/06_models/detector.ckpt"), checkpoint)
     return tmp_path
 
@@ -155,7 +156,7 @@ def test_snippets_run_one_after_the_other(finished_run: Path) -> None:
     names: dict[str, Any] = {}
     for block in blocks("docs/python-api.md", "python"):
         run(block.code, names)
-    assert names["predictions"].shape[-1] == 5 + len(ETRAM_CLASSES)
+    assert names["predictions"].shape[-1] == 5 + len(etram.CLASSES)
     assert names["metrics"].num_recordings == 1
     assert (finished_run / "window.png").exists()
 
@@ -185,8 +186,8 @@ def test_labels_are_written_as_described(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_evaluation_snippet_runs() -> None:
     labels, detections = example_tables()
-    same = evaluate(labels, detections, "etram_8class", ETRAM_CLASSES)
-    names = {"labels": labels, "detections": detections, "class_names": ETRAM_CLASSES}
+    same = evaluate(labels, detections, "etram_8class", etram.CLASSES)
+    names = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
     (block,) = blocks("docs/evaluation.md", "python")
     run(block.code, {**names, "before": same, "after": same})
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from tests.configured import loader, parameters
+from tests.label_sets import LABEL_SETS
 from tests.pages import PAGES, WORDS, plain, text_of
 
 from etram_pipeline.builds.state import _MOST_REASONS_SHOWN
 from etram_pipeline.clips.schedule import SamplingSettings
-from etram_pipeline.labels.label_sets import CLASS_NAMES, ENOUGH_RECORDINGS, THREE
+from etram_pipeline.core import etram
 from etram_pipeline.mlflow_logging.run_log import _RETRY_S
 from etram_pipeline.models.auxiliaries.small_objects import Config as SmallObjects
 from etram_pipeline.models.refinements.small_object_attention import Config as Attention
@@ -27,8 +28,8 @@ SENTENCES = (
     (CONFIGURATION, {2.0: "more than twice the free memory"}[_SURELY_TOO_MUCH]),
     (CONFIGURATION, {0.2: "less than a fifth of the estimated space"}[_HOPELESS]),
     (CONFIGURATION, {2.0: "| less than twice the estimate |"}[_CLOSE]),
-    (ETRAM, f"in at least {WORDS[ENOUGH_RECORDINGS]} recordings named like eTraM's"),
-    (ETRAM, f"any box has a class id of {len(CLASS_NAMES[THREE])} or more"),
+    (ETRAM, f"in at least {WORDS[LABEL_SETS.enough_recordings]} recordings named like eTraM's"),
+    (ETRAM, f"any box has a class id of {len(etram.SUPER_CLASSES)} or more"),
     (VARIANTS, f"a second head on the {WORDS[AUXILIARY.num_scales]} finest maps"),
     (VARIANTS, {2.0: "with twice the weight of the main head"}[AUXILIARY.weight]),
     (VARIANTS, f"Spatial attention (dilations {', '.join(map(str, ATTENTION.dilations))})"),

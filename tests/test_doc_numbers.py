@@ -12,10 +12,10 @@ from tests.conftest import PROJECT
 from tests.pages import PAGES, WORDS, plain, text_of
 
 from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.core import etram
 from etram_pipeline.core.display import SILENCE_S
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES
-from etram_pipeline.events.formats.etram_hdf5 import _DEFAULT_SIZE
+from etram_pipeline.events.formats.sensor_size import _ETRAM_SIZE
 from etram_pipeline.models.classification_losses.effective_number import Config as EffectiveNumber
 from etram_pipeline.models.classification_losses.focal import Config as Focal
 from etram_pipeline.models.lanes import _MOST_GROUPS
@@ -64,7 +64,7 @@ def of_the_scene() -> list[tuple[str, str]]:
             f"It has {made.num_train} training, {made.num_val} validation and {made.num_test} test "
             f"recordings of {duration} seconds, {each.height}{TIMES}{each.width} px",
         ),
-        (page, f"with all {WORDS[len(ETRAM_CLASSES)]} of eTraM's classes"),
+        (page, f"with all {WORDS[len(etram.CLASSES)]} of eTraM's classes"),
         (page, f"Boxes are exact, at {LABEL_HZ} Hz."),
         ("README.md", f"simulates {total} recordings"),
         ("README.md", f"on the {WORDS[made.num_test]} test recordings of the embedded scene"),
@@ -106,7 +106,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
             f"the environment `recording` assumes {sensor.height}{TIMES}{sensor.width}",
         ),
         ("docs/data-formats.md", f"`{name}` by default"),
-        ("docs/data-formats.md", f"else {_DEFAULT_SIZE[0]} {TIMES} {_DEFAULT_SIZE[1]}"),
+        ("docs/data-formats.md", f"else {_ETRAM_SIZE[0]} {TIMES} {_ETRAM_SIZE[1]}"),
         (page, {10: "by tenth of the window"}[of_scene["representation"].bins]),
         (page, {2: "at half the sensor's resolution"}[of_scene["representation"].downsampled_by]),
         ("README.md", f"the {WORDS[len(dataset.class_names)]} classes"),

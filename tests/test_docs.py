@@ -30,7 +30,7 @@ from tests.pages import (
 
 from etram_pipeline import arguments, cli
 from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
-from etram_pipeline.core.faults import faults
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.node_selection import check_selection
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -200,7 +200,11 @@ def test_answers_to_wrong_parameters_are_as_shown(params: dict[str, Any]) -> Non
     with pytest.raises((click.ClickException, ValidationError)) as caught:
         load(PROJECT / "conf", "local", params)
     error, (name, *_) = caught.value, params
-    answer = "\n".join(faults(error, name)) if isinstance(error, ValidationError) else str(error)
+    answer = (
+        "\n".join(describe_errors(error, name))
+        if isinstance(error, ValidationError)
+        else str(error)
+    )
     page = text_of("docs/configuration.md")
     shown = [line.removesuffix("…") for line in page.splitlines()] + spans("docs/configuration.md")
     shown = [line for line in shown if len(line) > 20 and line in answer]

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import PROJECT, OpenSession
+from tests.label_sets import LABEL_SETS
 
+from etram_pipeline.core import etram
+from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.stores import HistogramsDataset, LabelledFramesDataset
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, ETRAM_GROUPS
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
-from etram_pipeline.models.detectors import DetectorConfig, rvt
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.pipelines.preprocess import nodes
 from etram_pipeline.scene.recordings import write_scene
 from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
@@ -86,7 +89,7 @@ def test_presets_have_the_documented_sizes(session: OpenSession, preset: str) ->
 def test_presets_say_in_two_lines_what_they_test_and_what_was_published(preset: str) -> None:
     first, second, *_ = (PROJECT / "conf" / "presets" / f"{preset}.yml").read_text().splitlines()
     assert first.startswith("# ")
-    if preset in {"three_classes", "grouped_labels", "rvt_nano"}:  # of no experiment
+    if preset in {"three_classes", "grouped_labels", "rvt_nano", "yolox"}:  # of no experiment
         return
     assert second.startswith("# Published")
     assert "protocol" in second
@@ -125,8 +128,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_scene(root / "recordings", settings, write_recording=write_etram_recording)
     group_of = {
-        ETRAM_CLASSES.index(name): index
-        for index, names in enumerate(ETRAM_GROUPS.values())
+        etram.CLASSES.index(name): index
+        for index, names in enumerate(etram.SUPER_CLASSES.values())
         for name in names
     }
     for path in (root / "recordings").rglob("*_bbox.npy"):
@@ -154,7 +157,7 @@ def preprocess(
         labelled = LabelledFramesDataset(path=str(folder / "labels"), executor=inline)
         labelled.save(
             nodes.describe_labelled_frames(
-                recordings, files, dataset, parameters["labels"], storage
+                recordings, files, dataset, LABEL_SETS, parameters["labels"], storage
             )
         )
         labels: LabelStore = labelled.load()
@@ -184,17 +187,15 @@ def preprocess(
 
 def labels_of(dataset: DatasetSettings) -> str:
     """The folder whose label files hold the classes that a run names."""
-    return "recordings" if len(dataset.class_names) == len(ETRAM_CLASSES) else "grouped"
+    return "recordings" if len(dataset.class_names) == len(etram.CLASSES) else "grouped"
 
 
 def shrunk(config: DetectorConfig) -> DetectorConfig:
     """The same detector, which resizes frames to sizes that are as much smaller as the sensor."""
-    assert isinstance(config, rvt.Config)
-    if config.input_size is None:
+    size = getattr(config, "input_size", None)
+    if size is None:
         return config
-    return config.model_copy(
-        update={"input_size": tuple(side // SHRUNK for side in config.input_size)}
-    )
+    return config.model_copy(update={"input_size": tuple(side // SHRUNK for side in size)})
 
 
 def three_steps(settings: TrainSettings) -> TrainSettings:
@@ -237,11 +238,21 @@ def test_every_preset_trains_and_its_checkpoint_comes_back(
         assert torch.equal(weight, saved[f"detector.{name}"])
     write_checkpoint(tmp_path / "again.ckpt", read)
     again = read_checkpoint(tmp_path / "again.ckpt")
-    frames = torch.from_numpy(next(iter(recordings.frames.values())).read(0, 2)[:, None])
+    batch = SequenceBatch(
+        frames=torch.from_numpy(next(iter(recordings.frames.values())).read(0, 2)[:, None]),
+        starts=torch.tensor([True]),
+        keyframes=torch.tensor([[0, 0], [1, 0]]),
+    )
     with torch.inference_mode():
-        first, second = (found.detector(frames)[0] for found in (read, again))
-    assert torch.equal(first, second)
-    assert torch.isfinite(first).all()
+        first, second = (
+            found.detector.detect(batch, (), SuppressionSettings(score_threshold=0))[0]
+            for found in (read, again)
+        )
+    for ours, theirs in zip(first, second, strict=True):
+        assert torch.equal(ours.scores, theirs.scores)
+        assert torch.equal(ours.boxes_xyxy, theirs.boxes_xyxy)
+        assert len(ours.scores) > 0
+        assert torch.isfinite(ours.scores).all()
 
 
 def test_etram_trains_as_rvt_does_whatever_the_scene_needs(session: OpenSession) -> None:

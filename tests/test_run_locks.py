@@ -13,18 +13,18 @@ from tests.conftest import OpenSession
 from tests.core.test_locks import other_process
 
 from etram_pipeline.core.locks import Access, held
-from etram_pipeline.run_locks import Locks, needs
+from etram_pipeline.run_locks import Locks, accesses
 
 ALL = "__default__"
 
 
-def run_needs(
+def run_accesses(
     session: OpenSession, names: Collection[str], env: str | None = None, **params: object
 ) -> list[Access]:
     """What `kedro run --pipelines` locks."""
     with session(env, **params) as active:
         catalog = active.load_context().catalog
-    return needs(sum((pipelines[name] for name in names), Pipeline([])), catalog)
+    return accesses(sum((pipelines[name] for name in names), Pipeline([])), catalog)
 
 
 def clash(one: Collection[Access], other: Collection[Access]) -> set[str]:
@@ -51,25 +51,25 @@ def clash(one: Collection[Access], other: Collection[Access]) -> set[str]:
 def test_runs_that_write_what_another_uses_clash(
     session: OpenSession, one: list[str], other: list[str], expected: set[str]
 ) -> None:
-    assert clash(run_needs(session, one), run_needs(session, other)) == expected
+    assert clash(run_accesses(session, one), run_accesses(session, other)) == expected
 
 
 @pytest.mark.parametrize("name", ["evaluate", "report", "predict", "train", "preprocess", "apply"])
 def test_a_run_of_everything_has_all_that_another_uses(session: OpenSession, name: str) -> None:
-    everything, some = run_needs(session, [ALL]), run_needs(session, [name])
+    everything, some = run_accesses(session, [ALL]), run_accesses(session, [name])
     assert not any(need.shared for need in everything)
     assert {need.path for need in some} <= {need.path for need in everything}
 
 
 def test_runs_with_results_of_their_own_share_what_was_preprocessed(session: OpenSession) -> None:
     names = ["train", "predict", "evaluate", "report"]
-    one, other = (run_needs(session, names, results=f"runs/{seed}") for seed in (21, 22))
+    one, other = (run_accesses(session, names, results=f"runs/{seed}") for seed in (21, 22))
     assert clash(one, other) == set()
-    assert clash(one, run_needs(session, names)) == set()
+    assert clash(one, run_accesses(session, names)) == set()
     assert {need.path for need in one if need.shared} == {
         need.path for need in other if need.shared
     }
-    assert clash(one, run_needs(session, ["preprocess"])) == {
+    assert clash(one, run_accesses(session, ["preprocess"])) == {
         "histograms",
         "labelled_frames",
         "frames.csv",
@@ -78,13 +78,13 @@ def test_runs_with_results_of_their_own_share_what_was_preprocessed(session: Ope
 
 
 def test_runs_of_other_data_or_environments_do_not_clash(session: OpenSession) -> None:
-    base = run_needs(session, [ALL])
-    assert clash(base, run_needs(session, [ALL], data="elsewhere")) == set()
-    assert clash(base, run_needs(session, [ALL], "etram")) == set()
+    base = run_accesses(session, [ALL])
+    assert clash(base, run_accesses(session, [ALL], data="elsewhere")) == set()
+    assert clash(base, run_accesses(session, [ALL], "etram")) == set()
 
 
 def test_raw_data_is_not_locked(session: OpenSession) -> None:
-    names = {need.path.name for need in run_needs(session, [ALL])}
+    names = {need.path.name for need in run_accesses(session, [ALL])}
     assert {"scene", "trainings"}.isdisjoint(names)
     assert {"detections", "metrics.json"} <= names
 
@@ -114,7 +114,7 @@ def test_all_is_given_back_when_a_run_ends(session: OpenSession, project: Path) 
         catalog = active.load_context().catalog
     locks.before_pipeline_run(pipelines["evaluate"], catalog)
     assert f"process {os.getpid()} on" in metrics.lock.read_text()
-    locks.let_go()
+    locks.release()
     with held(metrics, "wait"):
         pass
 

@@ -20,8 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from typing_extensions import override
 
 from etram_pipeline.core.component import kinds, nearest, unknown_name
-from etram_pipeline.core.faults import shown
-from etram_pipeline.core.nested import from_home, merge, paths_to
+from etram_pipeline.core.mappings import merge, paths_to
+from etram_pipeline.core.validation_errors import shown
 from etram_pipeline.yaml_files import (
     ConfigurationError,
     local_folder,
@@ -75,9 +75,9 @@ class ConfigLoader(OmegaConfigLoader):
             cause = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {cause}") from error
         except (yaml.YAMLError, ValueError, AttributeError, OSError):
-            self._read_layers(key)  # Kedro names no file for most faults
+            self._read_layers(key)  # Kedro names no file for most describe_errors
             raise
-        return from_home(found) if key == "catalog" else found
+        return _from_home(found) if key == "catalog" else found
 
     def _read(self, key: str) -> dict[str, Any]:
         if key == "globals" and key not in self:
@@ -244,3 +244,13 @@ def _refuse_unknown(
             meant = " or ".join(sorted(paths_to(key, parameters)))
             message = unknown_name("parameter", key, known, [meant] if meant else [])
             raise ConfigurationError(f"{where}{message}")
+
+
+def _from_home(entry: dict[str, Any]) -> dict[str, Any]:
+    """A catalog with `~` in its paths replaced; Kedro would look for it in the project folder."""
+    found: dict[str, Any] = {}
+    for key, value in entry.items():
+        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
+        inner = _from_home(value) if isinstance(value, dict) else value
+        found[key] = str(Path(value).expanduser()) if is_path else inner
+    return found

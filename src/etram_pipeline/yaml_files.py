@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from typing_extensions import override
 
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.mappings import flatten
 
 _SUFFIXES = {".yml", ".yaml", ".json"}
 

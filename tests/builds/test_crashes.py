@@ -20,7 +20,7 @@ from tests.preprocessing.recordings import KEYS, contents, preprocess, write_rec
 
 from etram_pipeline.builds.executors import kept_open
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.session import ended_in_order
+from etram_pipeline.session import sigterm_exits
 from etram_pipeline.stores.index import read_index
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 
@@ -183,7 +183,7 @@ def test_workers_whose_run_is_killed_never_write_into_the_next_one(
 
 def preprocess_in_a_run(raw: Path, store: Path) -> None:
     """Preprocess as a session does, in worker processes."""
-    with ended_in_order(), kept_open():
+    with sigterm_exits(), kept_open():
         preprocess(raw, store, "processes")
 
 

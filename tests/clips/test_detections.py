@@ -23,8 +23,9 @@ def detections(*boxes: tuple[float, float, float, float]) -> Detections:
     return Detections(
         torch.tensor(boxes, dtype=torch.float32).view(-1, 4),
         torch.arange(count),
-        torch.full((count,), 0.5),
-        torch.full((count,), 0.75),
+        scores=torch.full((count,), 0.375),
+        objectness=torch.full((count,), 0.5),
+        class_scores=torch.full((count,), 0.75),
     )
 
 
@@ -38,6 +39,16 @@ def test_boxes_are_in_px_of_the_sensor_with_all_their_scores() -> None:
     assert table["score"].tolist() == [0.375, 0.375]
     assert table["objectness"].tolist() == [0.5, 0.5]
     assert table["class_score"].tolist() == table["class_confidence"].tolist() == [0.75, 0.75]
+
+
+def test_a_detector_without_objectness_is_sure_of_objects() -> None:
+    collector = DetectionCollector({"test/a": 2})
+    found = Detections(torch.ones(1, 4), torch.zeros(1, dtype=torch.int64), torch.tensor([0.75]))
+    collector.add(batch([[50_000]], [[0, 0]]), [found])
+    table = collector.take("test/a")
+    assert table["objectness"].tolist() == [1]
+    for column in ("score", "class_score", "class_confidence"):
+        assert table[column].tolist() == [0.75]
 
 
 def test_each_recording_gets_what_was_found_in_its_lane_in_order_of_time() -> None:
@@ -63,7 +74,6 @@ def test_scores_of_low_precision_are_kept_as_numbers() -> None:
     half = Detections(
         torch.ones(1, 4, dtype=torch.bfloat16),
         torch.zeros(1, dtype=torch.int64),
-        torch.ones(1, dtype=torch.bfloat16),
         torch.ones(1, dtype=torch.bfloat16),
     )
     collector.add(batch([[10]], [[0, 0]]), [half])

@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -210,12 +211,15 @@ def test_arrays_and_texts_are_recordings_if_they_hold_events(tmp_path: Path) -> 
     np.save(folder / "calibration.npy", np.eye(3))
     np.savez(folder / "b.npz", t=rows["t"], x=rows["x"], y=rows["y"], p=rows["p"])
     (folder / "c.csv").write_text("t_us,x,y,p\n1,2,3,0\n")
+    with h5py.File(folder / "e.hdf", "w") as file:
+        file.create_group("events")
+    (folder / "hdf4.hdf").write_bytes(b"\x0e\x03\x13\x01" + bytes(60))
     (folder / "d.txt").write_text("1 2 3 0\n")  # its reader asks for the unit
     (folder / "yolo.txt").write_text("0 0.5 0.5 0.1 0.1\n")
 
     found = RecordingsDataset(path=str(tmp_path)).load()
 
-    assert set(found) == {"train/a", "train/b", "train/c", "train/d"}
+    assert set(found) == {"train/a", "train/b", "train/c", "train/d", "train/e"}
     assert set(LabelFilesDataset(path=str(tmp_path)).load()) == {"train/a"}
     assert {path.suffix for path in found.values()} <= set(RECORDING_SUFFIXES)
 

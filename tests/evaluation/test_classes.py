@@ -1,15 +1,16 @@
 import pytest
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.classes import scored_classes
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, NAMED
+from etram_pipeline.evaluation.protocols import NAMED
 
 GROUPS = ("pedestrian", "vehicle", "micro_mobility")
 
 
 def test_by_id_the_first_ids_count_under_the_names_of_the_tables() -> None:
-    classes = scored_classes(NAMED["rvt_gen4"], ETRAM_CLASSES, 8)
+    classes = scored_classes(NAMED["rvt_gen4"], etram.CLASSES, 8)
     assert classes.names == ("pedestrian", "car", "bicycle")
     assert classes.index_of_id.tolist() == [0, 1, 2, -1, -1, -1, -1, -1]
 
@@ -20,12 +21,12 @@ def test_by_id_the_names_of_the_protocol_stand_in() -> None:
 
 def test_by_name_a_class_is_found_wherever_it_is() -> None:
     protocol = Protocol(name="x", class_names=("tram", "car"))
-    classes = scored_classes(protocol, ETRAM_CLASSES, 8)
+    classes = scored_classes(protocol, etram.CLASSES, 8)
     assert classes.index_of_id.tolist() == [-1, 1, -1, -1, -1, -1, 0, -1]
 
 
 def test_super_classes_gather_their_members() -> None:
-    classes = scored_classes(NAMED["etram_3class"], ETRAM_CLASSES, 8)
+    classes = scored_classes(NAMED["etram_3class"], etram.CLASSES, 8)
     assert classes.names == GROUPS
     assert classes.index_of_id.tolist() == [0, 1, 2, 1, 2, 1, 1, 2]
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from etram_pipeline.core import etram
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import ETRAM_CLASSES, NAMED, resolve_protocol
+from etram_pipeline.evaluation.protocols import NAMED, resolve_protocol
 from etram_pipeline.evaluation.scoring import Engine
 
 GOLDEN = Path(__file__).parents[1] / "golden/eval"
@@ -51,7 +52,7 @@ def protocol_of(repository: str, name: str) -> Protocol:
     # The evaluator takes detections at any time; RVT calls it with those at labels only.
     changes |= {"name": "golden", "pixel_scale": 1, "frames": "near"}
     if "8cls" in name:
-        changes |= {"class_names": ETRAM_CLASSES}
+        changes |= {"class_names": etram.CLASSES}
     if "filter0" in name:
         changes |= {"min_side_px": 0, "min_diagonal_px": 0, "start_us": -1}
     elif "ds0" in name:
@@ -102,7 +103,7 @@ def test_the_named_protocols_give_them_from_tables_in_px_of_the_sensor(
         for column in ("x", "y", "w", "h"):
             table[column] *= 2
     protocol = NAMED[named].model_copy(update={"name": "golden", "frames": "near"})
-    metrics = evaluate(labels, detections, protocol, class_names=ETRAM_CLASSES)
+    metrics = evaluate(labels, detections, protocol, class_names=etram.CLASSES)
     name = "evaluate_list_gen4__per_sequence__ds1__filter1"
     assert list(metrics.per_class) == ["pedestrian", "car", "bicycle"]
     assert_equal(metrics, repository, name)
@@ -115,7 +116,7 @@ def test_windows_hold_what_the_references_put_in_them() -> None:
             "like": "rvt_gen4",
             "name": "windows",
             "frames": "near",
-            "class_names": ETRAM_CLASSES,
+            "class_names": etram.CLASSES,
             "min_side_px": 0,
             "min_diagonal_px": 0,
             "start_us": -1,

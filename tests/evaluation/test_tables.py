@@ -61,7 +61,7 @@ def test_a_value_that_cannot_be_is_refused(
 def test_times_that_are_not_whole_are_refused(label_table: Make, two_classes: Protocol) -> None:
     table = label_table((7, 0, 0, 5, 5, 0))
     wrong = table.astype([(name, "f8") for name in table.dtype.names])
-    with pytest.raises(LabelError, match="has float64 in column 't', but whole numbers are wanted"):
+    with pytest.raises(LabelError, match="has float64 in column 't', but must have whole numbers"):
         label_boxes(wrong, "a", two_classes)
 
 

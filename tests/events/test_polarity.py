@@ -27,5 +27,5 @@ def test_the_last_balance_is_all_rises_or_all_falls() -> None:
 
 
 def test_an_odd_number_of_counted_channels_is_refused() -> None:
-    with pytest.raises(ValueError, match="as many channels for each polarity, found 3"):
+    with pytest.raises(ValueError, match="an even number of channels, but this one has 3"):
         count_polarities(np.zeros((3, 1, 1), np.uint8))

@@ -118,11 +118,11 @@ def test_a_single_labelled_moment_is_one_frame(caplog: pytest.LogCaptureFixture)
     assert frames.first_label.tolist() == [0]
     assert len(frames[0]) == 3
     assert frames.interval_us == 100_000
-    assert "a_bbox.npy: only one moment is labelled" in caplog.text
+    assert "a_bbox.npy: only one time is labelled" in caplog.text
 
 
 def test_a_recording_whose_labels_all_come_too_early_has_no_frames() -> None:
-    with pytest.raises(NoLabelsError, match=r"all labels lie before 100 ms.*at 66\.7 ms"):
+    with pytest.raises(NoLabelsError, match=r"all labels are before 100 ms.*at 66\.7 ms"):
         select_frames(at(33_333, 66_667), SETTINGS)
 
 
@@ -227,4 +227,4 @@ def test_what_is_no_box_is_left_out_whatever_the_filters(
     found = filter_labels(labels, LabelSettings(), context, "a_bbox.npy")
 
     assert found["t"].tolist() == [1, 3]
-    assert "a_bbox.npy: 1 of 3 boxes have a place or size that is no finite number" in caplog.text
+    assert "a_bbox.npy: 1 of 3 boxes have a position or size that is not finite" in caplog.text

@@ -135,7 +135,7 @@ def test_times_must_be_whole_microseconds(path: Path) -> None:
     names = LABEL_DTYPE.names or ()
     np.save(path, np.zeros(1, [(name, "f8") for name in names]))
 
-    with pytest.raises(LabelError, match="float64 in column 't', but whole numbers are wanted"):
+    with pytest.raises(LabelError, match="float64 in column 't', but must have whole numbers"):
         read_labels(path)
 
 

@@ -47,7 +47,7 @@ def test_another_unit_is_named_with_its_remedy(
 @pytest.mark.parametrize("step", [1, 3])
 def test_numbers_of_frames_are_told_from_times(step: int) -> None:
     fault = time_fault(at(np.arange(0, 300, step)), (0, 10_000_000))
-    assert "times seem to be numbers of frames, or milliseconds, not microseconds" in fault
+    assert "times seem to be frame numbers, or milliseconds, not microseconds" in fault
     assert fault.endswith("give the time of each frame in microseconds")
 
 
@@ -84,7 +84,7 @@ def test_usual_rates_need_no_look_at_the_recording() -> None:
 def test_fractions_of_the_sensor_are_named_with_its_size(make_labels: MakeLabels) -> None:
     labels = make_labels(x=[0.5, 0.1, np.nan], y=0.25, w=0.2, h=0.6)
     fault = place_fault(labels, 720, 1280)
-    assert "fractions of the sensor's size, not px: none of 2 reaches beyond 0.85" in fault
+    assert "fractions of the sensor's size, not px: none of 2 extends beyond 0.85" in fault
     assert "multiply `x` and `w` by 1280, `y` and `h` by 720" in fault
 
 
@@ -117,7 +117,7 @@ def test_boxes_of_a_larger_sensor_are_told(make_labels: MakeLabels) -> None:
     assert size_doubt(labels, 720, 1280) == ""
     doubt = size_doubt(labels, 240, 304)
     assert doubt.startswith("2 of 3 boxes lie off the sensor of 240 x 304 px")
-    assert "reach to x = 830, y = 540" in doubt
+    assert "extend to x = 830, y = 540" in doubt
 
 
 def test_nothing_is_said_of_no_boxes() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from etram_pipeline.configuration import RUN_OPTIONS
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
 

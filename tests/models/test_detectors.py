@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from tests.models.conftest import NUM_CHANNELS
 from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.component import kinds
+from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector, Losses, reset_state
 from etram_pipeline.models.detectors import DetectorConfig, rvt
+from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import SuppressionSettings
 
 PARTS = {
@@ -23,6 +28,8 @@ PARTS = {
     "loss": "losses",
     "auxiliary": "auxiliaries",
 }
+
+SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
 
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
 
@@ -51,6 +58,7 @@ CHOICES += [
 CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
+    {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
 ]
 
 Build = Callable[[DetectorConfig], Detector]
@@ -62,8 +70,9 @@ EVERYTHING = SuppressionSettings(score_threshold=0, iou_threshold=1)
 @pytest.fixture(params=CHOICES, ids=str)
 def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
     """Every detector, and RVT with every part, everything else as small as `config`."""
-    small = config.model_dump(serialize_as_any=True) if request.param["kind"] == "rvt" else {}
-    config_of_any = DetectorConfig.model_validate(small | request.param)
+    small = {"rvt": config.model_dump(serialize_as_any=True), "yolox": SMALL_YOLOX}
+    given = small.get(str(request.param["kind"]), {}) | request.param
+    config_of_any = DetectorConfig.model_validate(given)
     return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))
 
 
@@ -125,32 +134,152 @@ def test_detections_are_inside_the_image_and_best_first(
         assert set(found.class_ids.tolist()) <= {0, 1, 2}
 
 
-def test_two_half_clips_are_one_whole_clip(any_detector: Detector, make_batch: MakeBatch) -> None:
-    frames, detector = make_batch().frames, any_detector.eval()
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 48), (33, 200), (65, 129)])
+def test_frames_of_any_size_are_learnt_from_and_detected_in(
+    any_detector: Detector, make_batch: MakeBatch, height: int, width: int
+) -> None:
+    batch = make_batch(height=height, width=width)
+    losses, state = any_detector.train().losses(batch, ())
+    assert total(losses).isfinite()
     with torch.no_grad():
-        whole, whole_state = detector(frames)
-        first, state = detector(frames[:1])
-        second, half_state = detector(frames[1:], state)
-    torch.testing.assert_close(torch.cat([first, second]), whole)
+        frames, after = any_detector.eval().detect(batch, (), EVERYTHING)
+    assert [memory.shape for memory in after] == [memory.shape for memory in state]
+    for found in frames:
+        assert len(found.scores) > 0
+        assert (found.boxes_xyxy >= 0).all()
+        assert (found.boxes_xyxy <= torch.tensor([width, height, width, height])).all()
+
+
+def test_two_half_clips_are_one_whole_clip(any_detector: Detector, make_batch: MakeBatch) -> None:
+    detector = any_detector.eval()
+    clip = make_batch(keyframes=((0, 0), (0, 1), (1, 0), (1, 1)))
+    here = torch.tensor([[0, 0], [0, 1]])
+    first = replace(clip, frames=clip.frames[:1], keyframes=here)
+    second = replace(
+        clip, frames=clip.frames[1:], keyframes=here, starts=torch.tensor([False, False])
+    )
+    with torch.no_grad():
+        whole, whole_state = detector.detect(clip, (), EVERYTHING)
+        found, state = detector.detect(first, (), EVERYTHING)
+        rest, half_state = detector.detect(second, state, EVERYTHING)
+    for ours, theirs in zip([*found, *rest], whole, strict=True):
+        torch.testing.assert_close(ours.scores, theirs.scores)
     torch.testing.assert_close(half_state, whole_state)
 
 
 def test_only_lanes_that_start_forget(any_detector: Detector, make_batch: MakeBatch) -> None:
-    earlier, detector = make_batch(), any_detector.eval()
+    detector = any_detector.eval()
     later = make_batch(starts=(True, False), keyframes=((0, 0), (0, 1)))
     with torch.no_grad():
-        _, state = detector(earlier.frames)
-        fresh, _ = detector(later.frames)
-        carried, _ = detector(later.frames, state)
+        _, state = detector.detect(make_batch(), (), EVERYTHING)
         found, _ = detector.detect(later, state, EVERYTHING)
-        expected = [
+        fresh, carried = (
             detector.detect(replace(later, starts=torch.tensor([start] * 2)), state, EVERYTHING)[0]
             for start in (True, False)
-        ]
-    torch.testing.assert_close(found[0].scores, expected[0][0].scores)
-    torch.testing.assert_close(found[1].scores, expected[1][1].scores)
+        )
+    torch.testing.assert_close(found[0].scores, fresh[0].scores)
+    torch.testing.assert_close(found[1].scores, carried[1].scores)
     if state:
-        assert not torch.equal(fresh[0, 1], carried[0, 1])
+        assert not torch.equal(fresh[1].scores, carried[1].scores)
+
+
+def test_lanes_are_seen_apart(any_detector: Detector, make_batch: MakeBatch) -> None:
+    batch, detector = make_batch(keyframes=((1, 0), (1, 1))), any_detector.eval()
+    alone = replace(
+        batch,
+        frames=batch.frames[:, 1:],
+        starts=batch.starts[1:],
+        keyframes=torch.tensor([[1, 0]]),
+    )
+    with torch.no_grad():
+        (_, beside_another), state = detector.detect(batch, (), EVERYTHING)
+        (by_itself,), own_state = detector.detect(alone, (), EVERYTHING)
+    torch.testing.assert_close(beside_another.scores, by_itself.scores, rtol=1e-4, atol=1e-5)
+    for memory, own in zip(state, own_state, strict=True):
+        torch.testing.assert_close(memory[1:], own, rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_seed_learns_the_same_to_the_bit(
+    any_config: DetectorConfig, build: Build, make_batch: MakeBatch
+) -> None:
+    batch, seen = make_batch(), []
+    for _ in range(2):
+        torch.manual_seed(3)
+        detector = build(any_config).train()
+        losses, _ = detector.losses(batch, ())
+        total(losses).backward()
+        gradients = [weight.grad for weight in detector.parameters() if weight.grad is not None]
+        seen.append([*losses.values(), *gradients])
+    assert all(torch.equal(first, second) for first, second in zip(*seen, strict=True))
+
+
+def test_checkpoints_keep_what_is_detected(
+    any_config: DetectorConfig, build: Build, make_batch: MakeBatch, tmp_path: Path
+) -> None:
+    detector, batch = build(any_config), make_batch()
+    detector.train().losses(batch, ())  # statistics that a new detector does not have
+    about = Checkpoint(detector.eval(), any_config, NUM_CHANNELS, ("car", "tram", "bus"))
+    write_checkpoint(tmp_path / "detector.ckpt", about)
+    read = read_checkpoint(tmp_path / "detector.ckpt")
+    assert read.detector_config == any_config
+    with torch.no_grad():
+        expected, _ = detector.detect(batch, (), EVERYTHING)
+        found, _ = read.detector.detect(batch, (), EVERYTHING)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.equal(ours.boxes_xyxy, theirs.boxes_xyxy)
+        assert torch.equal(ours.scores, theirs.scores)
+
+
+def test_scores_are_the_product_of_their_factors_where_there_are_any(
+    any_detector: Detector, make_batch: MakeBatch
+) -> None:
+    with torch.no_grad():
+        frames, _ = any_detector.eval().detect(make_batch(), (), EVERYTHING)
+    for found in frames:
+        assert (found.objectness is None) == (found.class_scores is None)
+        if found.objectness is not None and found.class_scores is not None:
+            assert torch.equal(found.scores, found.objectness * found.class_scores)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"order": "steps"}, {"order": "stages"}, {"checkpoint_activations": True}],
+    ids=str,
+)
+def test_executions_are_followed_without_another_result_or_refused(
+    any_detector: Detector, make_batch: MakeBatch, choice: dict[str, object]
+) -> None:
+    (name,), detector, batch = choice, any_detector.train(), make_batch()
+    execution = Execution.model_validate(choice)
+    if name not in detector.execution_choices:
+        with pytest.raises(SettingsError, match=rf"train.execution.{name} is .* cannot follow it"):
+            detector.execute_with(execution)
+        return
+    before = {key: value.clone() for key, value in detector.state_dict().items()}
+    expected, _ = detector.losses(batch, ())
+    after = {key: value.clone() for key, value in detector.state_dict().items()}
+    detector.load_state_dict(before)
+    detector.execute_with(execution)
+    found, _ = detector.losses(batch, ())
+    total(found).backward()  # activations that are computed twice must not count twice either
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    for key, value in detector.state_dict().items():
+        torch.testing.assert_close(value, after[key], rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_compiling_keeps_the_names_of_weights_or_is_refused(any_detector: Detector) -> None:
+    names, execution = list(any_detector.state_dict()), Execution(compile=True)
+    if "compile" not in any_detector.execution_choices:
+        with pytest.raises(SettingsError, match=r"train.execution.compile is True"):
+            any_detector.execute_with(execution)
+        return
+    any_detector.execute_with(execution)
+    assert list(any_detector.state_dict()) == names
+
+
+def test_learning_without_targets_is_refused(any_detector: Detector, make_batch: MakeBatch) -> None:
+    with pytest.raises(ValueError, match="2 keyframes but targets for 0"):
+        any_detector.losses(replace(make_batch(), targets=()), ())
 
 
 def test_frames_without_objects_teach_that_there_are_none(

@@ -53,9 +53,7 @@ def test_every_image_is_judged_alone() -> None:
 
 def _detections(boxes_xyxy: Tensor) -> Detections:
     number = len(boxes_xyxy)
-    return Detections(
-        boxes_xyxy, torch.arange(number), torch.ones(number), torch.linspace(1, 0, number)
-    )
+    return Detections(boxes_xyxy, torch.arange(number), torch.linspace(1, 0, number))
 
 
 def test_boxes_are_cut_at_the_border_and_flat_ones_dropped() -> None:

@@ -9,8 +9,8 @@ import torch
 from tests.conftest import PROJECT
 from tests.events.conftest import HEADERS, encode_evt3
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.recording import Events
-from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 
@@ -45,7 +45,7 @@ def write_inputs(folder: Path) -> None:
     )
     (folder / "street.raw").write_bytes(HEADERS["evt3"].encode() + encode_evt3(events))
     torch.manual_seed(0)
-    names = CLASS_NAMES[EIGHT]
+    names = etram.CLASSES
     trained = Checkpoint(NANO.build(20, len(names)), NANO, 20, names, len(names))
     write_checkpoint(folder / "nano.ckpt", trained)
 

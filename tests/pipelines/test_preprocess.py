@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from tests.conftest import OpenSession
 from tests.defects import paths, write_defects
+from tests.label_sets import LABEL_SETS
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.datasets.quality import QualityDataset
-from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.pipelines.preprocess import nodes
@@ -21,7 +22,7 @@ from etram_pipeline.quality.settings import QualitySettings
 from etram_pipeline.reports.tables import records_table
 from etram_pipeline.stores.settings import StorageSettings
 
-DATASET = DatasetSettings(height=96, width=128, class_names=CLASS_NAMES[EIGHT])
+DATASET = DatasetSettings(height=96, width=128, class_names=etram.CLASSES)
 Reported = tuple[pd.DataFrame, dict[str, float], str]
 
 SETTINGS, STORAGE = QualitySettings(), StorageSettings()
@@ -33,8 +34,10 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     folder = tmp_path_factory.mktemp("planted")
     write_defects(folder / "data")
     dataset = QualityDataset(path=str(folder / "quality"), executor={"kind": "inline"})
-    dataset.save(nodes.describe_quality(*paths(folder / "data"), DATASET, SETTINGS, STORAGE))
-    return nodes.report_quality(dataset.load(), DATASET, SETTINGS)
+    dataset.save(
+        nodes.describe_quality(*paths(folder / "data"), DATASET, LABEL_SETS, SETTINGS, STORAGE)
+    )
+    return nodes.report_quality(dataset.load(), DATASET, LABEL_SETS, SETTINGS)
 
 
 def test_a_folder_of_defects_comes_to_a_table_numbers_and_a_page(reported: Reported) -> None:
@@ -75,9 +78,9 @@ def write_grouped_labels(root: Path) -> dict[str, Path]:
 def test_labels_of_the_wrong_set_are_refused_by_whoever_reads_labels_first(tmp_path: Path) -> None:
     files = write_grouped_labels(tmp_path)
     with pytest.raises(LabelError, match="three super-classes"):
-        nodes.describe_quality({}, files, DATASET, SETTINGS, STORAGE)
+        nodes.describe_quality({}, files, DATASET, LABEL_SETS, SETTINGS, STORAGE)
     with pytest.raises(LabelError, match="three super-classes"):
-        nodes.describe_labelled_frames({}, files, DATASET, LabelSettings(), STORAGE)
+        nodes.describe_labelled_frames({}, files, DATASET, LABEL_SETS, LabelSettings(), STORAGE)
 
 
 def test_a_run_on_labels_of_the_wrong_set_ends_before_anything_is_computed(

@@ -12,9 +12,9 @@ from tests.preprocessing.recordings import DATASET, preprocess, write_recordings
 from tests.training import conftest
 from tests.training.test_launch import NAME, write_as_rvt
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import fingerprint
-from etram_pipeline.labels.label_sets import CLASS_NAMES, EIGHT
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detectors.rvt import Config
 from etram_pipeline.pipelines.train.nodes import train_detector
@@ -54,7 +54,7 @@ def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alon
     checkpoint.write_bytes(b"weights")
     write_as_rvt(tmp_path / "store", inspect.unwrap(conftest.record)()(1))
     stores = RepresentationStore(tmp_path / "store", NAME), LabelStore(tmp_path / "store")
-    dataset = DatasetSettings(height=96, width=128, class_names=CLASS_NAMES[EIGHT])
+    dataset = DatasetSettings(height=96, width=128, class_names=etram.CLASSES)
     for cwd, path in [
         (tmp_path, "data/start.ckpt"),
         (tmp_path / "notebooks", "data/start.ckpt"),

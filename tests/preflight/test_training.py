@@ -29,6 +29,10 @@ STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
             {"detector": {"auxiliary": {"kind": "small_objects", "classes": ["lorry"]}}},
             "auxiliary.classes: unknown class 'lorry'",
         ),
+        (
+            {"detector": {"kind": "yolox"}, "train": {"execution": {"order": "steps"}}},
+            "train.execution.order is steps, but the detector YOLOX cannot follow it",
+        ),
     ],
 )
 def test_what_a_training_would_refuse_is_told_before_anything_is_encoded(

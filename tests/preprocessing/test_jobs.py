@@ -231,7 +231,7 @@ def test_the_log_tells_of_dropped_events(
     ("case", "reason"),
     [
         ("s10_all_filtered", "no box is left after the filters"),
-        ("e02_all_before_100ms", "all labels lie before 100 ms"),
+        ("e02_all_before_100ms", "all labels are before 100 ms"),
     ],
 )
 def test_a_recording_without_any_frame_says_why(

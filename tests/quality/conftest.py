@@ -2,17 +2,18 @@
 
 import pytest
 from tests.defects import paths, write_defects
+from tests.labels.conftest import make_labels  # noqa: F401  # a fixture
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor
+from etram_pipeline.core import etram
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.quality.job import QualityStore, quality_jobs
 from etram_pipeline.quality.settings import QualitySettings
 from etram_pipeline.quality.survey import Survey
 from etram_pipeline.stores.layout import QUALITY
 
-CLASS_NAMES = ("pedestrian", "car", "bicycle", "bus", "motorbike", "truck", "tram", "wheelchair")
-DATASET = DatasetSettings(height=96, width=128, class_names=CLASS_NAMES)
+DATASET = DatasetSettings(height=96, width=128, class_names=etram.CLASSES)
 
 
 @pytest.fixture(scope="session")

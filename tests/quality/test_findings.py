@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from tests.defects import DEFECTS
+from tests.label_sets import LABEL_SETS
 
 from etram_pipeline.quality.checks import share_text
-from etram_pipeline.quality.event_statistics import EventQuality
+from etram_pipeline.quality.event_quality import EventQuality
 from etram_pipeline.quality.findings import (
     MAX_CHARACTERS,
     SEVERITIES,
@@ -60,7 +61,7 @@ def test_the_log_has_a_line_for_each_kind_however_many_recordings(
         log_findings(find(many))
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert "train/hot_000: 1 pixel makes" in record.message
+    assert "train/hot_000: 1 pixel produces" in record.message
     assert "and 162 more" in record.message
     assert "switch them off in the camera" in record.message
 
@@ -76,9 +77,9 @@ def test_eight_classes_of_which_only_three_occur_are_doubted(healthy: Survey) ->
     few = first.model_copy(
         update={"labels": first.labels.model_copy(update={"boxes_of_class": {0: 3, 1: 5}})}
     )
-    (finding,) = find(Survey({"train/a": few, "val/b": few}, {}, healthy.dataset))
+    (finding,) = find(Survey({"train/a": few, "val/b": few}, {}, healthy.dataset, LABEL_SETS))
     assert finding.recording == ""
-    assert "no class occurs but pedestrian, car" in finding.detail
+    assert "the only classes in all label files are pedestrian, car" in finding.detail
     assert "preset=grouped_labels" in finding.remedy
 
 

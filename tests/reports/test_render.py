@@ -59,7 +59,7 @@ def test_more_events_are_brighter_and_one_is_visible_beside_many() -> None:
 
 
 def test_odd_number_of_counting_channels_is_refused() -> None:
-    with pytest.raises(ValueError, match="as many channels for each polarity, found 3 in all"):
+    with pytest.raises(ValueError, match="an even number of channels, but this one has 3"):
         polarity_image(np.zeros((3, 2, 2), np.uint8))
 
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from etram_pipeline.quality.event_statistics import EventQuality
+from etram_pipeline.quality.event_quality import EventQuality
 from etram_pipeline.quality.job import RecordingQuality
 from etram_pipeline.reports.sparkline import Course, course, draw
 

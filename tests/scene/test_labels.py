@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.recording import Events
 from etram_pipeline.scene.canvas import Canvas
 from etram_pipeline.scene.labels import BBOX_DTYPE, BoxTable, label_frame
 from etram_pipeline.scene.placement import Placed
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.sprites import make_sprite
 from etram_pipeline.scene.traffic import Lane, RoadUser
 
@@ -112,7 +113,7 @@ def test_track_keeps_its_class_and_moves_steadily(either: Simulated) -> None:
         assert np.abs(np.diff(middle)[following]).max(initial=0) < 8
 
 
-@pytest.mark.parametrize("name", CLASS_NAMES)
+@pytest.mark.parametrize("name", etram.CLASSES)
 def test_class_ids_are_those_of_etram(name: str) -> None:
     (row,) = label_frame(
         1, [RoadUser(name, 7, LANE, 30.0, 0.0, (4.0, 1.5), 0)], [square(9, 9)], SENSOR

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.events.recording import open_recording
@@ -28,14 +29,13 @@ from etram_pipeline.scene.manifest import (
 from etram_pipeline.scene.plan import plan_recordings
 from etram_pipeline.scene.scene import Scene
 from etram_pipeline.scene.settings import (
-    CLASS_NAMES,
     SceneRecordingsSettings,
     SceneSettings,
 )
 
 write_scene = partial(module.write_scene, write_recording=write_etram_recording)
 
-NOBODY = dict.fromkeys(CLASS_NAMES, 0.0)
+NOBODY = dict.fromkeys(etram.CLASSES, 0.0)
 SMALL = SceneSettings(
     height=48, width=80, duration_s=0.1, class_weights=NOBODY | {"car": 1.0, "motorbike": 1.0}
 )
@@ -270,4 +270,4 @@ def test_every_split_of_the_default_shows_all_classes() -> None:
     for planned in plan_recordings(settings):
         labels = Scene(planned.settings, planned.seed).labels
         seen[planned.key.split("/")[0]] |= set(labels["class_id"].tolist())
-    assert seen == {key: set(range(len(CLASS_NAMES))) for key in seen}
+    assert seen == {key: set(range(len(etram.CLASSES))) for key in seen}

@@ -3,10 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.recording import Events
 from etram_pipeline.scene.labels import BoxTable
 from etram_pipeline.scene.scene import Scene, simulate
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 
 Simulated = tuple[Events, BoxTable]
 
@@ -105,7 +106,7 @@ def test_night_is_darker_and_noisier(small: SceneSettings) -> None:
     day = small.model_copy(update=quiet)
     night = small.model_copy(update={**quiet, "night": True})
     assert Scene(night, 0).background.mean() < Scene(day, 0).background.mean()
-    no_traffic = dict.fromkeys(CLASS_NAMES, 0.0) | {"tram": 1e-9}
+    no_traffic = dict.fromkeys(etram.CLASSES, 0.0) | {"tram": 1e-9}
     counts = [
         len(simulate(each.model_copy(update={"class_weights": no_traffic}), 0)[0])
         for each in (day, night)
@@ -139,6 +140,6 @@ def test_any_sensor_size_works(size: tuple[int, int]) -> None:
 
 
 def test_recording_of_one_class_shows_that_class_alone(small: SceneSettings) -> None:
-    weights = dict.fromkeys(CLASS_NAMES, 0.0) | {"bicycle": 1.0}
+    weights = dict.fromkeys(etram.CLASSES, 0.0) | {"bicycle": 1.0}
     boxes = Scene(small.model_copy(update={"class_weights": weights}), 3).labels
-    assert set(boxes["class_id"]) == {CLASS_NAMES.index("bicycle")}
+    assert set(boxes["class_id"]) == {etram.CLASSES.index("bicycle")}

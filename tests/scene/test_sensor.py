@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from etram_pipeline.scene.sensor import expose, look
-from etram_pipeline.scene.slab import Pixels, Poses, Slab, SlabTimes, Sprites
+from etram_pipeline.scene.slab import Pixels, Poses, Slab, SlabSettings, Sprites
 
 STEP_US, SIDE = 4000, 8
 
@@ -38,9 +38,9 @@ def dark_pixels(height: int = 12, width: int = 24, level: float = 0.0) -> Pixels
     )
 
 
-def clock(num_steps: int = 1, **changes: float) -> SlabTimes:
+def settings(num_steps: int = 1, **changes: float) -> SlabSettings:
     settings = {"refractory_us": 1, "follow": 1.0, "noise_hz": 0.0, "seed": 1, **changes}
-    return SlabTimes(first_step=0, num_steps=num_steps, step_us=STEP_US, **settings)  # type: ignore[arg-type]
+    return SlabSettings(first_step=0, num_steps=num_steps, step_us=STEP_US, **settings)  # type: ignore[arg-type]
 
 
 def square(level: float, opacity: float = 1.0, light: float = 0.0) -> Sprites:
@@ -83,7 +83,7 @@ AWAY = -40.0
 
 
 def test_rise_gives_an_event_at_each_threshold_passed() -> None:
-    slab = Slab(clock(), square(1.1), at(AWAY, 4), dark_pixels())
+    slab = Slab(settings(), square(1.1), at(AWAY, 4), dark_pixels())
     seen = decode(look(0, 12, slab))
     one = (seen.x == 6) & (seen.y == 5)
     assert seen.polarity.all()
@@ -92,28 +92,28 @@ def test_rise_gives_an_event_at_each_threshold_passed() -> None:
 
 
 def test_fall_has_its_own_threshold() -> None:
-    slab = Slab(clock(), square(-1.1), at(AWAY, 4), dark_pixels())
+    slab = Slab(settings(), square(-1.1), at(AWAY, 4), dark_pixels())
     seen = decode(look(0, 12, slab))
     assert not seen.polarity.any()
     assert len(seen.x) == 2 * SIDE**2
 
 
 def test_events_are_where_the_square_is() -> None:
-    seen = decode(look(0, 12, Slab(clock(), square(1.1), at(AWAY, 4), dark_pixels())))
+    seen = decode(look(0, 12, Slab(settings(), square(1.1), at(AWAY, 4), dark_pixels())))
     assert (seen.x.min(), seen.x.max(), seen.y.min(), seen.y.max()) == (4, 11, 2, 9)
 
 
 def test_change_below_the_threshold_is_remembered() -> None:
     pixels = dark_pixels()
-    faint = Slab(clock(), square(0.2), at(AWAY, 4), pixels)
+    faint = Slab(settings(), square(0.2), at(AWAY, 4), pixels)
     assert len(look(0, 12, faint)) == 0
-    brighter = Slab(clock(), square(0.3), at(4, 4), pixels)
+    brighter = Slab(settings(), square(0.3), at(4, 4), pixels)
     assert len(look(0, 12, brighter)) == SIDE**2
 
 
 def test_refractory_pixel_misses_events_but_follows_the_brightness() -> None:
     pixels = dark_pixels()
-    slab = Slab(clock(refractory_us=3000), square(1.1), at(AWAY, 4), pixels)
+    slab = Slab(settings(refractory_us=3000), square(1.1), at(AWAY, 4), pixels)
     seen = decode(look(0, 12, slab))
     assert seen.t_us[(seen.x == 6) & (seen.y == 5)].tolist() == [909]
     assert pixels.reference[5, 6] == pytest.approx(1.0)
@@ -122,19 +122,19 @@ def test_refractory_pixel_misses_events_but_follows_the_brightness() -> None:
 def test_slow_pixel_follows_over_several_pictures() -> None:
     pixels = dark_pixels()
     poses = at(AWAY, 4, 4)._replace(former_left=np.full((3, 1), AWAY, np.float32))
-    look(0, 12, Slab(clock(num_steps=2, follow=0.5), square(1.0), poses, pixels))
+    look(0, 12, Slab(settings(num_steps=2, follow=0.5), square(1.0), poses, pixels))
     assert pixels.level[5, 6] == pytest.approx(0.75)
 
 
 def test_square_that_leaves_uncovers_the_background() -> None:
     pixels = dark_pixels()
-    look(0, 12, Slab(clock(num_steps=2), square(1.0), at(AWAY, 4, 7), pixels))
+    look(0, 12, Slab(settings(num_steps=2), square(1.0), at(AWAY, 4, 7), pixels))
     assert pixels.level[5, 4:15].tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_half_a_px_is_half_covered() -> None:
     pixels = dark_pixels()
-    look(0, 12, Slab(clock(), square(1.0), at(AWAY, 4.5), pixels))
+    look(0, 12, Slab(settings(), square(1.0), at(AWAY, 4.5), pixels))
     assert pixels.level[5, [3, 4, 5, 11, 12, 13]].tolist() == [0, 0.5, 1, 1, 0.5, 0]
 
 
@@ -151,7 +151,7 @@ def test_nearer_sprite_covers_the_farther_and_light_adds() -> None:
 def test_any_division_into_rows_gives_the_same_events(cuts: list[int]) -> None:
     def run(edges: list[int]) -> list[int]:
         pixels = dark_pixels()._replace(hot=np.array([[3, 5, 300_000], [9, 9, 200_000]]))
-        slab = Slab(clock(num_steps=3, noise_hz=20.0), square(1.1), at(AWAY, 4, 5, 6), pixels)
+        slab = Slab(settings(num_steps=3, noise_hz=20.0), square(1.1), at(AWAY, 4, 5, 6), pixels)
         keys = [look(*band, slab) for band in itertools.pairwise(edges)]
         return np.sort(np.concatenate(keys)).tolist()  # type: ignore[no-any-return]
 
@@ -160,7 +160,7 @@ def test_any_division_into_rows_gives_the_same_events(cuts: list[int]) -> None:
 
 def test_noise_comes_at_its_rate_everywhere() -> None:
     pixels = dark_pixels(height=60, width=100)
-    steps = clock(num_steps=500, noise_hz=5.0)
+    steps = settings(num_steps=500, noise_hz=5.0)
     away = at(*[AWAY] * 501)
     seen = decode(look(0, 60, Slab(steps, square(1.0), away, pixels)))
     expected = 5.0 * 60 * 100 * 500 * STEP_US * 1e-6
@@ -173,12 +173,16 @@ def test_noise_comes_at_its_rate_everywhere() -> None:
 def test_noise_makes_what_the_pixel_reads_its_reference() -> None:
     pixels = dark_pixels()
     pixels.reference[:] = 0.2
-    look(0, 12, Slab(clock(num_steps=400, noise_hz=100.0), square(0.0), at(*[AWAY] * 401), pixels))
+    look(
+        0, 12, Slab(settings(num_steps=400, noise_hz=100.0), square(0.0), at(*[AWAY] * 401), pixels)
+    )
     assert (pixels.reference == 0).all()
 
 
 def test_hot_pixel_fires_at_its_rate() -> None:
     pixels = dark_pixels()._replace(hot=np.array([[7, 3, 100_000]]))
-    seen = decode(look(0, 12, Slab(clock(num_steps=2000), square(0.0), at(*[AWAY] * 2001), pixels)))
+    seen = decode(
+        look(0, 12, Slab(settings(num_steps=2000), square(0.0), at(*[AWAY] * 2001), pixels))
+    )
     assert {(y, x) for y, x in zip(seen.y.tolist(), seen.x.tolist(), strict=True)} == {(7, 3)}
     assert len(seen.x) == pytest.approx(800, rel=0.1)

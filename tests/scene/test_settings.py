@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.core import etram
+from etram_pipeline.scene.settings import SceneSettings
 
 
 def test_unknown_class_is_named() -> None:
@@ -20,7 +21,7 @@ def test_negative_weight_is_refused() -> None:
 
 def test_street_without_anybody_is_refused() -> None:
     with pytest.raises(ValidationError, match="leave no class"):
-        SceneSettings(class_weights=dict.fromkeys(CLASS_NAMES, 0.0))
+        SceneSettings(class_weights=dict.fromkeys(etram.CLASSES, 0.0))
 
 
 def test_duration_is_a_whole_number_of_steps() -> None:

@@ -4,8 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from etram_pipeline.core import etram
 from etram_pipeline.scene.camera import place_camera
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.traffic import RoadUser, plan_lanes, plan_traffic
 
 SEEDS = range(12)
@@ -20,7 +21,7 @@ def street(seed: int, **changes: object) -> list[RoadUser]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_classes_appear_in_every_street(seed: int) -> None:
-    assert {user.class_name for user in street(seed)} == set(CLASS_NAMES)
+    assert {user.class_name for user in street(seed)} == set(etram.CLASSES)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -45,14 +45,6 @@ class Follower(Detector):
         self.seen_states: list[int] = []
 
     @override
-    def forward(
-        self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
-    ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
-        boxes, state = self._boxes(frames, state or ())
-        ones = torch.ones_like(boxes[..., :2])
-        return torch.cat([boxes, ones], -1).unsqueeze(2), state
-
-    @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
         self.seen_states.append(len(state))
         boxes, state = self._boxes(batch.frames, reset_state(state, batch.starts))
@@ -72,8 +64,7 @@ class Follower(Detector):
         boxes, state = self._boxes(batch.frames, reset_state(state, batch.starts))
         found = boxes[batch.keyframes[:, 0], batch.keyframes[:, 1]].clamp(0, SIDE)
         return [
-            Detections(box[None], torch.zeros(1, dtype=torch.int64), torch.ones(1), torch.ones(1))
-            for box in found
+            Detections(box[None], torch.zeros(1, dtype=torch.int64), torch.ones(1)) for box in found
         ], state
 
     def _boxes(

@@ -199,7 +199,7 @@ def test_what_was_launched_keeps_the_folder_when_what_launched_it_is_killed(
 ) -> None:
     monkeypatch.setattr(locks, "_PATIENCE_S", 0.1)
     with pytest.raises(
-        BusyError, match=rf"\(process {launching.pid} on .*it is this very training"
+        BusyError, match=rf"\(process {launching.pid} on .*it runs the same training"
     ):
         run_job(job, tmp_path / "work")
     launching.kill()

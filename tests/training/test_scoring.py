@@ -34,7 +34,7 @@ def found_near(table: LabelTable, shift: float) -> tuple[SequenceBatch, list[Det
     ]
     boxes = torch.from_numpy(np.stack(corners, 1))
     one, zero = torch.ones(1), torch.zeros(1, dtype=torch.int64)
-    return batch, [Detections(box[None], zero, one, one) for box in boxes]
+    return batch, [Detections(box[None], zero, one) for box in boxes]
 
 
 def score_of(recordings: LabelledRecordings) -> ValidationScore:

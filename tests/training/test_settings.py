@@ -6,7 +6,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from etram_pipeline.core.faults import faults
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.training.settings import TrainSettings
 
@@ -53,4 +53,4 @@ def test_workers_are_none_or_more(
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         settings.model_validate({"workers": workers})
-    assert faults(caught.value) == [told]
+    assert describe_errors(caught.value) == [told]

@@ -13,9 +13,9 @@ from pathlib import Path
 from etram_pipeline.builds.exclusive import exclusive, sweep
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.builds.state import BuildState
+from etram_pipeline.core.counts import counted_of
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
-from etram_pipeline.core.wording import share
 from etram_pipeline.stores.index import Index, read_index, write_index
 from etram_pipeline.stores.layout import Product
 
@@ -110,8 +110,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {num_hidden} more, see the log"]
         num_all = len(index.failed) + len(index.recordings) + len(index.skipped)
         raise StoreError(
-            f"{share(len(index.failed), num_all, 'recording')} failed; the others are kept, and "
-            "the next run tries again:\n" + "\n".join(shown)
+            f"{counted_of(len(index.failed), num_all, 'recording')} failed; the others are kept, "
+            "and the next run tries again:\n" + "\n".join(shown)
         )
     if index.skipped and not index.recordings:
         key, skip = next(iter(index.skipped.items()))

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from etram_pipeline.core.wording import duration, share
+from etram_pipeline.core.counts import counted_of, duration
 
 _MILLION, _TEN_THOUSAND = 1e6, 1e4
 
@@ -41,7 +41,7 @@ class BuildProgress:
         return self.seconds * (self.num_all / self.num_done - 1) if self.num_done else 0.0
 
     def __str__(self) -> str:
-        text = share(self.num_done, self.num_all, "recording")
+        text = counted_of(self.num_done, self.num_all, "recording")
         if self.num_events:
             text += f", {_shortened(self.num_events)} events, {_shortened(self.events_per_s)}/s"
         if 0 < self.num_done < self.num_all:

@@ -17,7 +17,7 @@ from typing import Any
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.stores.index import IndexEntry, Provenance, Skip
 from etram_pipeline.stores.record import Record, read_record
 

@@ -11,10 +11,10 @@ from etram_pipeline.builds.job import BuildJob, Outcome, Task
 from etram_pipeline.builds.progress import Interval, ProgressCounter
 from etram_pipeline.builds.running import run_tasks
 from etram_pipeline.builds.staleness import examine, is_still_skipped
+from etram_pipeline.core.counts import counted, counted_of, duration
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import report_progress
-from etram_pipeline.core.wording import counted, duration, share
 from etram_pipeline.stores.index import Failure, Index, IndexEntry, Provenance, Skip, write_index
 from etram_pipeline.stores.record import Summary
 
@@ -85,7 +85,7 @@ class BuildState:
         num_wanted, num_again = len(self.to_compute), len(reasons)
         logger.info(
             "%s up to date in %s%s%s",
-            share(len(self._finished), len(self.jobs), "recording"),
+            counted_of(len(self._finished), len(self.jobs), "recording"),
             self.claim.root,
             f"; {num_wanted:,} to compute" if num_wanted else "",
             f" ({num_again:,} of them again)" if num_again else "",

@@ -42,7 +42,9 @@ class DetectionCollector:
 def _rows(found: Detections, time_us: int, downsampled_by: int) -> DetectionTable:
     table = np.zeros(len(found.class_ids), DETECTION_DTYPE)
     # All in one piece, as each would be waited for where it comes from a GPU.
-    others = (found.class_ids, found.scores, found.objectness, found.class_scores)
+    objectness = torch.ones_like(found.scores) if found.objectness is None else found.objectness
+    class_scores = found.scores if found.class_scores is None else found.class_scores
+    others = (found.class_ids, found.scores, objectness, class_scores)
     columns = [values.float()[:, None] for values in others]
     packed = torch.cat([found.boxes_xyxy.float(), *columns], dim=1).cpu().numpy()
     boxes_xywh = xyxy_to_xywh(packed[:, :4] * downsampled_by)

@@ -13,8 +13,8 @@ from etram_pipeline.clips.dataset import ClipDataset, Sample
 from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Clip, Step
 from etram_pipeline.clips.workers import PREFETCHED
-from etram_pipeline.core.ahead import read_ahead
 from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.core.prefetch import prefetch
 
 _WORKER_GRACE_S = 20
 
@@ -28,7 +28,7 @@ class Loader:
     def __iter__(self) -> Iterator[SequenceBatch]:
         batches = iter(self._loader)
         # Worker processes read ahead by themselves.
-        return batches if self._loader.num_workers else read_ahead(batches, PREFETCHED)
+        return batches if self._loader.num_workers else prefetch(batches, PREFETCHED)
 
     def __len__(self) -> int:
         return len(self._loader)

@@ -24,8 +24,8 @@ from pydantic import Field, model_validator
 
 from etram_pipeline.clips.repetition import FrameClasses, frame_factors, repeated
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.wording import counted
 
 Sampling = Literal["stream", "random", "whole"]
 Windows = Mapping[str, Int64[np.ndarray, " F"]]

@@ -1,1 +1,1 @@
-"""The vocabulary shared by every part; imports nothing else of the project."""
+"""Types and helpers shared by all packages; imports nothing else of the project."""

@@ -1,4 +1,4 @@
-"""What the data loader hands to a detector, and what a detector hands back."""
+"""Batches that the data loader passes to a detector, and the detections it returns."""
 
 from dataclasses import dataclass, replace
 
@@ -27,19 +27,27 @@ class Detections:
     Attributes:
         boxes_xyxy: Corners, inside the image.
         class_ids: Class of each box.
-        objectness: Probability of any object, in `[0, 1]`.
-        class_scores: Probability of the class given an object, in `[0, 1]`.
+        scores: Confidence that the box holds an object of the class, in `[0, 1]`.
+        objectness: Probability of any object, in `[0, 1]`; None if the detector has no such output.
+        class_scores: Probability of the class given an object, in `[0, 1]`; None likewise. Where
+            there are both, `scores` is their product.
     """
 
     boxes_xyxy: Float[Tensor, "N 4"]
     class_ids: Int64[Tensor, " N"]
-    objectness: Float[Tensor, " N"]
-    class_scores: Float[Tensor, " N"]
+    scores: Float[Tensor, " N"]
+    objectness: Float[Tensor, " N"] | None = None
+    class_scores: Float[Tensor, " N"] | None = None
 
-    @property
-    def scores(self) -> Float[Tensor, " N"]:
-        """Joint confidence, the product of both probabilities."""
-        return self.objectness * self.class_scores
+    def select(self, chosen: Int64[Tensor, " n"]) -> "Detections":
+        """The detections at these places, in their order."""
+        return Detections(
+            boxes_xyxy=self.boxes_xyxy[chosen],
+            class_ids=self.class_ids[chosen],
+            scores=self.scores[chosen],
+            objectness=None if self.objectness is None else self.objectness[chosen],
+            class_scores=None if self.class_scores is None else self.class_scores[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,8 @@ class SequenceBatch:
         frames: Representations, oldest window first; zeros where a lane has no window.
         starts: True where a lane begins a recording, so that no state precedes its first window.
         keyframes: Window and lane `(t, b)` of every frame to train on or to detect in.
-        targets: Ground truth of each keyframe; empty when there is none to compare with.
-        recordings: Recording each lane reads, empty for a lane that has run out.
+        targets: Ground truth of each keyframe; empty if there is none.
+        recordings: Recording that each lane reads; empty for a lane that has finished.
         times_us: End of each window in microseconds, -1 where a lane has no window.
     """
 
@@ -62,24 +70,24 @@ class SequenceBatch:
     recordings: tuple[str, ...] = ()
     times_us: Int64[Tensor, "T B"] | None = None
 
-    def select_keyframes(self, features: Float[Tensor, "T B C H W"]) -> Float[Tensor, "K C H W"]:
-        """Rows of `features` that belong to keyframes, in their order."""
+    def select_keyframes(self, features: Shaped[Tensor, "T B C H W"]) -> Shaped[Tensor, "K C H W"]:
+        """Frames or feature maps of the keyframes, in the order of `keyframes`."""
         t, b = self.keyframes.unbind(1)
-        # Picked from channels-last maps as they are, or the way back would turn gradients over.
+        # Indexing channels-last maps directly keeps the memory layout of their gradients.
         return features.movedim(2, -1)[t, b].movedim(-1, 1)
 
     def to(self, device: torch.device | str) -> "SequenceBatch":
         """The same batch on `device`; names and times stay where they are.
 
-        What goes to a GPU is on its way when this returns: what is computed there waits for it, and
-        nothing else does. Targets travel together, however many images they belong to.
+        Copies to a GPU are asynchronous: only work on that GPU waits for them. The targets of all
+        images are copied together.
         """
-        goes_up = torch.device(device).type != "cpu"
+        to_gpu = torch.device(device).type != "cpu"
         return SequenceBatch(
-            frames=self.frames.to(device, non_blocking=goes_up),
-            starts=self.starts.to(device, non_blocking=goes_up),
-            keyframes=self.keyframes.to(device, non_blocking=goes_up),
-            targets=_move_together(self.targets, device, non_blocking=goes_up),
+            frames=self.frames.to(device, non_blocking=to_gpu),
+            starts=self.starts.to(device, non_blocking=to_gpu),
+            keyframes=self.keyframes.to(device, non_blocking=to_gpu),
+            targets=_move_together(self.targets, device, non_blocking=to_gpu),
             recordings=self.recordings,
             times_us=self.times_us,
         )

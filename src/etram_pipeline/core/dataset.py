@@ -1,4 +1,4 @@
-"""What a dataset is: its sensor and its classes."""
+"""Properties of a dataset: its sensor and its classes."""
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,12 +11,12 @@ class DatasetSettings(Settings):
     """Sensor and classes of a dataset.
 
     Attributes:
-        height: Rows of the sensor in px, for recordings that do not say so themselves.
+        height: Rows of the sensor in px, for recordings that do not state them.
         width: Columns of the sensor in px, likewise.
         class_names: Name of each class id in the label files, in order.
-        class_groups: Super-classes to detect instead, each with the classes it gathers; a class in
-            no group is not detected. Empty: the classes themselves are detected.
-        label_set: Name of the label set, as runs and reports show it.
+        class_groups: Super-classes to detect instead, each with its classes; a class in no group is
+            not detected. If empty, the classes themselves are detected.
+        label_set: Name of the label set, shown in runs and reports.
     """
 
     height: int = Field(gt=0)

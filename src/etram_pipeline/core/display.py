@@ -11,8 +11,8 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 from typing_extensions import override
 
+from etram_pipeline.core.counts import duration
 from etram_pipeline.core.progress import latest_progress, report_progress
-from etram_pipeline.core.wording import duration
 
 logger = logging.getLogger(__name__)
 

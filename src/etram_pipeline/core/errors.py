@@ -1,4 +1,4 @@
-"""Errors a caller may want to catch. Everything else is a plain `ValueError`."""
+"""Errors that a caller may want to catch; all others are built-in exceptions."""
 
 
 class EtramError(Exception):
@@ -14,7 +14,7 @@ class LabelError(EtramError, ValueError):
 
 
 class NoLabelsError(LabelError):
-    """No label of a recording survives the filters, so no frame can be learnt from."""
+    """No label of a recording is left after the filters, so it has no labelled frame."""
 
 
 class StoreError(EtramError, ValueError):
@@ -22,19 +22,19 @@ class StoreError(EtramError, ValueError):
 
 
 class BusyError(EtramError, RuntimeError):
-    """Another process has what this one would write, or writes what this one would read."""
+    """Another process is using a file or folder that this one needs."""
 
 
 class ExecutorError(EtramError, RuntimeError):
-    """Where jobs are to run cannot be started."""
+    """The executor that should run the jobs cannot be started."""
 
 
 class SettingsError(EtramError, ValueError):
-    """Settings, each possible by itself, contradict each other or the data."""
+    """Settings that are valid one by one contradict each other or the data."""
 
 
 class CheckpointError(EtramError, ValueError):
-    """A checkpoint cannot be read, or does not describe a detector known here."""
+    """A checkpoint cannot be read, or describes an unknown detector."""
 
 
 class ProtocolError(EtramError, ValueError):

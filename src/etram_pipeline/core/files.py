@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and telling a full disk from other faults."""
+"""Writing files completely or not at all, and recognising a full disk."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-# HDF5, NumPy and PyTorch lose the number of the error, and say only this.
+# HDF5, NumPy and PyTorch lose the number of the error and report only these texts.
 _NO_SPACE_TEXT = re.compile(
     r"errno = (?:28|122|27)\b|\d+ requested and \d+ written|unexpected pos \d+ vs \d+"
 )
@@ -21,16 +21,16 @@ _NO_SPACE_TEXT = re.compile(
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name only when the block succeeds.
+    """A temporary path beside `path` that is renamed to `path` only when the block succeeds.
 
-    Whatever happens inside, `path` is either what it was before or what the block wrote, even if
-    the machine loses power: then the name may be the old one's, but never that of half a file.
+    Whatever happens inside, `path` holds either its former content or all of the new content. This
+    is true even after a power failure.
 
     Yields:
-        The path to write to, in the same folder; the folder is made if missing.
+        The path to write to, in the same folder; the folder is created if missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not the number of the process: on a cluster, processes of several machines may share it.
+    # Not the process id: on a cluster, processes of several machines may share it.
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
@@ -42,9 +42,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def is_whole_archive(path: Path) -> bool:
-    """Whether all in a ZIP archive, such as a checkpoint of PyTorch, is what was written.
+    """Whether a ZIP archive, such as a checkpoint of PyTorch, is undamaged.
 
-    PyTorch itself does not look at checksums.
+    PyTorch itself does not verify checksums.
     """
     try:
         with zipfile.ZipFile(path) as content:
@@ -54,7 +54,7 @@ def is_whole_archive(path: Path) -> bool:
 
 
 def is_out_of_space(error: BaseException | None) -> bool:
-    """Whether a disk, a quota or a limit that was full is at the bottom of an error."""
+    """Whether an error was caused by a full disk, a quota or a file size limit."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _NO_SPACE:
             return True
@@ -65,7 +65,7 @@ def is_out_of_space(error: BaseException | None) -> bool:
 
 
 def out_of_space(folder: Path) -> str:
-    """Message about a disk that is full, naming it by a folder on it."""
+    """Message about the full disk on which a folder lies."""
     free = shutil.disk_usage(folder).free / 1e6
     return (
         f"the disk of {folder} is full ({free:.1f} MB are free, of which a quota may allow less): "

@@ -1,4 +1,4 @@
-"""A stable hash of what a computation would do, so that its result can be recognised later."""
+"""A stable hash of a computation, by which its result is recognised later."""
 
 import functools
 import hashlib
@@ -15,39 +15,39 @@ from etram_pipeline.core.component import Settings
 
 @runtime_checkable
 class Fingerprinted(Protocol):
-    """Something that says itself what identifies it."""
+    """An object that defines what identifies it."""
 
     def __fingerprint__(self) -> object:
-        """Plain data that changes exactly when the thing does."""
+        """Plain data that changes exactly when the object changes."""
 
 
 def fingerprint(value: object) -> str:
     """Sixteen hexadecimal digits that change when `value` would compute something else.
 
-    Parameters count by content, and files by name, size and time of change. Functions and classes
-    are refused, because the names of modules and classes must be free to change.
+    Parameters are identified by content, files by name, size and time of change. Functions and
+    classes are refused, because the names of modules and classes must be free to change.
 
     Raises:
-        TypeError: If `value` holds something that does not say what identifies it.
+        TypeError: If `value` holds an object that cannot be identified.
     """
     text = json.dumps(_describe(value), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def plain(value: Mapping[str, object]) -> dict[str, Any]:
-    """Parameters as they will be when written as JSON and read again."""
+    """Parameters as they are after being written as JSON and read again."""
     parameters: dict[str, Any] = json.loads(json.dumps(_describe(value)))
     return parameters
 
 
 class FileIdentity(Settings):
-    """What a file is known by.
+    """What identifies a file.
 
     Attributes:
         name: Its name, without the folder.
         size: In bytes.
         mtime_ns: Time of change, in nanoseconds.
-        digest: Hash of the content; empty where that was not asked for.
+        digest: Hash of the content; empty where it was not requested.
     """
 
     name: str
@@ -60,13 +60,13 @@ class FileIdentity(Settings):
 
 
 def file_identity(path: Path, *, content: bool = False) -> FileIdentity:
-    """What a file is known by: size and time of change, and what is in it if asked for.
+    """What identifies a file: size and time of change, and on request its content.
 
-    Size and time cost nothing, and are enough unless someone forges them; the content takes
-    reading it whole, once for each run.
+    Size and time cost nothing and suffice unless someone forges them. Hashing the content reads the
+    whole file once per run.
 
     Raises:
-        OSError: If it cannot be read, or is no file at all, such as a folder or a pipe.
+        OSError: If it cannot be read, or is not a regular file.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -79,12 +79,12 @@ def file_identity(path: Path, *, content: bool = False) -> FileIdentity:
 
 @functools.lru_cache(maxsize=10_000)
 def _digest(path: Path, _size: int, _mtime_ns: int, _ctime_ns: int) -> str:
-    # The system sets the last of these times itself, so that within a run it can be relied upon.
+    # Programs cannot set ctime, so it is reliable within a run.
     return file_digest(path)
 
 
 def file_digest(path: Path) -> str:
-    """Sixteen hexadecimal digits of a file's content; empty where there is no such file."""
+    """Hash of a file's content, sixteen hexadecimal digits; empty if the file does not exist."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Cores and memory of this machine, and the place of this process among others."""
+"""Cores and memory available to this process, and its rank among launched processes."""
 
 import os
 import sys
@@ -8,32 +8,32 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
-"""Processes that read clips; 0: a thread reads them; `auto`: as many as make sense."""
+"""Processes that read clips. 0: a thread reads them. `auto`: a sensible number."""
 
 
 class _Share:
-    """Cores that this process is to use; 0 means all that it may use."""
+    """Cores assigned to this process; 0 means all available ones."""
 
     cores = 0
 
 
 def num_cores() -> int:
-    """Cores for this process: its share, or all that a scheduler lets it use."""
+    """Cores this process should use: its assigned share, or all available ones."""
     return _Share.cores or available_cores()
 
 
 def available_cores(control_groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores this process may use, which a scheduler or a container may have made fewer.
+    """Cores this process may use, within the limits of a scheduler or a container.
 
     Args:
-        control_groups: Where Linux tells how much time of all cores a container may use.
+        control_groups: Folder in which Linux states the CPU quota of a container.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(allowed or 1, _quota(control_groups) or sys.maxsize)
 
 
 def _quota(control_groups: Path) -> int:
-    """Cores that a container's share of time amounts to, rounded up; 0 where it has no limit."""
+    """CPU quota of a container in cores, rounded up; 0 without a limit."""
     for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
         try:
             words = " ".join((control_groups / name).read_text() for name in names).split()
@@ -49,15 +49,15 @@ def available_memory(
     own_groups: Path = Path("/proc/self/cgroup"),
     control_groups: Path = Path("/sys/fs/cgroup"),
 ) -> int | None:
-    """Bytes that this process may still use, which a scheduler or a container may have made fewer.
+    """Bytes this process may still use, within the limits of a scheduler or a container.
 
     Args:
-        meminfo: Where Linux tells what the machine has left.
-        own_groups: Where it tells which groups the process belongs to.
-        control_groups: Where it tells what they may use.
+        meminfo: File in which Linux states the free memory of the machine.
+        own_groups: File in which it lists the control groups of this process.
+        control_groups: Folder in which it states their limits.
 
     Returns:
-        None where the system does not tell.
+        None where the system does not state it.
     """
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -77,7 +77,7 @@ def available_memory(
 
 
 def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
-    """Bytes a group may still use, files kept in memory not counted; nothing without a limit."""
+    """Bytes a control group may still use, cached files not counted; empty without a limit."""
     try:
         most, used = (int((folder / name).read_text()) for name in (limit, usage))
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
@@ -90,15 +90,16 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
 def is_first_process() -> bool:
     """Whether this is the first of the processes that a launcher started, or the only one.
 
-    torchrun numbers all processes, Lightning's launcher the machines and the processes of each,
-    and srun all tasks. Inside a job of SLURM, the first two count: they start their own processes.
+    torchrun numbers all processes, Lightning's launcher numbers the machines and the processes of
+    each, and srun numbers all tasks. Inside a SLURM job the first two take precedence, because they
+    start processes of their own.
     """
     for names in (["RANK"], ["LOCAL_RANK", "NODE_RANK"], ["SLURM_PROCID"]):
-        if os.environ.get(names[0]):  # an empty one says nothing
+        if os.environ.get(names[0]):  # an empty value means nothing
             return all((os.environ.get(name) or "0") == "0" for name in names)
     return True
 
 
-def limit_cores(cores: int) -> None:
-    """Use only so many from now on, because other processes work beside this one."""
+def set_num_cores(cores: int) -> None:
+    """Use at most this many cores from now on, because other processes share the machine."""
     _Share.cores = cores

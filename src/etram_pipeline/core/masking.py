@@ -1,4 +1,4 @@
-"""Passwords and tokens, replaced before text is stored where others can read it."""
+"""Replaces passwords and tokens before text is stored where others can read it."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -20,11 +20,11 @@ _SECRET_ENDS = (
     "_account_key",
     "_pass",
 )
-# `max_tokens` and `token_dim` are sizes; `use_auth=true` and `class_token=null` tell nothing.
-_TELLS_NOTHING = {"", "true", "false", "null", "none", MASK}
+# `max_tokens` and `token_dim` are sizes; `use_auth=true` and `class_token=null` reveal nothing.
+_HARMLESS = {"", "true", "false", "null", "none", MASK}
 
 _WORD_BORDER = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
-# Both patterns try each word once, not from each of its letters: a word may have a million of them.
+# Both patterns try each word once, not from each letter: a word may have a million letters.
 # A password may hold any character, even an `@` or a `/`; a port is no password.
 _USER_OF_URL = re.compile(
     r"(?<=[A-Za-z0-9+.\-]://)"
@@ -35,7 +35,7 @@ _NAME = re.compile(
     r"\s*[=:]\s*(?:(?:Bearer|Basic|Token)\s+)?(?=[^\s=:])"
 )
 _VALUE = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&'\"{}()\[\]]+")
-_SHORTEST_KNOWN = 4  # replacing shorter ones would make text unreadable, and tell where they are
+_SHORTEST_KNOWN = 4  # replacing shorter ones would make text unreadable and reveal where they are
 
 
 def is_secret_name(name: str) -> bool:
@@ -52,7 +52,7 @@ def mask_text(text: str, known: Collection[str] = ()) -> str:
 
     Args:
         text: Any text, such as a traceback.
-        known: Secrets to replace wherever they are.
+        known: Secrets to replace everywhere.
     """
     for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= _SHORTEST_KNOWN:
@@ -63,8 +63,8 @@ def mask_text(text: str, known: Collection[str] = ()) -> str:
 
 
 def mask_value(name: str, value: Any) -> Any:  # noqa: ANN401  # any parameter
-    """A parameter's value without secrets, in whatever it holds."""
-    if is_secret_name(name) and str(value).lower() not in _TELLS_NOTHING:
+    """A parameter's value without secrets, at any depth."""
+    if is_secret_name(name) and str(value).lower() not in _HARMLESS:
         return MASK
     if isinstance(value, Mapping):
         return {key: mask_value(str(key), item) for key, item in value.items()}
@@ -74,12 +74,12 @@ def mask_value(name: str, value: Any) -> Any:  # noqa: ANN401  # any parameter
 
 
 def secrets_in(name: str, value: object) -> set[str]:
-    """Secrets that a parameter holds, as text."""
+    """Secrets in a parameter, as text."""
     if isinstance(value, Mapping):
         return set().union(*(secrets_in(f"{name}.{key}", item) for key, item in value.items()))
     if isinstance(value, list | tuple):
         return set().union(*(secrets_in(name, item) for item in value))
-    is_secret = is_secret_name(name) and str(value).lower() not in _TELLS_NOTHING
+    is_secret = is_secret_name(name) and str(value).lower() not in _HARMLESS
     return {str(value)} if is_secret else set()
 
 
@@ -96,9 +96,9 @@ def mask_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def _mask_item(item: str) -> str:
-    # Quotes or spaces inside do not end a value here: the shell has split the words already.
+    # Quotes or spaces do not end a value here, because the shell has already split the words.
     name, sign, value = item.partition("=")
-    if sign and is_secret_name(name) and value.lower() not in _TELLS_NOTHING:
+    if sign and is_secret_name(name) and value.lower() not in _HARMLESS:
         return f"{name}={MASK}"
     return mask_text(item)
 
@@ -113,7 +113,7 @@ def _mask_assignments(text: str) -> str:
         if value is None:
             continue
         bare = value[0].strip("\"'")
-        if bare.lower() not in _TELLS_NOTHING:
+        if bare.lower() not in _HARMLESS:
             parts += [text[done : value.start()], value[0].replace(bare, MASK)]
             done = value.end()
     return "".join([*parts, text[done:]])

@@ -1,7 +1,7 @@
-"""Names that MLflow accepts; different things get different names.
+"""Names of metrics that MLflow accepts, and that stay distinct.
 
-MLflow allows letters, digits, `_`, `-`, `.`, spaces, `:` and `/`, and 250 characters. Names made of
-these stay as they are, except that `:` marks what was replaced.
+MLflow allows letters, digits, `_`, `-`, `.`, spaces, `:` and `/`, and 250 characters. Such names
+are unchanged, except that `:` marks replaced characters.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ _DIGEST_CHARACTERS = 16
 
 
 def metric_part(text: str, *, lower_only: bool = False) -> str:
-    """One part of a name, between slashes; characters that are not allowed become `:<hex>:`.
+    """One part of a name, between slashes; forbidden characters become `:<hex>:`.
 
     Args:
         text: Any text, such as the name of a class.
@@ -26,7 +26,7 @@ def metric_part(text: str, *, lower_only: bool = False) -> str:
 
 
 def metric_name(*parts: str, lower_only: bool = False) -> str:
-    """A name of several parts, shortened if it is too long."""
+    """A name of several parts, shortened to MLflow's limit."""
     name = "/".join(metric_part(part, lower_only=lower_only) for part in parts)
     if len(name) <= _LONGEST:
         return name
@@ -35,7 +35,7 @@ def metric_name(*parts: str, lower_only: bool = False) -> str:
 
 
 def metric_names(names: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """A name for each tuple of parts; no two are equal, not even to a server that ignores case."""
+    """A name for each tuple of parts; all names differ, even to a server that ignores case."""
     distinct = list(dict.fromkeys(names))
     alike: dict[str, int] = {}
     for parts in distinct:

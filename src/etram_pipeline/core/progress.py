@@ -1,16 +1,16 @@
-"""How far the current stage of a run is: the stage reports it, and `core.display` shows it."""
+"""Progress of the current stage of a run: the stage reports it, the display reads it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one stage of a run is.
+    """Progress of one stage of a run.
 
     Attributes:
-        text: What is done, in words; empty if nothing is known.
-        done: How much is done, in any unit.
-        total: How much there is to do, in the same unit; None if that is not known.
+        text: The work done so far, in words; empty if unknown.
+        done: Amount of work done, in any unit.
+        total: Total amount of work, in the same unit; None if unknown.
     """
 
     text: str = ""
@@ -25,7 +25,7 @@ class _Latest:
 def report_progress(
     text: str = "", done: float | int = 0, total: float | int | None = None
 ) -> None:
-    """Report how far the current stage is; cheap enough for every batch."""
+    """Report the progress of the current stage; cheap enough for every batch."""
     _Latest.progress = Progress(text, done, total)
 
 

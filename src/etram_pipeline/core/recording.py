@@ -11,22 +11,22 @@ from jaxtyping import Int64, UInt8, UInt16
 from etram_pipeline.core.fingerprint import file_identity
 
 LARGEST_SIZE = 2**16
-"""Most rows or columns a sensor may have, so that 16 bits hold a coordinate."""
+"""Most rows or columns of a sensor, so that a coordinate fits into 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events of a stretch of a recording, in order of time.
+    """Events of a part of a recording, in order of time.
 
     Attributes:
         x: Column of each event, in px from the left.
         y: Row of each event, in px from the top.
         t_us: Time of each event, in microseconds; never decreases.
         polarity: 1 where brightness rose, 0 where it fell.
-        num_dropped: Events of this stretch that lay outside the sensor and were left out.
-        num_late: Events of this stretch that the file timed before an earlier one, and that were
-            given the time of that one.
-        num_early: Events just before this stretch that were timed before zero and were left out.
+        num_dropped: Events of this part that lay outside the sensor and were left out.
+        num_late: Events of this part with a timestamp below that of an earlier event; they were
+            given the timestamp of that event.
+        num_early: Events just before this part with a negative timestamp, which were left out.
     """
 
     x: UInt16[np.ndarray, " N"]
@@ -47,14 +47,14 @@ class Events:
 
 
 class Recording(ABC):
-    """A recording on disk: a picklable handle that holds a path and opens it while reading.
+    """A recording on disk: a picklable handle that opens the file only while reading.
 
     Attributes:
         path: The file.
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
-        num_bytes_ignored: Bytes at the end of the file that are less than a whole part of it, as
-            far as it was read; more than 0 where the recording was cut off.
+        num_bytes_ignored: Bytes at the end of the file that do not make a complete record, as far
+            as the file was read; greater than 0 where the recording was cut off.
     """
 
     path: Path
@@ -85,7 +85,7 @@ class Recording(ABC):
         outside the sensor are left out and counted.
 
         Raises:
-            RecordingError: If the file is damaged; names the file and the place.
+            RecordingError: If the file is damaged; names the file and the position.
         """
 
     def __fingerprint__(self) -> object:

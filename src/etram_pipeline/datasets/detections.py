@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.core.wording import counted
+from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
 INDEX = "index.json"

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from kedro.io import DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.builds.executors import open_executor
+from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.datasets.stores import ComputedDataset, table_preview
 from etram_pipeline.export.dataset import Export, write_dataset
 from etram_pipeline.export.layout import DatasetSummary, read_summary

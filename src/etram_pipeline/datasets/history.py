@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
+from etram_pipeline.datasets.previews import TablePreview
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 
 from kedro.io import DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
+from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
 
 

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 
-from kedro_datasets._typing import JSONPreview, TablePreview
 from typing_extensions import override
 
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
+from etram_pipeline.datasets.previews import JSONPreview, TablePreview
 from etram_pipeline.datasets.stores import StoreDataset, build_store, load_store, table_preview
 from etram_pipeline.quality.job import QualityStore
 from etram_pipeline.stores.layout import QUALITY

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.recording_key import RecordingKey
+from etram_pipeline.datasets.previews import TablePreview
+from etram_pipeline.events.formats.content import may_hold_events
+from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +24,8 @@ RELATIVE_PATHS = (
     "in files of the configuration"
 )
 LABEL_SUFFIX = "_bbox.npy"
-_GENERAL_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
-"""Suffixes of recordings and of much else, so that the content decides."""
+_GENERAL_SUFFIXES = (".hdf", ".npy", ".npz", ".csv", ".txt")
+"""Suffixes of recordings and of many other files, so that the content decides."""
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4", *_GENERAL_SUFFIXES)
 _TABLES = (".parquet", ".feather", ".arrow", ".pkl", ".pickle")
 _PACKED = (".zip", ".gz", ".tgz", ".zst", ".lz4", ".xz", ".bz2", ".tar", ".7z", ".rar")
@@ -182,8 +184,6 @@ def _check_link(path: Path) -> None:
 
 def _recordings_among(paths: list[Path]) -> Iterator[Path]:
     """Recordings, told by suffix, and by content where the suffix is of much else too."""
-    from etram_pipeline.events.formats.content import may_hold_events
-
     others: list[Path] = []
     for path in paths:
         if path.name.lower().endswith(_FOREIGN_SUFFIXES):
@@ -201,8 +201,6 @@ def _recordings_among(paths: list[Path]) -> Iterator[Path]:
 
 
 def _warn_of_foreign(path: Path) -> None:
-    from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign
-
     with path.open("rb") as file:
         foreign = describe_foreign(file.read(NUM_BYTES))
     if foreign is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
-from etram_pipeline.core.code_version import code_version, command_line
+from etram_pipeline.core.provenance import code_version, command_line
 
 
 class RunFactsDataset(AbstractDataset[object, dict[str, str]]):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.builds.build import build
@@ -19,6 +18,7 @@ from etram_pipeline.builds.executors import (
 )
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
 from etram_pipeline.stores.representation_store import RepresentationStore

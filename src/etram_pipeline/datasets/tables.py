@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from kedro.io import DatasetError
-from kedro_datasets._typing import TablePreview
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.spreadsheet import inert, original
 from etram_pipeline.datasets.files import SingleFileDataset
+from etram_pipeline.datasets.previews import TablePreview
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -1,8 +1,8 @@
 """Comparing results that may be compared."""
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_name
-from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
 
 

@@ -2,29 +2,10 @@
 
 from collections.abc import Mapping
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.protocol import Protocol
-
-ETRAM_CLASSES = (
-    "pedestrian",
-    "car",
-    "bicycle",
-    "bus",
-    "motorbike",
-    "truck",
-    "tram",
-    "wheelchair",
-)
-"""Source: eTraM, `rvt_eTram/gen4_class_labels.py`; the order of the class ids."""
-
-ETRAM_GROUPS = {
-    "pedestrian": ("pedestrian",),
-    "vehicle": ("car", "bus", "truck", "tram"),
-    "micro_mobility": ("bicycle", "motorbike", "wheelchair"),
-}
-"""Source: the authors' answer in eTraM issue 6; the order is that of eTraM's
-`ultralytics_eTram/yolo_eTram/data_baseline.yaml`."""
 
 _PROPHESEE = Protocol(
     name="prophesee",
@@ -54,7 +35,7 @@ NAMED: Mapping[str, Protocol] = {
         Protocol(
             name="etram_8class",
             description="Each of eTraM's eight classes for itself; no box left out.",
-            class_names=ETRAM_CLASSES,
+            class_names=etram.CLASSES,
         ),
         _variant(
             _PROPHESEE,
@@ -62,7 +43,7 @@ NAMED: Mapping[str, Protocol] = {
             description="The three super-classes of eTraM as later papers score them.",
             classes_by="name",
             class_names=None,
-            class_groups=ETRAM_GROUPS,
+            class_groups=etram.SUPER_CLASSES,
             pixel_scale=0.5,
         ),
         _variant(

@@ -1,1 +1,1 @@
-"""Recordings, windows and event representations; NumPy only."""
+"""Recordings, windows and event representations; without PyTorch."""

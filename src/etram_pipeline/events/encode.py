@@ -1,4 +1,4 @@
-"""From a recording to the images of its windows, in one pass."""
+"""Encodes a recording into the images of its windows, in one pass."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Integer
 
-from etram_pipeline.core.ahead import read_ahead
+from etram_pipeline.core.prefetch import prefetch
 from etram_pipeline.core.recording import Events, Recording
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import Representation
@@ -16,13 +16,13 @@ from etram_pipeline.events.windows import WindowPlan
 
 @dataclass
 class Tally:
-    """What was read so far.
+    """Counts of the events read so far.
 
     Attributes:
-        num_events: Events, those left out included.
-        num_dropped: Events outside the sensor, which no image shows.
-        num_late: Events timed before an earlier one, which count at the time of that one.
-        num_early: Events before time zero, which no image shows.
+        num_events: All events, including those left out.
+        num_dropped: Events outside the sensor, which are left out.
+        num_late: Events with a timestamp below that of an earlier event, which are given its time.
+        num_early: Events before time zero, which are left out.
     """
 
     num_events: int = 0
@@ -46,15 +46,15 @@ def encode(
 ) -> Iterator[Integer[np.ndarray, "C H W"]]:
     """Images of the windows of a recording, one by one.
 
-    A window of a duration holds the events at both its borders, as the reference has it. Events are
-    read once and forgotten as soon as no later window needs them: memory grows with the events of a
-    window and of a chunk of the recording, not with its length.
+    A window of fixed duration includes the events at both of its borders, as in the reference.
+    Events are read once and dropped as soon as no later window needs them: memory grows with the
+    events of one window and one chunk, not with the length of the recording.
 
     Args:
-        recording: What to read; no further than the windows reach.
+        recording: The recording, which is read up to the last window.
         plan: Windows to cut.
-        representation: Makes an image of the events of a window.
-        tally: Counts what is read.
+        representation: Encodes the events of a window.
+        tally: Counts the events read.
 
     Yields:
         A new image for every window of the plan, in order.
@@ -73,16 +73,16 @@ def draw_windows(
     take_buffer: Callable[[], ImageBuffer],
     tally: Tally | None = None,
 ) -> Iterator[ImageBuffer]:
-    """As `encode`, on buffers that the caller provides and may use again.
+    """Like `encode`, but draws on buffers that the caller provides and may reuse.
 
-    The recording is read, and its events are cleaned, in a thread of its own.
+    A second thread reads the recording and cleans its events.
 
     Args:
-        recording: What to read; no further than the windows reach.
+        recording: The recording, which is read up to the last window.
         plan: Windows to cut.
-        representation: Makes an image of the events of a window.
-        take_buffer: Gives the buffer for the next window.
-        tally: Counts what is read.
+        representation: Encodes the events of a window.
+        take_buffer: Returns the buffer for the next window.
+        tally: Counts the events read.
 
     Yields:
         A buffer for every window of the plan, in order.
@@ -99,11 +99,11 @@ def draw_windows(
         representation.draw(held.in_window(plan, window), buffer)
         return buffer
 
-    with closing(read_ahead(_read_span(recording, plan))) as chunks:
+    with closing(prefetch(_read_span(recording, plan))) as chunks:
         for chunk in chunks:
             tally.add(chunk)
             held.append(chunk)
-            # Later events may share the time of the last one: only windows ending before are whole.
+            # Later events may have the same time, so only windows that end before it are complete.
             num_whole = int(np.searchsorted(plan.stop_us, held.last_us))
             while window < num_whole:
                 yield draw()
@@ -125,7 +125,7 @@ def _read_span(recording: Recording, plan: WindowPlan) -> Iterator[Events]:
 
 
 class _HeldEvents:
-    """Events that windows to come may need, in arrays that are used again and again."""
+    """Events that later windows may need, in arrays that are reused."""
 
     def __init__(self) -> None:
         self._arrays = _allocate(0)
@@ -133,11 +133,11 @@ class _HeldEvents:
 
     @property
     def last_us(self) -> int:
-        """Time of the last event; -1 before any came."""
+        """Time of the last event, in microseconds; -1 before the first."""
         return int(self._arrays.t_us[self._last - 1]) if self._last else -1
 
     def append(self, events: Events) -> None:
-        """Copy events that follow those held."""
+        """Copy the next events."""
         if self._last + len(events) > len(self._arrays):
             self._make_room(len(events))
         span = slice(self._last, self._last + len(events))
@@ -146,12 +146,12 @@ class _HeldEvents:
         self._last = span.stop
 
     def in_window(self, plan: WindowPlan, window: int) -> Events:
-        """Events of a window, as views that hold until the next `append`."""
+        """Events of a window, as views that are valid until the next `append`."""
         first, last = self._bounds(plan, window)
         return self._arrays.slice(first, last)
 
     def forget_before(self, plan: WindowPlan, window: int) -> None:
-        """Drop what neither `window` nor a later one needs; all events held lie before its end."""
+        """Drop events that neither `window` nor a later one needs; all of them precede its end."""
         self._first, _ = self._bounds(plan, window)
 
     def _bounds(self, plan: WindowPlan, window: int) -> tuple[int, int]:
@@ -163,7 +163,7 @@ class _HeldEvents:
         return self._first + int(np.searchsorted(times_us, stop_us - plan.duration_us)), last
 
     def _make_room(self, num_new: int) -> None:
-        """Move the events held to the front, of larger arrays if these would soon be full again."""
+        """Move the held events to the front, into larger arrays if these would soon be full."""
         num_held = self._last - self._first
         source, num_wanted = self._arrays, 2 * (num_held + num_new)
         if num_wanted > len(source):

@@ -1,4 +1,4 @@
-"""Memory for images that is used again and again."""
+"""Reusable memory for images."""
 
 from collections.abc import Iterable
 from queue import SimpleQueue
@@ -10,13 +10,13 @@ _WORD_BITS = 64
 
 
 class ImageBuffer:
-    """One image, and which of its cells are to be cleared before it is drawn on again.
+    """One image, and the cells to clear before it is drawn on again.
 
-    A fresh image costs more time to get from the system, and to clear, than to draw on.
+    Allocating and clearing a new image takes longer than drawing on it.
 
     Attributes:
         image: The image.
-        home: Where it waits to be taken; None if it belongs to nobody.
+        home: The pool it is returned to; None without a pool.
     """
 
     def __init__(self, image: Integer[np.ndarray, "C H W"]) -> None:
@@ -27,27 +27,27 @@ class ImageBuffer:
         self._marks = np.empty(0, np.uint64)
 
     def cells(self, num: int) -> UInt32[np.ndarray, " K"]:
-        """Room to note at least `num` cells that are drawn on."""
+        """An array to record at least `num` cells that are drawn on."""
         if len(self._cells) < num:
             self._cells = np.empty(num + num // 4, np.uint32)
         return self._cells
 
     def touch(self, num: int) -> None:
-        """Remember that the first `num` of `cells` were drawn on, and nothing else."""
+        """Record that exactly the first `num` entries of `cells` were drawn on."""
         self._num_touched = num
 
     @property
     def num_touched(self) -> int | None:
-        """Entries of `cells` that were drawn on, some of them several times; None if not known."""
+        """Entries of `cells` that were drawn on, with repetitions; None if unknown."""
         return self._num_touched
 
     def lift(self) -> tuple[UInt32[np.ndarray, " K"], UInt8[np.ndarray, " K"]]:
-        """Take off what was drawn on an image of bytes: cells, in order, and their values.
+        """Remove what was drawn on an 8-bit image; return its cells, in order, and their values.
 
-        Only for a buffer that knows what was drawn on; all of its image is zero then. The cells
-        hold until it is drawn on again.
+        Only for a buffer with known `num_touched`; its image is all zeros afterwards. The returned
+        cells are valid until the buffer is drawn on again.
         """
-        # The compiler behind the kernels takes a second to import.
+        # Numba takes a second to import.
         from etram_pipeline.events.kernels import lift
 
         num_words = self.image.size // _WORD_BITS + 1
@@ -61,27 +61,27 @@ class ImageBuffer:
         return cells[:num], values[:num]
 
     def put_back(self, cells: UInt32[np.ndarray, " K"], values: UInt8[np.ndarray, " K"]) -> None:
-        """Undo `lift`, of what it returned."""
+        """Undo `lift`, given its results."""
         self.image.reshape(-1)[cells] = values
         self._num_touched = len(cells)
 
     def blank(self) -> None:
         """Clear the cells that were drawn on."""
         if self._num_touched:
-            # The compiler behind the kernels takes a second to import.
+            # Numba takes a second to import.
             from etram_pipeline.events.kernels import clear
 
             clear(self.image.reshape(-1), self._cells[: self._num_touched])
             self._num_touched = 0
 
     def give_back(self) -> None:
-        """Let it be drawn on anew; its image must not be used any more."""
+        """Return the buffer to its pool; its image must not be used any more."""
         if self.home is not None:
             self.home.put(self)
 
 
 class ImageBuffers:
-    """A few buffers that go round: taken to be drawn on, given back when the image was used."""
+    """A pool of buffers, taken to be drawn on and given back after the image was used."""
 
     def __init__(self, buffers: Iterable[ImageBuffer]) -> None:
         self._free: SimpleQueue[ImageBuffer] = SimpleQueue()
@@ -90,5 +90,5 @@ class ImageBuffers:
             buffer.give_back()
 
     def take(self) -> ImageBuffer:
-        """A buffer that nobody uses; waits until there is one."""
+        """A free buffer; waits until there is one."""
         return self._free.get()

@@ -1,7 +1,7 @@
 """Compiled loops over events.
 
-They release the interpreter's lock and are compiled once per machine. `no_type_check` keeps the
-run-time type checks of the tests out of what the compiler has to understand.
+They release the interpreter's lock and are compiled once per machine. `no_type_check` hides them
+from the run-time type checks of the tests, which Numba cannot compile.
 """
 
 from typing import no_type_check
@@ -24,15 +24,15 @@ def copy_checked(
     size: tuple[int, int],
     copies: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
 ) -> tuple[int, bool]:
-    """Copy columns, rows and polarities, these as 0 or 1.
+    """Copy columns, rows and polarities; polarities become 0 or 1.
 
     Args:
-        events: What to copy; what is outside the sensor may be anything else in the copy.
+        events: Columns, rows and polarities. Events outside the sensor may be changed in the copy.
         size: Height and width of the sensor, in px.
-        copies: What to copy to.
+        copies: Destination arrays.
 
     Returns:
-        How many events lie outside the sensor, and whether any polarity is above 1.
+        Number of events outside the sensor, and whether any polarity is greater than 1.
     """
     x, y, polarity = events
     height, width = size
@@ -52,9 +52,9 @@ def copy_checked(
 def linear_edges(t_us: Int64[np.ndarray, " N"], bins: int) -> Int64[np.ndarray, " E"]:
     """First event of each of `bins` equal parts of the events' own span, then the event count.
 
-    The part of an event is computed in single precision, as the reference does. In windows of up
-    to a second that is the same as whole-number arithmetic; in longer ones an event next to a
-    border may be on its other side.
+    The part of an event is computed in single precision, as in the reference. In windows of up to
+    one second the result equals whole-number arithmetic; in longer windows an event at a border
+    may fall on its other side.
     """
     edges = np.full(bins + 1, len(t_us), np.int64)
     edges[0] = 0
@@ -75,8 +75,8 @@ def linear_edges(t_us: Int64[np.ndarray, " N"], bins: int) -> Int64[np.ndarray, 
 def halving_edges(t_us: Int64[np.ndarray, " N"], bins: int) -> Int64[np.ndarray, " E"]:
     """First event of each part, every part half as long as the one after it; then the event count.
 
-    Single precision with a correctly rounded logarithm, which puts events into the same parts as
-    the reference's.
+    Uses single precision with a correctly rounded logarithm, so that events fall into the same
+    parts as in the reference.
     """
     edges = np.full(bins + 1, len(t_us), np.int64)
     edges[0] = 0
@@ -110,13 +110,13 @@ def add_counts(
         events: Columns, rows and polarities.
         edges: First event of each part, then the event count.
         grid: See `_locate`.
-        largest: Count to stop at; with 256 or more, counts start again at 0 after 255.
-        image: What to add to.
-        touched: Filled with the cells counted in, some of them several times; at least as long as
-            there are events.
+        largest: Largest count; with 256 or more, counts wrap to 0 after 255.
+        image: Image to add to.
+        touched: Filled with the cells that were counted in, with repetitions; must have room for
+            all events.
 
     Returns:
-        How many entries of `touched` were filled.
+        Number of entries of `touched` that were filled.
     """
     counts = image.reshape(-1)
     plane = np.uint32(image.shape[2] * image.shape[3])
@@ -136,7 +136,7 @@ def add_counts(
 @no_type_check
 @njit(cache=True, nogil=True)
 def limit(image: UInt8[np.ndarray, " C"], cells: UInt32[np.ndarray, " K"], largest: int) -> None:
-    """Lower counts in `cells` to at most `largest`."""
+    """Limit the counts in `cells` to `largest`."""
     for entry in range(len(cells)):
         image[cells[entry]] = min(image[cells[entry]], np.uint8(largest))
 
@@ -157,16 +157,16 @@ def lift(
     values: UInt8[np.ndarray, " K"],
     marks: tuple[UInt64[np.ndarray, " W"], UInt64[np.ndarray, " G"]],
 ) -> int:
-    """Set `cells` to zero, and keep those that were not, in order and each once.
+    """Set `cells` to zero; keep each cell that was not zero once, in order.
 
     Args:
-        image: What they are cells of.
-        cells: Cells in any order; replaced by those kept.
-        values: Filled with what these were.
-        marks: Zeros, with a bit for each cell, and one for each 64 of those; left as they were.
+        image: The image, flattened.
+        cells: Indices of cells in any order; replaced by those kept.
+        values: Filled with the former values of those kept.
+        marks: Zeros: one bit per cell, and one bit per 64 of those bits; zeros again on return.
 
     Returns:
-        How many are kept.
+        Number of cells kept.
     """
     one, low, six = np.uint64(1), np.uint64(63), np.uint64(6)
     words, groups = marks
@@ -205,15 +205,15 @@ def add_balances(
     limits: tuple[int, int],
     image: Int8[np.ndarray, "P H W"],
 ) -> None:
-    """Write rises less falls in each cell up to the end of each part into `image`.
+    """Write the number of rises minus falls of each cell, up to the end of each part, to `image`.
 
     Args:
         events: Columns, rows and polarities.
         edges: First event of each part, then the event count.
         grid: See `_locate`.
-        balances: Zeros to sum up in, one per cell; sums overflow as numbers of its type do.
-        limits: Least and greatest value to write.
-        image: What to write to.
+        balances: Zeros, one per cell, used for the sums; sums overflow according to their type.
+        limits: Lowest and highest value to write.
+        image: Image to write to.
     """
     plane = np.uint32(len(balances))
     cells = np.empty(edges[-1], np.uint32)
@@ -231,7 +231,7 @@ def add_balances(
 @no_type_check
 @njit(cache=True, nogil=True)
 def _lowest_bit(word: int) -> int:
-    """Number of the lowest bit that is set, by de Bruijn's sequence."""
+    """Index of the lowest set bit, by a de Bruijn sequence."""
     lowest = word & (~word + np.uint64(1))
     return np.uint64(_BIT_NUMBERS[lowest * _DE_BRUIJN >> np.uint64(58)])
 
@@ -239,7 +239,7 @@ def _lowest_bit(word: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _share(t_us: Int64[np.ndarray, " N"], event: int) -> float:
-    """Place of an event in the span of all, from 0 to 1, in single precision."""
+    """Relative position of an event in the time span of all, from 0 to 1, in single precision."""
     span_us = max(t_us[-1] - t_us[0], 1)
     return np.float32(np.float32(t_us[event] - t_us[0]) / np.float32(span_us))
 
@@ -254,17 +254,17 @@ def _locate(
     cells: UInt32[np.ndarray, " K"],
     num: int,
 ) -> int:
-    """Append to `cells` where events fall in an image; return how many entries there are then.
+    """Append the cells in which events fall to `cells`; return the new number of entries.
 
     Args:
         events: Columns, rows and polarities.
         span: First event, and the one after the last.
-        grid: Rows and columns of the sensor that count; how often the image halves them, 0 or 1;
-            and 1 if all pixels count, 0 if those in odd rows and columns alone do, which is what
+        grid: Rows and columns of the sensor that are used; how often the image halves them, 0 or 1;
+            and 1 to use all pixels, or 0 to use only those in odd rows and columns, which is what
             nearest-neighbour interpolation keeps.
-        steps: Cell of the first pixel, and how much further that of rising brightness lies.
-        cells: What to append to.
-        num: Entries before.
+        steps: Cell of the first pixel, and offset of the cells of rising brightness.
+        cells: Array to append to.
+        num: Number of entries before.
     """
     x, y, polarity = events
     height, width, shift = np.uint32(grid[0]), np.uint32(grid[1]), np.uint32(grid[2])
@@ -276,7 +276,7 @@ def _locate(
     for start in range(span[0], span[1], _BLOCK):
         stop = min(start + _BLOCK, span[1])
         columns, lines, rises = x[start:stop], y[start:stop], polarity[start:stop]
-        # Without branches and in two loops, of which the processor does the first in one sweep.
+        # Two loops without branches, so that the compiler can vectorise the first.
         for i in range(len(columns)):
             column, line = np.uint32(columns[i]), np.uint32(lines[i])
             rise = stride if rises[i] > 0 else np.uint32(0)

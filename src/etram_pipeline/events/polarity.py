@@ -1,4 +1,4 @@
-"""Rising and falling brightness in representations, whichever they are."""
+"""Rising and falling brightness in representations of any kind."""
 
 import numpy as np
 from jaxtyping import Integer, UInt16
@@ -9,18 +9,19 @@ def count_polarities(
 ) -> tuple[UInt16[np.ndarray, "H W"], UInt16[np.ndarray, "H W"]]:
     """Strength of rising and of falling brightness in each pixel of a representation.
 
-    Unsigned values are counts, falling brightness in the first half of the channels, rising in the
-    second. Signed values are balances of both, the last channel of which covers the whole window.
+    Unsigned values are counts: the first half of the channels holds falling brightness, the second
+    half rising brightness. Signed values are rises minus falls; the last channel covers the whole
+    window.
 
     Raises:
-        ValueError: If unsigned channels do not split into two polarities.
+        ValueError: If the number of unsigned channels is odd.
     """
     if np.issubdtype(frame.dtype, np.signedinteger):
         balance = frame[-1].astype(np.int16)
         return balance.clip(min=0).astype(np.uint16), (-balance).clip(min=0).astype(np.uint16)
     if len(frame) % 2:
         raise ValueError(
-            f"a stacked histogram has as many channels for each polarity, found {len(frame)} in all"
+            f"a stacked histogram has an even number of channels, but this one has {len(frame)}"
         )
     falling, rising = np.split(frame, 2)
     return rising.sum(axis=0, dtype=np.uint16), falling.sum(axis=0, dtype=np.uint16)

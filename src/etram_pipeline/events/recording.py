@@ -10,21 +10,22 @@ from etram_pipeline.events.formats.content import open_by_content
 def open_recording(
     path: str | Path, *, size: tuple[int, int] | None = None, index: Path | None = None
 ) -> Recording:
-    """Recording in any supported format, told by content, not by suffix.
+    """Open a recording in any supported format, recognised by content, not by suffix.
 
-    Reading from the middle begins where the handle knows the time, which is as far as it was read.
-    With an index it knows all times at once.
+    Reading from the middle starts at the nearest position whose time is known, which is as far as
+    the recording was read before. With an index, all times are known from the start.
 
     Args:
         path: eTraM or RVT HDF5, HDF5 with rows of events, Prophesee RAW (EVT2, EVT2.1, EVT3), DAT
             or HDF5, AEDAT4, NumPy's .npy or .npz, or text that states the unit of its times.
-        size: Height and width in px, used when the file does not say them.
-        index: File to keep the times in. One that was made of the same recording is used as it is;
-            otherwise the recording is read once and the file written, whole or not at all.
+        size: Height and width in px, used if the file does not state them.
+        index: File that stores the times. An index of the same recording is used as it is;
+            otherwise the recording is read once and the file is written, completely or not at all.
 
     Raises:
-        RecordingError: If there is no such file, its format is not known, or it is damaged; or if
-            the index cannot be written.
+        RecordingError: If the file does not exist, has an unknown format or is damaged, or if the
+            index cannot be written.
+        ValueError: If `size` is not that of any sensor.
     """
     path = Path(path)
     if size is not None and not all(1 <= side <= LARGEST_SIZE for side in size):

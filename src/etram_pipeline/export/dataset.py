@@ -14,10 +14,10 @@ from pathlib import Path
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.job import BuildJob
+from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.recording_key import in_splits
-from etram_pipeline.core.wording import counted, share
 from etram_pipeline.export import layout
 from etram_pipeline.export.job import ExportJob, UnreadableJob
 from etram_pipeline.export.publication import Publication, is_published, withdraw
@@ -178,8 +178,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {len(shown) - _MOST_FAILURES_SHOWN} more"]
         num_all = len(index.failed) + len(index.skipped) + len(index.recordings)
         raise StoreError(
-            f"{share(len(index.failed), num_all, 'recording')} could not be exported; the others "
-            "are, and the next run tries again:\n" + "\n".join(shown)
+            f"{counted_of(len(index.failed), num_all, 'recording')} could not be exported; the "
+            "others are, and the next run tries again:\n" + "\n".join(shown)
         )
     if not index.recordings:
         raise NoLabelsError("no window of any recording ends at a labelled frame")

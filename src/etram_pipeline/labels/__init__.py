@@ -1,1 +1,1 @@
-"""Ground truth: tables of boxes, filters and labelled frames; NumPy only."""
+"""Ground truth: tables of boxes, filters and labelled frames; without PyTorch."""

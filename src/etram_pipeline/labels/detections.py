@@ -1,4 +1,4 @@
-"""The table of detections: label columns and scores."""
+"""The table of detections: the columns of labels, and scores."""
 
 from typing import Any
 
@@ -18,5 +18,6 @@ DETECTION_DTYPE = np.dtype(
         ("class_score", "<f4"),
     ]
 )
-"""`LABEL_DTYPE` (`class_confidence` repeats `class_score`, `track_id` is 0), then the joint score
-(objectness times class score) and its two factors."""
+"""`LABEL_DTYPE` (`class_confidence` repeats `class_score`, `track_id` is 0), then the score that
+detections are ranked by and its two factors. The objectness is 1 and the class score is the score
+where a detector has no objectness."""

@@ -1,4 +1,4 @@
-"""Labelled frames: the moments of a recording at which a detector is trained and scored."""
+"""Labelled frames: the times of a recording at which a detector is trained and scored."""
 
 import logging
 from dataclasses import dataclass
@@ -21,9 +21,11 @@ class LabelledFrames:
 
     Attributes:
         labels: Boxes of all frames in order of time, in px of the sensor.
-        first_label: Row of each frame's first box; a frame's boxes end where the next one's begin.
+        first_label: Row of the first box of each frame; the boxes of a frame end where those of the
+            next begin.
         times_us: Time of each frame, in microseconds; ascending.
-        interval_us: Regular distance of frames, gaps being multiples of it; 0 if not known.
+        interval_us: Regular distance of frames, in microseconds; gaps are multiples of it. 0 if
+            unknown.
     """
 
     labels: LabelTable
@@ -43,17 +45,23 @@ class LabelledFrames:
 def filter_labels(
     labels: LabelTable, settings: LabelSettings, context: FilterContext, where: str = "labels"
 ) -> LabelTable:
-    """Boxes that come through every filter, in the order of the settings.
+    """Boxes that pass all filters, which are applied in the order of the settings.
 
-    Boxes with a place or size that is no finite number, or with a negative size, come through
-    none; the log says how many there are and `where` they are from.
+    Boxes whose position or size is not finite, or whose size is negative, are dropped first, with a
+    warning.
+
+    Args:
+        labels: Boxes of one recording, in order of time.
+        settings: The filters.
+        context: Dataset, split and sensor size of the recording.
+        where: Source of the boxes, for the log.
     """
     sides = np.stack([box_column(labels, name) for name in ("x", "y", "w", "h")])
     is_box = np.isfinite(sides).all(axis=0) & (sides[2:] >= 0).all(axis=0)
     if not is_box.all():
         logger.warning(
-            "%s: %d of %d boxes have a place or size that is no finite number, or a negative "
-            "size, and are left out",
+            "%s: %d of %d boxes have a position or size that is not finite, or a negative size, "
+            "and are left out",
             where,
             np.count_nonzero(~is_box),
             len(labels),
@@ -67,19 +75,19 @@ def filter_labels(
 def select_frames(
     labels: LabelTable, settings: LabelSettings, where: str = "labels"
 ) -> LabelledFrames:
-    """Group boxes by the labelled frame they belong to; boxes between two frames are left out.
+    """Group boxes by labelled frame; boxes between two frames are left out.
 
-    The first frame is the first label time that `first_frame_ms` allows. Another one follows at
-    every label time that lies a multiple of the interval after the frame before it, give or take
-    the tolerance. Drift of the labels' clock therefore does not add up.
+    The first frame is the first label time that `first_frame_ms` allows. A further frame follows at
+    every label time that lies a multiple of the interval after the previous frame, within the
+    tolerance. Drift of the labels' clock therefore does not accumulate.
 
     Args:
         labels: Boxes in order of time.
         settings: Distance and tolerance of frames; the filters are not applied here.
-        where: Where the boxes are from, for the log.
+        where: Source of the boxes, for the log.
 
     Raises:
-        NoLabelsError: If no label time is left; says why.
+        NoLabelsError: If no label time is left; states why.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `labels_and_ev_repr_timestamps`.
     """
@@ -91,8 +99,8 @@ def select_frames(
     late_enough_us = label_times_us[label_times_us >= 1000 * settings.first_frame_ms]
     if len(late_enough_us) == 0:
         raise NoLabelsError(
-            f"all labels lie before {settings.first_frame_ms} ms, the first frame allowed "
-            f"(the last one at {label_times_us[-1] / 1000:.1f} ms): "
+            f"all labels are before {settings.first_frame_ms} ms, the earliest time of a frame "
+            f"(the last one is at {label_times_us[-1] / 1000:.1f} ms): "
             "lower `labels.first_frame_ms` to use them"
         )
     times_us, num_too_close = _on_grid(late_enough_us, interval_us, settings.tolerance_us)
@@ -106,18 +114,18 @@ def select_frames(
     frame_of_box = np.searchsorted(times_us, box_times_us).clip(max=len(times_us) - 1)
     in_frame = times_us[frame_of_box] == box_times_us
     first_label = np.searchsorted(box_times_us[in_frame], times_us).astype(np.int64)
-    # The reference's files hold no padding between columns, whatever their source did.
+    # The reference's files have no padding between columns, even if their source has.
     return LabelledFrames(repack_fields(labels[in_frame]), first_label, times_us, interval_us)
 
 
 def _interval_us(
     label_times_us: Int64[np.ndarray, " U"], settings: LabelSettings, where: str
 ) -> int:
-    """Multiple of the labels' median distance nearest to the wanted one: 3 of 30 Hz, 6 of 60 Hz."""
+    """Multiple of the median label distance nearest to the wanted one: 3 at 30 Hz, 6 at 60 Hz."""
     wanted_us = 1000 * settings.frame_interval_ms
     if len(label_times_us) == 1:
         logger.warning(
-            "%s: only one moment is labelled, at %.1f ms: its recording has a single frame",
+            "%s: only one time is labelled, at %.1f ms: its recording has a single frame",
             where,
             label_times_us[0] / 1000,
         )
@@ -129,7 +137,7 @@ def _interval_us(
 def _on_grid(
     label_times_us: Int64[np.ndarray, " U"], interval_us: int, tolerance_us: int
 ) -> tuple[Int64[np.ndarray, " F"], int]:
-    """Times of frames, and how many label times were too close to one to be the next."""
+    """Times of the frames, and the number of label times too close to a frame to be the next."""
     times_us = [int(label_times_us[0])]
     num_too_close = 0
     for time_us in label_times_us[1:].tolist():

@@ -1,157 +1,197 @@
-"""Telling eTraM's two label sets apart, whose files have the same names and the same columns.
+"""Telling label sets apart whose files have the same names and the same columns.
 
-A file of three super-classes (0 pedestrian, 1 vehicle, 2 micro-mobility) passes for one of eight
-classes of which only three occur; every vehicle would be learnt as a car. What can be known:
+A dataset may be published with several label sets, of which one gathers the classes of another:
+eTraM has eight classes and three super-classes. A file of the smaller set passes for one of the
+larger set in which only few classes occur, and a detector would learn every vehicle as a car. The
+known sets are configuration (`label_sets`). What can be known about a folder of label files:
 
-- A box of class 3 to 7 is in no file of three super-classes. That is certain.
-- Boxes of no class beyond 2 prove nothing for a recording or a few: a street may see only
-  pedestrians, cars and bicycles. In a folder of at least ten recordings of eTraM they do. Its
-  streets see buses, trucks and motorbikes; were half of its recordings without any, ten in a row
-  would be so once in a thousand folders. Recordings of eTraM are known by their names
-  (`train_day_0001`), and of other recordings this is never concluded.
-- Where the boxes leave it open, the name of a folder counts that says it
-  (`Eight_class_annotations`, `3_class`).
+- A box whose class id lies beyond a set proves that its file is not of that set.
+- Boxes of low class ids alone prove nothing for a few recordings: a street may see only
+  pedestrians, cars and bicycles. In `enough_recordings` recordings that are named like those of the
+  dataset they do: eTraM's streets see buses, trucks and motorbikes, and if half of its recordings
+  had none, ten in a row without any would occur in one of a thousand folders. Recordings with other
+  names never lead to this conclusion.
+- Where the boxes leave it open, the name of a folder decides (`Eight_class_annotations`,
+  `3_class`).
 
-What contradicts the classes of the run is refused, and so is a mixture, one part of which does. Any
-number of recordings of one's own that show only pedestrians and cars is not. A run whose
-`dataset.label_set` has a name of its own has labels of its own, and is not checked at all.
+Files that contradict the classes of the run are refused, and so is a mixture of sets. A run whose
+`dataset.label_set` is not listed in `label_sets.checked` has labels of its own and is not checked.
 
-Source: the download as docs/etram.md describes it; names of classes from eTraM's
-`gen4_class_labels.py`.
+Source: the download as docs/etram.md describes it.
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field
 
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError
-from etram_pipeline.core.wording import counted
 
-LabelSet = Literal["eight classes", "three super-classes"]
-
-EIGHT: LabelSet = "eight classes"
-THREE: LabelSet = "three super-classes"
-
-CLASS_NAMES: Mapping[LabelSet, tuple[str, ...]] = {
-    EIGHT: ("pedestrian", "car", "bicycle", "bus", "motorbike", "truck", "tram", "wheelchair"),
-    THREE: ("pedestrian", "vehicle", "micro_mobility"),
-}
-"""Classes of each set, in the order of their ids."""
-
-ETRAM_NAMES = ("8-class", "3 super-classes", "3 super-classes of the label files")
-"""Values of `dataset.label_set` that stand for a set of eTraM's."""
-
-ENOUGH_RECORDINGS = 10
-"""Recordings of eTraM without a box beyond class 2 that make a folder one of three classes."""
-
-_NUM_SHARED = len(CLASS_NAMES[THREE])
 _NUM_SHOWN = 3
-_ETRAM_FILE = re.compile(r"(train|val|test)_(day|night|twilight)_\d+_bbox\.npy")
-_FOLDER_NAMES: Mapping[LabelSet, re.Pattern[str]] = {
-    EIGHT: re.compile(r"(eight|8)[ _-]?class", re.IGNORECASE),
-    THREE: re.compile(r"(three|3)[ _-]?(super[ _-]?)?class", re.IGNORECASE),
-}
-_REMEDIES: Mapping[LabelSet, str] = {
-    EIGHT: "for what these files hold use preset=grouped_labels; for eight classes let "
-    "`label_files` in the catalog name the folder made of `Eight_class_annotations`",
-    THREE: "for what these files hold leave out preset=grouped_labels, or use "
-    "preset=three_classes, which gathers eight classes into three; for files of three "
-    "super-classes let `label_files` in the catalog name the folder `HDF5`",
-}
+_LABEL_SUFFIX = "_bbox.npy"
+
+
+def _check_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+"""A regular expression."""
+
+
+class LabelSet(Settings):
+    """One published set of labels.
+
+    Attributes:
+        class_names: Its classes, in the order of their ids.
+        folder_name: Pattern found in the name of a folder that holds it; case does not matter.
+        use: What to do in order to use files of this set as they are.
+        place: Where the dataset keeps its files.
+    """
+
+    class_names: tuple[str, ...] = Field(min_length=1)
+    folder_name: Pattern
+    use: str
+    place: str
+
+
+class LabelSets(Settings):
+    """The label sets of a dataset that can be mistaken for each other.
+
+    Attributes:
+        dataset: Name of the dataset, for messages.
+        checked: Values of `dataset.label_set` that stand for one of these sets; labels under any
+            other name are the user's own.
+        recording_name: Pattern of the names of the dataset's recordings.
+        enough_recordings: Recordings of the dataset in one folder without any box of a larger set
+            that make it a folder of the smaller set.
+        sets: The sets, by name.
+    """
+
+    dataset: str = ""
+    checked: tuple[str, ...] = ()
+    recording_name: Pattern = ""
+    enough_recordings: int = Field(default=10, ge=1)
+    sets: dict[str, LabelSet] = Field(default_factory=dict)
+
+    def wanted(self, dataset: DatasetSettings) -> str | None:
+        """Name of the set that a run's label files have to be of; None if they are not checked."""
+        if dataset.label_set not in self.checked:
+            return None
+        names = (
+            name for name, each in self.sets.items() if each.class_names == dataset.class_names
+        )
+        return next(names, None)
+
+    def smaller(self, dataset: DatasetSettings, class_ids: Collection[int]) -> str | None:
+        """Name of a smaller set that labels may be of instead of the wanted one; None if of none.
+
+        Args:
+            dataset: Says which set the run wants.
+            class_ids: Every class id that occurs.
+        """
+        wanted = self.wanted(dataset)
+        if wanted is None or not class_ids:
+            return None
+        possible = self._holding(max(class_ids))
+        return possible[0] if possible and possible[0] != wanted else None
+
+    def evidence(self, folder: "LabelFolder") -> "Evidence | None":
+        """What proves the set of a folder's files; None where it cannot be known."""
+        largest = max(folder.largest_ids.values())
+        possible = self._holding(largest)
+        if len(possible) == 1:
+            return Evidence(possible[0], f"class ids up to {largest}")
+        names = (file.name.removesuffix(_LABEL_SUFFIX) for file in folder.largest_ids)
+        num_known = sum(bool(re.fullmatch(self.recording_name, name)) for name in names)
+        if num_known >= self.enough_recordings:
+            recordings = counted(num_known, "recording")
+            return Evidence(possible[0], f"no class id above {largest} in {recordings}")
+        for part in reversed(folder.path.parts):
+            for name in possible:
+                if re.search(self.sets[name].folder_name, part, re.IGNORECASE):
+                    return Evidence(name, f"as the folder's name {part} says")
+        return None
+
+    def _holding(self, class_id: int) -> list[str]:
+        """Sets that have a class, the smallest first; the largest set where none has it."""
+        sizes = {name: len(each.class_names) for name, each in self.sets.items()}
+        ordered = sorted(sizes, key=lambda name: sizes[name])
+        return [name for name in ordered if class_id < sizes[name]] or ordered[-1:]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What tells the label set of a folder.
+    """What proves the label set of a folder.
 
     Attributes:
-        label_set: The set.
+        label_set: Name of the set.
         reason: How it is known.
     """
 
-    label_set: LabelSet
+    label_set: str
     reason: str
 
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """Label files that lie in one folder, and so came together.
+    """Label files in one folder, which therefore belong together.
 
     Attributes:
         path: The folder.
-        largest_ids: Largest class id of each file that can be read and holds boxes.
+        largest_ids: Largest class id of each readable file that holds boxes.
     """
 
     path: Path
     largest_ids: Mapping[Path, int]
 
-    def evidence(self) -> Evidence | None:
-        """What tells the set its files are of; None where that cannot be known."""
-        largest = max(self.largest_ids.values())
-        if largest >= _NUM_SHARED:
-            return Evidence(EIGHT, f"class ids up to {largest}")
-        num_etram = sum(bool(_ETRAM_FILE.fullmatch(file.name)) for file in self.largest_ids)
-        if num_etram >= ENOUGH_RECORDINGS:
-            recordings = counted(num_etram, "recording")
-            return Evidence(THREE, f"no class id above {largest} in {recordings}")
-        for part in reversed(self.path.parts):
-            for label_set, pattern in _FOLDER_NAMES.items():
-                if pattern.search(part):
-                    return Evidence(label_set, f"as the folder's name {part} says")
-        return None
 
+def check_label_set(
+    label_files: Iterable[Path], dataset: DatasetSettings, label_sets: LabelSets
+) -> None:
+    """Refuse label files that are evidently of another label set than the run's.
 
-def check_label_set(label_files: Iterable[Path], dataset: DatasetSettings) -> None:
-    """Refuse label files that are evidently of another of eTraM's label sets than the run's.
+    Only the columns of class ids are read. Files that cannot be read are skipped: the jobs that
+    need them report the error.
 
-    Only the columns of class ids are read. Files that cannot be read are left to those who need
-    them.
+    Args:
+        label_files: Label files of the run.
+        dataset: Says which set the run wants.
+        label_sets: The known sets.
 
     Raises:
         LabelError: If there are such files; names some of them, and what to do.
     """
-    wanted = wanted_label_set(dataset)
+    wanted = label_sets.wanted(dataset)
     if wanted is None:
         return
     fitting: list[tuple[LabelFolder, Evidence]] = []
     wrong: list[tuple[LabelFolder, Evidence]] = []
     for folder in _read_folders(label_files):
-        evidence = folder.evidence()
+        evidence = label_sets.evidence(folder)
         if evidence is not None:
             (fitting if evidence.label_set == wanted else wrong).append((folder, evidence))
     if wrong:
         mixture = f", while those in {fitting[0][0].path} are of {wanted}" if fitting else ""
+        found = label_sets.sets[wrong[0][1].label_set]
         raise LabelError(
-            f"the run wants eTraM's labels of {wanted}, as dataset.class_names say, but "
-            f"{_describe(wrong)}{mixture}: {_REMEDIES[wanted]}. If they are no labels of eTraM's, "
-            f"give `dataset.label_set` a name of its own instead of {dataset.label_set!r}"
+            f"the run wants {label_sets.dataset}'s labels of {wanted}, as dataset.class_names say, "
+            f"but {_describe(wrong)}{mixture}: to use these files, {found.use}; for {wanted}, set "
+            f"the path of `label_files` in the catalog to {label_sets.sets[wanted].place}. If they "
+            f"are not labels of {label_sets.dataset}, give `dataset.label_set` a name of its own "
+            f"instead of {dataset.label_set!r}"
         )
-
-
-def wanted_label_set(dataset: DatasetSettings) -> LabelSet | None:
-    """The set of eTraM's that a run's label files have to be of; None if of none."""
-    if dataset.label_set not in ETRAM_NAMES:
-        return None
-    return next((name for name, names in CLASS_NAMES.items() if names == dataset.class_names), None)
-
-
-def may_be_grouped(dataset: DatasetSettings, class_ids: Collection[int]) -> bool:
-    """Whether labels taken for eTraM's eight classes may be of its three.
-
-    Args:
-        dataset: Says what they are taken for.
-        class_ids: Every class id that occurs.
-    """
-    return (
-        wanted_label_set(dataset) == EIGHT
-        and len(class_ids) > 0
-        and max(class_ids) < len(CLASS_NAMES[THREE])
-    )
 
 
 def _read_folders(label_files: Iterable[Path]) -> list[LabelFolder]:
@@ -169,7 +209,7 @@ def _largest_class_id(path: Path) -> int | None:
     try:
         class_ids = np.load(path, mmap_mode="r", allow_pickle=False)["class_id"]
         return int(class_ids.max()) if class_ids.size else None
-    except Exception:  # noqa: BLE001  # damage makes NumPy, and what reads for it, raise anything
+    except Exception:  # noqa: BLE001  # NumPy raises errors of any kind for damaged files
         return None
 
 

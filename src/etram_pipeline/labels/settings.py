@@ -1,4 +1,4 @@
-"""Parameters of ground truth: which boxes count, and which moments are labelled frames."""
+"""Parameters of ground truth: filters of boxes, and the choice of labelled frames."""
 
 from pydantic import Field, model_validator
 
@@ -10,11 +10,12 @@ class LabelSettings(Settings):
     """Turns the boxes of a label file into labelled frames.
 
     Attributes:
-        filters: What boxes go through, in this order.
-        frame_interval_ms: Wanted distance of labelled frames. The distance used is the multiple of
-            the labels' own distance that comes nearest, and at least one of these.
-        first_frame_ms: Labels before this time are left out.
-        tolerance_us: How far a label time may lie off the grid of labelled frames.
+        filters: Filters of boxes, applied in this order.
+        frame_interval_ms: Wanted distance of labelled frames, in milliseconds. The actual distance
+            is the nearest multiple of the labels' own distance.
+        first_frame_ms: Labels before this time are left out, in milliseconds.
+        tolerance_us: Largest deviation of a label time from the grid of labelled frames, in
+            microseconds.
     """
 
     filters: tuple[FilterConfig, ...] = ()

@@ -34,30 +34,30 @@ Source: Prophesee's box format; layout of the RVT reference, `BBOX_DTYPE`.
 """
 
 _SYNONYMS = {"ts": "t", "confidence": "class_confidence"}
-"""What other tools call a column, among them those of Prophesee's GEN1 and 1 Mpx datasets."""
+"""Names of columns in other tools, such as those of Prophesee's GEN1 and 1 Mpx datasets."""
 
 _OPTIONAL = {"track_id": 0, "class_confidence": 1}
-"""Columns a table may lack, and what stands in all of their rows then."""
+"""Columns that a table may lack, with the value of all their rows in this case."""
 
 _WHOLE_NUMBERS = ("t", "class_id", "track_id")
 _LARGEST = np.iinfo(np.int64).max
 
 
 def as_label_table(table: object, where: str) -> LabelTable:
-    """A table of boxes with every column of `LABEL_DTYPE`, from what others take for one.
+    """A table of boxes with every column of `LABEL_DTYPE`, from the layouts of other tools.
 
-    Columns may be in any order, of any width and byte order, and others may be among them. `ts` is
-    taken for `t`, and `confidence` for `class_confidence`. Without `track_id`, all rows have track
-    0; without `class_confidence`, 1. Axes of length one are left out, so that one column of rows
-    and a single row are tables as well. Any array without an element is a table without boxes.
+    Columns may have any order, width and byte order, and there may be further columns. `ts` is
+    accepted for `t`, and `confidence` for `class_confidence`. Without `track_id`, all rows have
+    track 0; without `class_confidence`, confidence 1. Axes of length one are dropped, so that one
+    column of rows and a single row are tables as well. Any empty array is a table without boxes.
 
     Args:
-        table: What is to be a table; it stays as it is.
-        where: Where it is from, for errors.
+        table: The array to convert; it is not changed.
+        where: Source of the array, for errors.
 
     Returns:
-        One row per box, of the types found, save that whole numbers are at most `int64`; `table`
-        itself if nothing is to be changed.
+        One row per box, with the types found, but whole numbers of at most `int64`; `table` itself
+        if nothing has to be changed.
 
     Raises:
         LabelError: If it is not a table of boxes; names `where` and the column.
@@ -70,8 +70,8 @@ def as_label_table(table: object, where: str) -> LabelTable:
         or max(table.shape, default=1) < table.size
     ):
         raise LabelError(
-            f"{where} holds {_describe(table)}, but a one-dimensional structured array with the "
-            f"columns {list(LABEL_DTYPE.names or ())} is wanted"
+            f"{where} holds {_describe(table)}, but must hold a one-dimensional structured array "
+            f"with the columns {list(LABEL_DTYPE.names or ())}"
         )
     renamed = _renamed(table.reshape(-1))
     names = renamed.dtype.names or ()
@@ -83,31 +83,31 @@ def as_label_table(table: object, where: str) -> LabelTable:
 
 
 def column_names(table: LabelTable) -> tuple[str, ...]:
-    """Our names for the columns of a table; of those it has under two names, ours counts."""
+    """Our names for the columns of a table; our own name takes precedence."""
     found = table.dtype.names or ()
     renamed = [_SYNONYMS.get(name, name) for name in found]
     return tuple(old if new in found else new for old, new in zip(found, renamed, strict=True))
 
 
 def read_labels(path: Path) -> LabelTable:
-    """Boxes of a label file, in order of time, with the types they have in the file.
+    """Boxes of a label file, in order of time, with the types of the file.
 
-    Whatever `as_label_table` takes for a table can be in the file. Boxes that are not in order of
-    time are sorted, which the log says.
+    The file may hold anything that `as_label_table` accepts. Boxes that are not in order of time
+    are sorted, with a log message.
 
     Raises:
-        LabelError: If the file is missing or damaged, or holds something else than boxes.
+        LabelError: If the file is missing or damaged, or does not hold boxes.
     """
     table = as_label_table(_load(path), str(path))
     times_us = table["t"].astype(np.int64)
     if np.any(np.diff(times_us) < 0):
-        logger.warning("%s is not in order of time: its boxes are sorted", path)
+        logger.warning("%s is not in order of time; its boxes are sorted", path)
         table = table[np.argsort(times_us, kind="stable")]
     return table
 
 
 def box_column(labels: LabelTable, name: str) -> Float[np.ndarray, " N"]:
-    """A column of `x`, `y`, `w` or `h` for arithmetic: float32, unless it is stored finer."""
+    """A column `x`, `y`, `w` or `h` for arithmetic: float32, or float64 if it is stored as such."""
     column = labels[name]
     return cast("npt.NDArray[np.float32]", column.astype(np.result_type(column, np.float32)))
 
@@ -117,10 +117,10 @@ def _load(path: Path) -> object:
         raise LabelError(f"there is no label file {path}")
     try:
         return np.load(path, allow_pickle=False)
-    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
+    except Exception as error:  # NumPy raises errors of any kind for damaged files
         raise LabelError(
             f"{path} cannot be read as a NumPy array of boxes: {error}; "
-            "it may be truncated, or no .npy file"
+            "it may be truncated, or not a .npy file"
         ) from error
 
 
@@ -134,7 +134,7 @@ def _describe(content: object) -> str:
 
 
 def _renamed(table: LabelTable) -> LabelTable:
-    """The same rows with our names for the columns, whatever padding is between these."""
+    """The same rows with our names for the columns, with any padding kept."""
     found, names = table.dtype.names or (), column_names(table)
     if names == found:
         return table
@@ -156,12 +156,12 @@ def _check_types(table: LabelTable, where: str) -> None:
             whole = "whole numbers" if name in _WHOLE_NUMBERS else "numbers"
             remedy = "; give times in microseconds, rounded" if name == "t" else ""
             raise LabelError(
-                f"{where} has {found} in column {name!r}, but {whole} are wanted{remedy}"
+                f"{where} has {found} in column {name!r}, but must have {whole}{remedy}"
             )
 
 
 def _native(table: LabelTable, where: str) -> LabelTable:
-    """The table in this machine's byte order, with whole numbers that fit every computation."""
+    """The table in this machine's byte order, with whole numbers of at most `int64`."""
     dtype = table.dtype.newbyteorder("=")
     wide = [name for name in column_names(table) if dtype[name] == np.uint64]
     for name in wide:
@@ -174,7 +174,7 @@ def _native(table: LabelTable, where: str) -> LabelTable:
 
 
 def _completed(table: LabelTable) -> LabelTable:
-    """The table with the columns it may lack."""
+    """The table with default values for optional columns it lacks."""
     names = table.dtype.names or ()
     lacking = [name for name in _OPTIONAL if name not in names]
     if not lacking:

@@ -1,8 +1,8 @@
-"""Finding labels in another unit than microseconds and px of the sensor.
+"""Detects labels in another unit than microseconds and px of the sensor.
 
-A table does not state its units. But labels are suspect if they make no sense in microseconds, and
-make sense in another unit: if they are less than 10 ms apart and cover a five-hundredth of the
-recording, or if they lie outside the recording and would lie inside it in another unit.
+A table does not state its units. Labels are suspicious if they are implausible in microseconds but
+plausible in another unit: if they are less than 10 ms apart and cover less than a five-hundredth of
+the recording, or if they lie outside the recording but would lie inside it in another unit.
 """
 
 import math
@@ -14,27 +14,27 @@ from etram_pipeline.labels.table import LabelTable, box_column
 
 _US_PER_UNIT = {"seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
 _FASTEST_US, _SLOWEST_US = 1_000, 10_000_000
-"""Distances between labelled moments that a person or an interpolation makes."""
+"""Distances between labelled times that annotators and interpolation produce."""
 _USUAL_US = (10_000, 1_000_000)
 """Distances at which the unit of times is not checked."""
 _COVERED = 0.002
 _INSIDE = 0.5
 _SLACK_US = 1_000_000
 _LARGEST_FRACTION = 2.0
-"""Reach of boxes given as fractions of the sensor, were `x` and `y` their centres."""
+"""Upper bound of `x + w` and `y + h` in fractions, if `x` and `y` are centres."""
 _LEAST_BOXES = 10
 _OFTEN = 0.25
-"""Boxes, and the share of them over the border, from which they may be taken for two corners."""
+"""Number of boxes, and share of them over the border, above which they may be two corners."""
 
 
 def is_rate_unusual(labels: LabelTable) -> bool:
-    """Whether labelled moments are unusually close or far apart, so that their unit is checked."""
+    """Whether labelled times are unusually close or far apart, so that their unit is checked."""
     distance = _median_distance(_moments(labels))
     return distance is not None and not _USUAL_US[0] <= distance < _USUAL_US[1]
 
 
 def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
-    """In which unit other than microseconds the times of labels seem to be; empty if in none.
+    """Message about label times that seem to be in another unit; empty if microseconds fit.
 
     Args:
         labels: Boxes of a recording.
@@ -61,17 +61,17 @@ def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
     factor = _US_PER_UNIT[unit]
     remedy = f"multiply `t` by {factor:.0f}" if factor > 1 else f"divide `t` by {1 / factor:.0f}"
     if unit == "milliseconds" and distance * factor < _USUAL_US[0]:
-        unit = "numbers of frames, or milliseconds"
+        unit = "frame numbers, or milliseconds"
         remedy = "give the time of each frame in microseconds"
     return (
-        f"times seem to be {unit}, not microseconds: {len(moments)} labelled moments, "
-        f"{distance:.0f} apart, go from {moments[0]} to {moments[-1]}, but the recording from "
-        f"{span_us[0]} to {span_us[1]} us; {remedy}"
+        f"times seem to be {unit}, not microseconds: {len(moments)} labelled times, "
+        f"{distance:.0f} apart, range from {moments[0]} to {moments[-1]}, but the recording ranges "
+        f"from {span_us[0]} to {span_us[1]} us; {remedy}"
     )
 
 
 def place_fault(labels: LabelTable, height: int, width: int) -> str:
-    """Whether boxes seem to be fractions of the sensor's size, or two corners; empty if not.
+    """Message about boxes that seem to be fractions of the sensor or two corners; empty if not.
 
     Args:
         labels: Boxes of a recording.
@@ -81,21 +81,21 @@ def place_fault(labels: LabelTable, height: int, width: int) -> str:
     reach = _reach(labels)
     if _are_corners(labels, reach, height, width):
         return (
-            f"boxes seem to be two corners, not a corner and a size: of all {len(labels)}, `w` and "
-            "`h` are beyond `x` and `y`, within the sensor, but `x` + `w` or `y` + `h` are often "
-            "not; subtract `x` from `w`, and `y` from `h`"
+            f"boxes seem to be two corners, not a corner and a size: in all {len(labels)} boxes, "
+            "`w` and `h` exceed `x` and `y` and lie within the sensor, but `x` + `w` or `y` + `h` "
+            "often do not; subtract `x` from `w`, and `y` from `h`"
         )
     if not len(reach) or not 0 < reach.max() <= _LARGEST_FRACTION:
         return ""
     return (
-        f"boxes seem to be fractions of the sensor's size, not px: none of {len(reach)} reaches "
+        f"boxes seem to be fractions of the sensor's size, not px: none of {len(reach)} extends "
         f"beyond {reach.max():.3g}; multiply `x` and `w` by {width}, `y` and `h` by {height}, and "
-        "let `x` and `y` be the top-left corner, not the centre"
+        "make `x` and `y` the top-left corner, not the centre"
     )
 
 
 def size_doubt(labels: LabelTable, height: int, width: int) -> str:
-    """Whether most boxes lie off the sensor, as those of a larger one do; empty if not.
+    """Message about boxes that mostly lie off the sensor, as if it were larger; empty if not.
 
     Args:
         labels: Boxes of a recording.
@@ -110,15 +110,15 @@ def size_doubt(labels: LabelTable, height: int, width: int) -> str:
     far_x, far_y = reach.max(axis=0)
     return (
         f"{num_off} of {len(labels)} boxes lie off the sensor of {height} x {width} px (height x "
-        f"width) and reach to x = {far_x:.0f}, y = {far_y:.0f}: they may be px of another sensor "
-        "or of a video beside it; scale them, or correct `dataset.height` and `dataset.width`"
+        f"width) and extend to x = {far_x:.0f}, y = {far_y:.0f}: they may be in px of another "
+        "sensor or of a video; scale them, or correct `dataset.height` and `dataset.width`"
     )
 
 
 def _are_corners(
     labels: LabelTable, reach: Float64[np.ndarray, "N 2"], height: int, width: int
 ) -> bool:
-    """Whether `w` and `h` of all boxes look like their right and bottom side."""
+    """Whether `w` and `h` of all boxes look like the right and bottom side."""
     if len(labels) < _LEAST_BOXES or len(reach) < len(labels):
         return False
     x, y, w, h = (box_column(labels, name).astype(np.float64) for name in ("x", "y", "w", "h"))
@@ -136,14 +136,14 @@ def _median_distance(moments: Int64[np.ndarray, " M"]) -> float | None:
 
 
 def _is_inside(moments: Int64[np.ndarray, " M"], span_us: tuple[int, int], factor: float) -> bool:
-    """Whether most moments lie in the recording, were each unit `factor` microseconds."""
+    """Whether most times lie within the recording if a unit is `factor` microseconds."""
     times_us = moments * factor
     start_us, stop_us = span_us[0] - _SLACK_US, span_us[1] + _SLACK_US
     return float(np.mean((times_us >= start_us) & (times_us <= stop_us))) >= _INSIDE
 
 
 def _reach(labels: LabelTable) -> Float64[np.ndarray, "N 2"]:
-    """Right and bottom side of all boxes that are finite."""
+    """Right and bottom side of all finite boxes."""
     x, y, w, h = (box_column(labels, name).astype(np.float64) for name in ("x", "y", "w", "h"))
     with np.errstate(invalid="ignore"):
         reach = np.stack([x + w, y + h], axis=1)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from etram_pipeline.core.code_version import code_version, command_line
+from etram_pipeline.core.provenance import code_version, command_line
 
 
 def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[str, str]:
     """Tags by name; addresses in them may hold passwords.
 
     Args:
-        params: What Kedro says of the run.
+        params: Kedro's description of the run.
         project: Folder whose version is recorded.
         num_nodes: Nodes that will run.
     """

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.masking import mask_value
 from etram_pipeline.core.metric_names import metric_name
-from etram_pipeline.core.nested import flatten
 
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120
@@ -67,7 +67,7 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
 
 
 def headline(parameters: Mapping[str, object]) -> list[str]:
-    """The most important metrics: AP and AP_50 of the first protocol, then the validation's AP.
+    """The headline metrics: AP and AP_50 of the first protocol, then the AP of the validation.
 
     Args:
         parameters: All parameters by their full name.

@@ -9,8 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from etram_pipeline.core.errors import CheckpointError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.files import is_whole_archive, written_whole
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
@@ -147,7 +147,7 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
     except ValidationError as error:
         raise CheckpointError(
             "the detector's settings are not known to this version of the project: "
-            + "; ".join(faults(error, "detector"))
+            + "; ".join(describe_errors(error, "detector"))
         ) from error
     except CheckpointError:
         raise
@@ -174,7 +174,7 @@ def _read_encoding(plain: Any) -> EncodingSettings | None:  # noqa: ANN401, read
     except ValidationError as error:
         raise CheckpointError(
             "the settings of the representations it was trained on are not known to this version "
-            "of the project: " + "; ".join(faults(error))
+            "of the project: " + "; ".join(describe_errors(error))
         ) from error
 
 

@@ -7,10 +7,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import SuppressionSettings
 
-__all__ = ["Detector", "Losses", "State", "SuppressionSettings", "reset_state"]
+__all__ = ["DenseDetector", "Detector", "Losses", "State", "SuppressionSettings", "reset_state"]
 
 Losses = dict[str, Float[Tensor, ""]]
 State = tuple[Tensor, ...]
@@ -19,33 +20,33 @@ State = tuple[Tensor, ...]
 class Detector(nn.Module, ABC):
     """Finds objects at the keyframes of a batch.
 
-    `state` is what a detector remembers between batches, one tensor per memory with the lane as
+    `state` is what a detector remembers between batches: one tensor per memory, with the lane as
     its first axis. It is `()` before the first batch, and always `()` for a detector without
     memory. Rows of lanes whose `batch.starts` is True are zeroed before they are used. A state
     returned in training still belongs to the graph: detach it before the next batch.
 
     Attributes:
-        input_size: Height and width in px that frames are resized to first; None: seen as they are.
-        size_multiple: What height and width are then padded to multiples of, at the bottom and on
-            the right. A memory covers the frame with its padding.
+        input_size: Height and width in px that frames are resized to first; None: no resizing.
+        size_multiple: Height and width are then padded to multiples of this number, at the bottom
+            and on the right. A memory covers the frame with its padding.
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
+        execution_choices: Fields of `Execution` that the detector can follow.
     """
 
     input_size: tuple[int, int] | None = None
     size_multiple: int = 1
     computes_lanes_apart: ClassVar[bool] = False
-
-    @abstractmethod
-    def forward(
-        self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
-    ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
-        """Raw predictions of every window: centre, size in px, objectness, class probabilities."""
+    execution_choices: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
         """Training losses by name, to be summed, and the state after the batch.
 
         Names that start with `num_` are counts to be logged, without gradient, not to be summed.
+        Without keyframes, all losses are 0, and every parameter still has a gradient.
+
+        Raises:
+            ValueError: If a keyframe has no targets.
         """
 
     @abstractmethod
@@ -55,7 +56,38 @@ class Detector(nn.Module, ABC):
         """Detections of each keyframe, and the state after the batch."""
 
     def execute_with(self, execution: Execution) -> None:
-        """Compute like this from now on, as far as there is a choice; no number changes."""
+        """Compute like this from now on; no result changes.
+
+        Raises:
+            SettingsError: If the detector cannot follow one of the settings.
+        """
+        self.check_execution(execution)
+
+    def check_execution(self, execution: Execution) -> None:
+        """Check that the detector can follow all settings that differ from their defaults.
+
+        Raises:
+            SettingsError: If it cannot follow one of them.
+        """
+        default = Execution()
+        for name in Execution.model_fields.keys() - self.execution_choices:
+            value = getattr(execution, name)
+            if value != getattr(default, name):
+                known = ", ".join(sorted(self.execution_choices)) or "none"
+                raise SettingsError(
+                    f"train.execution.{name} is {value}, but the detector {type(self).__name__} "
+                    f"cannot follow it: remove this setting (settings that it follows: {known})"
+                )
+
+
+class DenseDetector(Detector):
+    """A detector with one prediction per anchor, at every place of its maps."""
+
+    @abstractmethod
+    def forward(
+        self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
+    ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
+        """Raw predictions of every window: centre, size in px, objectness, class probabilities."""
 
 
 def reset_state(state: State, starts: Tensor) -> State:

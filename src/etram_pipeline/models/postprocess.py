@@ -1,5 +1,7 @@
 """From dense predictions to detections."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -40,6 +42,7 @@ def _suppress_one(
     return Detections(
         boxes_xyxy=boxes_xyxy[best],
         class_ids=class_ids[kept],
+        scores=scores[kept],
         objectness=predictions[kept, 4],
         class_scores=class_scores[kept],
     )
@@ -54,9 +57,4 @@ def keep_visible(
     boxes_xyxy = torch.stack([x.clamp(0, width), y.clamp(0, height)], dim=-1).flatten(1)
     has_area = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
     kept = has_area.nonzero().squeeze(1)[:max_detections]
-    return Detections(
-        boxes_xyxy=boxes_xyxy[kept],
-        class_ids=detections.class_ids[kept],
-        objectness=detections.objectness[kept],
-        class_scores=detections.class_scores[kept],
-    )
+    return replace(detections, boxes_xyxy=boxes_xyxy).select(kept)

@@ -3,26 +3,40 @@
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from etram_pipeline.core.batch import Targets
 
 
-def resize_frames(
-    frames: Shaped[Tensor, "T B C H W"], height: int, width: int
-) -> Shaped[Tensor, "T B C h w"]:
-    """Frames of `height` x `width` px, as they are if that is their size.
+def frame_size(frames: Shaped[Tensor, "*batch C H W"]) -> tuple[int, int]:
+    """Height and width in px."""
+    return frames.shape[-2], frames.shape[-1]
 
-    Pixels are averaged rather than left out, as an event that falls between two rows is still one.
-    Other sizes come out in single precision or better.
+
+def resize_frames(
+    frames: Shaped[Tensor, "*batch C H W"], height: int, width: int
+) -> Shaped[Tensor, "*batch C h w"]:
+    """Frames of `height` x `width` px; the same tensor if that is their size.
+
+    Pixels are averaged, not skipped, so that no event is lost between two rows. Resized frames are
+    in single precision or better.
     """
-    if frames.shape[-2:] == (height, width):
+    if frame_size(frames) == (height, width):
         return frames
-    flat = frames.flatten(0, 1)
+    flat = frames.flatten(0, -4)
     flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
     resized = interpolate(flat, size=(height, width), mode="bilinear", antialias=True)
-    sized: Tensor = resized.unflatten(0, frames.shape[:2])
+    sized: Tensor = resized.unflatten(0, frames.shape[:-3])
     return sized
+
+
+def pad_to_multiple(
+    frames: Shaped[Tensor, "*batch C H W"], multiple: int
+) -> Shaped[Tensor, "*batch C h w"]:
+    """Frames with zeros added at the bottom and on the right up to a multiple of `multiple` px."""
+    height, width = frame_size(frames)
+    right, bottom = -width % multiple, -height % multiple
+    return pad(frames, (0, right, 0, bottom)) if right or bottom else frames
 
 
 def resize_targets(

@@ -1,4 +1,4 @@
-"""Whether there are recordings for every node that will want some."""
+"""Checks that every node has recordings to work on."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from etram_pipeline.reports.settings import ReportSettings
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """Splits and recordings that settings name and that are not there."""
+    """Splits and recordings that settings name but that do not exist."""
     yield from _train(run)
     yield from _predict(run)
     yield from _evaluate(run)

@@ -1,24 +1,24 @@
-"""The extent of each fault that a recording may have, as text; empty without it."""
+"""One check per fault: its extent in a recording as text, or an empty text without the fault."""
 
 import math
 from collections.abc import Callable
 
-from etram_pipeline.core.wording import counted
+from etram_pipeline.core.counts import counted
 from etram_pipeline.quality.job import RecordingQuality
-from etram_pipeline.quality.label_checks import LabelQuality
+from etram_pipeline.quality.label_quality import LabelQuality
 from etram_pipeline.quality.survey import Survey
-from etram_pipeline.quality.units import UNITS_US, likely_unit
+from etram_pipeline.quality.time_unit import UNITS_US, likely_unit
 
 MANY = 0.01
-"""Share of events or boxes from which a fault is no longer a matter of a few."""
+"""Share of events or boxes above which a fault affects many of them."""
 FEW_LATE = 0.001
-"""Share of late events that real cameras deliver."""
+"""Share of late events that real cameras produce."""
 HOT = 0.01
-"""Share of all events from which hot pixels are worth a warning."""
+"""Share of all events above which hot pixels deserve a warning."""
 ONE_SIDED = 0.1
-"""Share of the rarer polarity below which something is wrong."""
+"""Share of the rarer polarity below which a fault is likely."""
 OVER_BORDER = 0.1
-"""Share of boxes over the border from which the labels may be of another sensor."""
+"""Share of boxes over the border above which the labels may be of another sensor."""
 
 
 Check = Callable[[RecordingQuality, Survey], str]
@@ -31,10 +31,10 @@ def share_text(part: int, whole: int, noun: str) -> str:
     return f"{part:,} of {whole:,} {noun} ({shown} %)"
 
 
-def events(
+def share_of_events(
     count: Callable[[RecordingQuality], int], least: float = 0.0, below: float = math.inf
 ) -> Check:
-    """Tells of some events if they are any, and `least` to `below` of all."""
+    """A check that reports a number of events if its share is in `[least, below)` and not 0."""
 
     def check(quality: RecordingQuality, _survey: Survey) -> str:
         part, whole = count(quality), quality.events.num_events
@@ -43,10 +43,10 @@ def events(
     return check
 
 
-def boxes(
+def share_of_boxes(
     count: Callable[[LabelQuality], int], least: float = 0.0, below: float = math.inf
 ) -> Check:
-    """Tells of some boxes if they are any, and `least` to `below` of all."""
+    """A check that reports a number of boxes if its share is in `[least, below)` and not 0."""
 
     def check(quality: RecordingQuality, _survey: Survey) -> str:
         labels = quality.labels
@@ -57,12 +57,12 @@ def boxes(
 
 
 def no_events(quality: RecordingQuality, _survey: Survey) -> str:
-    """Whether a file has no event on the sensor."""
+    """Recordings without any event on the sensor."""
     return "" if quality.events.num_kept else f"{quality.events.num_events:,} events in the file"
 
 
 def single_polarity(quality: RecordingQuality, _survey: Survey) -> str:
-    """Whether all events are of one polarity."""
+    """Recordings whose events all have one polarity."""
     events = quality.events
     if not events.num_kept or events.num_rising not in {0, events.num_kept}:
         return ""
@@ -70,7 +70,7 @@ def single_polarity(quality: RecordingQuality, _survey: Survey) -> str:
 
 
 def one_sided(quality: RecordingQuality, survey: Survey) -> str:
-    """Whether one polarity is far rarer than the other."""
+    """Recordings in which one polarity is far rarer than the other."""
     share = quality.events.rising_share
     if single_polarity(quality, survey) or min(share, 1 - share) >= ONE_SIDED:
         return ""
@@ -78,30 +78,31 @@ def one_sided(quality: RecordingQuality, survey: Survey) -> str:
 
 
 def gaps(quality: RecordingQuality, _survey: Survey) -> str:
-    """Stretches without events."""
+    """Times without events."""
     events = quality.events
     if not events.num_gaps:
         return ""
     stretches = counted(events.num_gaps, "stretch", "stretches")
     return (
-        f"{stretches}, {events.gaps_us / 1e6:,.2f} s in all; the longest of "
+        f"{stretches}, {events.gaps_us / 1e6:,.2f} s in total; the longest lasts "
         f"{events.longest_gap_us / 1e6:,.2f} s at {events.longest_gap_start_us / 1e6:,.2f} s"
     )
 
 
 def hot_pixels(quality: RecordingQuality, _survey: Survey) -> str:
-    """Pixels that fire by themselves, where they make a good part of all events."""
+    """Hot pixels, where they produce a considerable share of all events."""
     events = quality.events
     if not events.num_kept or events.num_hot_events < HOT * events.num_kept:
         return ""
     shown = ", ".join(f"({hot.x}, {hot.y}) {hot.rate_hz:,.0f} Hz" for hot in events.hottest[:3])
     pixels = counted(events.num_hot_pixels, "pixel")
     share = events.num_hot_events / events.num_kept
-    return f"{pixels} {'makes' if events.num_hot_pixels == 1 else 'make'} {share:.1%}; {shown}"
+    verb = "produces" if events.num_hot_pixels == 1 else "produce"
+    return f"{pixels} {verb} {share:.1%}; {shown}"
 
 
 def unknown_classes(quality: RecordingQuality, survey: Survey) -> str:
-    """Boxes of classes that the data set does not have."""
+    """Boxes with class ids that the dataset does not have."""
     labels = quality.labels
     if labels is None:
         return ""
@@ -115,39 +116,39 @@ def unknown_classes(quality: RecordingQuality, survey: Survey) -> str:
 
 
 def cut_off(quality: RecordingQuality, _survey: Survey) -> str:
-    """Bytes at the end that are no whole part of the format."""
+    """Bytes of an incomplete record at the end of the file."""
     num_bytes = quality.num_bytes_ignored
-    return f"the last {num_bytes:,} bytes are not a whole part of it" if num_bytes else ""
+    return f"the last {num_bytes:,} bytes are an incomplete record" if num_bytes else ""
 
 
 def other_unit(quality: RecordingQuality, _survey: Survey) -> str:
-    """The unit that the times may be in, if it is not microseconds."""
+    """Timestamps that are probably not in microseconds."""
     events = quality.events
     unit = likely_unit(events, quality.height * quality.width)
     if unit is None:
         return ""
     span_s = events.duration_us / 1e6
     return (
-        f"{events.num_kept:,} events in {span_s:,.6g} s, which no camera has; "
+        f"{events.num_kept:,} events in {span_s:,.6g} s, which no camera records; "
         f"in {unit} it would be {span_s * UNITS_US[unit]:,.6g} s"
     )
 
 
 def not_labelled(quality: RecordingQuality, survey: Survey) -> str:
-    """Whether labels are missing that other recordings have."""
+    """Recordings without a label file, where other recordings have one."""
     missing = quality.labels is None and not quality.label_failure
     return "no label file" if missing and survey.has_labels else ""
 
 
 def no_boxes(quality: RecordingQuality, _survey: Survey) -> str:
-    """Whether a label file holds no boxes."""
+    """Label files without boxes."""
     empty = quality.labels is not None and not quality.labels.num_boxes
-    return "the label file holds no boxes" if empty else ""
+    return "the label file contains no boxes" if empty else ""
 
 
 def duplicates(quality: RecordingQuality, survey: Survey) -> str:
-    """Boxes that are there twice."""
-    text = boxes(lambda labels: labels.num_duplicate)(quality, survey)
+    """Boxes that occur twice."""
+    text = share_of_boxes(lambda labels: labels.num_duplicate)(quality, survey)
     if not text or quality.labels is None:
         return ""
-    return f"{text}, {quality.labels.num_overlapping:,} of them over the other"
+    return f"{text}, {quality.labels.num_overlapping:,} of them overlap the other box"

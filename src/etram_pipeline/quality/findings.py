@@ -1,10 +1,9 @@
-"""What is wrong with recordings and their labels, and what to do about it."""
+"""The faults found in recordings and their labels, and what to do about them."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from etram_pipeline.labels.label_sets import may_be_grouped
 from etram_pipeline.quality.rules import RULES, Severity
 from etram_pipeline.quality.survey import Survey
 
@@ -13,7 +12,7 @@ logger = logging.getLogger(__name__)
 SEVERITIES: tuple[Severity, ...] = ("problem", "warning", "note")
 
 MAX_CHARACTERS = 300
-"""Length at which a text from outside, such as an error, is cut."""
+"""Length to which errors and other texts of variable length are shortened."""
 
 _LOGGED_NAMES = 5
 _LEVELS = {"problem": logging.WARNING, "warning": logging.WARNING, "note": logging.INFO}
@@ -21,13 +20,13 @@ _LEVELS = {"problem": logging.WARNING, "warning": logging.WARNING, "note": loggi
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person should know of one recording.
+    """A fault found in one recording, or in all of them.
 
     Attributes:
-        severity: How bad it is.
-        title: What it is, the same for all recordings it is found in.
-        recording: Where, as `<split>/<name>`; empty if in all of them.
-        detail: How much of it.
+        severity: How serious it is.
+        title: Name of the fault, the same in all recordings.
+        recording: The recording, as `<split>/<name>`; empty if it concerns all of them.
+        detail: Extent of the fault.
         remedy: What to do about it.
     """
 
@@ -39,14 +38,14 @@ class Finding:
 
 
 def find(survey: Survey) -> list[Finding]:
-    """Everything remarkable, worst first, and what is the same in many recordings together."""
+    """All faults of all recordings, most serious first, those with the same title together."""
     found = [
         Finding(
             "problem",
             "the recording cannot be read",
             key,
             cut(reason),
-            "mend it or fetch it again; the others go on without it",
+            "repair it or fetch it again; the other recordings are processed without it",
         )
         for key, reason in survey.failed.items()
     ]
@@ -60,12 +59,12 @@ def find(survey: Survey) -> list[Finding]:
 
 
 def cut(text: str) -> str:
-    """A text, shortened if it is long."""
+    """A text, shortened to `MAX_CHARACTERS`."""
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 
 def together(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings of the same title in lists of their own, in their order."""
+    """Findings grouped by title, in their order."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.title, []).append(finding)
@@ -73,7 +72,7 @@ def together(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def log_findings(findings: Sequence[Finding]) -> None:
-    """One line for each kind of finding, however many recordings it is found in."""
+    """Log one line per title, however many recordings are concerned."""
     for group in together(findings):
         first, num_more = group[0], len(group) - _LOGGED_NAMES
         named = [f"{one.recording}: {one.detail}" for one in group[:_LOGGED_NAMES]]
@@ -89,13 +88,16 @@ def _about_all(survey: Survey) -> Iterator[Finding]:
         if quality.labels
         for class_id in quality.labels.boxes_of_class
     }
-    if may_be_grouped(survey.dataset, class_ids):
+    label_sets = survey.label_sets
+    smaller = label_sets.smaller(survey.dataset, class_ids)
+    if smaller is not None:
         names = ", ".join(survey.dataset.class_names[class_id] for class_id in sorted(class_ids))
         yield Finding(
             "warning",
-            "the labels may be of three super-classes",
+            f"the labels may be of {smaller}",
             "",
-            f"in all label files no class occurs but {names}",
-            "label files of eTraM's three super-classes look like this: if these are, use "
-            "preset=grouped_labels, or the files of eight classes",
+            f"the only classes in all label files are {names}",
+            f"{label_sets.dataset}'s label files of {smaller} look like this: if these are such "
+            f"files, {label_sets.sets[smaller].use}, or use the files of "
+            f"{label_sets.wanted(survey.dataset)}",
         )

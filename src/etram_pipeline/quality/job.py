@@ -1,4 +1,4 @@
-"""Checking a recording and its labels, before anything is made of them."""
+"""Measures the quality of a recording and its label file, and stores the result."""
 
 import logging
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.recording import Recording
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
-from etram_pipeline.quality.event_statistics import EventQuality, EventStatistics, LastEvents
-from etram_pipeline.quality.label_checks import LabelQuality, Surroundings, check_labels
+from etram_pipeline.quality.event_quality import EventQuality, EventStatistics, LastEvents
+from etram_pipeline.quality.label_quality import LabelQuality, RecordingExtent, measure_labels
 from etram_pipeline.quality.settings import QualitySettings
 from etram_pipeline.stores.layout import QUALITY, RECORD_FILE, files_of_recordings
 from etram_pipeline.stores.record import Record, Summary
@@ -34,16 +34,16 @@ _NUM_SHOWN = 5
 
 
 class RecordingQuality(Settings):
-    """What was found in a recording and its label file.
+    """Measurements of a recording and its label file.
 
     Attributes:
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
-        events: What its events tell.
-        labels: What its labels tell; None without any.
+        events: Measurements of its events.
+        labels: Measurements of its labels; None without a readable label file.
         label_failure: Why its label file cannot be read; empty if it can, or if there is none.
-        moments_of_bin: Labelled moments in each part of `EventQuality.events_of_bin`.
-        num_bytes_ignored: Bytes at the end of a recording that was cut off.
+        moments_of_bin: Labelled times in each bin of `EventQuality.events_of_bin`.
+        num_bytes_ignored: Bytes of an incomplete record at the end of the file.
     """
 
     height: int
@@ -57,13 +57,13 @@ class RecordingQuality(Settings):
 
 @dataclass(frozen=True)
 class QualityJob(BuildJob):
-    """Reads a recording and its label file once, and stores what was found.
+    """Reads a recording and its label file once, and stores their measurements.
 
     Attributes:
         recording_path: The recording.
         label_path: Its label file; None if it has none.
-        size: Height and width of the sensor in px, should the recording not say them.
-        settings: What counts as a fault.
+        size: Height and width of the sensor in px, for recordings that do not state them.
+        settings: Thresholds.
     """
 
     recording_path: Path
@@ -88,7 +88,7 @@ class QualityJob(BuildJob):
             settings={"quality": self.settings.model_dump(mode="json")},
             summary=Summary(num_events=quality.events.num_events, num_boxes=num_boxes),
         )
-        # Without a record, what is written next counts as unfinished.
+        # Without a record, files written from here on count as unfinished.
         (folder / QUALITY / RECORD_FILE).unlink(missing_ok=True)
         for name, content in ((QUALITY_FILE, quality), (RECORD_FILE, record)):
             with written_whole(folder / QUALITY / name) as partial:
@@ -113,13 +113,13 @@ class QualityJob(BuildJob):
         events, last_event_us = self._read_events(recording, moments_us)
         found = None
         if self.label_path is not None and not failure:
-            surroundings = Surroundings(
+            extent = RecordingExtent(
                 height=recording.height,
                 width=recording.width,
                 span_us=(events.start_us, events.last_us) if events.num_kept else None,
                 gap_us=1000 * self.settings.gap_ms,
             )
-            found = check_labels(labels, last_event_us, surroundings)
+            found = measure_labels(labels, last_event_us, extent)
         return RecordingQuality(
             height=recording.height,
             width=recording.width,
@@ -136,7 +136,7 @@ class QualityJob(BuildJob):
         try:
             return read_labels(self.label_path), ""
         except LabelError as error:
-            # The events can be checked all the same.
+            # The events can be checked without labels.
             return np.zeros(0, LABEL_DTYPE), str(error)
 
     def _read_events(
@@ -156,12 +156,12 @@ def quality_jobs(
     dataset: DatasetSettings,
     settings: QualitySettings,
 ) -> dict[str, QualityJob]:
-    """How to check every recording; label files without one are told of in the log."""
+    """One job per recording; label files without a recording are logged."""
     strays = sorted(set(label_files) - set(recordings))
     if strays:
         logger.warning(
-            "%d label files belong to no recording (%s%s): a label file is called "
-            "<recording>_bbox.npy and lies in the split of its recording",
+            "%d label files belong to no recording (%s%s): a label file must be named "
+            "<recording>_bbox.npy and lie in the split of its recording",
             len(strays),
             ", ".join(str(label_files[key]) for key in strays[:_NUM_SHOWN]),
             " …" if len(strays) > _NUM_SHOWN else "",
@@ -174,13 +174,13 @@ def quality_jobs(
 
 
 class QualityStore(Store[RecordingQuality]):
-    """What was found in each recording; those that cannot be read are in `failed`."""
+    """Measurements of each recording; recordings that cannot be read are in `failed`."""
 
     def __init__(self, root: Path) -> None:
         """Find the recordings under `root`.
 
         Raises:
-            StoreError: If there are none, or if checking them was interrupted.
+            StoreError: If there are none, or if a run that measured them was interrupted.
         """
         super().__init__(root, QUALITY)
 

@@ -1,7 +1,7 @@
-"""Compiled loops over the events of a chunk, each over columns that the others do not read.
+"""Compiled loops over the events of a chunk; each reads different columns.
 
-They release the interpreter's lock and are compiled once per machine. `no_type_check` keeps the
-run-time type checks of the tests out of what the compiler has to understand.
+They release the interpreter's lock and are compiled once per machine. `no_type_check` hides them
+from the run-time type checks of the tests, which Numba cannot compile.
 """
 
 from typing import no_type_check
@@ -21,7 +21,7 @@ def add_pixels(
     polarity: UInt8[np.ndarray, " N"],
     counts: UInt32[np.ndarray, "H W"],
 ) -> int:
-    """Count the events of each pixel in `counts`; return how many rose."""
+    """Add the events of each pixel to `counts`; return the number of rising events."""
     height, width = np.uint32(counts.shape[0]), np.uint32(counts.shape[1])
     cells = counts.reshape(-1)
     num_rising = np.int64(0)
@@ -38,10 +38,9 @@ def add_pixels(
 def add_rates(
     t_us: Int64[np.ndarray, " N"], origin_us: int, shift: int, counts: Int64[np.ndarray, " B"]
 ) -> None:
-    """Count events in bins of `2 ** shift` microseconds, the first of which begins at the origin.
+    """Count events in bins of `2 ** shift` microseconds, the first of which starts at the origin.
 
-    Times never decrease, so the events of a bin follow each other and only its border is looked
-    for.
+    Times never decrease, so a binary search for the border of each bin suffices.
     """
     first = np.int64(0)
     while first < len(t_us):
@@ -62,13 +61,13 @@ def add_rates(
 def add_gaps(
     t_us: Int64[np.ndarray, " N"], previous_us: int, shortest_us: int, gaps: Int64[np.ndarray, " 4"]
 ) -> None:
-    """Add stretches without events longer than `shortest_us` to `gaps`.
+    """Add the times without events that are longer than `shortest_us` to `gaps`.
 
     Args:
-        t_us: Times that never decrease.
+        t_us: Times in non-decreasing order, in microseconds.
         previous_us: Time of the event before them.
-        shortest_us: Greatest distance of two events that is no gap.
-        gaps: Number, total length, and length and beginning of the longest, in microseconds.
+        shortest_us: Longest time between two events that does not count as a gap.
+        gaps: Number of gaps, total length, and length and start of the longest, in microseconds.
     """
     for i in range(len(t_us)):
         distance_us = t_us[i] - previous_us
@@ -87,8 +86,8 @@ def find_hot_pixels(
 ) -> Bool[np.ndarray, "H W"]:
     """Pixels with at least `least` events and `factor` times as many as their surroundings.
 
-    Those are the second highest of the 5 x 5 pixels around, or of as many as the sensor has there:
-    an edge or a lamp covers several of them, and another hot pixel only one.
+    The surroundings are represented by the second most active of the 5 x 5 pixels around, fewer at
+    the border of the sensor: an edge or a lamp covers several of them, another hot pixel only one.
     """
     height, width = counts.shape
     hot = np.zeros(counts.shape, np.bool_)

@@ -1,4 +1,4 @@
-"""The faults that a recording may have, how bad each is, and what to do about it."""
+"""The faults that a recording may have, with the severity and remedy of each."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,8 @@ from etram_pipeline.quality.checks import (
     MANY,
     OVER_BORDER,
     Check,
-    boxes,
     cut_off,
     duplicates,
-    events,
     gaps,
     hot_pixels,
     no_boxes,
@@ -19,12 +17,14 @@ from etram_pipeline.quality.checks import (
     not_labelled,
     one_sided,
     other_unit,
+    share_of_boxes,
+    share_of_events,
     single_polarity,
     unknown_classes,
 )
 
 Severity = Literal["problem", "warning", "note"]
-"""A problem spoils results, a warning may, and a note explains an oddity."""
+"""A problem spoils results, a warning may spoil them, and a note explains an oddity."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Rule:
     """A fault that a recording may have.
 
     Attributes:
-        severity: How bad it is.
-        title: What it is.
+        severity: How serious it is.
+        title: Short name of the fault.
         remedy: What to do about it.
-        check: Says how much of it there is; empty if there is none.
+        check: Gives its extent as text; empty without the fault.
     """
 
     severity: Severity
@@ -48,27 +48,27 @@ RULES = (
     Rule(
         "warning",
         "cut off at its end",
-        "fetch the recording again, or go on with what there is of it",
+        "fetch the recording again, or use the part that exists",
         cut_off,
     ),
     Rule("problem", "no events", "remove the recording, or fetch it again", no_events),
     Rule(
         "problem",
         "the label file cannot be read",
-        "mend it, fetch it again, or remove it",
+        "repair it, fetch it again, or remove it",
         lambda quality, _: quality.label_failure,
     ),
     Rule(
         "problem",
         "many events outside the sensor",
         "the size of the sensor may be wrong: set `dataset.height` and `dataset.width` for files "
-        "that do not say it; what is outside is left out",
-        events(lambda quality: quality.events.num_dropped, least=MANY),
+        "that do not state it; events outside are left out",
+        share_of_events(lambda quality: quality.events.num_dropped, least=MANY),
     ),
     Rule(
         "problem",
         "all events have one polarity",
-        "half of every histogram stays empty: convert the recording again, keeping polarity",
+        "half of every histogram stays empty: convert the recording again with both polarities",
         single_polarity,
     ),
     Rule(
@@ -80,87 +80,87 @@ RULES = (
     Rule(
         "problem",
         "no label belongs to the time of the recording",
-        "check that both files are of the same recording, and that labels count microseconds",
-        boxes(lambda labels: labels.num_outside_time, least=1.0),
+        "check that both files belong to the same recording, and that label times are microseconds",
+        share_of_boxes(lambda labels: labels.num_outside_time, least=1.0),
     ),
     Rule(
         "problem",
         "boxes of classes that have no name",
-        "complete `dataset.class_names`, or drop these boxes by the filter `select_classes`",
+        "complete `dataset.class_names`, or drop these boxes with the filter `select_classes`",
         unknown_classes,
     ),
     Rule(
         "problem",
         "boxes without a size",
-        "mend the label file: width and height must be positive and finite",
-        boxes(lambda labels: labels.num_without_size),
+        "repair the label file: width and height must be positive and finite",
+        share_of_boxes(lambda labels: labels.num_without_size),
     ),
     Rule(
         "warning",
         "stretches without events",
-        "the camera stalled, or a part of the file is lost: windows there are empty",
+        "the camera stalled, or part of the file was lost: windows at these times are empty",
         gaps,
     ),
     Rule(
         "warning",
         "events timed before an earlier one",
-        "they count at the time of that one; so many come of a fault of the camera or of a "
+        "they are given the time of that event; so many indicate a fault of the camera or of a "
         "conversion",
-        events(lambda quality: quality.events.num_late, least=FEW_LATE),
+        share_of_events(lambda quality: quality.events.num_late, least=FEW_LATE),
     ),
     Rule(
         "warning",
         "times may be in another unit than microseconds",
-        "look up the unit that the recording was written in, and write its times in microseconds",
+        "find out the unit of the recording's times, and convert them to microseconds",
         other_unit,
     ),
     Rule(
         "warning",
         "events before time zero",
-        "they are left out; shift the times of recording and labels if they matter",
-        events(lambda quality: quality.events.num_early),
+        "they are left out; if they matter, shift the times of the recording and its labels",
+        share_of_events(lambda quality: quality.events.num_early),
     ),
     Rule(
         "warning",
         "hot pixels make many of the events",
-        "switch them off in the camera for recordings to come; `representation.max_count` limits "
-        "what they do to these",
+        "switch them off in the camera for future recordings; `representation.max_count` limits "
+        "their effect on this one",
         hot_pixels,
     ),
     Rule(
         "warning",
         "polarity is one-sided",
-        "look at the camera's thresholds (biases), or at how the recording was converted",
+        "check the camera's thresholds (biases) and the conversion of the recording",
         one_sided,
     ),
     Rule(
         "warning",
         "labels outside the time of the recording",
-        "their frames show nothing: cut the label file, or check that it is of this recording",
-        boxes(lambda labels: labels.num_outside_time, below=1.0),
+        "their frames are empty: trim the label file, or check that it belongs to this recording",
+        share_of_boxes(lambda labels: labels.num_outside_time, below=1.0),
     ),
     Rule(
         "warning",
         "labels where there are no events",
-        "a detector is asked for what nobody can see: remove these labels",
-        boxes(lambda labels: labels.num_empty),
+        "a detector cannot find what produces no events: remove these labels",
+        share_of_boxes(lambda labels: labels.num_empty),
     ),
     Rule(
         "warning",
         "boxes off the sensor",
-        "the filter `crop_to_sensor` drops them; many mean that labels are of another sensor",
-        boxes(lambda labels: labels.num_off_sensor),
+        "the filter `crop_to_sensor` drops them; many of them suggest labels of another sensor",
+        share_of_boxes(lambda labels: labels.num_off_sensor),
     ),
     Rule(
         "warning",
         "many boxes over the border of the sensor",
-        "labels may be in px of another resolution: compare them with the video",
-        boxes(lambda labels: labels.num_over_border, least=OVER_BORDER),
+        "the labels may be in px of another resolution: compare them with the video",
+        share_of_boxes(lambda labels: labels.num_over_border, least=OVER_BORDER),
     ),
     Rule(
         "warning",
         "two boxes of one track at one time",
-        "remove the copy; where they do not overlap, give the second object a track of its own",
+        "remove the copy; where the boxes do not overlap, give the second object its own track id",
         duplicates,
     ),
     Rule("warning", "no boxes", "check that the right label file is in place", no_boxes),
@@ -168,20 +168,20 @@ RULES = (
         "note",
         "few events outside the sensor",
         "they are left out",
-        events(lambda quality: quality.events.num_dropped, below=MANY),
+        share_of_events(lambda quality: quality.events.num_dropped, below=MANY),
     ),
     Rule(
         "note",
         "few events timed before an earlier one",
-        "they count at the time of that one",
-        events(lambda quality: quality.events.num_late, below=FEW_LATE),
+        "they are given the time of that event",
+        share_of_events(lambda quality: quality.events.num_late, below=FEW_LATE),
     ),
     Rule(
         "note",
         "no label file",
-        "it is called <recording>_bbox.npy and lies in the split of its recording; with windows "
-        "of kind `label_aligned` the recording is skipped",
+        "it must be named <recording>_bbox.npy and lie in the split of its recording; with windows "
+        "of kind `label_aligned`, the recording is skipped",
         not_labelled,
     ),
 )
-"""Faults in the order in which they are listed, within a severity."""
+"""All faults, in the order in which findings of the same severity are listed."""

@@ -1,4 +1,4 @@
-"""What counts as a fault of a recording."""
+"""Thresholds of the quality report."""
 
 from pydantic import Field
 
@@ -6,15 +6,15 @@ from etram_pipeline.core.component import Settings
 
 
 class QualitySettings(Settings):
-    """Thresholds of the quality report; they change what is reported, never what is encoded.
+    """Thresholds of the quality report; they never affect what is encoded.
 
     Attributes:
-        gap_ms: A stretch without events that lasts longer is a gap. A label has an empty window
-            if no event falls into the time of this length that ends at the label.
-        hot_pixel_hz: Least mean rate of a hot pixel.
-        hot_pixel_factor: How many times as often as its surroundings a hot pixel fires at least.
-            These are the second most active of the 5 x 5 pixels around: moving things, edges and
-            lamps cover several pixels, and another hot pixel close by only one.
+        gap_ms: A longer time without events is a gap, in milliseconds. The window of a label is
+            empty if no event lies in the time of this length that ends at the label.
+        hot_pixel_hz: Lowest mean rate of a hot pixel, in events per second.
+        hot_pixel_factor: Lowest ratio between the rate of a hot pixel and that of the second most
+            active of the 5 x 5 pixels around it. Moving objects, edges and lamps cover several
+            pixels, while another hot pixel nearby is only one.
     """
 
     gap_ms: int = Field(default=50, ge=1)

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.core.wording import counted
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.curves import draw_losses, draw_validation

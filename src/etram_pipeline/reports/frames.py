@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.recording_key import RecordingKey
-from etram_pipeline.core.wording import counted
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.stores.representation_store import StoredRepresentations
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from etram_pipeline.core.counts import duration
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.recording_key import RecordingKey
-from etram_pipeline.core.wording import duration
 from etram_pipeline.quality.findings import SEVERITIES, Finding, cut, together
 from etram_pipeline.quality.job import RecordingQuality
 from etram_pipeline.quality.settings import QualitySettings

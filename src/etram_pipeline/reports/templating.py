@@ -6,7 +6,7 @@ from itertools import zip_longest
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from etram_pipeline.core.wording import counted
+from etram_pipeline.core.counts import counted
 from etram_pipeline.reports.wording import number_text
 
 

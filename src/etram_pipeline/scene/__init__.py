@@ -1,1 +1,1 @@
-"""A simulated traffic scene seen by an event camera."""
+"""Simulates a traffic scene recorded by an event camera."""

@@ -1,4 +1,4 @@
-"""Where the camera stands, and where it sees a point of the street."""
+"""Position of the camera, and the projection of the street into its picture."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,12 +12,12 @@ Metres = Float[np.ndarray, "*shape"]
 
 
 class Projection(NamedTuple):
-    """Where points of the street are seen.
+    """Projection of points of the street into the picture.
 
     Attributes:
         x: Column, in px.
         y: Row, in px.
-        px_per_m: Scale at which what stands there is seen.
+        px_per_m: Scale of objects at that point, in px per metre.
     """
 
     x: Metres
@@ -29,17 +29,17 @@ class Projection(NamedTuple):
 class Camera:
     """A camera on a mast that looks across a straight street.
 
-    The street's own coordinates are `along`, growing to the right, and `across`, growing away from
-    the camera, in metres; the street passes `turn_m` in front of the camera at an angle.
+    Street coordinates are in metres: `along` increases to the right, `across` increases with the
+    distance from the camera. The street passes the camera at a distance of `turn_m`, at an angle.
 
     Attributes:
         height: Rows, in px.
         width: Columns, in px.
-        focal_px: Focal length.
-        horizon_px: Row of the horizon; negative above the picture.
-        mast_m: Height of the camera above the street.
-        slant: Angle between street and picture, in radians.
-        turn_m: Distance at which the street turns by that angle.
+        focal_px: Focal length, in px.
+        horizon_px: Row of the horizon, in px; negative if it lies above the picture.
+        mast_m: Height of the camera above the street, in metres.
+        slant: Angle between the street and the picture plane, in radians.
+        turn_m: Distance of the axis about which the street is turned by that angle, in metres.
     """
 
     height: int
@@ -51,7 +51,7 @@ class Camera:
     turn_m: float
 
     def project(self, along_m: Metres, across_m: float) -> Projection:
-        """Where points on the ground are seen."""
+        """Project points on the ground into the picture."""
         beyond = across_m - self.turn_m
         depth = self.turn_m + beyond * np.cos(self.slant) + along_m * np.sin(self.slant)
         aside = along_m * np.cos(self.slant) - beyond * np.sin(self.slant)
@@ -63,7 +63,7 @@ class Camera:
         )
 
     def unproject(self, x: Metres, y: Metres) -> tuple[Metres, Metres]:
-        """Points `along` and `across` on the ground seen in the px below the horizon."""
+        """Street coordinates, `along` and `across`, of ground points seen below the horizon."""
         px_per_m = (y - self.horizon_px) / self.mast_m
         depth = self.focal_px / px_per_m - self.turn_m
         aside = (x - self.width / 2) / px_per_m
@@ -72,12 +72,12 @@ class Camera:
         return along, across + self.turn_m
 
     def half_view_m(self, across_m: float) -> float:
-        """Half of the street's length in view at a distance."""
+        """Half of the length of street in view at a distance, in metres."""
         return 0.5 * self.width * across_m / self.focal_px
 
 
 def place_camera(settings: SceneSettings, rng: np.random.Generator) -> Camera:
-    """A random camera under which road users have sizes that a detector can tell apart."""
+    """A random camera that shows road users at sizes a detector can distinguish."""
     scale = settings.scale
     return Camera(
         height=settings.height,

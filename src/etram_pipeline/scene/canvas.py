@@ -1,4 +1,4 @@
-"""A canvas in metres on which road users are drawn from signed distances."""
+"""A canvas in metres, on which road users are drawn by signed distance functions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,16 +12,16 @@ Point = tuple[float, float]
 Image = Float32[np.ndarray, "H W"]
 
 GROUND_M = 0.35
-"""Room above and below a road user, for its shadow and light."""
+"""Margin above and below a road user, for its shadow and light, in metres."""
 
 
 class Paint(NamedTuple):
-    """What a shape is filled with.
+    """Filling of a shape.
 
     Attributes:
-        level: Brightness, as a natural logarithm; 0 is white cloth in daylight, -3 is tyre black.
+        level: Natural logarithm of brightness; 0 is white cloth in daylight, -3 a black tyre.
         texture: Amplitude of random mottling.
-        opacity: 1 hides what lies behind, 0 shows it all.
+        opacity: 1 is opaque, 0 is transparent.
     """
 
     level: float
@@ -30,14 +30,18 @@ class Paint(NamedTuple):
 
 
 class Canvas:
-    """Picture of one road user: x to the right and y up from the ground, in metres.
+    """Picture of one road user; x points right and y up from the ground, in metres.
 
-    `size_m` is its length and height, `margins_m` the room behind and before it.
+    Args:
+        size_m: Length and height of the road user.
+        margins_m: Margins behind and in front of it.
+        px_per_m: Scale, in px per metre.
+        seed: Seed of its random textures.
 
     Attributes:
         colour: Brightness times opacity.
-        opacity: Share of each px the road user covers.
-        light: Brightness its lamps add to what surrounds it.
+        opacity: Share of each px that the road user covers.
+        light: Brightness that its lamps add to the surroundings.
     """
 
     def __init__(self, size_m: Point, margins_m: Point, px_per_m: float, seed: int) -> None:
@@ -57,7 +61,7 @@ class Canvas:
         self.light: Image = np.zeros((height, width), np.float32)
 
     def box(self, centre: Point, half: Point, paint: Paint, corner_m: float = 0.05) -> None:
-        """Fill a rectangle of half size `half` with rounded corners."""
+        """Fill a rectangle with rounded corners; `half` is half of its width and height."""
         corner = min(corner_m, *half)
         rows, columns = self._window(centre, half)
         dx = np.abs(self._x[None, columns] - centre[0]) - (half[0] - corner)
@@ -73,14 +77,14 @@ class Canvas:
         self._fill(rows, columns, (np.hypot(dx, dy) - 1) * min(radii), paint)
 
     def ring(self, centre: Point, radius: float, thickness: float, paint: Paint) -> None:
-        """Fill a circle's line, `thickness` to either side."""
+        """Fill a ring that extends `thickness` to either side of a circle."""
         reach = radius + thickness
         rows, columns = self._window(centre, (reach, reach))
         distance = np.hypot(self._x[None, columns] - centre[0], self._y[rows, None] - centre[1])
         self._fill(rows, columns, np.abs(distance - radius) - thickness, paint)
 
     def limb(self, start: Point, end: Point, radius: float, paint: Paint) -> None:
-        """Fill all within `radius` of a line, such as an arm or a tube."""
+        """Fill everything within `radius` of a line segment, such as an arm or a tube."""
         centre = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         half = (abs(end[0] - start[0]) / 2 + radius, abs(end[1] - start[1]) / 2 + radius)
         rows, columns = self._window(centre, half)
@@ -91,7 +95,7 @@ class Canvas:
         self._fill(rows, columns, np.hypot(dx - along_x * t, dy - along_y * t) - radius, paint)
 
     def polygon(self, corners: Sequence[Point], paint: Paint) -> None:
-        """Fill a convex polygon; corners in clockwise order as seen."""
+        """Fill a convex polygon with corners in clockwise order."""
         points = np.asarray(corners, np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
         centre, half = (low + high) / 2, (high - low) / 2
@@ -106,19 +110,19 @@ class Canvas:
         self._fill(rows, columns, distance, paint)
 
     def glow(self, centre: Point, radii: Point, strength: float) -> None:
-        """Add light that fades from the centre outwards."""
+        """Add light that fades outwards from the centre."""
         dx = (self._x[None] - centre[0]) / radii[0]
         dy = (self._y[:, None] - centre[1]) / radii[1]
         light = strength * np.exp(-(dx**2) - dy**2)
         self.light += np.where(light > 0.02 * abs(strength), light, 0).astype(np.float32)
 
     def expose(self, light: Light) -> None:
-        """Show all drawn so far under `light` instead of in full daylight."""
+        """Show everything drawn so far under `light` instead of daylight."""
         level = self.colour / np.maximum(self.opacity, 1e-6)
         self.colour = (light.expose(level) * self.opacity).astype(np.float32)
 
     def shade(self, half_length_m: float, half_height_m: float = 0.16) -> None:
-        """Darken the ground under a road user; too faint to count as a part of it."""
+        """Draw the shadow on the ground, which is too faint to count as part of the road user."""
         self.ellipse((0.0, 0.0), (half_length_m, half_height_m), Paint(-2.6, opacity=0.45))
 
     def _window(self, centre: Point, half: Point) -> tuple[slice, slice]:
@@ -145,7 +149,7 @@ class Canvas:
 def smooth_noise(
     shape: tuple[int, ...], cell_px: float, rng: np.random.Generator
 ) -> Float32[np.ndarray, "H W"]:
-    """Random mottling of about unit amplitude whose spots are `cell_px` wide."""
+    """Random mottling of about unit amplitude, with spots of `cell_px` px."""
     height, width = shape
     size = (int(height / cell_px) + 3, int(width / cell_px) + 3)
     grid = rng.standard_normal(size).astype(np.float32)

@@ -1,12 +1,13 @@
-"""Boxes around road users, as eTraM stores them."""
+"""Boxes around road users, in the layout of eTraM's label files."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from etram_pipeline.core import etram
 from etram_pipeline.scene.placement import Placed
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.traffic import RoadUser
 
 BoxTable = Shaped[np.ndarray, " N"]
@@ -38,13 +39,16 @@ def label_frame(
     placed: Sequence[Placed],
     settings: SceneSettings,
 ) -> BoxTable:
-    """Boxes of one moment: those road users of whom enough is seen.
+    """Boxes at one time, of the road users that are sufficiently visible.
 
     Args:
-        time_us: The moment.
-        users: Who is in the scene, farthest first.
-        placed: Where each of them is at that moment alone.
-        settings: The scene's, for the sensor's size and what is enough.
+        time_us: The time, in microseconds.
+        users: Road users in the scene, farthest first.
+        placed: Their sprites, at that time only.
+        settings: Settings of the scene: size of the sensor, minimum visibility and size.
+
+    Returns:
+        One row per box, farthest first; positions and sizes in px of the sensor.
     """
     stride = max(1, round(2 * settings.scale))
     taken = np.zeros((settings.height // stride, settings.width // stride), np.bool_)
@@ -55,7 +59,7 @@ def label_frame(
         size = right - left, bottom - top
         if seen < settings.min_visible or min(size) < settings.min_side_px * settings.scale:
             continue
-        class_id = CLASS_NAMES.index(user.class_name)
+        class_id = etram.CLASSES.index(user.class_name)
         rows.append((time_us, left, top, *size, class_id, 1.0, user.track_id))
     return np.array(rows[::-1], BBOX_DTYPE)
 
@@ -65,7 +69,7 @@ def _frame_index(placed: Placed) -> int:
 
 
 def _box(placed: Placed, height: int, width: int) -> tuple[float, float, float, float]:
-    """Corners of what is opaque, cut at the sensor's border."""
+    """Corners of the opaque part, cropped at the border of the sensor."""
     first_row, last_row, first_column, last_column = placed.sprite.boxes[_frame_index(placed)]
     left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
     return (
@@ -77,7 +81,7 @@ def _box(placed: Placed, height: int, width: int) -> tuple[float, float, float, 
 
 
 def _seen_share(placed: Placed, taken: Bool[np.ndarray, "H W"], stride: int) -> float:
-    """Share of a road user that is on the sensor and behind nobody; marks its place as taken."""
+    """Share of a road user that is on the sensor and not hidden; marks its area as taken."""
     opaque = placed.sprite.frames[_frame_index(placed), 1] > _SOLID
     left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
     window = []

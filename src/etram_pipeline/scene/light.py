@@ -1,4 +1,4 @@
-"""What the scene is lit by, and how dark the sensor sees it."""
+"""Lighting of the scene, and the response of the sensor to it."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class Light:
-    """Light that falls on the scene, and what the sensor makes of it.
+    """Light that falls on the scene, and the response of the sensor.
 
-    A pixel reads the logarithm of the light it receives plus its own dark current, so that at night
-    the same surfaces differ less, and less light makes the photoreceptor slower.
+    A pixel reads the logarithm of the received light plus its own dark current. At night, surfaces
+    therefore have less contrast, and the photoreceptor is slower.
 
     Attributes:
-        night: True if lamps are lit.
-        ambient: Light from sky or street lamps, relative to day.
-        dark_current: What an unlit pixel reads, relative to white in daylight.
-        response_us: Time constant of the photoreceptor; 0 follows at once.
-        noise: Factor on the rate of noise events.
+        night: Whether lamps are lit.
+        ambient: Light from the sky or street lamps, relative to day.
+        dark_current: Reading of an unlit pixel, relative to white in daylight.
+        response_us: Time constant of the photoreceptor, in microseconds; 0: instantaneous.
+        noise: Factor of the rate of noise events.
     """
 
     night: bool
@@ -28,7 +28,7 @@ class Light:
     noise: float
 
     def expose(self, level: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """What the sensor reads of surfaces that read `level` in daylight."""
+        """Reading of surfaces under this light, given their reading `level` in daylight."""
         if not self.night:
             return level
         received = self.ambient * np.exp(level) + self.dark_current

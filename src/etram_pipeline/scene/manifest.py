@@ -1,4 +1,4 @@
-"""What the simulator has made in a folder, kept in a file of that folder."""
+"""Record of the simulated recordings in a folder, stored in that folder."""
 
 import fcntl
 import json
@@ -16,16 +16,16 @@ _WORKERS_LOCK = ".scene.workers.lock"
 
 
 def recording_files(folder: Path, key: str) -> tuple[Path, Path]:
-    """The files of a recording's events and of its boxes."""
+    """Event file and label file of a recording."""
     return folder / f"{key}_td.h5", folder / f"{key}_bbox.npy"
 
 
 @contextmanager
 def waiting_for_others(folder: Path) -> Iterator[None]:
-    """Be the only one to write in the folder, once all others and their workers are done."""
+    """Wait until all other processes and their workers are done, then write exclusively."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".scene.lock").open("w") as file:
-        # The system takes the lock from a process that ends, however it ends.
+        # The operating system releases the lock when a process ends, for whatever reason.
         lock(file, fcntl.LOCK_EX)
         with (folder / _WORKERS_LOCK).open("w") as workers:
             lock(workers, fcntl.LOCK_EX)
@@ -34,17 +34,17 @@ def waiting_for_others(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def writing_for_others(folder: Path) -> Iterator[None]:
-    """Write in the folder for the process that has it to itself, and which may be killed first."""
+    """Write for the process that holds the folder; that process may be killed before this one."""
     with (folder / _WORKERS_LOCK).open("w") as workers:
         lock(workers, fcntl.LOCK_SH)
         yield
 
 
 class Manifest:
-    """The recordings of ours in a folder, complete or not.
+    """The simulated recordings in a folder, complete or not.
 
-    A recording is entered before its first file appears, without sizes, and again when it is
-    complete. So every file of ours is known, and none half made counts.
+    A recording is entered without sizes before its first file is written, and again when it is
+    complete. Every simulated file is therefore known, and incomplete ones do not count.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,20 +52,23 @@ class Manifest:
         self._entries = _read_entries(folder / _NAME)
 
     def missing(self, planned: Iterable[PlannedRecording]) -> list[PlannedRecording]:
-        """Those that are not there, not complete, or made with other settings."""
+        """Planned recordings that are missing, incomplete or simulated with other settings."""
         return [each for each in planned if not self._is_complete(each)]
 
     def is_exactly(self, planned: Iterable[PlannedRecording]) -> bool:
-        """Whether all of these are complete and no other recording is ours."""
+        """Whether all planned recordings are complete and there are no other simulated ones."""
         planned = list(planned)
         return not self.missing(planned) and self._entries.keys() == {each.key for each in planned}
 
     def prepare(self, planned: Iterable[PlannedRecording]) -> list[PlannedRecording]:
-        """Make way for what is missing: remove what is not planned, and what a killed run left.
+        """Remove recordings that are not planned and leftovers of killed runs.
+
+        Returns:
+            The recordings to simulate.
 
         Raises:
-            RecordingError: If files of these names are there that are not ours; nothing is
-                touched then.
+            RecordingError: If files of these names exist that were not simulated; nothing is
+                changed in this case.
         """
         planned = list(planned)
         self._refuse_foreign_files(planned)
@@ -106,7 +109,7 @@ class Manifest:
                 )
 
     def _leftovers(self) -> list[Path]:
-        """Files that a killed run had begun."""
+        """Temporary files of killed runs."""
         files = [path for key in self._entries for path in recording_files(self.folder, key)]
         files.append(self.folder / _NAME)
         return [left for path in files for left in path.parent.glob(f".{path.name}.*.partial")]

@@ -1,4 +1,4 @@
-"""Where the sprites of road users are in the picture, moment by moment."""
+"""Position of the sprites of road users in each picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _PX = Float32[np.ndarray, " T"]
 
 @dataclass(frozen=True)
 class Placed:
-    """A sprite at a series of moments.
+    """A sprite at a series of times.
 
     Attributes:
-        sprite: The pictures.
-        left: Column at which the sprite begins, in px.
+        sprite: The sprite.
+        left: Column at which it begins, in px.
         top: Row at which it begins, in px.
         scale: Size of a px of the sprite, in px.
-        cycle: Animation cycles passed.
+        cycle: Number of animation cycles passed.
     """
 
     sprite: Sprite
@@ -34,12 +34,12 @@ class Placed:
 
     @property
     def phase(self) -> Float64[np.ndarray, " T"]:
-        """Place in the animation, in pictures."""
+        """Position in the animation, in frames."""
         num_phases = len(self.sprite.frames)
         return self.cycle % 1.0 * num_phases % num_phases
 
     def touches(self, height: int, width: int) -> bool:
-        """Whether any of it is ever on the sensor."""
+        """Whether any part of it is on the sensor at any time."""
         rows, columns = self.sprite.frames.shape[2:]
         inside = (self.left < width) & (self.left + columns * self.scale > 0)
         return bool((inside & (self.top < height) & (self.top + rows * self.scale > 0)).any())
@@ -48,12 +48,12 @@ class Placed:
 def place(
     user: RoadUser, sprite: Sprite, camera: Camera, times_s: Float64[np.ndarray, " T"]
 ) -> Placed:
-    """A road user's sprite at the given moments."""
+    """The sprite of a road user at the given times, in seconds."""
     along_m = user.along_m(times_s)
     seen = camera.project(along_m, user.across_m)
     scale = seen.px_per_m / sprite.px_per_m
     travelled_m = user.lane.direction * along_m
-    # Steps and uneven ground: nobody glides perfectly level.
+    # Steps and uneven ground make road users bounce.
     bounce_m = 0.015 / max(user.size_m[0], 1.0) * np.sin(2 * np.pi * travelled_m / 0.75 + user.seed)
     return Placed(
         sprite=sprite,
@@ -65,7 +65,7 @@ def place(
 
 
 def join_sprites(*sprites: Sprite) -> Sprites:
-    """Sprites one after another as flat arrays."""
+    """Sprites as flat arrays, one after another."""
     rows = np.array([sprite.frames.shape[2] for sprite in sprites], np.int64)
     sizes = np.array([sprite.frames.size for sprite in sprites], np.int64)
     values = [np.zeros(0, np.float32), *(sprite.frames.ravel() for sprite in sprites)]
@@ -84,12 +84,12 @@ def join_sprites(*sprites: Sprite) -> Sprites:
 
 
 def join_poses(placed: Sequence[Placed], num_moments: int, lag: int) -> Poses:
-    """Where everybody is, as flat arrays; moments begin `lag` before the first picture.
+    """Positions of all sprites as flat arrays; times begin `lag` pictures before the first.
 
     Args:
-        placed: Who is in the scene, farthest first, all at the same moments.
-        num_moments: How many those are, for when nobody is there.
-        lag: Pictures for which a pixel may still follow what has gone.
+        placed: Sprites in the scene, farthest first, all at the same times.
+        num_moments: Number of these times, needed if there are no sprites.
+        lag: Pictures for which a pixel may still respond to a former one.
     """
 
     def columns(rows: list[np.ndarray], dtype: type = np.float32) -> np.ndarray:
@@ -122,7 +122,7 @@ def join_poses(placed: Sequence[Placed], num_moments: int, lag: int) -> Poses:
 
 
 def _widened(extents: Int64[np.ndarray, "H 2"]) -> Int64[np.ndarray, "H 2"]:
-    """Columns that each row or its neighbours use, for what moves up and down meanwhile."""
+    """Columns that each row or its neighbours use, because sprites move up and down."""
     empty = extents[:, 1] < extents[:, 0]
     first = np.where(empty, 1 << 20, extents[:, 0])
     last = np.where(empty, -1, extents[:, 1])
@@ -140,7 +140,7 @@ def _widened(extents: Int64[np.ndarray, "H 2"]) -> Int64[np.ndarray, "H 2"]:
 
 
 def _moving_rows(sprite: Sprite) -> Bool[np.ndarray, " H"]:
-    """Rows that differ between phases of the animation, or whose next row does."""
+    """Rows that differ between frames of the animation, or whose next row does."""
     moving = (np.ptp(sprite.frames, axis=0) > 0).any(axis=(0, 2))
     with_next: Bool[np.ndarray, " H"] = moving | np.append(moving[1:], False)
     return with_next

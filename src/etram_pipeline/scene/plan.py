@@ -1,4 +1,4 @@
-"""Which recordings a folder is to hold, and what is in each."""
+"""The recordings that a folder should hold, and their settings."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
 
 RECIPE = 5
-"""Raised whenever the same settings and seed come to mean other events or boxes."""
+"""Raised whenever the same settings and seed give other events or boxes."""
 
 
 @dataclass(frozen=True)
 class PlannedRecording:
-    """One recording to be in the folder.
+    """One recording of the folder.
 
     Attributes:
-        key: Split and name, as in `train/train_day_0001`.
-        settings: What is simulated.
-        seed: Number that decides everything random in it.
+        key: Split and name, such as `train/train_day_0001`.
+        settings: Settings of the simulation.
+        seed: Seed of everything random in it.
     """
 
     key: str
@@ -29,12 +29,12 @@ class PlannedRecording:
 
     @property
     def fingerprint(self) -> str:
-        """Changes exactly when the recording would."""
+        """Hash that changes exactly when the recording does."""
         return fingerprint([RECIPE, self.settings, self.seed])
 
 
 def plan_recordings(settings: SceneRecordingsSettings) -> list[PlannedRecording]:
-    """Every recording the settings ask for; days before nights in each split."""
+    """All recordings of these settings; in each split, days come before nights."""
     planned = []
     counts = (settings.num_train, settings.num_val, settings.num_test)
     for split_number, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):

@@ -1,4 +1,4 @@
-"""A folder of simulated recordings in eTraM's layout, made once."""
+"""A folder of simulated recordings in eTraM's layout, which is simulated once."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from etram_pipeline.scene.settings import SceneRecordingsSettings
 logger = logging.getLogger(__name__)
 
 WriteRecording = Callable[[Path, Iterator[Events], int, int], None]
-"""Writes chunks of events, in order of time, to a file; then height and width of the sensor."""
+"""Function that writes a recording, given path, chunks of events, sensor height and width."""
 
 
 def write_scene(
@@ -34,22 +34,22 @@ def write_scene(
     *,
     write_recording: WriteRecording,
 ) -> None:
-    """Make sure that a folder holds the recordings the settings ask for, and no others of its own.
+    """Ensure that a folder holds exactly the simulated recordings of these settings.
 
-    Files are `<split>/<name>_td.h5` and `<name>_bbox.npy`. Recordings that are there and complete
-    stay as they are; those made with other settings are made anew. An interrupted call leaves
-    nothing half, and the next one goes on from there. Of two calls at once, one waits. The files do
-    not depend on where, or on how many at a time, recordings are simulated.
+    Files are `<split>/<name>_td.h5` and `<name>_bbox.npy`. Complete recordings are kept; those
+    simulated with other settings are replaced. An interrupted call leaves no incomplete file, and
+    the next call continues from there. Of two simultaneous calls, one waits. The files do not
+    depend on the executor.
 
     Args:
-        folder: Where to write.
-        settings: What to simulate.
-        executor: Where; by default in this process, one after another.
-        write_recording: Writes the events of a recording, whole or not at all.
+        folder: Folder to write to.
+        settings: Settings of the simulation.
+        executor: Executor of the simulations; by default this process, one after another.
+        write_recording: Writes the events of a recording, completely or not at all.
 
     Raises:
-        RecordingError: If the folder holds files of these names that were not made by this
-            function, and nothing is touched then; or if a worker process was killed.
+        RecordingError: If the folder holds files of these names that were not simulated, in which
+            case nothing is changed; or if a worker process was killed.
     """
     planned = plan_recordings(settings)
     if Manifest(folder).is_exactly(planned):
@@ -95,15 +95,15 @@ def _named(error: BaseException, folder: Path) -> BaseException:
     if not isinstance(error, BrokenExecutor):
         return error
     named = RecordingError(
-        f"a worker process that simulated a recording in {folder} was killed, most often because "
-        "memory ran out: run again, with fewer workers; what is complete is kept"
+        f"a worker process that simulated a recording in {folder} was killed, most likely because "
+        "it ran out of memory: run again with fewer workers; complete recordings are kept"
     )
     named.__cause__ = error
     return named
 
 
 def _simulate(folder: Path, planned: PlannedRecording, write_recording: WriteRecording) -> int:
-    """Simulate one recording; returns the number of its boxes."""
+    """Simulate one recording; return the number of its boxes."""
     with writing_for_others(folder):
         scene = Scene(planned.settings, planned.seed)
         events_file, boxes_file = recording_files(folder, planned.key)

@@ -1,4 +1,4 @@
-"""A simulated traffic scene: its events, its labels, its pictures."""
+"""A simulated traffic scene: events, labels and pictures."""
 
 import functools
 import itertools
@@ -17,26 +17,27 @@ from etram_pipeline.scene.placement import Placed, join_poses, join_sprites, pla
 from etram_pipeline.scene.scenery import plan_scenery
 from etram_pipeline.scene.sensor import expose, look
 from etram_pipeline.scene.settings import SceneSettings
-from etram_pipeline.scene.slab import Pixels, Poses, Slab, SlabTimes, Sprites
+from etram_pipeline.scene.slab import Pixels, Poses, Slab, SlabSettings, Sprites
 from etram_pipeline.scene.sprites import Sprite, draw_sprite
 from etram_pipeline.scene.street import paint_street
 from etram_pipeline.scene.traffic import RoadUser, plan_lanes, plan_traffic
 
 LABEL_HZ = 20
-"""Labelled frames per second: one for every window of 50 ms, so that each of them teaches."""
+"""Labelled frames per second: one per window of 50 ms, so that every window is trained on."""
 
 _SLAB_STEPS = 16
 _BANDS = 8
 
 
 class Scene:
-    """One recording that is simulated while it is read.
+    """One recording, which is simulated while it is read.
 
-    Nothing depends on the number of threads, and memory does not grow with the recording's length.
+    The result does not depend on the number of threads, and memory does not grow with the length of
+    the recording.
 
     Attributes:
-        settings: What is simulated.
-        seed: Number that decides everything random.
+        settings: Settings of the simulation.
+        seed: Seed of everything random.
     """
 
     def __init__(self, settings: SceneSettings, seed: int) -> None:
@@ -53,7 +54,7 @@ class Scene:
         far_m = max(lane.across_m for lane in lanes) + 2.0
         self.scenery = plan_scenery(self.camera, far_m, self.light, rng)
         self.background = paint_street(self.camera, lanes, self.light, rng)
-        # A bound method here would tie the scene into a cycle and keep its memory for long.
+        # A bound method here would create a reference cycle, which delays freeing the memory.
         draw = functools.partial(_draw_user, self.camera, self.light)
         self._sprite_of = functools.lru_cache(maxsize=64)(draw)
         self._join_sprites = functools.lru_cache(maxsize=1)(join_sprites)
@@ -62,21 +63,21 @@ class Scene:
         """Events in order of time, in slabs of a few milliseconds.
 
         Args:
-            num_threads: Threads that share the rows of the sensor.
+            num_threads: Threads among which the rows of the sensor are divided.
         """
         pixels = self._start_pixels()
         num_steps = self.settings.duration_us // self.settings.step_us
         edges = np.linspace(0, self.settings.height, _BANDS + 1).astype(int).tolist()
         with _open_threads(num_threads) as run:
             for first_step in range(0, num_steps, _SLAB_STEPS):
-                clock = self._clock(first_step, min(_SLAB_STEPS, num_steps - first_step))
-                slab = Slab(clock, *self._lay_out(clock), pixels)
+                settings = self._slab_settings(first_step, min(_SLAB_STEPS, num_steps - first_step))
+                slab = Slab(settings, *self._lay_out(settings), pixels)
                 keys = run(look, edges[:-1], edges[1:], itertools.repeat(slab))
                 yield _unpack(np.concatenate(list(keys)), first_step * self.settings.step_us)
 
     @functools.cached_property
     def labels(self) -> BoxTable:
-        """Boxes of every labelled frame, in order of time; of `BBOX_DTYPE`."""
+        """Boxes of all labelled frames, in order of time, of `BBOX_DTYPE`."""
         num_frames = self.settings.duration_us * LABEL_HZ // 1_000_000
         frames = []
         for frame in range(1, num_frames + 1):
@@ -86,17 +87,17 @@ class Scene:
         return np.concatenate([np.zeros(0, BBOX_DTYPE), *frames])
 
     def picture(self, time_us: int) -> Float32[np.ndarray, "H W"]:
-        """What the sensor looks at, as natural logarithms of brightness."""
+        """The picture that the sensor sees, as natural logarithms of brightness."""
         picture = self.background.copy()
         placed = self._in_view(np.array([time_us * 1e-6]))
         sprites = self._join_sprites(*(each.sprite for each in placed))
         expose(picture, sprites, join_poses(placed, 1, lag=0))
         return picture
 
-    def _clock(self, first_step: int, num_steps: int) -> SlabTimes:
+    def _slab_settings(self, first_step: int, num_steps: int) -> SlabSettings:
         settings, response_us = self.settings, self.light.response_us
         follow = 1 - np.exp(-settings.step_us / response_us) if response_us else 1.0
-        return SlabTimes(
+        return SlabSettings(
             first_step=first_step,
             num_steps=num_steps,
             step_us=settings.step_us,
@@ -106,20 +107,20 @@ class Scene:
             seed=self.seed,
         )
 
-    def _lay_out(self, clock: SlabTimes) -> tuple[Sprites, Poses]:
-        lag = 1 + int(np.ceil(4 * self.light.response_us / clock.step_us))
-        steps = clock.first_step + np.arange(-lag, clock.num_steps + 1)
-        placed = self._in_view(steps * (clock.step_us * 1e-6))
+    def _lay_out(self, settings: SlabSettings) -> tuple[Sprites, Poses]:
+        lag = 1 + int(np.ceil(4 * self.light.response_us / settings.step_us))
+        steps = settings.first_step + np.arange(-lag, settings.num_steps + 1)
+        placed = self._in_view(steps * (settings.step_us * 1e-6))
         sprites = self._join_sprites(*(each.sprite for each in placed))
         return sprites, join_poses(placed, len(steps), lag)
 
     def _in_view(self, times_s: Float64[np.ndarray, " T"]) -> list[Placed]:
-        """All that moves and is on the sensor at any of these moments, farthest first."""
+        """All moving objects on the sensor at any of these times, farthest first."""
         _, placed = self._present(times_s)
         return [thing.place(times_s) for thing in self.scenery] + placed
 
     def _present(self, times_s: Float64[np.ndarray, " T"]) -> tuple[list[RoadUser], list[Placed]]:
-        """Who is on the sensor at any of these moments, and where, farthest first."""
+        """Road users on the sensor at any of these times, and their sprites, farthest first."""
         users, all_placed = [], []
         enters_s, leaves_s = self._present_s
         for index in np.flatnonzero((enters_s <= times_s[-1]) & (leaves_s >= times_s[0])):
@@ -175,7 +176,7 @@ def simulate(settings: SceneSettings, seed: int) -> tuple[Events, BoxTable]:
 
 @contextmanager
 def _open_threads(num_threads: int) -> Iterator[Callable[..., Iterator[UInt64[np.ndarray, " N"]]]]:
-    """What `map` does, in several threads; in this one if one is asked for."""
+    """Like `map`, but in several threads, or in this thread if only one is requested."""
     if num_threads == 1:
         yield map
         return
@@ -192,7 +193,7 @@ def _draw_user(camera: Camera, light: Light, user: RoadUser) -> Sprite:
 
 
 def _unpack(keys: UInt64[np.ndarray, " N"], start_us: int) -> Events:
-    """Events in order of time from keys in any order."""
+    """Events in order of time, from keys in any order."""
     keys.sort()
     return Events(
         x=(keys >> np.uint64(1) & np.uint64(0xFFFF)).astype(np.uint16),

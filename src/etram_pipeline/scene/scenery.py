@@ -1,4 +1,4 @@
-"""What moves in the street without being a road user: trees in the wind, flickering lamps."""
+"""Moving things that are not road users: trees in the wind and flickering lamps."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ _MAINS_HZ = 100.0
 
 @dataclass(frozen=True)
 class Scenery:
-    """A thing that stays where it is and sways or flickers.
+    """A stationary object that sways or flickers.
 
     Attributes:
-        sprite: Its pictures.
+        sprite: Its sprite.
         x: Column of its foot, in px.
         y: Row of its foot, in px.
-        sway_px: How far it sways to either side.
-        sway_hz: How often it does so in a second.
+        sway_px: Amplitude of the swaying, in px.
+        sway_hz: Frequency of the swaying.
         flicker_hz: Animation cycles per second.
     """
 
@@ -35,7 +35,7 @@ class Scenery:
     flicker_hz: float = 0.0
 
     def place(self, times_s: Float64[np.ndarray, " T"]) -> Placed:
-        """Its sprite at the given moments."""
+        """Its sprite at the given times, in seconds."""
         gust = 1 + 0.5 * np.sin(1.3 * times_s + self.x)
         aside_px = self.sway_px * gust * np.sin(2 * np.pi * self.sway_hz * times_s + self.y)
         column, row = self.sprite.anchor_px
@@ -51,7 +51,7 @@ class Scenery:
 def plan_scenery(
     camera: Camera, across_m: float, light: Light, rng: np.random.Generator
 ) -> list[Scenery]:
-    """Random trees on the far pavement, and street lamps by night."""
+    """Random trees on the far pavement, and street lamps at night."""
     things = []
     for _ in range(rng.integers(0, 3)):
         along_m = rng.uniform(-1, 1, 1) * camera.half_view_m(across_m)
@@ -88,7 +88,7 @@ def _draw_tree(px_per_m: float, light: Light, rng: np.random.Generator) -> Sprit
 
 
 def _draw_lamp(px_per_m: float, seed: int) -> Sprite:
-    """A lamp on a post; its phases are the swing of the mains."""
+    """A lamp on a post, which flickers with the mains frequency."""
     phases = []
     for angle in np.arange(4) * np.pi / 2:
         canvas = Canvas((2.0, 6.0), (0.4, 0.4), px_per_m, seed)

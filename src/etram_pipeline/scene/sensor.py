@@ -1,10 +1,10 @@
-"""The pixels of an event camera, and the pictures they look at.
+"""The pixels of an event camera, and the pictures they see.
 
-Each pixel remembers the brightness at its last event and makes a new event whenever brightness has
-changed by its own threshold since. Only what moves is drawn anew from one picture to the next.
+Each pixel stores the brightness at its last event and produces a new event whenever brightness has
+changed by its own threshold since then. Only moving parts are redrawn from picture to picture.
 
-What is compiled together stays in this one file: the compiler's cache notices changes by file.
-Arrays are copied in loops: an assignment of a slice takes seconds to compile, and longer to run.
+Functions that are compiled together are in this one file, because Numba's cache detects changes by
+file. Arrays are copied in loops, because a slice assignment takes seconds to compile and is slower.
 """
 
 from typing import no_type_check
@@ -29,23 +29,24 @@ _FAINT, _HALF, _ONE = np.float32(1e-4), np.float32(0.5), np.float32(1)
 @no_type_check
 @njit(cache=True, nogil=True)
 def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
-    """Events of some rows over a stretch of pictures, as sortable keys.
+    """Events of some rows over the pictures of a slab, as sortable keys.
 
     A key holds the time since the first picture, row, column and polarity, from the highest bits
-    down. The rows' state in `slab.pixels` moves on; other rows are not touched, and random numbers
-    depend on row and picture alone, so that any division of the sensor gives the same events.
+    down. The state of these rows in `slab.pixels` is updated; other rows are unchanged. Random
+    numbers depend only on row and picture, so any division of the sensor gives the same events.
     """
-    # Taken apart once: compiled code counts references whenever a tuple is taken apart.
-    clock, sprites, poses, pixels = slab
+    # Unpacked once: compiled code counts references whenever a tuple is unpacked.
+    settings, sprites, poses, pixels = slab
     width = pixels.background.shape[1]
     row = np.empty(width, np.float32)
     strips = np.empty((3, _LONGEST_STRIP), np.float32)
     spans = np.empty((len(sprites.first), 2), np.int64)
     here = np.empty(len(sprites.first), np.int64)
-    most_per_pixel = clock.step_us // clock.refractory_us + 1
+    most_per_pixel = settings.step_us // settings.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
-    for y in range(first_row, stop_row):  # a row's state stays in the cache over all pictures
-        for step in range(1, clock.num_steps + 1):
+    # Rows in the outer loop keep the state of a row in the CPU cache over all pictures.
+    for y in range(first_row, stop_row):
+        for step in range(1, settings.num_steps + 1):
             keys = _make_room(keys, count + width)
             count = _make_noise(step, y, slab, keys, count)
             num_here = _find_sprites(step, y, poses, here)
@@ -66,7 +67,7 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
 @no_type_check
 @njit(cache=True, nogil=True)
 def expose(picture: Float32[np.ndarray, "H W"], sprites: Sprites, poses: Poses) -> None:
-    """Draw everybody's first pose over `picture`."""
+    """Draw the first pose of all sprites over `picture`."""
     height, width = picture.shape
     strips = np.empty((3, _LONGEST_STRIP), np.float32)
     for y in range(height):
@@ -77,7 +78,7 @@ def expose(picture: Float32[np.ndarray, "H W"], sprites: Sprites, poses: Poses) 
 @no_type_check
 @njit(cache=True, nogil=True)
 def _find_sprites(step: int, y: int, poses: Poses, here: Indices) -> int:
-    """Numbers of the sprites that cross a row; returns how many they are."""
+    """Collect the sprites that cross a row; return their number."""
     count = 0
     for k in range(len(here)):
         if poses.first_row[step, k] <= y < poses.stop_row[step, k]:
@@ -89,7 +90,7 @@ def _find_sprites(step: int, y: int, poses: Poses, here: Indices) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _find_changes(step: int, y: int, here: Indices, slab: Slab, spans: Spans) -> int:
-    """Columns of a row that may differ from the picture before; returns the number of spans."""
+    """Collect the spans of a row that may differ from the previous picture; return their number."""
     sprites, poses, width = slab.sprites, slab.poses, slab.pixels.background.shape[1]
     count = 0
     for k in here:
@@ -115,7 +116,7 @@ def _find_changes(step: int, y: int, here: Indices, slab: Slab, spans: Spans) ->
 @no_type_check
 @njit(cache=True, nogil=True)
 def _join(spans: Spans, count: int) -> int:
-    """Join spans that meet, sorted by their beginning; returns how many remain."""
+    """Join adjacent spans, sorted by their start; return the number of remaining spans."""
     if count == 0:
         return 0
     last = 0
@@ -138,7 +139,7 @@ def _draw(
     poses: Poses,
     strips: Strips,
 ) -> None:
-    """Put one row of a sprite over a span of a row; `which` is step, row and sprite."""
+    """Draw one row of a sprite over a span of a row; `which` is step, row and sprite."""
     step, y, k = which
     left, scale, columns = poses.left[step, k], poses.scale[step, k], sprites.columns[k]
     inverse = _ONE / scale
@@ -150,13 +151,13 @@ def _draw(
     begin = max(int((first + _HALF - left) * inverse - _HALF), 0)
     end = min(int((stop - _HALF - left) * inverse - _HALF) + 2, columns)
     _blend_rows(which, v, (begin, end), sprites, poses, strips)
-    # Not below the strip's first column, which rounding could do; its last one is there twice.
+    # Clipped to the first column of the strip because of rounding; the last column is repeated.
     start = max(np.float32((first + _HALF - left) * inverse - _HALF - begin), np.float32(0))
     colour, opacity, light = strips
     lit = sprites.lit[k]
     for i in range(stop - first):
         u = start + np.float32(i) * inverse
-        at = np.uint32(u)  # unsigned numbers need no check for places counted from the end
+        at = np.uint32(u)  # unsigned indices need no check for negative values
         right = u - np.float32(at)
         after, rest, x = at + np.uint32(1), _ONE - right, np.uint32(first + i)
         below = row[x]
@@ -176,7 +177,7 @@ def _blend_rows(
     poses: Poses,
     strips: Strips,
 ) -> None:
-    """Interpolate a sprite between two rows and between two phases of its animation."""
+    """Interpolate a sprite between two rows and between two frames of its animation."""
     step, _, k = which
     begin, end = span
     down = np.float32(v - int(v))
@@ -205,14 +206,14 @@ def _blend_rows(
 def _compare(
     row: Row, span: tuple[int, int], where: tuple[int, int], slab: Slab, keys: Keys, count: int
 ) -> int:
-    """Let pixels of a row follow a new picture, and note their events; returns their number."""
-    pixels, clock = slab.pixels, slab.clock
+    """Update the pixels of a row for a new picture and store their events; return their number."""
+    pixels, settings = slab.pixels, slab.settings
     step, y = where
-    since_us, base_us = (step - 1) * clock.step_us, clock.first_step * clock.step_us
+    since_us, base_us = (step - 1) * settings.step_us, settings.first_step * settings.step_us
     level_row, reference_row, last_row = pixels.level[y], pixels.reference[y], pixels.last_us[y]
     for x in range(span[0], span[1]):
         before = level_row[x]
-        change = (row[x] - before) * np.float32(clock.follow)
+        change = (row[x] - before) * np.float32(settings.follow)
         if abs(change) < _FAINT:
             continue
         after, reference = before + change, reference_row[x]
@@ -222,8 +223,8 @@ def _compare(
         while abs(after - reference) >= abs(threshold):
             reference += threshold
             passed = min(max((reference - before) / change, np.float32(0)), _ONE)
-            t_us = since_us + min(int(passed * clock.step_us), clock.step_us - 1)
-            if base_us + t_us - last_row[x] >= clock.refractory_us:
+            t_us = since_us + min(int(passed * settings.step_us), settings.step_us - 1)
+            if base_us + t_us - last_row[x] >= settings.refractory_us:
                 last_row[x] = base_us + t_us
                 keys[count] = (t_us << 33) | (y << 17) | (x << 1) | int(rising)
                 count += 1
@@ -234,7 +235,7 @@ def _compare(
 @no_type_check
 @njit(cache=True, nogil=True)
 def _make_room(keys: Keys, needed: int) -> Keys:
-    """The list, or a longer one that begins with it."""
+    """The list, or a longer copy of it."""
     if needed <= len(keys):
         return keys
     longer = np.empty(max(needed, 2 * len(keys)), np.uint64)
@@ -246,11 +247,11 @@ def _make_room(keys: Keys, needed: int) -> Keys:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _make_noise(step: int, y: int, slab: Slab, keys: Keys, count: int) -> int:
-    """Background activity of a row during a step; returns the number of events."""
-    chance = min(slab.clock.noise_hz * slab.clock.step_us * 1e-6, 0.5)
+    """Add the background activity of a row during a step; return the number of events."""
+    chance = min(slab.settings.noise_hz * slab.settings.step_us * 1e-6, 0.5)
     if chance <= 0:
         return count
-    state = start_random(slab.clock.seed, slab.clock.first_step + step, y)
+    state = start_random(slab.settings.seed, slab.settings.first_step + step, y)
     gap, x = 1 / np.log1p(-chance), -1
     while True:
         state, bits = next_random(state)
@@ -265,13 +266,13 @@ def _make_noise(step: int, y: int, slab: Slab, keys: Keys, count: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _heat(step: int, row: int, slab: Slab, keys: Keys, count: int) -> int:
-    """Events of the hot pixels of a row during a step; returns the number of events."""
+    """Add the events of the hot pixels of a row during a step; return the number of events."""
     for i in range(len(slab.pixels.hot)):
         y, x, rate_mhz = slab.pixels.hot[i]
         if y == row:
-            moment = slab.clock.first_step + step
-            state, bits = next_random(start_random(slab.clock.seed, moment, _HOT_STREAM + i))
-            if share(bits) < rate_mhz * 1e-9 * slab.clock.step_us:
+            moment = slab.settings.first_step + step
+            state, bits = next_random(start_random(slab.settings.seed, moment, _HOT_STREAM + i))
+            if share(bits) < rate_mhz * 1e-9 * slab.settings.step_us:
                 _, bits = next_random(state)
                 count = _fire((step, y, x), bits, 1, slab, keys, count)
     return count
@@ -287,12 +288,12 @@ def _fire(
     keys: Keys,
     count: int,
 ) -> int:
-    """Make an event without a cause, which makes what the pixel reads its new reference."""
+    """Add a noise event, which sets the reference of the pixel to its current reading."""
     step, y, x = where
-    pixels, clock = slab.pixels, slab.clock
-    since_us = min(int((step - 1 + share(bits)) * clock.step_us), step * clock.step_us - 1)
-    t_us = clock.first_step * clock.step_us + since_us
-    if t_us - pixels.last_us[y, x] < clock.refractory_us:
+    pixels, settings = slab.pixels, slab.settings
+    since_us = min(int((step - 1 + share(bits)) * settings.step_us), step * settings.step_us - 1)
+    t_us = settings.first_step * settings.step_us + since_us
+    if t_us - pixels.last_us[y, x] < settings.refractory_us:
         return count
     pixels.last_us[y, x] = t_us
     pixels.reference[y, x] = pixels.level[y, x]

@@ -2,43 +2,34 @@
 
 from pydantic import Field, model_validator
 
+from etram_pipeline.core import etram
 from etram_pipeline.core.component import Settings
-
-CLASS_NAMES = (
-    "pedestrian",
-    "car",
-    "bicycle",
-    "bus",
-    "motorbike",
-    "truck",
-    "tram",
-    "wheelchair",
-)
-"""Road users by class id, as eTraM numbers them."""
 
 
 class SceneSettings(Settings):
     """One simulated recording: its sensor, its street and its traffic.
 
-    Lengths in px and speeds follow the sensor: the same street fills any sensor.
+    Lengths in px and speeds scale with the sensor: the same street fills any sensor.
 
     Attributes:
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
-        duration_s: Length of the recording.
-        night: Street lamps and headlights instead of daylight; a darker, noisier, slower sensor.
-        density: How close road users follow each other; 1 shows about twelve at a time.
-        class_weights: How much of the road users' time belongs to each class, relative to 1; a
-            class of weight 0 does not appear.
-        threshold: Mean contrast, as a difference of natural logarithms, that makes an event.
-            A lower one makes more events.
-        threshold_spread: Standard deviation of that threshold over pixels.
-        refractory_us: Time for which a pixel stays silent after an event.
-        noise_hz: Rate of events without a cause, per pixel, by day; at night it is ten times this.
-        num_hot_pixels: Pixels that fire by themselves all the time, on a sensor of 1280 by 720 px.
-        step_us: Time between two pictures of the scene; events between them are interpolated.
-        min_visible: Share of a road user's picture that must be seen for it to be labelled.
-        min_side_px: Shortest side of a labelled box, on a sensor 384 rows high.
+        duration_s: Length of the recording, in seconds.
+        night: Whether street lamps and headlights replace daylight; the sensor is then noisier and
+            slower.
+        density: Density of traffic; 1 shows about twelve road users at a time.
+        class_weights: Share of the road users' time in view per class, relative to 1; a class with
+            weight 0 does not appear.
+        threshold: Mean contrast that triggers an event, as a difference of natural logarithms. A
+            lower threshold gives more events.
+        threshold_spread: Standard deviation of the threshold over pixels.
+        refractory_us: Time for which a pixel is silent after an event, in microseconds.
+        noise_hz: Rate of noise events per pixel by day; at night, the rate is ten times as high.
+        num_hot_pixels: Hot pixels, for a sensor of 1280 x 720 px.
+        step_us: Time between two pictures of the scene, in microseconds; events between them are
+            interpolated.
+        min_visible: Smallest visible share of a road user that is labelled.
+        min_side_px: Shortest side of a labelled box, on a sensor with 384 rows.
     """
 
     height: int = Field(default=384, ge=32, le=4096)
@@ -58,12 +49,12 @@ class SceneSettings(Settings):
 
     @model_validator(mode="after")
     def _check_classes(self) -> "SceneSettings":
-        unknown = sorted(set(self.class_weights) - set(CLASS_NAMES))
+        unknown = sorted(set(self.class_weights) - set(etram.CLASSES))
         if unknown:
-            raise ValueError(f"class_weights name {unknown}, but the scene has {CLASS_NAMES}")
+            raise ValueError(f"class_weights name {unknown}, but the scene has {etram.CLASSES}")
         if min(self.class_weights.values(), default=1) < 0:
             raise ValueError("class_weights must not be negative")
-        if not any(self.weight(name) for name in CLASS_NAMES):
+        if not any(self.weight(name) for name in etram.CLASSES):
             raise ValueError("class_weights leave no class to appear")
         return self
 
@@ -83,15 +74,15 @@ class SceneSettings(Settings):
 
 
 class SceneRecordingsSettings(Settings):
-    """A folder of simulated recordings, divided into splits as eTraM is.
+    """A folder of simulated recordings, divided into splits like eTraM.
 
     Attributes:
-        scene: What all recordings share; `night` is set by `night_fraction` instead.
-        num_train: Recordings to train on.
-        num_val: Recordings to choose a checkpoint by.
-        num_test: Recordings to report on.
-        night_fraction: Share of each split recorded at night, rounded.
-        seed: Number that decides everything random; recordings of one seed all differ.
+        scene: Settings of all recordings; `night` is replaced according to `night_fraction`.
+        num_train: Training recordings.
+        num_val: Validation recordings.
+        num_test: Test recordings.
+        night_fraction: Share of night recordings in each split, rounded.
+        seed: Seed of everything random; all recordings of a seed differ.
     """
 
     scene: SceneSettings = Field(default_factory=SceneSettings)

@@ -1,4 +1,4 @@
-"""What the sensor looks at in one stretch of time, as flat arrays for compiled code."""
+"""A slab: what the sensor sees in some successive pictures, as flat arrays for compiled code."""
 
 from typing import NamedTuple
 
@@ -7,17 +7,17 @@ from jaxtyping import Bool, Float32, Int64
 
 
 class Sprites(NamedTuple):
-    """Pictures of those in the scene, farthest first, laid out one after another.
+    """Sprites of the road users in the scene, farthest first, one after another.
 
     Attributes:
         values: Brightness times opacity, opacity and light of every phase.
-        first: Where in `values` each begins.
-        rows: Height of each.
-        columns: Width of each.
+        first: Index in `values` at which each begins.
+        rows: Height of each, in px of the sprite.
+        columns: Width of each, in px of the sprite.
         extents: First and last column used in each row.
-        first_extent: Where in `extents` each begins.
+        first_extent: Index in `extents` at which each begins.
         moving: True for rows that differ between phases, or whose next row does.
-        lit: True for those that add light to what surrounds them.
+        lit: True for those that light up their surroundings.
     """
 
     values: Float32[np.ndarray, " V"]
@@ -31,7 +31,7 @@ class Sprites(NamedTuple):
 
 
 class Poses(NamedTuple):
-    """Where each of them is in every picture, and where it was `lag` pictures before.
+    """Position of every sprite in every picture, and its position `lag` pictures earlier.
 
     Attributes:
         first_row: First row of the picture that a sprite reaches.
@@ -40,11 +40,11 @@ class Poses(NamedTuple):
         stop_column: Column after the last.
         left: Column at which the sprite begins, in px.
         top: Row at which it begins, in px.
-        former_left: `left` of `lag` pictures before.
+        former_left: `left`, `lag` pictures earlier.
         scale: Size of a px of the sprite, in px.
-        phase: Picture of the animation.
-        next_phase: The one it passes into.
-        blend: How far it has passed into it.
+        phase: Frame of the animation.
+        next_phase: The following frame.
+        blend: Weight of the following frame, from 0 to 1.
     """
 
     first_row: Int64[np.ndarray, "S K"]
@@ -61,16 +61,16 @@ class Poses(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """State of the sensor, changed while it looks.
+    """State of the sensor, which the simulation updates.
 
     Attributes:
         background: Brightness of the empty street.
-        level: Brightness each pixel reads now.
-        reference: Brightness at its last event.
+        level: Brightness that each pixel reads now.
+        reference: Brightness at the pixel's last event.
         rise: Threshold of events of polarity 1.
         fall: Threshold of events of polarity 0.
-        last_us: Time of its last event.
-        hot: Row, column and rate in mHz of pixels that fire by themselves.
+        last_us: Time of the pixel's last event, in microseconds.
+        hot: Row, column and rate in mHz of the hot pixels.
     """
 
     background: Float32[np.ndarray, "H W"]
@@ -82,17 +82,17 @@ class Pixels(NamedTuple):
     hot: Int64[np.ndarray, "hot 3"]
 
 
-class SlabTimes(NamedTuple):
-    """What a stretch of pictures shares.
+class SlabSettings(NamedTuple):
+    """Settings that all pictures of a slab share.
 
     Attributes:
-        first_step: Number of the last picture seen before.
-        num_steps: Pictures to look at.
-        step_us: Time between pictures.
-        refractory_us: Time a pixel rests after an event.
-        follow: Share of a change a pixel follows within a step.
-        noise_hz: Rate of events without a cause, per pixel.
-        seed: Number that decides the noise.
+        first_step: Number of the last picture before the slab.
+        num_steps: Pictures in the slab.
+        step_us: Time between two pictures, in microseconds.
+        refractory_us: Time for which a pixel is silent after an event, in microseconds.
+        follow: Share of a brightness change that a pixel follows within one step.
+        noise_hz: Rate of noise events per pixel.
+        seed: Seed of the noise.
     """
 
     first_step: int
@@ -105,9 +105,9 @@ class SlabTimes(NamedTuple):
 
 
 class Slab(NamedTuple):
-    """All that the sensor needs to look at one stretch of pictures."""
+    """Everything the sensor needs to turn some successive pictures into events."""
 
-    clock: SlabTimes
+    settings: SlabSettings
     sprites: Sprites
     poses: Poses
     pixels: Pixels

@@ -1,4 +1,4 @@
-"""Animated pictures of road users, ready to be put into the scene."""
+"""Animated sprites of road users, which are placed in the scene."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from etram_pipeline.scene.vehicles import draw_bus, draw_car, draw_tram, draw_tr
 
 
 class RoadUserKind(NamedTuple):
-    """What road users of one class have in common.
+    """Common properties of the road users of one class.
 
     Attributes:
-        draw: Draws one phase of the animation; takes canvas, length and height, and phase angle.
-        length_m: Least and greatest length.
-        height_m: Least and greatest height.
-        cycle_m: Way travelled in one animation cycle.
-        num_phases: Pictures drawn of one cycle.
-        lamp_m: Height of the headlight; 0 without one.
+        draw: Draws one frame of the animation, given canvas, length and height, and phase angle.
+        length_m: Smallest and largest length, in metres.
+        height_m: Smallest and largest height, in metres.
+        cycle_m: Distance travelled in one animation cycle, in metres.
+        num_phases: Frames of one cycle.
+        lamp_m: Height of the headlight, in metres; 0 without one.
     """
 
     draw: Callable[[Canvas, Point, float], None]
@@ -48,7 +48,7 @@ KINDS = {
     "tram": RoadUserKind(draw_tram, (16.0, 19.5), (3.9, 4.2), 0.4, 4, 0.75),
     "wheelchair": RoadUserKind(draw_wheelchair, (1.2, 1.2), (1.3, 1.45), 1.3, 12, 0.0),
 }
-"""How each class of road user is drawn."""
+"""Properties of each class of road user."""
 
 _MARGIN_M, _BEAM_M = 0.35, 2.6
 _TRACE, _SOLID = 0.01, 0.6
@@ -57,17 +57,17 @@ _NUM_LIT_CHANNELS = 3
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """Pictures of one road user over an animation cycle, with an empty px all around.
+    """Pictures of one road user over an animation cycle, with an empty border of one px.
 
     Attributes:
-        frames: Brightness times opacity, opacity and, if it has lamps, the light it adds, of each
-            phase.
-        extents: First and last column used in each row by any phase; last < first in empty rows.
-        boxes: First row, last row, first and last column of what is opaque in each phase; the last
-            before the first if nothing is.
-        anchor_px: Column and row, within the sprite, of its middle on the ground.
-        px_per_m: Scale it is drawn at.
-        cycle_m: Way travelled in one animation cycle.
+        frames: Brightness times opacity, opacity and, if it has lamps, added light, per frame of
+            the animation.
+        extents: First and last column used in each row by any frame; last < first in empty rows.
+        boxes: First row, last row, first and last column of the opaque part of each frame; last <
+            first if there is none.
+        anchor_px: Column and row, within the sprite, of its centre on the ground.
+        px_per_m: Scale, in px per metre.
+        cycle_m: Distance travelled in one animation cycle, in metres.
     """
 
     frames: Float32[np.ndarray, "phases C H W"]
@@ -79,11 +79,11 @@ class Sprite:
 
     @property
     def lit(self) -> bool:
-        """Whether it adds light to what surrounds it."""
+        """Whether it lights up its surroundings."""
         return bool(self.frames.shape[1] == _NUM_LIT_CHANNELS)
 
     def mirrored(self) -> "Sprite":
-        """The same road user facing the other way."""
+        """The same road user facing the opposite direction."""
         last = self.frames.shape[3] - 1
         empty = self.extents[:, 1] < self.extents[:, 0]
         extents = np.where(empty[:, None], self.extents, last - self.extents[:, ::-1])
@@ -105,14 +105,14 @@ def choose_size(class_name: str, rng: np.random.Generator) -> Point:
 
 
 def draw_sprite(class_name: str, size_m: Point, px_per_m: float, seed: int, light: Light) -> Sprite:
-    """Picture a road user of the given length and height, facing right.
+    """Draw a road user that faces right.
 
     Args:
         class_name: One of `KINDS`.
-        size_m: Length and height.
-        px_per_m: Scale.
-        seed: Number that decides its colours and build.
-        light: What it is lit by.
+        size_m: Length and height, in metres.
+        px_per_m: Scale, in px per metre.
+        seed: Seed of its colours and build.
+        light: Lighting of the scene.
     """
     kind = KINDS[class_name]
     angles = np.arange(kind.num_phases) * (2 * np.pi / kind.num_phases)
@@ -121,7 +121,7 @@ def draw_sprite(class_name: str, size_m: Point, px_per_m: float, seed: int, ligh
 
 
 def make_sprite(phases: Sequence[Canvas], cycle_m: float) -> Sprite:
-    """A sprite of canvases of one size, the phases of an animation."""
+    """A sprite from canvases of the same size, one per frame of the animation."""
     lit = any(canvas.light.any() for canvas in phases)
     num_channels = _NUM_LIT_CHANNELS if lit else _NUM_LIT_CHANNELS - 1
     frames = np.stack([_picture(canvas)[:num_channels] for canvas in phases])
@@ -139,7 +139,7 @@ def _draw_phase(
     kind: RoadUserKind, size_m: Point, px_per_m: float, seed: int, light: Light, angle: float
 ) -> Canvas:
     has_lamps = light.night and kind.lamp_m > 0
-    # The same seed in every phase keeps colours and textures still while legs and wheels move.
+    # The same seed in every frame keeps colours and textures while legs and wheels move.
     canvas = Canvas(size_m, (_MARGIN_M, _BEAM_M if has_lamps else _MARGIN_M), px_per_m, seed)
     kind.draw(canvas, size_m, float(angle))
     canvas.expose(light)
@@ -168,7 +168,7 @@ def _extents(frames: Float32[np.ndarray, "phases C H W"]) -> Int64[np.ndarray, "
 
 
 def _opaque_box(opacity: Float32[np.ndarray, "H W"]) -> Int64[np.ndarray, " 4"]:
-    # The shadow on the ground is about half opaque and no part of the road user.
+    # The shadow on the ground is about half opaque and not part of the road user.
     solid = opacity > _SOLID
     if not solid.any():
         return np.array([0, -1, 0, -1])

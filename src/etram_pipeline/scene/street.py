@@ -1,4 +1,4 @@
-"""The still background: house fronts, pavements, carriageways and tram rails."""
+"""The static background: house fronts, pavements, carriageways and tram rails."""
 
 from itertools import pairwise
 
@@ -75,7 +75,7 @@ def _paint_houses(
     camera: Camera,
     rng: np.random.Generator,
 ) -> None:
-    """Fronts that stand on the far pavement, seen straight on from their foot upwards."""
+    """House fronts on the far pavement, seen from the front."""
     foot = np.where(beyond.any(axis=0), camera.height - 1 - beyond[::-1].argmax(axis=0), -1)
     above_px = foot[None] - np.arange(camera.height)[:, None]
     unit_px = camera.height / 24.0

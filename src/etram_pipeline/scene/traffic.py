@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from etram_pipeline.core import etram
 from etram_pipeline.scene.camera import Camera
 from etram_pipeline.scene.canvas import Point
-from etram_pipeline.scene.settings import CLASS_NAMES, SceneSettings
+from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.sprites import choose_size
 
 Seconds = Float64[np.ndarray, " T"]
@@ -16,19 +17,19 @@ Seconds = Float64[np.ndarray, " T"]
 
 @dataclass(frozen=True)
 class Lane:
-    """A line along the street on which all move alike, so that nobody runs into another.
+    """A line along the street on which all road users move alike, so that they never collide.
 
     Attributes:
-        across_m: Distance from the camera.
+        across_m: Distance from the camera, in metres.
         direction: 1 to the right, -1 to the left.
-        class_names: Road users that may travel here.
-        speed_m_s: Mean speed.
-        gap_m: Mean gap between road users, beyond the least.
-        least_gap_m: Least gap.
-        stray_m: How far road users keep from the line, to either side.
-        sway: Share by which the speed rises and falls.
-        sway_s: Period of that.
-        sway_phase: Where in the period the recording starts, in radians.
+        class_names: Classes of road users in this lane.
+        speed_m_s: Mean speed, in metres per second.
+        gap_m: Mean gap between road users in excess of `least_gap_m`, in metres.
+        least_gap_m: Smallest gap, in metres.
+        stray_m: Largest distance of road users from the line, to either side, in metres.
+        sway: Relative amplitude of the variation of speed.
+        sway_s: Period of this variation, in seconds.
+        sway_phase: Its phase at the start of the recording, in radians.
     """
 
     across_m: float
@@ -43,7 +44,7 @@ class Lane:
     sway_phase: float
 
     def travelled_m(self, times_s: Seconds) -> Seconds:
-        """Way travelled since the start of the recording."""
+        """Distance travelled since the start of the recording, in metres."""
         rate = 2 * np.pi / self.sway_s
         swing = np.sin(rate * times_s + self.sway_phase) - np.sin(self.sway_phase)
         way_m: Seconds = self.speed_m_s * (times_s + self.sway * swing / rate)
@@ -52,16 +53,17 @@ class Lane:
 
 @dataclass(frozen=True)
 class RoadUser:
-    """One road user on its way through the scene.
+    """One road user that passes through the scene.
 
     Attributes:
-        class_name: What it is.
-        track_id: Number that its boxes share.
-        lane: Where it travels.
-        across_m: Its own distance from the camera.
-        start_m: Place along its way at the start of the recording; 0 is the middle of the picture.
-        size_m: Length and height.
-        seed: Number that decides its looks.
+        class_name: Its class.
+        track_id: Track id of its boxes.
+        lane: Its lane.
+        across_m: Its own distance from the camera, in metres.
+        start_m: Position along its path at the start of the recording, in metres; 0 is the middle
+            of the picture.
+        size_m: Length and height, in metres.
+        seed: Seed of its appearance.
     """
 
     class_name: str
@@ -73,11 +75,11 @@ class RoadUser:
     seed: int
 
     def along_m(self, times_s: Seconds) -> Seconds:
-        """Place along the street, growing to the right."""
+        """Position along the street, in metres, increasing to the right."""
         return self.lane.direction * (self.start_m + self.lane.travelled_m(times_s))
 
     def present_s(self, reach_m: float) -> tuple[float, float]:
-        """Times between which it may be within `reach_m` of the middle; at no other it is."""
+        """Start and end of the time, in seconds, outside which it is never within `reach_m`."""
         spare_s = self.lane.sway * self.lane.sway_s / np.pi
         return (
             (-reach_m - self.start_m) / self.lane.speed_m_s - spare_s,
@@ -122,10 +124,10 @@ def plan_lanes(rng: np.random.Generator, density: float) -> list[Lane]:
 def plan_traffic(
     lanes: list[Lane], camera: Camera, settings: SceneSettings, rng: np.random.Generator
 ) -> list[RoadUser]:
-    """Everybody who passes in the recording, farthest first.
+    """All road users that pass during the recording, farthest first.
 
-    Each place in a lane goes to the class that has been in view least so far, so that rare classes
-    too appear in every recording.
+    Each place in a lane is given to the class that has been in view least so far, so that rare
+    classes appear in every recording, too.
     """
     duration_s = settings.duration_us * 1e-6
     balance = _Balance(settings, rng)
@@ -144,19 +146,19 @@ def plan_traffic(
 
 
 class _Balance:
-    """Chooses classes so that each gets its share of the time in view."""
+    """Chooses classes so that each has its share of the time in view."""
 
     def __init__(self, settings: SceneSettings, rng: np.random.Generator) -> None:
         self.rng = rng
-        self._weights = {name: settings.weight(name) for name in CLASS_NAMES}
-        self._seen_s = dict.fromkeys(CLASS_NAMES, 0.0)
+        self._weights = {name: settings.weight(name) for name in etram.CLASSES}
+        self._seen_s = dict.fromkeys(etram.CLASSES, 0.0)
 
     def candidates(self, class_names: tuple[str, ...]) -> list[str]:
-        """Those of the classes that may appear at all."""
+        """Classes with a weight above 0."""
         return [name for name in class_names if self._weights[name] > 0]
 
     def choose(self, class_names: list[str]) -> str:
-        """The class that lags behind its share most, or nearly so."""
+        """The class furthest below its share, or nearly so."""
         lag = [
             self._seen_s[name] / self._weights[name] + self.rng.uniform(0, 2)
             for name in class_names
@@ -164,14 +166,14 @@ class _Balance:
         return class_names[int(np.argmin(lag))]
 
     def count(self, class_name: str, seconds: float) -> None:
-        """Note that a road user of the class is in view for a time."""
+        """Record the time for which a road user of a class is in view."""
         self._seen_s[class_name] += max(0.0, seconds)
 
 
 def _fill_lane(
     lane: Lane, half_view_m: float, duration_s: float, balance: _Balance
 ) -> Iterator[tuple[str, float, Point]]:
-    """Class, place and size of everybody in a lane, from the front of the queue to its end."""
+    """Class, position and size of all road users in a lane, from the first to the last."""
     class_names = balance.candidates(lane.class_names)
     way_m = float(lane.travelled_m(np.array([duration_s]))[0])
     front_m = half_view_m + balance.rng.uniform(0, lane.least_gap_m + lane.gap_m)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.faults import faults
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.stores.images import read_images
 from etram_pipeline.stores.layout import (
@@ -171,5 +171,5 @@ def _read_encoding(path: Path, record: Record) -> EncodingSettings:
     except ValidationError as error:
         raise StoreError(
             f"{path} was made with settings that this version does not have: "
-            f"{'; '.join(faults(error))}; run `preprocess` again"
+            f"{'; '.join(describe_errors(error))}; run `preprocess` again"
         ) from error

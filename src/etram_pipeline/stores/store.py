@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import file_identity
-from etram_pipeline.core.wording import counted
 from etram_pipeline.stores.index import Failure, IndexEntry, read_index
 from etram_pipeline.stores.layout import Product
 from etram_pipeline.stores.record import Summary

@@ -9,8 +9,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 from etram_pipeline.builds.progress import Interval
+from etram_pipeline.core.counts import duration
 from etram_pipeline.core.progress import report_progress
-from etram_pipeline.core.wording import duration
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The validation score, by the same evaluation that scores tests."""
+"""Validation metrics, computed by the same evaluation as test metrics."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ from etram_pipeline.labels.table import LabelTable
 class ValidationScore:
     """Collects the detections of a validation, then evaluates them all at once.
 
-    AP is no mean over batches or devices, so tables are gathered, not figures.
+    AP is not a mean over batches or devices, so detections are gathered, not metrics.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class ValidationScore:
 
     @property
     def monitor(self) -> str:
-        """Name of the score that tells the better of two detectors."""
+        """Name of the metric that selects the best checkpoint."""
         return f"val/{self._protocol}/AP"
 
     @property
     def num_labels(self) -> int:
-        """Boxes to find."""
+        """Number of labelled boxes."""
         return sum(len(table) for table in self._labels.values())
 
     def add(self, batch: SequenceBatch, detections: Sequence[Detections]) -> None:
@@ -44,7 +44,7 @@ class ValidationScore:
         self._collector.add(batch, detections)
 
     def compute(self) -> dict[str, float]:
-        """Metrics by name, without those for which there is nothing to find; forgets detections."""
+        """Metrics by name, without those that have no labels; clears the detections."""
         tables = _gather(self._collector.take_all())
         if not self.num_labels:
             return {}

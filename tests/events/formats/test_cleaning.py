@@ -40,17 +40,17 @@ def columns(x: npt.ArrayLike, y: npt.ArrayLike, polarity: npt.ArrayLike) -> Colu
 
 
 @given(TIMES, st.integers(0, 30))
-def test_the_clock_carries_the_latest_time_over_any_cut(times: list[int], place: int) -> None:
+def test_the_maximum_carries_the_latest_time_over_any_cut(times: list[int], place: int) -> None:
     t_us = np.array(times)
-    clock = RunningMaximum()
+    maximum = RunningMaximum()
 
-    found = [clock.raise_late(part) for part in (t_us[:place], t_us[place:])]
+    found = [maximum.raise_late(part) for part in (t_us[:place], t_us[place:])]
 
     np.testing.assert_array_equal(np.concatenate(found), np.maximum.accumulate(t_us))
-    assert clock.latest_us == t_us.max()
+    assert maximum.latest_us == t_us.max()
 
 
-def test_the_clock_leaves_the_given_times_alone() -> None:
+def test_the_maximum_leaves_the_given_times_alone() -> None:
     t_us = np.array([5, 3, 8])
 
     raised = RunningMaximum().raise_late(t_us)
@@ -63,11 +63,11 @@ def test_the_clock_leaves_the_given_times_alone() -> None:
 @given(TIMES, st.integers(0, 30))
 def test_events_before_time_zero_are_left_out_and_counted(times: list[int], place: int) -> None:
     t_us = np.array(times)
-    clock, kept, num_early = RunningMaximum(), list[int](), 0
+    maximum, kept, num_early = RunningMaximum(), list[int](), 0
 
     for part in (t_us[:place], t_us[place:]):
         zeros = np.zeros(len(part), np.uint16)
-        events = select(Columns(zeros, zeros, part, zeros), clock, SENSOR, (None, None))
+        events = select(Columns(zeros, zeros, part, zeros), maximum, SENSOR, (None, None))
         if events is not None:
             kept += events.t_us.tolist()
             num_early += events.num_early

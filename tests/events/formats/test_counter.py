@@ -56,7 +56,7 @@ def test_events_in_the_wrong_order_are_no_new_beginning() -> None:
 def test_a_counter_that_begins_anew_in_a_wider_column_is_refused(dtype: str, bits: int) -> None:
     counts = ((2**bits - 50_000 + 100 * np.arange(1000)) % 2**bits).astype(dtype)
 
-    wanted = rf"t falls from {2**bits - 100} to 0, as a counter of {bits} bits .*add 2\*\*{bits}"
+    wanted = rf"t falls from {2**bits - 100} to 0, like a counter of {bits} bits .*add 2\*\*{bits}"
     with pytest.raises(RecordingError, match=wanted):
         read(counts)
 
@@ -85,7 +85,7 @@ def test_the_unit_in_the_name_of_a_column_counts(unit: str, wanted: int) -> None
 
 
 def test_a_time_beyond_all_counting_is_refused() -> None:
-    with pytest.raises(RecordingError, match="recording: t has the time"):
+    with pytest.raises(RecordingError, match="recording: t contains the time"):
         read(np.array([2**62], np.int64), unit="s")
 
 

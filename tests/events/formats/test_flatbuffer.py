@@ -26,7 +26,7 @@ def test_a_field_that_is_not_there_has_its_default(field: int) -> None:
 
 
 def test_a_vector_longer_than_the_buffer_is_refused() -> None:
-    with pytest.raises(FlatBufferError, match="8 bytes from byte 32 on do not fit in 36"):
+    with pytest.raises(FlatBufferError, match="8 bytes from byte 32 on do not fit into 36"):
         Table(BUFFER).vector(2, item_bytes=2)
 
 

@@ -177,5 +177,5 @@ def test_a_chunk_never_becomes_more_than_it_should(content: bytes, tmp_path: Pat
     layout = layout_of(path)
 
     assert layout is not None
-    with pytest.raises(RecordingError, match=r"8000 are wanted|claims to have"):
+    with pytest.raises(RecordingError, match=r"8000 are expected|its stated size"):
         read(layout, 0, 1000)

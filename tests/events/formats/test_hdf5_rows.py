@@ -119,7 +119,9 @@ def test_what_cannot_be_polarity_is_refused(polarity: list[int], tmp_path: Path)
             file[f"events/{name}"] = np.arange(len(polarity))
         file["events/p"] = np.array(polarity, np.uint8)
 
-    with pytest.raises(RecordingError, match=r"polarity .*, but polarity is 0 or 1, or -1 or 1"):
+    with pytest.raises(
+        RecordingError, match=r"polarity .*, but polarity must be 0 or 1, or -1 or 1"
+    ):
         list(open_recording(path).read())
 
 

@@ -104,8 +104,8 @@ def test_labels_and_other_arrays_are_no_recordings(tmp_path: Path) -> None:
     [
         ({"t": np.zeros(3)}, "the column of t holds float64, but must hold integers"),
         ({"t": np.zeros(4, int)}, "holds no events"),
-        ({"height": 720}, "height and width must both be from 1"),
-        ({"height": 0, "width": 5}, "height and width must both be from 1"),
+        ({"height": 720}, "a height of 720 and a width of None, but both"),
+        ({"height": 0, "width": 5}, "a height of 0 and a width of 5, but both"),
     ],
 )
 def test_archives_that_contradict_themselves_are_refused(
@@ -131,5 +131,5 @@ def test_what_is_claimed_beyond_the_file_is_refused_before_memory_is_taken(tmp_p
     claimed = content.replace(b"(3, 4), }", b"(300000000000, 4), }")
     (tmp_path / "a.npy").write_bytes(claimed)
 
-    with pytest.raises(RecordingError, match=r"an array of 9600000000000 bytes is claimed"):
+    with pytest.raises(RecordingError, match=r"should hold an array of 9600000000000 bytes"):
         open_recording(tmp_path / "a.npy", size=SIZE)

@@ -88,7 +88,7 @@ def test_other_kinds_of_events_are_refused_with_the_place(
 ) -> None:
     path = write_dat(tmp_path, [], kind=kind)
 
-    with pytest.raises(RecordingError, match=rf"recording: at byte {len(HEADER)} .*found"):
+    with pytest.raises(RecordingError, match=rf"recording: at byte {len(HEADER)} .*this file has"):
         open_recording(path, size=SIZE)
 
 
@@ -108,7 +108,7 @@ def test_before_version_2_places_took_fewer_bits(
 def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
     path = write_dat(tmp_path, [], header=HEADER.replace("Version 2", "Version 3"))
 
-    with pytest.raises(RecordingError, match="version '3' is not known; supported are 0, 1, 2"):
+    with pytest.raises(RecordingError, match="version '3' is unknown; supported are 0, 1, 2"):
         open_recording(path, size=SIZE)
 
 

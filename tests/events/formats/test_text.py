@@ -81,7 +81,7 @@ def test_the_command_that_states_the_unit_works(tmp_path: Path, gather: Gather, 
     path.write_text("0.5 1 2 1\n")
     with pytest.raises(RecordingError) as told:
         open_recording(path, size=SIZE)
-    command = re.search(r"as by `(sed .*)`, or name", str(told.value))
+    command = re.search(r"for example with `(sed .*)`, or name", str(told.value))
     assert command is not None
     subprocess.run(["bash", "-c", command[1]], check=True)
     assert gather(open_recording(path, size=SIZE)).t_us.tolist() == [500_000]
@@ -93,20 +93,20 @@ def test_the_command_that_states_the_unit_works(tmp_path: Path, gather: Gather, 
         ("7 1 2 1\n", r"unit of the times is not stated; write a line `# unit: us`.*sed -i"),
         ("0.5 1 2 1\n", r"write a line `# unit: s`"),
         ("t,x,y,p\n7,1,2,1\n", r"unit of the times is not stated.* name the column t_ns"),
-        ("# unit: us\n7 1 2 1\n8 1 2\n9 1 2 1\n", r"byte 19, '8 1 2', holds fewer values"),
-        ("# unit: us\n7 1 2 1\n8 1 2 1 5\n", "'8 1 2 1 5', holds more values"),
-        ("# unit: us\n7 1 2 1\n8 1.5 2 1\n", "has a fraction where a whole number"),
-        ("# unit: us\n7 1 2 1\nnan 1 2 1\n", "holds something that is no number"),
-        ("# unit: us\n7 1 2 1\n1e30 1 2 1\n", "has a number that is too large"),
-        ("# unit: us\n7 1 2 1\n1,,2,1\n", "holds fewer values"),
-        ("# unit: us\n1 2 1 7\n", "polarity 7, but polarity is 0 or 1"),
-        ("# unit: us\n# geometry 0x5\n1 2 1 1\n", "gives the sensor 5 rows and 0 columns"),
-        ("# unit: us\n1 2 3 4 5\n", "this is text, beginning"),
-        ("# unit: us\n160 120\n5 6\n1 2 3 1\n", "this is text, beginning"),
+        ("# unit: us\n7 1 2 1\n8 1 2\n9 1 2 1\n", r"byte 19, '8 1 2', contains fewer values"),
+        ("# unit: us\n7 1 2 1\n8 1 2 1 5\n", "'8 1 2 1 5', contains more values"),
+        ("# unit: us\n7 1 2 1\n8 1.5 2 1\n", "contains a fraction instead of a whole number"),
+        ("# unit: us\n7 1 2 1\nnan 1 2 1\n", "contains a value that is not a number"),
+        ("# unit: us\n7 1 2 1\n1e30 1 2 1\n", "contains a number that is too large"),
+        ("# unit: us\n7 1 2 1\n1,,2,1\n", "contains fewer values"),
+        ("# unit: us\n1 2 1 7\n", "polarity 7, but polarity must be 0 or 1"),
+        ("# unit: us\n# geometry 0x5\n1 2 1 1\n", "a height of 5 and a width of 0"),
+        ("# unit: us\n1 2 3 4 5\n", "this is text that begins with"),
+        ("# unit: us\n160 120\n5 6\n1 2 3 1\n", "this is text that begins with"),
         ("160 120\n0.5 1 2 1\n", r"write a line `# unit: s`"),
-        ("t_us,x,y,p\r7,1,2,1\r8,1,2,0\r", "lines end with carriage returns alone"),
-        ("t_us,x,y,p\n7,1,2,True\n", "line '7,1,2,True' holds something that is no number"),
-        ("t_us,x,y,w,h,p\n1,2,3,4,5,1\n", "this is text, beginning"),
+        ("t_us,x,y,p\r7,1,2,1\r8,1,2,0\r", "lines end with carriage returns only"),
+        ("t_us,x,y,p\n7,1,2,True\n", "line '7,1,2,True' holds a value that is not a number"),
+        ("t_us,x,y,w,h,p\n1,2,3,4,5,1\n", "this is text that begins with"),
     ],
 )
 def test_what_is_not_clear_is_refused_with_the_place(

@@ -110,6 +110,9 @@ def test_detections(
     predictions = torch.from_numpy(arrays["tiny_B_pred_t2_full"])[[image]]
     suppression = SuppressionSettings(score_threshold=threshold)
     [found] = suppress(predictions, suppression)
+    assert found.objectness is not None
+    assert found.class_scores is not None
+    assert torch.equal(found.scores, found.objectness * found.class_scores)
     columns = [found.objectness[:, None], found.class_scores[:, None], found.class_ids[:, None]]
     rows = torch.cat([found.boxes_xyxy, *columns], dim=1)
     np.testing.assert_array_equal(rows, arrays[f"tiny_B_post_{name}"])

@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from etram_pipeline.core.component import Component
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.core.faults import faults
-from etram_pipeline.core.machine import limit_cores
+from etram_pipeline.core.machine import set_num_cores
+from etram_pipeline.core.validation_errors import describe_errors
 
 
 class ExecutorConfig(Component):
@@ -43,7 +43,7 @@ def read_executor(settings: Mapping[str, Any] | None) -> ExecutorConfig:
     try:
         return ExecutorConfig.model_validate(settings or {"kind": "processes"})
     except ValidationError as error:
-        raise SettingsError("\n".join(faults(error, "executor"))) from error
+        raise SettingsError("\n".join(describe_errors(error, "executor"))) from error
 
 
 class InlineExecutor(Executor):
@@ -126,7 +126,7 @@ class _StartedByUse(Executor):
 
 def call_with_cores(cores: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever `fn` returns
     """Call `fn` in a process that is to use only so many cores."""
-    limit_cores(cores)
+    set_num_cores(cores)
     return fn(*args, **kwargs)
 
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.flatbuffer import FlatBufferError, Table
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _EVENTS = "EVTS"
 
 
 class _Packet(NamedTuple):
-    """Place of a packet in the file, the place after it, and what it holds."""
+    """Position of a packet in the file, the position after it, and its content."""
 
     position: int
     end: int
@@ -53,9 +53,9 @@ class _Packet(NamedTuple):
 
 
 class Aedat4Recording(IndexedRecording):
-    """The first stream of events in an AEDAT4 file.
+    """The first event stream of an AEDAT4 file.
 
-    Times are those of the camera's clock, which began in 1970.
+    Times are those of the camera's clock, which counts from 1970.
     """
 
     stored_name: ClassVar[str] = "Aedat4Recording"
@@ -63,7 +63,7 @@ class Aedat4Recording(IndexedRecording):
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         self._header = _read_header(path)
         super().__init__(path, start=(self._header.end, 0))
-        self.height, self.width = self._header.size or self._without_size(size)
+        self.height, self.width = known_size(path, self._header.size, size)
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
@@ -77,7 +77,7 @@ class Aedat4Recording(IndexedRecording):
             num_done = 0
 
     def _packets(self, position: int) -> Iterator[_Packet]:
-        """Packets of the stream of events from a position on; an incomplete last one is ignored."""
+        """Packets of the event stream from a position on; an incomplete last packet is ignored."""
         data_end = self._header.data_end
         try:
             with self.path.open("rb") as file:
@@ -136,25 +136,17 @@ class Aedat4Recording(IndexedRecording):
                     raise FlatBufferError(f"it holds more than {_LARGEST_PACKET_BYTES} bytes")
         return b"".join(parts)
 
-    def _without_size(self, size: tuple[int, int] | None) -> tuple[int, int]:
-        if size is None:
-            raise RecordingError(
-                f"{self.path}: the header does not give the size of the sensor; set the parameters "
-                "dataset.height and dataset.width to that of the camera"
-            )
-        return size
-
 
 class _Header(NamedTuple):
-    """What an AEDAT4 file says of itself.
+    """Header of an AEDAT4 file.
 
     Attributes:
-        end: Where the header ends and the packets begin.
-        data_end: Where the packets end, or the file if it was cut off.
-        compression: Name of the compression of each packet for Arrow; None without.
+        end: Byte at which the header ends and the packets begin.
+        data_end: Byte at which the packets end, or the file if it was cut off.
+        compression: Arrow's name of the compression of each packet; None without compression.
         streams: Numbers of all streams.
-        events_stream: Number of the first with events.
-        size: Height and width of its sensor in px; None where the file does not say them.
+        events_stream: Number of the first event stream.
+        size: Height and width of its sensor in px; None if the file does not state them.
     """
 
     end: int
@@ -175,36 +167,33 @@ def _read_header(path: Path) -> _Header:
         table = Table(content)
         compression = _COMPRESSIONS[table.number(0, "<i", 0)]
         data_end = table.number(1, "<q", -1)
-        streams, events_stream, size = _describe(bytes(table.vector(2, 1)))
+        streams, events_stream, size = _describe(path, bytes(table.vector(2, 1)))
+    except RecordingError:
+        raise
     except (ValueError, KeyError, TypeError, ElementTree.ParseError) as error:
         raise RecordingError(
             f"{path}: the AEDAT4 header of {num_bytes} bytes after byte {len(SIGNATURE)} cannot be "
-            f"read: {type(error).__name__} {error}; fetch the file again"
+            f"read: {type(error).__name__}: {error}; fetch the file again"
         ) from error
     num_file_bytes = path.stat().st_size
     data_end = data_end if end <= data_end <= num_file_bytes else num_file_bytes
     return _Header(end, data_end, compression, streams, events_stream, size)
 
 
-def _describe(document: bytes) -> tuple[list[int], int, tuple[int, int] | None]:
-    """Streams, the first with events, and the size of its sensor."""
+def _describe(path: Path, document: bytes) -> tuple[list[int], int, tuple[int, int] | None]:
+    """All streams, the first event stream, and the size of its sensor."""
     nodes = ElementTree.fromstring(document).findall("node[@name='outInfo']/node")
     streams = [int(node.attrib["name"]) for node in nodes]
     for stream, node in zip(streams, nodes, strict=True):
         if node.findtext("attr[@key='typeIdentifier']") == _EVENTS:
-            return streams, stream, _sensor_size(node)
-    raise ValueError(f"it names {len(streams)} streams, but none with events")
+            return streams, stream, _sensor_size(path, node)
+    raise ValueError(f"it lists {len(streams)} streams, but no event stream")
 
 
-def _sensor_size(node: ElementTree.Element) -> tuple[int, int] | None:
+def _sensor_size(path: Path, node: ElementTree.Element) -> tuple[int, int] | None:
     info = "node[@name='info']/attr[@key='{}']"
-    sides = [node.findtext(info.format(name)) for name in ("sizeY", "sizeX")]
-    if sides == [None, None]:
-        return None
-    height, width = (int(side or 0) for side in sides)
-    if not (1 <= height <= LARGEST_SIZE and 1 <= width <= LARGEST_SIZE):
-        raise ValueError(f"it gives the sensor {height} rows and {width} columns")
-    return height, width
+    height, width = (node.findtext(info.format(name)) for name in ("sizeY", "sizeX"))
+    return stated_size(path, "the AEDAT4 header", height, width)
 
 
 def _columns(events: npt.NDArray[Any]) -> Columns:

@@ -1,4 +1,4 @@
-"""What every recording promises of its events, whatever file they come from."""
+"""Makes the events of any file conform to the interface of `Recording`."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from etram_pipeline.core.recording import Events, Recording
 
 @dataclass(frozen=True)
 class Columns:
-    """Events as a file holds them, of any integer type and possibly outside the sensor.
+    """Events as stored in a file, of any integer type and possibly outside the sensor.
 
     Attributes:
         x: Column of each event, in px.
@@ -32,7 +32,7 @@ class Columns:
 
 
 class RunningMaximum:
-    """Running maximum of a recording's times, carried from one stretch to the next.
+    """Running maximum of the times of a recording, across chunks.
 
     Attributes:
         latest_us: Time of the last event so far; None before the first.
@@ -42,10 +42,10 @@ class RunningMaximum:
         self.latest_us = latest_us
 
     def raise_late(self, t_us: Int64[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
-        """The times of the next stretch, late ones raised to the latest time before them.
+        """The times of the next chunk, with late ones raised to the latest time before them.
 
         Returns:
-            The given array itself where no time is late.
+            The given array itself if no time is late.
         """
         if len(t_us) == 0:
             return t_us
@@ -56,34 +56,35 @@ class RunningMaximum:
         return t_us
 
     def has_reached(self, stop_us: int | None) -> bool:
-        """Whether no event before `stop_us` can follow."""
+        """Whether all later events are at or after `stop_us`."""
         return stop_us is not None and self.latest_us is not None and self.latest_us >= stop_us
 
 
 def select(
     columns: Columns,
-    clock: RunningMaximum,
+    maximum: RunningMaximum,
     recording: Recording,
     span_us: tuple[int | None, int | None],
 ) -> Events | None:
-    """Clean events of a stretch with times from the first of `span_us` to before the second.
+    """The clean events of a chunk within a time span.
 
-    Events before time zero are left out, and counted where the span has no beginning.
+    Events before time zero are left out; they are counted if the span has no start.
 
     Args:
-        columns: The next stretch of a recording.
-        clock: Carried from the stretch before; brought to the end of this one.
-        recording: Where they come from.
-        span_us: None for the beginning or the end of the recording.
+        columns: The next chunk of the recording.
+        maximum: Running maximum up to the previous chunk; advanced to the end of this one.
+        recording: The recording they belong to.
+        span_us: Start, included, and stop, excluded, in microseconds; None: the start or end of the
+            recording.
 
     Returns:
-        None where there is nothing to tell of.
+        None if there are no events to report.
 
     Raises:
-        RecordingError: If a polarity is above 1.
+        RecordingError: If a polarity is greater than 1.
     """
     start_us, stop_us = span_us
-    times_us = clock.raise_late(columns.t_us)
+    times_us = maximum.raise_late(columns.t_us)
     first, last = cut(times_us, max(start_us or 0, 0), stop_us)
     num_early = int(np.searchsorted(times_us, 0)) if start_us is None else 0
     if last == first and not num_early:
@@ -98,7 +99,7 @@ def cut(
     """Indices of the first event and of the one after the last with `start_us <= t_us < stop_us`.
 
     Args:
-        t_us: Times that never decrease.
+        t_us: Times in non-decreasing order, in microseconds.
         start_us: None for the beginning.
         stop_us: None for the end.
     """
@@ -108,17 +109,17 @@ def cut(
 
 
 def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording) -> Events:
-    """Events inside the sensor, with polarity 0 or 1, in arrays of their own.
+    """Events inside the sensor, with polarity 0 or 1, in new arrays.
 
     Args:
-        columns: Events as the file holds them.
-        t_us: Their times after late ones were raised.
-        recording: Where they come from: its size says what is inside, its path where a fault is.
+        columns: Events as stored in the file.
+        t_us: Their times, with late ones raised, in microseconds.
+        recording: The recording they belong to, for the size of the sensor and for messages.
 
     Raises:
-        RecordingError: If a polarity is above 1.
+        RecordingError: If a polarity is greater than 1.
     """
-    # The compiler behind the kernels takes a second to import, which opening a file must not.
+    # Numba takes a second to import, which opening a file must not require.
     from etram_pipeline.events.kernels import copy_checked
 
     size = recording.height, recording.width
@@ -128,7 +129,7 @@ def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording)
     if has_foreign_polarity and not _take_largest_for_falling(polarity, copies[2]):
         raise RecordingError(
             f"{recording.path}: an event between {t_us[0]} and {t_us[-1]} us has "
-            f"polarity {polarity.max()}, but polarity is 0 or 1, or -1 or 1; write the "
+            f"polarity {polarity.max()}, but polarity must be 0 or 1, or -1 or 1; write the "
             "recording again with such polarities"
         )
     inside = _within(x, size[1]) & _within(y, size[0]) if num_dropped else slice(None)
@@ -146,9 +147,9 @@ def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording)
 def _take_largest_for_falling(
     polarity: Shaped[np.ndarray, " N"], copy: UInt8[np.ndarray, " N"]
 ) -> bool:
-    """Set to 0 where an unsigned number is -1 written without a sign; False if any is none.
+    """Replace a -1 that was stored as an unsigned number by 0; False if other values occur.
 
-    Beside zeros and without any 1, it may as well stand for rising brightness.
+    Next to zeros and without any 1, such a value may also stand for rising brightness.
     """
     if polarity.dtype.kind != "u":
         return False

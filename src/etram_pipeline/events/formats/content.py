@@ -1,4 +1,8 @@
-"""Tells the format of a recording by what its file holds."""
+"""Recognises the format of a recording by the content of its file.
+
+The command line imports this module. Readers that need h5py, PyArrow or Numba are therefore
+imported only where a file needs them.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,6 +13,11 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.fields import match_fields
 from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign, is_pointer
 from etram_pipeline.events.formats.indexed import IndexedRecording
+from etram_pipeline.events.formats.numpy_arrays import (
+    NumpyRecording,
+    find_layout,
+    is_archive_of_arrays,
+)
 from etram_pipeline.events.formats.prophesee_header import read_header
 from etram_pipeline.events.formats.text import CONTROL_CODES, TextRecording, read_text_header
 
@@ -28,7 +37,7 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
     """The recording in an existing file.
 
     Raises:
-        RecordingError: If the format is not known here, or the file is damaged.
+        RecordingError: If the format is not supported, or the file is damaged.
         OSError: If the file cannot be read.
     """
     beginning = _read_beginning(path)
@@ -43,8 +52,6 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
     if beginning.startswith(b"%"):
         return _open_prophesee(path, size)
     if beginning.startswith(MAGIC_PREFIX) or _is_npz(path, beginning):
-        from etram_pipeline.events.formats.numpy_arrays import NumpyRecording
-
         return NumpyRecording(path, size)
     foreign = describe_foreign(beginning)
     if foreign is not None:
@@ -59,16 +66,14 @@ def open_by_content(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
 def may_hold_events(path: Path) -> bool:
     """Whether a file may be a recording, for folders in which other files have the same suffix.
 
-    Damaged files and files that were not fetched count, so that their reader reports them. Arrays
-    and text without events do not count.
+    Damaged files and Git LFS pointers count, so that their reader reports them. Arrays and text
+    without events do not count.
     """
     try:
         beginning = _read_beginning(path)
         if beginning.startswith((_HDF5_SIGNATURE, _AEDAT4_SIGNATURE)) or is_pointer(beginning):
             return True
         if beginning.startswith((MAGIC_PREFIX, _ZIP_SIGNATURE)):
-            from etram_pipeline.events.formats.numpy_arrays import find_layout
-
             return find_layout(path) is not None
         return _is_text(beginning) and read_text_header(path) is not None
     except (OSError, RecordingError):
@@ -83,8 +88,6 @@ def _read_beginning(path: Path) -> bytes:
 def _is_npz(path: Path, beginning: bytes) -> bool:
     if not beginning.startswith(_ZIP_SIGNATURE):
         return False
-    from etram_pipeline.events.formats.numpy_arrays import is_archive_of_arrays
-
     return is_archive_of_arrays(path)
 
 
@@ -94,7 +97,7 @@ def _open_text(path: Path, size: tuple[int, int] | None) -> IndexedRecording | N
 
 
 def _is_text(beginning: bytes) -> bool:
-    """Whether bytes may be text in UTF-8, which may be cut within its last character."""
+    """Whether bytes may be UTF-8 text, possibly cut within the last character."""
     return (
         bool(beginning)
         and not set(beginning) & CONTROL_CODES
@@ -118,7 +121,7 @@ def _open_hdf5(path: Path, size: tuple[int, int] | None) -> IndexedRecording:
 
 
 def _kind_of_hdf5(path: Path) -> Literal["prophesee", "rows", "columns"]:
-    """What an HDF5 file holds; columns where it cannot be read, of which their reader tells."""
+    """Layout of an HDF5 file; `columns` if it cannot be read, so that this reader reports it."""
     import h5py
 
     from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
@@ -135,7 +138,7 @@ def _kind_of_hdf5(path: Path) -> Literal["prophesee", "rows", "columns"]:
 
 
 def _is_prophesee(file: "h5py.File") -> bool:
-    """Whether a group `CD` holds events as Prophesee's do, not a dataset for each column."""
+    """Whether a group `CD` holds events in Prophesee's layout, not one dataset per column."""
     import h5py
 
     group = file.get("CD")
@@ -160,8 +163,8 @@ def _open_prophesee(path: Path, size: tuple[int, int] | None) -> IndexedRecordin
         return text
     raise RecordingError(
         f"{path}: begins like a Prophesee file, but its header of {header.num_bytes} bytes has "
-        f"neither `evt` nor `format` (RAW) nor `Data file containing` (DAT); found "
-        f"{sorted(header.fields)}. Supported are {_SUPPORTED}"
+        f"neither `evt` nor `format` (RAW) nor `Data file containing` (DAT), only "
+        f"{sorted(header.fields)}; supported are {_SUPPORTED}"
     )
 
 
@@ -169,7 +172,7 @@ def _describe(beginning: bytes) -> str:
     if _is_text(beginning):
         shown = beginning[:32].decode(errors="replace")
         return (
-            f"this is text, beginning {shown!r}, but not with a line `t x y p` for each event and "
-            "a line `# unit: us` (or ns, ms, s) before them"
+            f"this is text that begins with {shown!r}, but a recording has a line `t x y p` for "
+            "each event, and a line `# unit: us` (or ns, ms, s) before them"
         )
-    return f"the format is not known: the file begins with the bytes {beginning[:8].hex(' ')}"
+    return f"the format is unknown: the file begins with the bytes {beginning[:8].hex(' ')}"

@@ -1,4 +1,4 @@
-"""Times as files store them: in counters that overflow, and in several units."""
+"""Timestamps as files store them: in several units, and in counters that overflow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +13,23 @@ _LOOP = 1 << 32
 _HALF_LOOP = 1 << 31
 _LARGEST = 2**63 - 1
 _NEAR = 1 << 26
-"""How close to its ends a counter is that begins anew."""
+"""Greatest distance of a counter from the ends of its range when it overflows."""
 
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """A column of times, which becomes microseconds.
+    """A column of timestamps, which is converted to microseconds.
 
-    Counters of 32 bits begin anew, in microseconds every 71 minutes. A step of more than half the
-    range counts as a step the other way round, as in DAT files: so events in the wrong order are no
-    new beginning.
+    Counters of 32 bits overflow, in microseconds every 71 minutes. A step of more than half the
+    range is taken for a step in the other direction, as in DAT files, so that events in the wrong
+    order are not mistaken for an overflow.
 
     Attributes:
         path: The file, for messages.
         name: Name of the column in it, for messages.
         dtype: Type of the column.
         unit: Unit of its numbers, a key of `UNITS_NS`.
-        offset_us: What is added to all times.
+        offset_us: Number of microseconds added to all times.
     """
 
     path: Path
@@ -40,22 +40,22 @@ class TimeColumn:
 
     @property
     def begins_anew(self) -> bool:
-        """Whether later times may have smaller numbers."""
+        """Whether the counter may overflow, so that later times have smaller numbers."""
         return self.dtype.itemsize * 8 == _LOOP.bit_length() - 1
 
     @property
     def start(self) -> tuple[int, ...]:
-        """What `read` needs to know before the first times."""
+        """State for the first call of `read`."""
         return (0, 0, 0) if self.begins_anew else ()
 
     def read(
         self, values: Integer[np.ndarray, " N"], state: tuple[int, ...]
     ) -> tuple[Int64[np.ndarray, " N"], tuple[int, ...]]:
-        """Times in microseconds, and what to give with the next ones.
+        """Times in microseconds, and the state for the next call.
 
         Raises:
-            RecordingError: If a time is too large to count with, or a counter begins anew in a
-                column of more than its bits.
+            RecordingError: If a time is too large, or if a 32-bit counter overflows in a wider
+                column.
         """
         counts = values.astype(np.int64, copy=False)
         if values.dtype.kind == "u" and values.dtype.itemsize == counts.itemsize and len(values):
@@ -67,7 +67,7 @@ class TimeColumn:
         return self._to_us(counts), state
 
     def _check_loops(self, counts: Int64[np.ndarray, " N"]) -> None:
-        """Refuse a counter that begins anew in a column too wide for it."""
+        """Refuse a counter that overflows in a column wider than itself."""
         is_low = (counts[1:] >= 0) & (counts[1:] < _NEAR)
         for bits in (31, 32):
             loop = 1 << bits
@@ -75,8 +75,8 @@ class TimeColumn:
             if len(rows):
                 before, after = counts[rows[0] : rows[0] + 2].tolist()
                 raise RecordingError(
-                    f"{self.path}: {self.name} falls from {before} to {after}, as a counter of "
-                    f"{bits} bits that begins anew; add 2**{bits} to all times from there on and "
+                    f"{self.path}: {self.name} falls from {before} to {after}, like a counter of "
+                    f"{bits} bits that overflows; add 2**{bits} to all times from there on and "
                     "write the recording again"
                 )
 
@@ -94,19 +94,19 @@ class TimeColumn:
     def _check(self, largest: int, unit: str) -> None:
         if largest > _LARGEST:
             raise RecordingError(
-                f"{self.path}: {self.name} has the time {largest} {unit}, but the largest that can "
-                f"be is {_LARGEST}; write the recording again"
+                f"{self.path}: {self.name} contains the time {largest} {unit}, but the largest "
+                f"possible time is {_LARGEST}; write the recording again"
             )
 
 
 def _continued(
     counts: Int64[np.ndarray, " N"], state: tuple[int, ...]
 ) -> tuple[Int64[np.ndarray, " N"], tuple[int, ...]]:
-    """Counts that go on where the counter began anew.
+    """Counts that continue where the counter overflowed.
 
     Args:
-        counts: As the file has them.
-        state: Whether there were any before, how many loops, and the last of them in the file.
+        counts: Counts as stored in the file.
+        state: Whether there were earlier counts, the number of overflows, and the last count.
     """
     started, num_loops, last = state
     steps = np.diff(counts, prepend=last if started else counts[0])

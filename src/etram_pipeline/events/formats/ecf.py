@@ -1,11 +1,11 @@
-"""ECF, the compression of events in Prophesee's HDF5 files, one chunk at a time.
+"""Decoder of ECF, the compression of events in Prophesee's HDF5 files, chunk by chunk.
 
 A chunk holds all times, then all rows, columns and polarities, packed in one of three ways.
 Source: prophesee-ai/hdf5_ecf, ecf_codec.cpp.
 
-Every read is checked against the chunk's length and every write against the number of events, since
-a damaged chunk may claim anything. Functions return the place they have come to, in bytes; beyond
-the chunk's end where it is damaged.
+Every read is checked against the chunk's length and every write against the number of events,
+because a damaged chunk may claim anything. Functions return the byte position they have reached; it
+lies beyond the end of the chunk if the chunk is damaged.
 """
 
 from typing import no_type_check
@@ -19,17 +19,17 @@ from etram_pipeline.events.formats.encoding import EventArrays
 GroupArrays = tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]]
 
 FILTER = 0x8ECF
-"""Number that HDF5 knows the compression by."""
+"""Number of the HDF5 filter."""
 
 LARGEST_CHUNK = 65_535
 """Most events a chunk can hold."""
 
 MOST_BYTES_PER_EVENT = 32
-"""More than an event can take, even if each is far from the one before, plainly stored or not."""
+"""Upper bound of the bytes per event, in every packing."""
 
 _HEADER_BYTES = 12
 _COORDINATE_MASK = 0x7FF
-_LONG_STEP = _LONG_RUN = 15  # in four bits
+_LONG_STEP = _LONG_RUN = 15  # stored in four bits
 _LARGEST_SHIFT = 60
 _PLACE_PART_BITS, _COLUMN_PART_BITS = 8, 4
 
@@ -37,7 +37,7 @@ _PLACE_PART_BITS, _COLUMN_PART_BITS = 8, 4
 @no_type_check
 @njit(cache=True, nogil=True)
 def decode_chunk(chunk: UInt8[np.ndarray, " B"], events: EventArrays) -> int:
-    """Decode a chunk into arrays, which have room for as many events as it may hold.
+    """Decode a chunk into arrays with room for the largest possible chunk.
 
     Returns:
         Number of events; -1 where the chunk is damaged.
@@ -67,7 +67,7 @@ def decode_chunk(chunk: UInt8[np.ndarray, " B"], events: EventArrays) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _number(chunk: UInt8[np.ndarray, " B"], place: int, num_bytes: int) -> int:
-    """A number of some bytes, the lowest first; 0 where it does not lie in the chunk."""
+    """A little-endian number of some bytes; 0 if it lies outside the chunk."""
     value = np.int64(0)
     if place + num_bytes <= len(chunk):
         for byte in range(num_bytes):
@@ -78,9 +78,9 @@ def _number(chunk: UInt8[np.ndarray, " B"], place: int, num_bytes: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _decode_times(chunk: UInt8[np.ndarray, " B"], t_us: Int64[np.ndarray, " N"]) -> int:
-    """Runs of one time: four bits for the step to it, four for its length, or sixteen more.
+    """Runs of equal times: four bits for the time step, and four or sixteen more for the length.
 
-    Bytes with the longest step hold four bits of a step each, the lowest first, and no run.
+    A byte with the largest step holds four bits of a longer step, the lowest first, and no run.
     """
     time_us, place, num_done = _number(chunk, 4, 8), _HEADER_BYTES, 0
     while num_done < len(t_us):
@@ -109,9 +109,9 @@ def _decode_times(chunk: UInt8[np.ndarray, " B"], t_us: Int64[np.ndarray, " N"])
 def _decode_runs(
     chunk: UInt8[np.ndarray, " B"], place: int, values: UInt[np.ndarray, " N"], word_bytes: int
 ) -> int:
-    """Runs of one value: a word whose low bits are the length, or sixteen more if all are ones.
+    """Runs of equal values: the low bits of a word are the length; if all are 1, 16 bits follow.
 
-    Rows are in words of two bytes, five bits of length; polarities of one byte, seven of length.
+    Rows use words of two bytes with five bits of length; polarities one byte with seven bits.
     """
     length_bits = 5 if word_bytes == 2 else 7  # noqa: PLR2004  see above
     longest = (1 << length_bits) - 1
@@ -135,10 +135,10 @@ def _decode_runs(
 def _decode_groups(
     chunk: UInt8[np.ndarray, " B"], place: int, events: GroupArrays, part_bits: int
 ) -> int:
-    """Groups of four events in three words of four parts; an event is three parts.
+    """Groups of four events in three words of four parts; an event has three parts.
 
-    The first event fills the first word from the top, the next what is left of it, and so on.
-    Parts of eight bits hold row, column and polarity; parts of four only column and polarity.
+    The first event fills the first word from the top, the next one the rest of it, and so on.
+    Parts of eight bits hold row, column and polarity; parts of four bits column and polarity.
     """
     x, y, polarity = events
     word_bytes = part_bits // 2
@@ -167,9 +167,9 @@ def _decode_groups(
 @no_type_check
 @njit(cache=True, nogil=True)
 def _decode_masks(chunk: UInt8[np.ndarray, " B"], place: int, x: UInt16[np.ndarray, " N"]) -> int:
-    """A column in eleven bits, and one bit for each of the five after it that follow in order.
+    """Eleven bits for a column, and one bit for each of the next five columns.
 
-    Bits after the last event mean nothing.
+    Bits after the last event have no meaning.
     """
     num_done = 0
     while num_done < len(x):

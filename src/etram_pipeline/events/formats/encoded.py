@@ -1,4 +1,4 @@
-"""Recordings that have to be decoded from their beginning."""
+"""Recordings that must be decoded from their beginning."""
 
 import io
 import logging
@@ -21,11 +21,11 @@ _MOST_BLOCK_WORDS = 2**18
 
 
 class EncodedRecording(IndexedRecording):
-    """A header and then words of fixed size, decoded in blocks.
+    """A header followed by words of fixed size, decoded in blocks.
 
     Args:
-        header: The file's header.
-        size: Height and width of the sensor in px, for headers without them.
+        header: The header of the file.
+        size: Height and width of the sensor in px, for headers that do not state them.
         data_start: Byte at which the first word begins.
     """
 
@@ -47,7 +47,7 @@ class EncodedRecording(IndexedRecording):
     @property
     @abstractmethod
     def _encoding(self) -> Encoding:
-        """How the words encode events."""
+        """Encoding of events in the words."""
 
     @property
     def _block_words(self) -> int:
@@ -70,11 +70,11 @@ class EncodedRecording(IndexedRecording):
         if self._num_words and not numbers[0]:
             raise RecordingError(
                 f"{self.path}: none of the {self._num_words} words after byte {self._data_start} "
-                "tells the time, so this is not what the header says; was the file damaged?"
+                "contains a time, so the file does not hold what its header states; is it damaged?"
             )
 
     def _words(self, block: int) -> Iterator[Shaped[np.ndarray, " N"]]:
-        """Words of the blocks from `block` on, which hold until the next ones."""
+        """Words of the blocks from `block` on, valid until the next ones."""
         buffer = np.empty(self._block_words, self._encoding.word)
         position = block * self._block_words
         try:
@@ -95,5 +95,5 @@ def _fill(file: io.FileIO, words: Shaped[np.ndarray, " N"]) -> None:
     while rest:
         num_bytes = file.readinto(rest)
         if not num_bytes:
-            raise OSError("it became shorter while it was read")
+            raise OSError("it became shorter while it was being read")
         rest = rest[num_bytes:]

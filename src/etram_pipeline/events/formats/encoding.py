@@ -1,4 +1,4 @@
-"""What the encodings of a camera's data stream have in common."""
+"""Common interface of the encodings of a camera's data stream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class Encoding:
     Attributes:
         name: What index files call it.
         word: Type of a word.
-        state_size: Numbers that the decoder remembers between words; zeros at the beginning. The
-            first turns 1 at the first word that tells the time, before which there is no event.
-        events_per_word: Most events one word can hold.
-        decode: Decodes a stretch of words; the arrays must have room for all events they can hold.
-        recipe: Raised when the same words give other states or events.
+        state_size: Numbers that the decoder keeps between words; zeros at the beginning. The first
+            becomes 1 at the first word with a time, before which there are no events.
+        events_per_word: Most events that one word can hold.
+        decode: Decodes successive words; the arrays must have room for all events in them.
+        recipe: Raised when the same words are decoded into other states or events.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Encoding:
 
 
 def allocate(num_events: int) -> EventArrays:
-    """Arrays for a number of events, not filled."""
+    """Uninitialised arrays for a number of events."""
     return (
         np.empty(num_events, np.uint16),
         np.empty(num_events, np.uint16),

@@ -1,6 +1,5 @@
 """Recordings in eTraM's and RVT's HDF5 layout: one dataset per column of the events."""
 
-import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -23,22 +22,15 @@ from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.hdf5_columns import open_columns
 from etram_pipeline.events.formats.hdf5_layout import ColumnLayout
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.sensor_size import size_or_etram
 from etram_pipeline.events.formats.time_index import Mark, TimeIndex
-
-logger = logging.getLogger(__name__)
-
-_DEFAULT_SIZE = (720, 1280)
-"""Height and width the reference takes for a file that does not say them.
-
-Source: uzh-rpg/RVT, scripts/genx/preprocess_dataset.py, class H5Reader.
-"""
 
 _BLOCK_EVENTS = 2**18
 _BLOCKS_AHEAD = 3
 _MOST_THREADS = 4
 _CHUNK_EVENTS = 2**14
 _GZIP_LEVEL = 1
-"""Files of simulated traffic become 7 % larger than by level 4, in two thirds of the time."""
+"""Files of simulated traffic are 7 % larger than at level 4, and take two thirds of the time."""
 _COLUMN_TYPES = {"x": np.uint16, "y": np.uint16, "p": np.int16, "t": np.int64}
 
 Buffers = Mapping[str, npt.NDArray[Any]]
@@ -48,12 +40,12 @@ FillRows = Callable[[str, int, npt.NDArray[Any]], None]
 class EtramRecording(IndexedRecording):
     """A recording in eTraM's HDF5 layout.
 
-    Columns that are stored plainly or compressed by gzip are read and decompressed in several
+    Columns that are uncompressed or compressed with gzip are read and decompressed in several
     threads, others by HDF5 itself.
 
-    `start_us` and `stop_us` cost reading the ends of the file: `stop_us` lies after the times of
-    its last 16 384 events. Should an event long before them have a later time, then every event
-    after it is read at that time, which is after `stop_us`.
+    `start_us` and `stop_us` require reading both ends of the file: `stop_us` is derived from the
+    last 16 384 events. If a much earlier event has a later time, all events after it are given that
+    time, which is then after `stop_us`.
     """
 
     stored_name: ClassVar[str] = "EtramRecording"
@@ -66,7 +58,7 @@ class EtramRecording(IndexedRecording):
             self._times = columns.times
             self._tail_start = columns.tail_start
             self._cache_bytes = max(2**20, 2 * columns.largest_chunk_bytes)
-            self.height, self.width = stated_size(path, columns.sensor_size, size)
+            self.height, self.width = size_or_etram(path, columns.sensor_size, size)
         self._index = TimeIndex(Mark(state=self._times.start))
 
     @property
@@ -91,9 +83,9 @@ class EtramRecording(IndexedRecording):
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        """Blocks of events; the next ones are decompressed on other cores while one is used."""
+        """Blocks of events; the next ones are decompressed on other cores meanwhile."""
         firsts = range(block * self._block_events, self._num_events, self._block_events)
-        # As many as are ahead, the one in use, and the one that is submitted next.
+        # Enough for the blocks ahead, the one in use, and the next one to be submitted.
         ring = cycle([self._buffers() for _ in range(min(_BLOCKS_AHEAD + 2, len(firsts)))])
         ahead: deque[tuple[Buffers, list[Future[None]]]] = deque()
         num_yielded = 0
@@ -103,7 +95,7 @@ class EtramRecording(IndexedRecording):
                     num_rows = min(self._block_events, self._num_events - first)
                     rows = {name: buffer[:num_rows] for name, buffer in buffers.items()}
                     ahead.append((rows, [pool.submit(fill, n, first, rows[n]) for n in rows]))
-                    # One more each time, so that a short stretch does not wait for what follows.
+                    # One more each time, so that a short span does not wait for later blocks.
                     if len(ahead) > min(num_yielded, _BLOCKS_AHEAD):
                         yield (joined := self._join(*ahead.popleft(), state))
                         state = joined.state
@@ -128,7 +120,7 @@ class EtramRecording(IndexedRecording):
 
     @contextmanager
     def _reader(self) -> Iterator[FillRows]:
-        """Fills arrays with rows of a column from a first one on."""
+        """A function that fills an array with rows of a column, from a given row on."""
         layouts = self._layouts
         if layouts is None:
             with open_columns(self.path, self._cache_bytes) as columns:
@@ -154,9 +146,9 @@ class EtramRecording(IndexedRecording):
 
     @cached_property
     def _span_us(self) -> tuple[int, int]:
-        """Time of the first event, and just after the last; counters that begin anew are followed.
+        """Time of the first event, and just after the last, in microseconds.
 
-        These are read from beginning to end, others at their ends only.
+        Counters that may overflow are read completely, other columns only at their ends.
         """
         state, start_us, last_us = self._times.start, -1, -1
         first = 0
@@ -174,26 +166,11 @@ class EtramRecording(IndexedRecording):
         return (start_us, last_us + 1) if last_us >= 0 else (0, 0)
 
 
-def stated_size(
-    path: Path, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Height and width of the sensor in px: those of the file, else those given, else eTraM's."""
-    size = stated or otherwise
-    if size is not None:
-        return size
-    logger.info(
-        "%s: does not give the size of the sensor; taking %d rows and %d columns",
-        path,
-        *_DEFAULT_SIZE,
-    )
-    return _DEFAULT_SIZE
-
-
 def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, width: int) -> None:
-    """Write events as eTraM publishes them, one chunk in memory at a time.
+    """Write events in eTraM's layout, with one chunk in memory at a time.
 
-    The file is written whole or not at all, and holds the same bytes whenever it is given the same
-    events in the same chunks.
+    The file is written completely or not at all. The same events in the same chunks always give the
+    same bytes.
 
     Source: aayush-v/event_camera, scripts/rvt_dataset_prep/hdf5_file_handling/convert_hdf5_1.py:
     columns x and y u2, p i2, t i8, compressed by gzip, and the size of the sensor as scalars.
@@ -226,7 +203,7 @@ def write_etram_recording(path: Path, chunks: Iterator[Events], height: int, wid
 
 
 def _whole_chunks(chunks: Iterator[Events]) -> Iterator[Buffers]:
-    """Events in stretches as long as a chunk of a column; the last one may be shorter."""
+    """Events in pieces as long as a chunk of a column; the last one may be shorter."""
     rest: Buffers = {name: np.empty(0, dtype) for name, dtype in _COLUMN_TYPES.items()}
     for events in chunks:
         new = {"x": events.x, "y": events.y, "p": events.polarity, "t": events.t_us}
@@ -243,8 +220,8 @@ def _whole_chunks(chunks: Iterator[Events]) -> Iterator[Buffers]:
 
 
 def _append(column: h5py.Dataset, rows: npt.NDArray[Any]) -> None:
-    """Add a chunk past HDF5, which crashes if it still holds chunks when the disk is full."""
-    # Five times as fast as zlib; imported late, as reading a recording needs it only at times.
+    """Append a chunk directly: HDF5 crashes if it holds cached chunks when the disk is full."""
+    # Five times as fast as zlib; imported here because reading does not always need it.
     from isal import isal_zlib
 
     first = len(column)

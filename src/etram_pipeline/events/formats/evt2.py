@@ -1,6 +1,6 @@
 """EVT2: words of 32 bits, each an event or the high bits of the time.
 
-Source: Prophesee, "EVT 2.0 Format", docs.prophesee.ai; time wraps as in prophesee-ai/openeb,
+Source: Prophesee, "EVT 2.0 Format", docs.prophesee.ai; time overflows as in prophesee-ai/openeb,
 hal_psee_plugins/include/decoders/evt2/evt2_decoder.h.
 """
 
@@ -19,7 +19,7 @@ _TIME_HIGH = 8
 _TIME_LOW_BITS = 6
 _TIME_HIGH_MASK = (1 << 28) - 1
 _LOOP_US = 1 << (28 + _TIME_LOW_BITS)
-# A decrease this large means the counter began anew; a smaller one is a fault of the stream.
+# A decrease this large is an overflow of the counter; a smaller one is a fault of the stream.
 _LOOP_DECREASE_US = (_TIME_HIGH_MASK << _TIME_LOW_BITS) - 10_000
 _COORDINATE_MASK = 0x7FF
 
@@ -27,7 +27,7 @@ _COORDINATE_MASK = 0x7FF
 @no_type_check  # Numba compiles the function itself, which the run-time check would wrap.
 @njit(cache=True, nogil=True)
 def new_base(started: int, base_us: int, high: int) -> int:
-    """Time in microseconds at a word with new high bits, the time before it being `base_us`."""
+    """Time in microseconds after a word with new high bits, given the time `base_us` before it."""
     loops_us = base_us & ~(_LOOP_US - 1)
     new_us = ((high & _TIME_HIGH_MASK) << _TIME_LOW_BITS) + loops_us
     if started and base_us - new_us >= _LOOP_DECREASE_US:

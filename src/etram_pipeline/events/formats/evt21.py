@@ -19,7 +19,7 @@ _TIME_HIGH = 8
 _COORDINATE_MASK = 0x7FF
 _EVENTS_PER_WORD = 32
 
-_DE_BRUIJN = 0x077CB531  # every 5 bits of it in a row differ, so shifts by a bit's place tell it
+_DE_BRUIJN = 0x077CB531  # all runs of 5 bits differ, so a shift by a bit's index identifies it
 _PLACE_OF_BIT = np.argsort([(_DE_BRUIJN << place & 0xFFFF_FFFF) >> 27 for place in range(32)])
 
 
@@ -31,7 +31,7 @@ def _decode_halves(
     events: EventArrays,
     first_half: int,
 ) -> int:
-    """Decode words whose half with type, time and place is the first (0) or the second (1)."""
+    """Decode words whose half with type, time and position is the first (0) or second (1)."""
     x, y, t_us, polarity = events
     started, base_us = state[0], state[1]
     count, one = np.uint64(0), np.uint64(1)
@@ -85,4 +85,4 @@ LEGACY = Encoding(
     events_per_word=_EVENTS_PER_WORD,
     decode=_decode_legacy,
 )
-"""The halves of a word swapped, as cameras with the sensors IMX636 and before write them."""
+"""Words with swapped halves, as written by cameras with the IMX636 and earlier sensors."""

@@ -1,7 +1,7 @@
-"""EVT3: words of 16 bits that each change one part of the next event, or hold up to 12 events.
+"""EVT3: words of 16 bits, each of which sets one part of the next event or holds up to 12 events.
 
-Source: Prophesee, "EVT 3.0 Format", docs.prophesee.ai; time wraps, and restarts its low bits when
-the high bits change, as in prophesee-ai/openeb,
+Source: Prophesee, "EVT 3.0 Format", docs.prophesee.ai; the time overflows, and its low bits restart
+when the high bits change, as in prophesee-ai/openeb,
 hal_psee_plugins/include/decoders/evt3/evt3_decoder.h.
 """
 
@@ -25,17 +25,17 @@ _TIME_HIGH = 8
 
 _COORDINATE_MASK = 0x7FF
 _POLARITY_BIT = 11
-# A larger decrease of the high bits means that the counter of 24 bits began anew.
+# A larger decrease of the high bits is an overflow of the 24-bit counter.
 _LOOP_DECREASE_US = 1 << 23
 _LOOP_US = 1 << 24
-# Beyond every sensor, so that a base which runs away cannot come back in.
+# Beyond every sensor, so that a base that keeps growing cannot wrap around.
 _LARGEST_BASE_X = 1 << 12
 
 
 @no_type_check  # Numba compiles the function itself, which the run-time check would wrap.
 @njit(cache=True, nogil=True)
 def _new_time(started: int, time_us: int, high: int) -> int:
-    """Time at a word with high bits, which restarts the low ones where it differs."""
+    """Time after a word with high bits; the low bits restart if the high bits differ."""
     before_us = time_us & ~0xFFF
     new_us = (before_us & ~(_LOOP_US - 1)) | (high << 12)
     if not started:
@@ -48,7 +48,7 @@ def _new_time(started: int, time_us: int, high: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _update(state: tuple[int, ...], kind: int, content: int) -> tuple[int, ...]:
-    """The state after a word that holds no event."""
+    """The state after a word without an event."""
     started, time_us, row, is_event, base_x, polarity = state
     if kind == _TIME_LOW:
         time_us = (time_us & ~0xFFF) | content
@@ -66,11 +66,11 @@ def _update(state: tuple[int, ...], kind: int, content: int) -> tuple[int, ...]:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _decode_vector(events: EventArrays, count: int, state: tuple[int, ...], valid: int) -> int:
-    """Write an event for each bit of `valid` from the base on; the number of events then."""
+    """Write an event for each bit of `valid` from the base on; return the new number of events."""
     x, y, t_us, polarities = events
     _, time_us, row, _, column, polarity = state
     while valid:
-        # Without a branch: what is not valid is overwritten by the next event.
+        # Without a branch: an invalid event is overwritten by the next one.
         x[count], y[count], t_us[count], polarities[count] = column, row, time_us, polarity
         count += np.uint64(valid & 1)
         column += 1

@@ -1,4 +1,4 @@
-"""Names that the columns of events go by, and the units that they may state for times."""
+"""Names of event columns in files, and the units of time that these names may state."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -30,18 +30,18 @@ _UNIT_NAMES = {
 }
 _LEAST_ROWS, _MOST_ROWS = 64, 2**12
 _MANY_FALLS, _FEW_FALLS = 0.05, 0.01
-"""Shares of numbers below the one before them: more than times have, and what times may have."""
+"""Shares of values below the preceding one: more than times have, and what times may have."""
 
 _NUM_POLARITIES = 2
 _WITH_UNIT = re.compile(r"([a-z]+)(?:_|\s*[\[(]\s*|\s+)([a-zµμ]+)\s*[\])]?")
 
 
 class Fields(NamedTuple):
-    """Which columns of a file are those of events.
+    """The event columns of a file.
 
     Attributes:
-        names: The file's name of `t`, `x`, `y` and `p` each.
-        unit: Unit that the name of the times states; None if it states none.
+        names: Names of `t`, `x`, `y` and `p` in the file.
+        unit: Unit stated in the name of the times; None if it states none.
     """
 
     names: dict[str, str]
@@ -49,14 +49,14 @@ class Fields(NamedTuple):
 
 
 def find_unit(text: str) -> str | None:
-    """`us` for `µs`, `usec`, `microseconds` and the like; None for what is no unit of time."""
+    """`us` for `µs`, `usec`, `microseconds` and the like; None if it is not a unit of time."""
     return _UNIT_NAMES.get(text.strip().lower())
 
 
 def match_fields(names: Iterable[str]) -> Fields | None:
-    """The columns of events among those of a file; None if one is missing.
+    """The event columns among the columns of a file; None if one is missing.
 
-    Of several that may be the same column, that with the shorter name is it.
+    If several names match the same column, the shortest is used.
     """
     found: dict[str, tuple[str, str | None]] = {}
     for name in sorted(names, key=lambda name: (len(name), name)):
@@ -71,21 +71,21 @@ def match_fields(names: Iterable[str]) -> Fields | None:
 def check_order(path: Path, columns: Sequence[Shaped[np.ndarray, " N"]], remedy: str) -> None:
     """Refuse columns without names that are evidently in another order than t, x, y, p.
 
-    Only times rise all along a recording.
+    Only times rise throughout a recording.
 
     Args:
         path: The file, for the message.
         columns: First events of a recording, taken for t, x, y and p.
-        remedy: How to give the columns another order.
+        remedy: How to change the order of the columns, for the message.
 
     Raises:
-        RecordingError: If not the first column rises, but one of the others.
+        RecordingError: If another column than the first rises.
     """
     columns = [each[:_MOST_ROWS] for each in columns]
     num_rows = len(columns[0])
     if num_rows < _LEAST_ROWS:
         return
-    # Times in some disorder rise all the same from one half of the rows to the other.
+    # Times that are slightly out of order still rise from one half of the rows to the other.
     is_other = all(_falls(columns[0], lag) > _MANY_FALLS for lag in (1, num_rows // 2))
     rising = [
         number
@@ -100,7 +100,7 @@ def check_order(path: Path, columns: Sequence[Shaped[np.ndarray, " N"]], remedy:
 
 
 def _falls(column: Shaped[np.ndarray, " N"], lag: int) -> float:
-    """Share of numbers that are below the one `lag` before them."""
+    """Share of values below the one `lag` rows before them."""
     return float(np.mean(column[lag:] < column[:-lag]))
 
 

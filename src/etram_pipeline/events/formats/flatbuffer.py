@@ -1,21 +1,21 @@
-"""Reads single fields of FlatBuffers, in which every place leads to another.
+"""Reads single fields of FlatBuffers, with every offset checked.
 
 Source: FlatBuffers internals, flatbuffers.dev: a table begins with the distance back to a list of
-where each of its fields lies from the table's beginning, 0 for one that is not there.
+the offsets of its fields from the beginning of the table; 0 marks a missing field.
 """
 
 import struct
 
 
 class FlatBufferError(ValueError):
-    """A place lies outside the buffer."""
+    """An offset lies outside the buffer."""
 
 
 class Table:
     """The root table of a buffer.
 
     Args:
-        buffer: Beginning with the distance to the root table.
+        buffer: The bytes, which begin with the distance to the root table.
     """
 
     def __init__(self, buffer: memoryview) -> None:
@@ -25,12 +25,12 @@ class Table:
         self._fields_end = self._fields + self._number("<H", self._fields)
 
     def number(self, field: int, kind: str, default: int) -> int:
-        """A field with a number of a kind that `struct` knows."""
+        """A numeric field, in a format of `struct`."""
         position = self._find(field)
         return default if position is None else self._number(kind, position)
 
     def vector(self, field: int, item_bytes: int) -> memoryview:
-        """The bytes of a field with items of a size; empty where it is not there."""
+        """The bytes of a vector field with items of a given size; empty if the field is missing."""
         position = self._find(field)
         if position is None:
             return self._buffer[:0]
@@ -39,7 +39,7 @@ class Table:
         first = position + 4
         if first + num_bytes > len(self._buffer):
             raise FlatBufferError(
-                f"{num_bytes} bytes from byte {first} on do not fit in {len(self._buffer)}"
+                f"{num_bytes} bytes from byte {first} on do not fit into {len(self._buffer)}"
             )
         return self._buffer[first : first + num_bytes]
 
@@ -50,6 +50,8 @@ class Table:
 
     def _number(self, kind: str, position: int) -> int:
         if not 0 <= position <= len(self._buffer) - struct.calcsize(kind):
-            raise FlatBufferError(f"byte {position} lies outside the {len(self._buffer)} there are")
+            raise FlatBufferError(
+                f"byte {position} lies outside the buffer of {len(self._buffer)} bytes"
+            )
         number: int = struct.unpack_from(kind, self._buffer, position)[0]
         return number

@@ -1,7 +1,7 @@
-"""Files that are often mistaken for recordings, recognised by their first bytes."""
+"""Recognises files that are often mistaken for recordings, by their first bytes."""
 
 NUM_BYTES = 512
-"""Bytes at the beginning of a file that are looked at."""
+"""Number of bytes at the beginning of a file that are inspected."""
 
 _UNPACK = "unpack it and give the recording in it"
 _BY_ARRAYS = (
@@ -87,10 +87,10 @@ _MARKUP = (
 
 
 def describe_foreign(beginning: bytes) -> tuple[str, str] | None:
-    """What a file is that begins so, and what to do; None if it is none of those known.
+    """Description of a file and what to do with it; None if it is of no known kind.
 
     Args:
-        beginning: The first `NUM_BYTES` of it, or all if there are fewer.
+        beginning: The first `NUM_BYTES` bytes of the file, or all if there are fewer.
     """
     for place, signature, description, remedy in _SIGNATURES:
         if beginning.startswith(signature, place):
@@ -100,11 +100,11 @@ def describe_foreign(beginning: bytes) -> tuple[str, str] | None:
         if text.startswith(start):
             return f"{description}, perhaps an error message of a download", _FETCH
     if not beginning.strip(b"\x00"):
-        return "nothing but zeros at its beginning: a download that did not end", _FETCH
+        return "an incomplete download, which begins with zeros only", _FETCH
     return None
 
 
 def is_pointer(beginning: bytes) -> bool:
-    """Whether a file stands for another that was not fetched."""
+    """Whether a file is a pointer of Git LFS or git-annex to another file."""
     found = describe_foreign(beginning)
     return found is not None and "in place of the file" in found[0]

@@ -1,4 +1,4 @@
-"""The columns of events in an HDF5 file; errors of HDF5 become errors that name the file."""
+"""The event columns of an HDF5 file; errors of HDF5 become errors that name the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,15 +31,15 @@ _REMEDY = "fetch or write the file again"
 
 
 class EventColumns:
-    """The datasets of `x`, `y`, `p` and `t` in the group of an open file that holds the events.
+    """The datasets `x`, `y`, `p` and `t` in the group of an open file that holds the events.
 
     Attributes:
-        num_events: Length of each.
-        types: Type of each.
-        times: How the times are counted.
-        tail_start: Row at which the chunk begins that holds the 16 384th last time.
+        num_events: Length of each column.
+        types: Type of each column.
+        times: Unit and offset of the times.
+        tail_start: First row of the chunk that holds the 16 384th last time.
         largest_chunk_bytes: Size of the largest chunk of any column.
-        sensor_size: Height and width of the sensor in px; None where the file does not say them.
+        sensor_size: Height and width of the sensor in px; None if the file does not state them.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -73,7 +73,7 @@ class EventColumns:
         self.tail_start = max(self.num_events - _TAIL_EVENTS, 0) // chunk * chunk
 
     def fill(self, name: str, first: int, rows: npt.NDArray[Any]) -> None:
-        """Fill an array with rows of a column from `first` on.
+        """Fill an array with rows of a column, from row `first` on.
 
         Raises:
             RecordingError: If they cannot be read.
@@ -88,11 +88,11 @@ class EventColumns:
             ) from error
 
     def layouts(self) -> dict[str, ColumnLayout] | None:
-        """Where each column lies in the file; None where HDF5 must read one of them."""
+        """Layout of each column in the file; None if any of them must be read by HDF5."""
         try:
             found = {name: find_layout(self._path, each) for name, each in self._columns.items()}
         except HDF5_ERRORS:
-            return None  # HDF5 tells what is wrong when it reads the rows
+            return None  # HDF5 reports the fault when it reads the rows
         known = {name: layout for name, layout in found.items() if layout is not None}
         return known if len(known) == len(found) else None
 
@@ -112,15 +112,15 @@ class EventColumns:
 
 @contextmanager
 def open_columns(path: Path, cache_bytes: int = 2**20) -> Iterator[EventColumns]:
-    """The columns of a file, open within the block.
+    """The event columns of a file, which is open within the block.
 
     Args:
         path: An HDF5 file.
         cache_bytes: Memory for the chunks of one column. A chunk that does not fit is decompressed
-            anew for every stretch read from it.
+            again for every part that is read from it.
 
     Raises:
-        RecordingError: If it is damaged, or holds something else than events.
+        RecordingError: If it is damaged, or does not hold events.
     """
     try:
         file = h5py.File(path, "r", rdcc_nbytes=cache_bytes)

@@ -1,4 +1,4 @@
-"""Columns of an HDF5 file read past HDF5, whose lock lets only one thread at a time decompress."""
+"""Reads columns of an HDF5 file in many threads; HDF5 itself decompresses in only one."""
 
 import math
 import os
@@ -14,7 +14,7 @@ from jaxtyping import Int64, Shaped
 from etram_pipeline.core.errors import RecordingError
 
 HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError)
-"""What h5py raises of damaged files."""
+"""Errors that h5py raises for damaged files."""
 
 _DEFLATE, _SHUFFLE = 1, 2
 _READABLE: list[list[int]] = [[], [_DEFLATE], [_SHUFFLE, _DEFLATE]]
@@ -22,25 +22,25 @@ _MOST_CHUNK_ROWS = 2**20
 
 _WINDOW_BITS = 15
 _MOST_INFLATION = 1032
-"""Bytes that one compressed byte can become. Source: zlib.net/zlib_tech.html."""
+"""Largest ratio of decompressed to compressed bytes. Source: zlib.net/zlib_tech.html."""
 _HARMLESS_BYTES = 2**27
-"""Memory that a damaged chunk may take before it is found out."""
+"""Memory that a damaged chunk may use before its size is checked."""
 
 
 @dataclass(frozen=True)
 class ColumnLayout:
-    """Where the chunks of a one-dimensional dataset lie in its file.
+    """Positions of the chunks of a one-dimensional dataset in its file.
 
     Attributes:
         path: The file.
         name: Name of the column, for messages.
         dtype: Type of its values.
         num_rows: Length of the column.
-        chunk_rows: Values in each chunk; the last one may hold some beyond the column's end.
+        chunk_rows: Values in each chunk; the last chunk may extend beyond the end of the column.
         offsets: First byte of each chunk.
         num_bytes: Bytes of each chunk.
-        is_deflated: Whether chunks are compressed by zlib, as gzip does it.
-        is_shuffled: Whether equal bytes of all values were put together before that.
+        is_deflated: Whether chunks are compressed with deflate, HDF5's gzip filter.
+        is_shuffled: Whether HDF5's shuffle filter was applied before compression.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class ColumnLayout:
     is_shuffled: bool
 
     def fill(self, file: int, first: int, rows: Shaped[np.ndarray, " N"]) -> None:
-        """Fill `rows` with those from `first` on; safe in many threads at once.
+        """Fill `rows` with the rows from `first` on; thread-safe.
 
         Args:
             file: Descriptor of the open file.
@@ -76,27 +76,27 @@ class ColumnLayout:
                 self._fill(file, target.view(np.uint8), offset)
 
     def _inflate(self, file: int, chunk: int) -> npt.NDArray[np.generic]:
-        # Much faster than zlib; imported late, as most of the program never reads recordings.
+        # Much faster than zlib; imported here because few commands read recordings.
         from isal import isal_zlib
 
         offset, num_bytes = int(self.offsets[chunk]), int(self.num_bytes[chunk])
-        # More than deflating can come to; the file may claim anything.
+        # More than deflate can reach; a damaged file may claim anything.
         if num_bytes > 2 * self.chunk_rows * self.dtype.itemsize + 1024:
-            raise self._damage(chunk, f"it claims to have {num_bytes} bytes")
+            raise self._damage(chunk, f"its stated size is {num_bytes} bytes")
         compressed = np.empty(num_bytes, np.uint8)
         self._fill(file, compressed, offset)
         wanted = self.chunk_rows * self.dtype.itemsize
         try:
             if num_bytes * _MOST_INFLATION <= _HARMLESS_BYTES:
                 content = isal_zlib.decompress(compressed, _WINDOW_BITS, wanted)
-            else:  # slower, for it stops again and again for the interpreter
+            else:  # slower, because it takes the interpreter's lock repeatedly
                 inflater = isal_zlib.decompressobj()
                 content = inflater.decompress(compressed, wanted + 1)
                 content = content if inflater.eof else content[:-1]
         except isal_zlib.error as error:  # type: ignore[misc]  # its stubs call it an object
             raise self._damage(chunk, str(error)) from error
         if len(content) != wanted:
-            raise self._damage(chunk, f"{len(content)} bytes were found and {wanted} are wanted")
+            raise self._damage(chunk, f"{len(content)} bytes were found, but {wanted} are expected")
         if self.is_shuffled:
             planes = np.frombuffer(content, np.uint8).reshape(self.dtype.itemsize, -1)
             return np.ascontiguousarray(planes.T).view(self.dtype).reshape(-1)
@@ -123,31 +123,31 @@ class ColumnLayout:
 
 
 def filters_of(dataset: h5py.Dataset) -> list[int]:
-    """Numbers of the filters that chunks of a dataset go through when they are written."""
+    """Numbers of the filters that are applied to chunks of a dataset when they are written."""
     creation = dataset.id.get_create_plist()
     return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
 
 
 def check_filters(numbers: Iterable[int], where: str) -> None:
-    """Refuse filters that cannot be undone here.
+    """Refuse filters that are not available.
 
     Raises:
-        RecordingError: If there is one; names `where` and the filter.
+        RecordingError: If a filter is not available; names `where` and the filter.
     """
     for number in numbers:
         if not h5py.h5z.filter_avail(number):
             raise RecordingError(
                 f"{where} is compressed by HDF5 filter {number}, which hdf5plugin does not have; "
-                "compress the file anew with another, such as gzip"
+                "compress the file again with another filter, such as gzip"
             )
 
 
 def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
-    """Layout of a column, None where only HDF5 can read it.
+    """Layout of a column; None if only HDF5 can read it.
 
-    That is so if it is compressed by anything but gzip, if decompressing a chunk for a few of its
-    values would be wasteful, if values fill only some bits of their bytes, or if it does not lie in
-    the file as it should, of which HDF5 tells.
+    This is the case for other compression than gzip, for chunks too large to be decompressed for a
+    few values, for values that use only some bits of their bytes, and for damaged columns, whose
+    faults HDF5 reports.
     """
     filters = filters_of(column)
     if filters not in _READABLE or column.file.userblock_size:
@@ -172,27 +172,27 @@ def find_layout(path: Path, column: h5py.Dataset) -> ColumnLayout | None:
 
 
 def is_whole(dataset: h5py.Dataset, file: h5py.File) -> bool:
-    """Whether all values of a dataset lie in this very file, as far as it knows.
+    """Whether all values of a dataset are stored in this file.
 
-    Links and virtual datasets lead into other files, whose change or loss would go unnoticed: HDF5
-    reads zeros for what is missing there.
+    Links and virtual datasets refer to other files, whose change or loss would go unnoticed: HDF5
+    reads missing values as zeros.
     """
     place, own = h5py.h5o.get_info(dataset.id), h5py.h5o.get_info(file.id)
     return place.fileno == own.fileno and not dataset.is_virtual and dataset.external is None
 
 
 def check_stored(dataset: h5py.Dataset, file: h5py.File, where: str) -> None:
-    """Refuse a dataset that cannot be read, or of which values are missing.
+    """Refuse a dataset that cannot be read or has missing values.
 
-    HDF5 reads what was never written as zeros, which would be taken for events.
+    HDF5 reads values that were never written as zeros, which would be taken for events.
 
     Raises:
-        RecordingError: If it lies in another file, has an unknown filter, or is not whole.
+        RecordingError: If it lies in another file, has an unknown filter, or is incomplete.
     """
     if not is_whole(dataset, file):
         raise RecordingError(
-            f"{where} lies in another file, of whose change nobody would know; copy it into this "
-            "one"
+            f"{where} lies in another file, whose changes would go unnoticed; copy it into this "
+            "file"
         )
     check_filters(filters_of(dataset), where)
     if dataset.chunks is not None:
@@ -220,7 +220,7 @@ def _contiguous(column: h5py.Dataset) -> Int64[np.ndarray, "C 2"] | None:
 
 
 def _chunks(column: h5py.Dataset, chunk_rows: int) -> Int64[np.ndarray, "C 2"] | None:
-    """First byte and size of each chunk; None where one is missing or not like the others."""
+    """First byte and size of each chunk; None if one is missing or irregular."""
     table = np.full((-(-len(column) // chunk_rows), 2), -1, np.int64)
     is_plain = True
 

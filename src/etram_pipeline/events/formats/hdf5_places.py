@@ -1,4 +1,4 @@
-"""The place of events in an HDF5 file, and size and time offset stored beside them."""
+"""Finds the events in an HDF5 file, and the sensor size and time offset stored beside them."""
 
 import math
 from pathlib import Path
@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.fields import NAMES, Fields, find_unit, match_fields
 from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS
+from etram_pipeline.events.formats.sensor_size import stated_size
 
 _LARGEST_OFFSET_US = 2**62
 _MOST_ENTRIES = 10_000
@@ -20,11 +20,11 @@ _WITHOUT_NAMES = Fields({name: name for name in NAMES}, None)
 
 
 class Place(NamedTuple):
-    """Events in an open HDF5 file.
+    """Location of the events in an open HDF5 file.
 
     Attributes:
-        entry: A group with a dataset for each column, or one dataset of whole events.
-        fields: Which columns are which; of a dataset without names, the order is t, x, y, p.
+        entry: A group with a dataset for each column, or one dataset with a row per event.
+        fields: Names of the columns; in a dataset without names, the order is t, x, y, p.
     """
 
     entry: h5py.Group | h5py.Dataset
@@ -32,12 +32,12 @@ class Place(NamedTuple):
 
     @property
     def group(self) -> h5py.Group:
-        """The group that may also hold the size of the sensor."""
+        """The group that may also contain the size of the sensor."""
         return self.entry if isinstance(self.entry, h5py.Group) else self.entry.parent
 
 
 def find_events(path: Path, file: h5py.File) -> Place:
-    """The one place where a file holds events: `events` or another.
+    """The only location of events in a file: `events`, or else any other.
 
     Raises:
         RecordingError: If there is none or more than one.
@@ -66,30 +66,23 @@ def find_events(path: Path, file: h5py.File) -> Place:
 
 
 def read_size(path: Path, place: Place) -> tuple[int, int] | None:
-    """Height and width of the sensor in px; None where they are not said.
+    """Height and width of the sensor in px; None if they are not stated.
 
-    They are scalars beside the events, or attributes of these, of their group or of the file.
+    They are scalars beside the events, or attributes of the events, of their group or of the file.
 
     Raises:
-        RecordingError: If no sensor has them.
+        RecordingError: If only one is stated, or no sensor has such a size.
     """
     group = place.group
     sides = {name: _scalar(path, group[name]) for name in _SIDES if name in group}
     for holder in (place.entry, group, group.file):
         sides = sides or _whole_attributes(holder)
-    if not sides:
-        return None
-    if len(sides) == 1 or not all(1 <= side <= LARGEST_SIZE for side in sides.values()):
-        raise RecordingError(
-            f"{path}: {group.name.lstrip('/')} holds {sides}; height"
-            f" and width must both be there and from 1 to {LARGEST_SIZE}: correct them or remove "
-            "both and set the parameters dataset.height and dataset.width"
-        )
-    return sides["height"], sides["width"]
+    where = group.name.lstrip("/") or "the file"
+    return stated_size(path, where, sides.get("height"), sides.get("width"))
 
 
 def read_unit(path: Path, times: h5py.Dataset) -> str | None:
-    """Unit that an attribute `unit` or `units` of the times states; None if it states none known.
+    """Unit in an attribute `unit` or `units` of the times; None if there is no known unit.
 
     Args:
         path: The file.
@@ -101,10 +94,10 @@ def read_unit(path: Path, times: h5py.Dataset) -> str | None:
 
 
 def read_offset(path: Path, place: Place) -> int:
-    """What to add to all times, in microseconds; DSEC's files keep it beside the group of events.
+    """Offset of all times, in microseconds; DSEC's files store it beside the group of events.
 
     Raises:
-        RecordingError: If it is no number, or too large.
+        RecordingError: If it is not a whole number, or too large.
     """
     holder = next((each for each in (place.group, place.group.file) if "t_offset" in each), None)
     if holder is None:
@@ -112,14 +105,14 @@ def read_offset(path: Path, place: Place) -> int:
     offset_us = _scalar(path, holder["t_offset"])
     if abs(offset_us) > _LARGEST_OFFSET_US:
         raise RecordingError(
-            f"{path}: t_offset is {offset_us}, but no clock is older than {_LARGEST_OFFSET_US} us; "
+            f"{path}: t_offset is {offset_us}, but the largest offset is {_LARGEST_OFFSET_US} us; "
             "correct or remove it"
         )
     return offset_us
 
 
 def _place(entry: object, name: str) -> Place | None:
-    """What an entry is of events; None if nothing."""
+    """The events in an entry; None if it holds none."""
     if isinstance(entry, h5py.Group):
         fields = match_fields(entry)
         return Place(entry, fields) if fields else None
@@ -153,7 +146,7 @@ def _describe(file: h5py.File, found: list[Place]) -> str:
 
 
 def _whole_attributes(holder: h5py.Group | h5py.Dataset) -> dict[str, int]:
-    """Height and width among attributes; texts are left alone, which HDF5 may not read safely."""
+    """Height and width among attributes; text is skipped, which HDF5 may not read safely."""
     identities = {name: holder.attrs.get_id(name) for name in _SIDES if name in holder.attrs}
     return {
         name: int(np.asarray(holder.attrs[name]).item())

@@ -1,4 +1,4 @@
-"""HDF5 recordings with one dataset of whole events, such as v2e writes."""
+"""HDF5 recordings with one dataset whose rows are events, such as those of v2e."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.counter import TimeColumn
-from etram_pipeline.events.formats.etram_hdf5 import stated_size
 from etram_pipeline.events.formats.fields import NAMES
 from etram_pipeline.events.formats.hdf5_layout import HDF5_ERRORS, check_stored
 from etram_pipeline.events.formats.hdf5_places import (
@@ -22,6 +21,7 @@ from etram_pipeline.events.formats.hdf5_places import (
     read_offset,
     read_size,
 )
+from etram_pipeline.events.formats.sensor_size import size_or_etram
 from etram_pipeline.events.formats.table import Rows, TableRecording
 
 _LARGEST_CHUNK_BYTES = 2**28
@@ -46,7 +46,7 @@ class RowsRecording(TableRecording):
             dtype = dataset.dtype if dataset.dtype.names is None else _field(place, "t")
             unit, offset_us = place.fields.unit or "us", read_offset(path, place)
             times = TimeColumn(path, f"t of {name}", dtype, unit, offset_us)
-            size = stated_size(path, read_size(path, place), size)
+            size = size_or_etram(path, read_size(path, place), size)
             has_names = dataset.dtype.names is not None
             self._describe(len(dataset), times, size, has_names=has_names)
 
@@ -68,7 +68,7 @@ def _read(place: Place, first: int, last: int) -> Rows:
 
 @contextmanager
 def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[Place]:
-    """The dataset in the open file, checked; errors of HDF5 become one that names the file."""
+    """The checked dataset of an open file; errors of HDF5 become errors that name the file."""
     try:
         with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
             place = find_events(path, file)
@@ -101,14 +101,14 @@ def _check(path: Path, file: h5py.File, place: Place) -> None:
     check_stored(dataset, file, where)
     if dataset.chunks is None and dataset.id.get_storage_size() < dataset.nbytes:
         raise RecordingError(
-            f"{where} claims {dataset.nbytes} bytes, but {dataset.id.get_storage_size()} are "
-            f"stored; {_REMEDY}"
+            f"{where} should have {dataset.nbytes} bytes, but only {dataset.id.get_storage_size()} "
+            f"are stored; {_REMEDY}"
         )
     chunk_bytes = _bytes_of_chunks_abreast(dataset)
     if chunk_bytes > _LARGEST_CHUNK_BYTES:
         raise RecordingError(
-            f"{where} has chunks of {chunk_bytes} bytes, which is more than the "
-            f"{_LARGEST_CHUNK_BYTES} that are read at once; write smaller ones"
+            f"{where} has chunks of {chunk_bytes} bytes, but at most {_LARGEST_CHUNK_BYTES} can be "
+            "read at once; write smaller chunks"
         )
 
 
@@ -118,7 +118,7 @@ def _field(place: Place, name: str) -> np.dtype[np.generic]:
 
 
 def _bytes_of_chunks_abreast(dataset: h5py.Dataset) -> int:
-    """Bytes of the chunks that hold the same rows."""
+    """Total bytes of the chunks that hold the same rows."""
     if dataset.chunks is None:
         return 0
     rest = zip(dataset.shape[1:], dataset.chunks[1:], strict=True)

@@ -15,21 +15,21 @@ from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
 
 
 class Block(NamedTuple):
-    """Events of a block, and the state to decode the next one from."""
+    """Events of a block, and the state from which the next one is decoded."""
 
     columns: Columns
     state: tuple[int, ...] = ()
 
 
 class IndexedRecording(Recording):
-    """A recording in blocks, each of which can be read once the end of the one before is known.
+    """A recording in blocks, each of which can be decoded once the end of the previous is known.
 
-    What was read once is known: later reads begin at the block that holds their first event. How
-    many events there are, and the time of the last, is known after all blocks were read.
+    Positions that were read once are indexed: later reads begin at the block with their first
+    event. The number of events and the time of the last one are known after all blocks were read.
 
     Args:
         path: The file.
-        start: State to decode the first block from.
+        start: State from which the first block is decoded.
 
     Attributes:
         stored_name: What index files call this kind of recording; it stays when the class is
@@ -64,20 +64,20 @@ class IndexedRecording(Recording):
     @override
     def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
         first = self._index.find(start_us)
-        clock = self._clock(first)
+        maximum = self._maximum_before(first)
         for columns in self._blocks(first):
-            events = select(columns, clock, self, (start_us, stop_us))
+            events = select(columns, maximum, self, (start_us, stop_us))
             if events is not None:
                 yield events
-            if clock.has_reached(stop_us):
+            if maximum.has_reached(stop_us):
                 return
 
     def use_index(self, path: Path) -> None:
-        """Know where every time is, from a file of an earlier call or else by reading all events.
+        """Load the index of all times from a file, or create it by reading all events.
 
         Args:
-            path: Where the index is, or is written to after it was made. One that is damaged or
-                of another recording is replaced.
+            path: File of the index, which is written if it does not exist. An index that is damaged
+                or of another recording is replaced.
 
         Raises:
             RecordingError: If the recording is damaged, or the index cannot be written.
@@ -92,15 +92,15 @@ class IndexedRecording(Recording):
 
     @property
     def _blocks_recipe(self) -> list[object]:
-        """Plain data that changes when the same file would give other blocks."""
+        """Plain data that changes when the same file would be divided into other blocks."""
         return [self.stored_name]
 
     @abstractmethod
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        """Blocks from number `block` on, of bounded size; the events hold until the next one."""
+        """Blocks from number `block` on, of bounded size; events are valid until the next block."""
 
     def _blocks(self, first: int) -> Iterator[Columns]:
-        """Events of blocks, whose ends are noted on the way."""
+        """Events of the blocks from `first` on; their ends are added to the index."""
         self._check_unchanged()
         mark = self._index.before(first)
         for number, block in enumerate(self._decode(first, mark.state), first):
@@ -111,7 +111,7 @@ class IndexedRecording(Recording):
             yield block.columns
         self._index.finish()
 
-    def _clock(self, block: int) -> RunningMaximum:
+    def _maximum_before(self, block: int) -> RunningMaximum:
         latest_us = self._index.before(block).latest_us
         return RunningMaximum(None if latest_us == NEVER_US else latest_us)
 
@@ -122,10 +122,10 @@ class IndexedRecording(Recording):
         return self._index.end or Mark()
 
     def _find_start(self) -> int:
-        clock = RunningMaximum()
+        maximum = RunningMaximum()
         for columns in self._blocks(0):
-            times_us = clock.raise_late(columns.t_us)
-            if clock.has_reached(0):
+            times_us = maximum.raise_late(columns.t_us)
+            if maximum.has_reached(0):
                 return int(times_us[times_us >= 0][0])
         return 0
 

@@ -1,4 +1,4 @@
-"""Recordings that NumPy wrote: an array of events in `.npy`, or arrays in `.npz`."""
+"""Recordings in NumPy's formats: an array of events in `.npy`, or arrays in `.npz`."""
 
 import math
 import zipfile
@@ -12,15 +12,15 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.counter import TimeColumn
 from etram_pipeline.events.formats.fields import NAMES, find_unit, match_fields
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size
 from etram_pipeline.events.formats.table import Rows, TableRecording
 
 _READABLE_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_MEMBERS = 1000
 _MOST_INFLATION = 1032
-"""Bytes that one compressed byte can become. Source: zlib.net/zlib_tech.html."""
+"""Largest ratio of decompressed to compressed bytes. Source: zlib.net/zlib_tech.html."""
 _SCALARS = ("height", "width", "unit")
 _IN_ORDER = {name: (index, None) for index, name in enumerate(NAMES)}
 _LARGEST_ROW_BYTES = 2**12
@@ -35,10 +35,10 @@ class _Array(NamedTuple):
     """An array in a file.
 
     Attributes:
-        member: Name in an archive; None for a file of its own.
+        member: Its name in an archive; None if it is the whole file.
         dtype: Type of its values.
-        shape: Lengths of its sides.
-        is_transposed: Whether values of a column follow each other.
+        shape: Its shape.
+        is_transposed: Whether the values are in Fortran order, column by column.
         start: Byte of the file or member at which the values begin.
     """
 
@@ -50,7 +50,7 @@ class _Array(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """Values that follow each other in a file or in a member of an archive."""
+    """Contiguous values in a file or in a member of an archive."""
 
     member: str | None
     start: int
@@ -58,14 +58,14 @@ class _Stream(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the columns of events are.
+    """Location of the event columns.
 
     Attributes:
-        num_events: Their length.
-        streams: What is read side by side.
-        columns: Stream of each column, and its field there; None where the stream has none.
-        unit: Unit that the name of the times states; None if it states none.
-        has_names: Whether names say which column is which.
+        num_events: Length of the columns.
+        streams: Streams that are read in parallel.
+        columns: Stream of each column, and its field there; None if the stream has no fields.
+        unit: Unit stated in the name of the times; None if it states none.
+        has_names: Whether the columns have names.
     """
 
     num_events: int
@@ -82,9 +82,9 @@ class Layout(NamedTuple):
 
 
 class NumpyRecording(TableRecording):
-    """Events in a structured array with fields, in an array of N rows t, x, y, p, or in four.
+    """Events in a structured array, in an array of N rows t, x, y, p, or in four arrays.
 
-    Nothing is read but the rows that are asked for; of a compressed archive, also all before them.
+    Only the requested rows are read; in a compressed archive, also all rows before them.
     """
 
     stored_name: ClassVar[str] = "NumpyRecording"
@@ -93,12 +93,8 @@ class NumpyRecording(TableRecording):
         super().__init__(path)
         self._layout = _read_layout(path)
         said = _read_scalars(path)
-        size = _size_in(path, said) or size
-        if size is None:
-            raise RecordingError(
-                f"{path}: does not give the size of the sensor; set the parameters dataset.height "
-                "and dataset.width to that of the camera"
-            )
+        stated = stated_size(path, "the archive", said.get("height"), said.get("width"))
+        size = known_size(path, stated, size)
         layout = self._layout
         unit = layout.unit or find_unit(str(said.get("unit"))) or "us"
         times = TimeColumn(path, "t", layout.dtype_of("t"), unit)
@@ -123,7 +119,7 @@ class NumpyRecording(TableRecording):
 
 
 def is_archive_of_arrays(path: Path) -> bool:
-    """Whether a ZIP archive holds arrays, or is damaged, of which its reader tells."""
+    """Whether a ZIP archive holds arrays, or is damaged, which its reader then reports."""
     try:
         return bool(_read_headers(path))
     except Exception:  # noqa: BLE001  damage makes what reads for NumPy raise anything
@@ -131,7 +127,7 @@ def is_archive_of_arrays(path: Path) -> bool:
 
 
 def find_layout(path: Path) -> Layout | None:
-    """Where in a file of NumPy the events are; None where there are none.
+    """Location of the events in a file of NumPy; None if it holds none.
 
     Raises:
         RecordingError: If it is damaged.
@@ -155,7 +151,7 @@ def _read_layout(path: Path) -> Layout:
 
 
 def _read_scalars(path: Path) -> dict[str, Any]:
-    """What single values beside the events say, by name."""
+    """Height, width and unit that are stored beside the events, by name."""
     said: dict[str, Any] = {}
     with _damage_named(path):
         for array in _read_headers(path):
@@ -167,25 +163,15 @@ def _read_scalars(path: Path) -> dict[str, Any]:
     return said
 
 
-def _size_in(path: Path, said: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Height and width of the sensor in px; None where they are not said."""
-    sides = {name: int(said[name]) for name in ("height", "width") if name in said}
-    if sides and (len(sides) == 1 or not all(1 <= each <= LARGEST_SIZE for each in sides.values())):
-        raise RecordingError(
-            f"{path}: height and width must both be from 1 to {LARGEST_SIZE}, but are {sides}"
-        )
-    return (sides["height"], sides["width"]) if sides else None
-
-
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except RecordingError:
         raise
-    except Exception as error:  # damage makes NumPy, and what reads for it, raise anything
+    except Exception as error:  # NumPy and zipfile raise errors of any kind for damaged files
         reason = f"{type(error).__name__}: {error}"
-        raise RecordingError(f"{path}: NumPy's file is damaged ({reason}); {_REMEDY}") from error
+        raise RecordingError(f"{path}: the NumPy file is damaged ({reason}); {_REMEDY}") from error
 
 
 @contextmanager
@@ -220,36 +206,36 @@ def _read_headers(path: Path) -> list[_Array]:
             if info.compress_type not in _READABLE_ZIP or info.flag_bits & 1:
                 raise ValueError(f"{info.filename} is neither stored nor deflated")
             if info.file_size > _MOST_INFLATION * min(info.compress_size, num_file_bytes):
-                raise ValueError(f"{info.filename} claims {info.file_size} bytes")
+                raise ValueError(f"{info.filename} has a stated size of {info.file_size} bytes")
             with archive.open(info) as file:
                 arrays.append(_read_header(file, info.filename, info.file_size))
     return arrays
 
 
 def _read_header(file: Content, member: str | None, num_bytes: int) -> _Array:
-    """Header of an array whose values must fill the rest of the file or member."""
+    """Header of an array; its values must fill the rest of the file or member."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     version = np.lib.format.read_magic(file)
     if version not in readers:
-        raise ValueError(f"version {version} of its format is not known")
+        raise ValueError(f"version {version} of the format is unknown")
     shape, is_transposed, dtype = readers[version](file)
     start = file.tell()
     if min(shape, default=0) < 0:
-        raise ValueError(f"it claims {dtype} of shape {shape}")
+        raise ValueError(f"its stated type is {dtype} with shape {shape}")
     num_values_bytes = 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
     if start + num_values_bytes > num_bytes:
         name = "the file" if member is None else member
         raise ValueError(
-            f"an array of {num_values_bytes} bytes is claimed, but {name} has {num_bytes - start}"
+            f"{name} should hold an array of {num_values_bytes} bytes, but has {num_bytes - start}"
         )
     return _Array(member, dtype, shape, is_transposed and len(shape) > 1, start)
 
 
 def _find_layout(arrays: list[_Array]) -> Layout | None:
-    """The events among some arrays; None if there are none, or in more than one place."""
+    """The events among some arrays; None if there are none, or several candidates."""
     tables = [layout for array in arrays if (layout := _table_layout(array)) is not None]
     by_name = {_name(array): array for array in arrays if len(array.shape) == 1}
     fields = match_fields(by_name)
@@ -297,5 +283,5 @@ def _describe(arrays: list[_Array]) -> str:
         "t, x, y, p, or four arrays of one length with these names"
     )
     if any({"w", "h"} <= set(array.dtype.names or ()) for array in arrays):
-        return f"these are labels ({shown}): name the recording that they belong to; {wanted}"
+        return f"these are labels ({shown}): give the recording that they belong to; {wanted}"
     return f"holds no events ({shown}); {wanted}"

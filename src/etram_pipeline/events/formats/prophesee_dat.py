@@ -1,4 +1,4 @@
-"""Prophesee DAT recordings: one record of eight bytes per event, behind a header."""
+"""Prophesee DAT recordings: a header, then one record of eight bytes per event."""
 
 from typing import ClassVar, no_type_check
 
@@ -22,10 +22,11 @@ _HALF_LOOP_US = 1 << 31
 class DatRecording(EncodedRecording):
     """A DAT recording of contrast-detection events.
 
-    Source: prophesee-ai/prophesee-automotive-dataset-toolbox, src/io/dat_events_tools.py: after the
-    header a byte for the type of the events (0 or 12) and one for the size of a record (8); a
-    record holds the time in microseconds and 14 bits of x, 14 of y and 1 of polarity, or 9, 8 and 1
-    before version 2.
+    The header is followed by a byte for the type of the events (0 or 12) and a byte for the size of
+    a record (8). A record holds the time in microseconds, and 14 bits of x, 14 of y and 1 of
+    polarity; before version 2, 9 bits of x, 8 of y and 1 of polarity.
+
+    Source: prophesee-ai/prophesee-automotive-dataset-toolbox, src/io/dat_events_tools.py.
     """
 
     stored_name: ClassVar[str] = "DatRecording"
@@ -37,13 +38,13 @@ class DatRecording(EncodedRecording):
         if kind not in {bytes((event_type, _RECORD_BYTES)) for event_type in _EVENT_TYPES}:
             raise RecordingError(
                 f"{header.path}: at byte {header.num_bytes} a DAT file has the type of its events, "
-                f"0 or 12, and the size of each, 8; found {list(kind)}. Convert the file to DAT "
-                "with contrast-detection events, or fetch it again if it is damaged"
+                f"0 or 12, and their size, 8, but this file has {list(kind)}: convert it to "
+                "contrast-detection events, or fetch it again if it is damaged"
             )
         version = header.fields.get("version", "2")
         if version not in _ENCODINGS:
             raise RecordingError(
-                f"{header.path}: DAT version {version!r} is not known; supported are "
+                f"{header.path}: DAT version {version!r} is unknown; supported are "
                 f"{', '.join(_ENCODINGS)}"
             )
         self._version = version
@@ -63,9 +64,9 @@ def _decode_fields(
     x_bits: int,
     y_bits: int,
 ) -> int:
-    """Decode records, whose counter of 32 bits begins anew every 71 minutes.
+    """Decode records, whose 32-bit counter overflows every 71 minutes.
 
-    A step of more than half the counter's range counts as a step the other way round the clock.
+    A step of more than half the range is taken for a step in the other direction.
     """
     x, y, t_us, polarity = events
     x_mask, y_mask = (1 << x_bits) - 1, (1 << y_bits) - 1

@@ -1,4 +1,4 @@
-"""Prophesee's HDF5 recordings: one dataset of whole events, compressed as ECF or in HDF5's ways."""
+"""Prophesee's HDF5 recordings: one dataset of events, compressed with ECF or HDF5's filters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +38,11 @@ _REMEDY = "fetch the file again, or convert it from RAW again"
 class PropheseeRecording(IndexedRecording):
     """A recording in the HDF5 layout of Prophesee's Metavision.
 
-    Times are those of the file, whether or not they were shifted when it was written.
+    The file has a dataset `CD/events` of x, y, p and t, in chunks of 16 384 events that are
+    compressed one by one. The header of the RAW file is stored as attributes of the root. Times are
+    those of the file, whether or not they were shifted when it was written.
 
-    Source: prophesee-ai/openeb, sdk/modules/stream/cpp/src/hdf5_event_file_writer.cpp: a dataset
-    `CD/events` of x, y, p and t, chunks of 16 384 events each compressed on its own, the header of
-    the RAW file as attributes of the root.
+    Source: prophesee-ai/openeb, sdk/modules/stream/cpp/src/hdf5_event_file_writer.cpp.
     """
 
     stored_name: ClassVar[str] = "PropheseeRecording"
@@ -53,7 +53,7 @@ class PropheseeRecording(IndexedRecording):
             events = _Events(path, file)
             self._num_events = events.num_events
             self._block_events = events.block_events
-            # Twice a chunk, for events of one chunk that go into two blocks.
+            # Two chunks, because the events of one chunk may belong to two blocks.
             self._cache_bytes = max(_LEAST_CACHE_BYTES, 2 * events.chunk_bytes)
             self._times = TimeColumn(path, f"t of {_NAME}", events.time_type)
             fields = {**_attributes(path, file), **_attributes(path, file[_GROUP])}
@@ -81,12 +81,12 @@ class PropheseeRecording(IndexedRecording):
 
 
 class _Events:
-    """The dataset of events in an open file, checked.
+    """The checked dataset of events in an open file.
 
     Attributes:
         num_events: Its length.
         time_type: Type of its times.
-        block_events: Events of all blocks but the last; whole chunks where they are ECF.
+        block_events: Events of every block except the last; whole chunks if they are ECF.
         chunk_bytes: Size of a chunk before compression.
     """
 
@@ -122,7 +122,7 @@ class _Events:
             stop = start + self._chunk_events
             x, y, t_us, polarity = (array[start:stop] for array in arrays)
             found = self._read_chunk(first + start, (x, y, t_us, polarity))
-            # The last chunk may be filled up to its full length with events that do not count.
+            # The last chunk may be padded to its full length with invalid events.
             wanted = min(self._chunk_events, last - first - start)
             if found < wanted:
                 raise RecordingError(
@@ -133,8 +133,8 @@ class _Events:
         return columns_of(arrays, last - first)
 
     def _read_chunk(self, first: int, arrays: EventArrays) -> int:
-        """Fill arrays with the events of a chunk and give their number, negative if damaged."""
-        # Checked first, because memory is taken for what the file claims.
+        """Fill arrays with the events of a chunk; return their number, negative if damaged."""
+        # Checked first, because HDF5 allocates the size that the file states.
         if self._dataset.id.get_chunk_info_by_coord((first,)).size > self._largest_chunk_bytes:
             return -1
         skipped_filters, content = self._dataset.id.read_direct_chunk((first,))
@@ -168,7 +168,7 @@ class _Events:
             raise RecordingError(f"{self._path}: {_NAME} is not a one-dimensional dataset")
         if not is_whole(dataset, file):
             raise RecordingError(
-                f"{self._path}: {_NAME} lies in another file, of whose change nobody would know; "
+                f"{self._path}: {_NAME} lies in another file, whose changes would go unnoticed; "
                 "copy it into this one"
             )
         fields = dataset.dtype.fields or {}
@@ -182,7 +182,7 @@ class _Events:
         return dataset
 
     def _check_written(self, dataset: h5py.Dataset) -> None:
-        """HDF5 reads what was never written as zeros, which would be taken for events."""
+        """Refuse missing values, which HDF5 reads as zeros that would be taken for events."""
         if dataset.chunks is None:
             found, wanted, unit = dataset.id.get_storage_size(), dataset.nbytes, "bytes"
         else:
@@ -191,8 +191,8 @@ class _Events:
             chunk_bytes = dataset.chunks[0] * dataset.dtype.itemsize
             if chunk_bytes > _LARGEST_CHUNK_BYTES:
                 raise RecordingError(
-                    f"{self._path}: {_NAME} has chunks of {chunk_bytes} bytes, which is more than "
-                    f"the {_LARGEST_CHUNK_BYTES} that are read at once; write smaller ones"
+                    f"{self._path}: {_NAME} has chunks of {chunk_bytes} bytes, but at most "
+                    f"{_LARGEST_CHUNK_BYTES} can be read at once; write smaller chunks"
                 )
         if found < wanted:
             raise RecordingError(
@@ -204,19 +204,19 @@ class _Events:
         kinds = [self._dataset.dtype[name].str for name in "xypt"]
         if kinds != ["<u2", "<u2", "<i2", "<i8"]:
             raise RecordingError(
-                f"{self._path}: {_NAME} holds x, y, p, t as {kinds}, but ECF is made of <u2, <u2, "
+                f"{self._path}: {_NAME} holds x, y, p, t as {kinds}, but ECF requires <u2, <u2, "
                 f"<i2, <i8; {_REMEDY}"
             )
         if self._chunk_events > ecf.LARGEST_CHUNK:
             raise RecordingError(
-                f"{self._path}: {_NAME} has chunks of {self._chunk_events} events, but ECF holds "
-                f"{ecf.LARGEST_CHUNK} at most; {_REMEDY}"
+                f"{self._path}: {_NAME} has chunks of {self._chunk_events} events, but ECF chunks "
+                f"hold at most {ecf.LARGEST_CHUNK}; {_REMEDY}"
             )
 
 
 @contextmanager
 def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[h5py.File]:
-    """The open file, whose cache HDF5 fills up; errors of HDF5 become one that names it."""
+    """The open file with its chunk cache; errors of HDF5 become errors that name the file."""
     try:
         with h5py.File(path, "r", rdcc_nbytes=cache_bytes) as file:
             yield file
@@ -227,6 +227,6 @@ def _open(path: Path, cache_bytes: int = _LEAST_CACHE_BYTES) -> Iterator[h5py.Fi
 
 
 def _attributes(path: Path, group: h5py.Group) -> dict[str, str]:
-    """Attributes that are texts, named as lines of a header are."""
+    """Text attributes of the root, with names as in a RAW header."""
     address = h5py.h5o.get_info(group.id).addr
     return {name.lower(): text for name, text in read_texts(path, address).items()}

@@ -1,14 +1,13 @@
-"""The text that Prophesee's RAW and DAT files begin with."""
+"""The text header of Prophesee's RAW and DAT files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size, whole_number
 
 _LARGEST_HEADER_BYTES = 2**16
-_MOST_DIGITS = 9
 
 _VGA = (480, 640)
 _HD = (720, 1280)
@@ -17,17 +16,17 @@ _SIZE_OF_SYSTEM: Mapping[int, tuple[int, int]] = {
     **dict.fromkeys((0x28, 0x29, 0x97, 0x99, 0xA1, 0xA2), _VGA),
     **dict.fromkeys((0x1A, 0x1E, 0x1F, 0x27, 0x2E, 0x30, 0x31, 0x32), _HD),
 }
-"""Height and width of the sensor in each camera whose recordings may not say them.
+"""Height and width of the sensor of cameras whose recordings may not state them.
 
 Source: prophesee-ai/openeb, hal_psee_plugins/src/boards/rawfile/psee_raw_file_header.cpp and
 include/devices/utils/device_system_id.h.
 """
 
 _EVT3_SYSTEMS = {0x1E, 0x28, 0x2E, 0x30, 0x31, 0x32}
-"""Cameras of those above that wrote EVT3 when headers did not say the encoding yet, others EVT2."""
+"""Cameras that wrote EVT3 before headers stated the encoding; the others above wrote EVT2."""
 
 _FIRST_SYSTEM_IN_ORDER = 0x37
-"""First camera whose EVT2.1 words have their halves in order."""
+"""First camera that writes EVT2.1 words with their halves in order."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Header:
 
     Attributes:
         path: The file.
-        fields: First word of each line, in lower case, with the rest of the line.
-        num_bytes: Where the header ends and the data begins.
+        fields: The rest of each line, by its first word in lower case.
+        num_bytes: Length of the header, after which the data begins.
     """
 
     path: Path
@@ -46,7 +45,7 @@ class Header:
 
     @property
     def format_name(self) -> str | None:
-        """Encoding of a RAW file as it is named today, such as `EVT3`; None for other files."""
+        """Encoding of a RAW file by its current name, such as `EVT3`; None for other files."""
         if "format" in self.fields:
             return _encoding_name(self.fields["format"].partition(";")[0])
         if "evt" in self.fields:
@@ -57,10 +56,10 @@ class Header:
 
     @property
     def endianness(self) -> str:
-        """Order of the words' halves in a RAW file: `little`, or `legacy` where they are swapped.
+        """Order of the halves of a word in a RAW file: `little`, or `legacy` if they are swapped.
 
-        Only EVT2.1 words have halves that cameras ever swapped; where the header does not say it,
-        they are those of cameras before the GenX320, which did.
+        Only EVT2.1 words were ever written swapped. If the header does not state the order, it is
+        that of cameras before the GenX320, which swapped the halves.
         """
         stated = self._format_options().get("endianness") or self.fields.get("endianness")
         if stated or self.format_name != "EVT21":
@@ -69,7 +68,10 @@ class Header:
         return "legacy" if is_old else "little"
 
     def sensor_size(self, otherwise: tuple[int, int] | None) -> tuple[int, int]:
-        """Height and width of the sensor in px, else those given.
+        """Height and width of the sensor in px: those of the header, else those given.
+
+        Args:
+            otherwise: Height and width in px for headers that do not state them.
 
         Raises:
             RecordingError: If the header contradicts itself, or no size is known.
@@ -80,13 +82,8 @@ class Header:
                 f"{self.path}: the header gives two sizes of the sensor, {sorted(stated)} (height, "
                 "width); correct the lines `format` and `geometry` to agree"
             )
-        size = stated.pop() if stated else _SIZE_OF_SYSTEM.get(self._system, otherwise)
-        if size is None:
-            raise RecordingError(
-                f"{self.path}: the header does not give the size of the sensor; set the parameters "
-                "dataset.height and dataset.width to that of the camera"
-            )
-        return size
+        size = stated.pop() if stated else _SIZE_OF_SYSTEM.get(self._system)
+        return known_size(self.path, size, otherwise)
 
     def _format_options(self) -> dict[str, str]:
         options = self.fields.get("format", "").split(";")[1:]
@@ -107,28 +104,20 @@ class Header:
 
     @property
     def _system(self) -> int:
-        """Number of Prophesee's camera that wrote the file; 0 where it is not known."""
+        """System id of the Prophesee camera that wrote the file; 0 if unknown."""
         makers = {value for key, value in self.fields.items() if key.endswith("integrator_name")}
         system = self.fields.get("system_id", "")
-        return _whole_number(system) if makers <= {"Prophesee"} else 0
+        return whole_number(system) if makers <= {"Prophesee"} else 0
 
     def _size(self, height: str | None, width: str | None, line: str) -> tuple[int, int] | None:
-        if height is None and width is None:
-            return None
-        sides = [_whole_number(side or "") for side in (height, width)]
-        if not all(1 <= side <= LARGEST_SIZE for side in sides):
-            raise RecordingError(
-                f"{self.path}: the header's {line} gives the sensor {height} rows and {width} "
-                f"columns; both must be whole numbers from 1 to {LARGEST_SIZE}"
-            )
-        return sides[0], sides[1]
+        return stated_size(self.path, f"the header's {line}", height, width)
 
 
 def read_header(path: Path) -> Header:
-    """The header of a RAW or DAT file.
+    """Read the header of a RAW or DAT file.
 
-    It ends at a line `% end`, which old files lack, or before the first line that is not a comment
-    of printable text.
+    It ends with a line `% end`, which old files lack, or before the first line that is not a
+    comment of printable text.
     """
     with path.open("rb") as file:
         text = file.read(_LARGEST_HEADER_BYTES)
@@ -145,12 +134,6 @@ def read_header(path: Path) -> Header:
         key, _, value = content.decode("latin-1").partition(" ")
         fields.setdefault(key.lower(), value.strip())
     return Header(path, fields, position)
-
-
-def _whole_number(text: str) -> int:
-    """The number that a text is; 0 where it is none, or none that a header could mean."""
-    digits = text.strip()
-    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else 0
 
 
 def _encoding_name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Prophesee RAW recordings: the data stream of a camera as it came, behind a header."""
+"""Prophesee RAW recordings: a header, then the unchanged data stream of a camera."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ _ENCODINGS = {
 
 
 class RawRecording(EncodedRecording):
-    """A RAW recording in one of the encodings known here.
+    """A RAW recording in one of the supported encodings.
 
     Times are those of the camera's clock, which seldom starts at zero.
     """

@@ -1,4 +1,4 @@
-"""Recordings that are a table of whole numbers, one event a row."""
+"""Recordings that are a table of whole numbers, one event per row."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -42,13 +42,13 @@ class TableRecording(IndexedRecording):
     def _describe(
         self, num_events: int, times: TimeColumn, size: tuple[int, int], *, has_names: bool
     ) -> None:
-        """Say what the file holds, which is known once it was opened.
+        """Set the properties that are known once the file was opened.
 
         Args:
-            num_events: Rows.
-            times: How times are counted.
+            num_events: Number of rows.
+            times: Unit and offset of the times.
             size: Height and width of the sensor, in px.
-            has_names: Whether names say which column is which.
+            has_names: Whether the columns have names.
         """
         self._has_names = has_names
         self._num_events = num_events
@@ -71,4 +71,4 @@ class TableRecording(IndexedRecording):
 
     @abstractmethod
     def _rows(self, spans: Iterator[tuple[int, int]]) -> Iterator[Rows]:
-        """The rows of each span, from its first to before its last."""
+        """The rows of each span, from its first row, included, to its last, excluded."""

@@ -1,4 +1,4 @@
-"""Recordings in text: a line for each event, with the unit of the times stated at the top."""
+"""Recordings as text: one line per event, with the unit of the times stated at the top."""
 
 import logging
 import re
@@ -16,6 +16,7 @@ from etram_pipeline.core.recording import LARGEST_SIZE
 from etram_pipeline.events.formats.cleaning import Columns
 from etram_pipeline.events.formats.fields import NAMES, check_order, find_unit, match_fields
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
+from etram_pipeline.events.formats.sensor_size import known_size, stated_size
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +26,13 @@ _LEAST_LINE_BYTES = 8
 _SHOWN_CHARACTERS = 60
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 CONTROL_CODES = frozenset(range(ord(" "))) - set(b"\t\r\n")
-"""Bytes that are in no line of text."""
+"""Bytes that do not occur in text."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _UNIT = re.compile(r"\bunits?\b[\s:=]*(?:(?:is|are|of|the|times?|timestamps?)\b[\s:=]*)*([a-zµμ]+)")
 _GEOMETRY = re.compile(r"\b(?:geometry|size|resolution)\b\D*(\d{1,5})\s*[x, ]\s*(\d{1,5})\b")
 _WIDTH_AND_HEIGHT = re.compile(r"(\d{1,5})\s*[\s,;]\s*(\d{1,5})")
-"""A line by itself, with which the texts of ESIM and E2VID begin. Source: uzh-rpg/rpg_e2vid."""
+"""First line of the text files of ESIM and E2VID. Source: uzh-rpg/rpg_e2vid."""
 _NAME_THEM = "name the columns in a line before them, such as `x y t p`"
 _IN_ORDER = tuple(range(len(NAMES)))
 _EXPONENTS = {"s": 6, "ms": 3, "us": 0, "ns": 0}
@@ -39,15 +40,15 @@ _NS_PER_US = 1000
 
 
 class TextHeader(NamedTuple):
-    """What the beginning of a text file says.
+    """Header of a text file.
 
     Attributes:
-        columns: Index in `NAMES` of each value of a line; -1 for one that is left out.
+        columns: Index in `NAMES` of each value of a line; -1 for values that are ignored.
         start: Byte at which the first event begins.
-        unit: Unit of the times; None where it is not stated.
-        size: Height and width of the sensor in px; None where they are not stated.
+        unit: Unit of the times; None if it is not stated.
+        size: Height and width of the sensor in px; None if they are not stated.
         has_names: Whether a line names the columns.
-        first_line: The line there; empty if there is none.
+        first_line: The line of the first event; empty if there is none.
     """
 
     columns: tuple[int, ...]
@@ -59,12 +60,12 @@ class TextHeader(NamedTuple):
 
 
 class TextRecording(IndexedRecording):
-    """Lines of `t x y p`, or of the columns that a line at the top names.
+    """Lines of `t x y p`, or of the columns named in a line at the top.
 
     Args:
         path: The file.
         header: Its header.
-        size: Height and width of the sensor in px, used when the file does not say them.
+        size: Height and width of the sensor in px, used if the file does not state them.
     """
 
     stored_name: ClassVar[str] = "TextRecording"
@@ -73,13 +74,7 @@ class TextRecording(IndexedRecording):
         if header.unit is None:
             raise RecordingError(f"{path}: {_ask_for_unit(path, header)}")
         super().__init__(path, start=(header.start,))
-        size = header.size or size
-        if size is None:
-            raise RecordingError(
-                f"{path}: the text does not give the size of the sensor; set the parameters "
-                "dataset.height and dataset.width to that of the camera"
-            )
-        self.height, self.width = size
+        self.height, self.width = known_size(path, header.size, size)
         self._header = header
         self._unit = header.unit
 
@@ -90,7 +85,7 @@ class TextRecording(IndexedRecording):
 
     @override
     def _decode(self, block: int, state: tuple[int, ...]) -> Iterator[Block]:
-        # The compiler behind the parser takes a second to import, which opening a file must not.
+        # Numba takes a second to import, which opening a file must not require.
         from etram_pipeline.events.formats.text_numbers import FAULTS, LineFormat, parse_lines
 
         columns = np.array(self._header.columns, np.int64)
@@ -120,7 +115,7 @@ class TextRecording(IndexedRecording):
             yield Block(Columns(x, y, t_us, polarity), (position + len(lines),))
 
     def _lines(self, position: int) -> Iterator[tuple[int, UInt8[np.ndarray, " B"]]]:
-        """Stretches of whole lines from a position on, each with its own."""
+        """Blocks of whole lines from a position on, each with its position."""
         try:
             with self.path.open("rb") as file:
                 file.seek(position)
@@ -131,7 +126,7 @@ class TextRecording(IndexedRecording):
                     elif end == 0:
                         raise RecordingError(
                             f"{self.path}: the line at byte {position} is longer than "
-                            f"{_BLOCK_BYTES} bytes, so this is no text with a line for each event"
+                            f"{_BLOCK_BYTES} bytes, so this is not text with one line per event"
                         )
                     yield position, np.frombuffer(content, np.uint8, end)
                     position += end
@@ -140,11 +135,11 @@ class TextRecording(IndexedRecording):
             raise RecordingError(f"{self.path}: cannot be read: {error}") from error
 
     def _check_ends(self, rest: bytes) -> None:
-        """Refuse lines that end as those of no text of today, and so are one to the parser."""
+        """Refuse lines that end with a carriage return only: the parser takes them for one line."""
         if b"\r" in rest.partition(b"\n")[0].rstrip():
             raise RecordingError(
-                f"{self.path}: lines end with carriage returns alone, as on the Macintosh of old; "
-                "write them with line feeds, as by `tr '\\r' '\\n'`"
+                f"{self.path}: lines end with carriage returns only, as on old Macintoshes; "
+                "convert them to line feeds, for example with `tr '\\r' '\\n'`"
             )
 
     def _is_end(self, position: int, lines: UInt8[np.ndarray, " B"]) -> bool:
@@ -164,11 +159,11 @@ class TextRecording(IndexedRecording):
 
 
 def read_text_header(path: Path) -> TextHeader | None:
-    """What the beginning of a text says of the events in it; None where there are none.
+    """The header of a text file with events; None if it holds no events.
 
     Raises:
-        RecordingError: If it states a size that no sensor has, or names columns of events, but
-            does not go on with numbers.
+        RecordingError: If it states a size that no sensor has, or names event columns but does not
+            continue with numbers.
     """
     with path.open("rb") as file:
         content = file.read(_LARGEST_HEADER_BYTES)
@@ -188,7 +183,7 @@ def read_text_header(path: Path) -> TextHeader | None:
 
 
 def _decode(line: bytes) -> str | None:
-    """A line as text; None if it is none."""
+    """A line as text; None if it is not text."""
     try:
         return None if set(line) & CONTROL_CODES else line.decode().strip()
     except UnicodeDecodeError:
@@ -200,7 +195,7 @@ def _is_of_numbers(text: str) -> bool:
 
 
 def _is_size(header: TextHeader, text: str) -> bool:
-    """Whether a line of two numbers, which are no event, gives the width and the height."""
+    """Whether a line of two numbers states width and height instead of an event."""
     sides = _WIDTH_AND_HEIGHT.fullmatch(text)
     if sides is None or header.size is not None or header.has_names:
         return False
@@ -208,7 +203,7 @@ def _is_size(header: TextHeader, text: str) -> bool:
 
 
 def _with_line(header: TextHeader, text: str, path: Path) -> TextHeader | None:
-    """A header with what a further line of it says; None if that is no line of a header."""
+    """The header extended by a line; None if the line does not belong to a header."""
     sides = _WIDTH_AND_HEIGHT.fullmatch(text)
     if sides is not None:
         return header._replace(size=(int(sides[2]), int(sides[1])))
@@ -219,7 +214,7 @@ def _with_line(header: TextHeader, text: str, path: Path) -> TextHeader | None:
     if header.has_names and text and not text.startswith(("#", "%")):
         raise RecordingError(
             f"{path}: after the names of the columns, the line {text[:_SHOWN_CHARACTERS]!r} holds "
-            "something that is no number: write all columns as numbers, polarity as 0 and 1"
+            "a value that is not a number: write all columns as numbers, polarity as 0 and 1"
         )
     if text and not text.startswith(("#", "%", "sep=")):
         return None
@@ -228,7 +223,7 @@ def _with_line(header: TextHeader, text: str, path: Path) -> TextHeader | None:
 
 
 def _split(text: str) -> list[str]:
-    """Values or names of a line; names may hold spaces where commas or the like separate them."""
+    """Values or names in a line; names may contain spaces if commas or tabs separate them."""
     separators = r"[,;\t]" if re.search(r"[,;\t]", text) else r"\s+"
     return [part.strip().strip("\"'") for part in re.split(separators, text.rstrip(",; \t"))]
 
@@ -251,13 +246,7 @@ def _stated_size(path: Path, text: str) -> tuple[int, int] | None:
     stated = _GEOMETRY.search(text.lower())
     if stated is None:
         return None
-    width, height = int(stated[1]), int(stated[2])
-    if not (1 <= height <= LARGEST_SIZE and 1 <= width <= LARGEST_SIZE):
-        raise RecordingError(
-            f"{path}: gives the sensor {height} rows and {width} columns; both must be from 1 to "
-            f"{LARGEST_SIZE}"
-        )
-    return height, width
+    return stated_size(path, f"the line {text[:_SHOWN_CHARACTERS]!r}", stated[2], stated[1])
 
 
 def _ask_for_unit(path: Path, header: TextHeader) -> str:
@@ -265,7 +254,7 @@ def _ask_for_unit(path: Path, header: TextHeader) -> str:
     likely = "s" if re.search(r"\d\.\d", header.first_line.split(" ")[0]) else "us"
     return (
         f"text with events ({names}), but the unit of the times is not stated; write a line "
-        f"`# unit: {likely}` (or ns, us, ms, s; whichever is right) at its top, as by "
+        f"`# unit: {likely}` (or ns, us, ms, s; whichever is right) at its top, for example with "
         f"`sed -i '1i # unit: {likely}' {shlex.quote(str(path))}`, or name the column t_ns, t_us, "
         "t_ms or t_s"
     )

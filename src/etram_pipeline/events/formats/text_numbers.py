@@ -1,4 +1,4 @@
-"""Numbers in lines of text, read exactly: fractions and exponents lose nothing on the way."""
+"""Parses numbers in lines of text exactly, including fractions and exponents."""
 
 from typing import NamedTuple, no_type_check
 
@@ -7,11 +7,11 @@ from jaxtyping import Int64, UInt8
 from numba import njit
 
 FAULTS = {
-    1: "holds something that is no number",
-    2: "holds fewer values than there are columns",
-    3: "holds more values than there are columns",
-    4: "has a fraction where a whole number is wanted",
-    5: "has a number that is too large",
+    1: "contains a value that is not a number",
+    2: "contains fewer values than there are columns",
+    3: "contains more values than there are columns",
+    4: "contains a fraction instead of a whole number",
+    5: "contains a number that is too large",
 }
 
 _NEWLINE, _RETURN, _MINUS, _PLUS, _DOT = 10, 13, 45, 43, 46
@@ -25,12 +25,12 @@ Text = UInt8[np.ndarray, " B"]
 
 
 class LineFormat(NamedTuple):
-    """What the values of a line are.
+    """Meaning of the values in a line.
 
     Attributes:
-        columns: Column of the table that each goes to; -1 for one to leave out.
-        exponents: Power of ten that each is multiplied by.
-        are_whole: 1 for those that must be whole numbers; others are rounded.
+        columns: Column of the table for each value; -1 for values that are ignored.
+        exponents: Power of ten by which each value is multiplied.
+        are_whole: 1 for values that must be whole numbers; others are rounded.
     """
 
     columns: Int64[np.ndarray, " C"]
@@ -53,7 +53,7 @@ def _is_digit(byte: int) -> bool:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _scaled(mantissa: int, exponent: int, must_be_whole: bool) -> tuple[int, int]:  # noqa: FBT001  keywords are not compiled
-    """`mantissa * 10**exponent`, rounded half up, and a fault or 0."""
+    """`mantissa * 10**exponent`, rounded half up, and a fault, or 0 without one."""
     value, is_negative = abs(mantissa), mantissa < 0
     while exponent > 0 and value:
         if value > _LARGEST // 10:
@@ -81,7 +81,7 @@ def _is_one_of(text: Text, place: int, stop: int, first: int, last: int) -> bool
 @no_type_check
 @njit(cache=True, nogil=True)
 def _mantissa(text: Text, place: int, stop: int) -> tuple[int, int, int, int]:
-    """Digits with or without a point as mantissa and exponent, their number, the place after."""
+    """Digits with an optional point: mantissa, exponent, number of digits, position after them."""
     mantissa, exponent, num_digits, is_fraction = 0, 0, 0, False
     while place < stop:
         byte = np.int64(text[place])
@@ -103,7 +103,7 @@ def _mantissa(text: Text, place: int, stop: int) -> tuple[int, int, int, int]:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _power(text: Text, place: int, stop: int) -> tuple[int, int, int]:
-    """The number behind an `e`, how many digits it has, the place after."""
+    """The number after an `e`, its number of digits, and the position after it."""
     is_negative = _is_one_of(text, place, stop, _MINUS, _MINUS)
     place += _is_one_of(text, place, stop, _MINUS, _PLUS)
     power, num_digits = 0, 0
@@ -117,7 +117,7 @@ def _power(text: Text, place: int, stop: int) -> tuple[int, int, int]:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _number(text: Text, place: int, stop: int) -> tuple[int, int, int, int]:
-    """Mantissa, exponent, fault and place after the number that begins at `place`."""
+    """Mantissa and exponent of the number at `place`, a fault or 0, and the position after it."""
     is_negative = text[place] == _MINUS
     place += _is_one_of(text, place, stop, _MINUS, _PLUS)
     mantissa, exponent, num_digits, place = _mantissa(text, place, stop)
@@ -149,7 +149,7 @@ def _skip_value(text: Text, place: int, stop: int) -> int:
 def _parse_line(
     line: Text, line_format: LineFormat, values: Int64[np.ndarray, " F"]
 ) -> tuple[int, int]:
-    """Fill `values` with those of a line; gives how many there are, and a fault or 0."""
+    """Fill `values` with those of a line; return their number, and a fault or 0."""
     columns = line_format.columns
     index, place = 0, _skip_separators(line, 0, len(line))
     if _is_one_of(line, place, len(line), _HASH, _PERCENT):
@@ -177,17 +177,17 @@ def _parse_line(
 def parse_lines(
     text: Text, line_format: LineFormat, values: Int64[np.ndarray, "N F"]
 ) -> tuple[int, int, int]:
-    """Read whole lines, of which those are left out that are empty or begin with `#` or `%`.
+    """Parse whole lines; empty lines and lines that begin with `#` or `%` are skipped.
 
     Values are separated by spaces, tabs, commas or semicolons, and may be in quotation marks.
 
     Args:
-        text: Lines, each but the last one ended.
-        line_format: What their values are.
-        values: Filled with a row for each line.
+        text: Lines; the last one need not end with a line feed.
+        line_format: Meaning of their values.
+        values: Filled with one row per line.
 
     Returns:
-        Lines read; a key of `FAULTS`, or 0; first byte of the line that has it.
+        Number of lines read; a key of `FAULTS`, or 0; first byte of the faulty line.
     """
     place, count = 0, 0
     while place < len(text):

@@ -1,4 +1,4 @@
-"""Where in a recording which time is, so that a stretch is read without what comes before it."""
+"""Index of the times in a recording, by which reading starts in the middle of the file."""
 
 import hashlib
 import json
@@ -12,19 +12,19 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
 
 NEVER_US = -(2**63)
-"""Stands for the latest time where no event came yet."""
+"""Latest time before the first event."""
 
 _VERSION = 1
 _LARGEST_FIRST_LINE = 2**12
 
 
 class Mark(NamedTuple):
-    """What is known at the border between two blocks of a recording.
+    """State at the border between two blocks of a recording.
 
     Attributes:
         num_events: Events before it.
-        latest_us: Latest time of any event before it; `NEVER_US` where there is none.
-        state: What the reader of the format needs to go on from here; always of the same length.
+        latest_us: Latest time of any event before it, in microseconds; `NEVER_US` without events.
+        state: State of the format's decoder; always of the same length.
     """
 
     num_events: int = 0
@@ -33,10 +33,10 @@ class Mark(NamedTuple):
 
 
 class TimeIndex:
-    """Marks at the end of a recording's blocks, from the first block to as far as it was read.
+    """Marks at the ends of a recording's blocks, as far as it was read.
 
-    Blocks are numbered from 0; how long one is, is the reader's choice. Readers of one recording
-    may share an index: marks only ever grow in number.
+    Blocks are numbered from 0; the reader chooses their length. Readers of one recording may share
+    an index, because marks are only ever added.
 
     Args:
         start: The mark before the first block.
@@ -49,30 +49,30 @@ class TimeIndex:
 
     @property
     def num_blocks(self) -> int:
-        """Blocks known."""
+        """Number of blocks known."""
         return len(self._ends)
 
     @property
     def end(self) -> Mark | None:
-        """The mark at the end of the recording; None until a reader came there."""
+        """The mark at the end of the recording; None until a reader has reached it."""
         return self.before(self.num_blocks) if self._is_complete else None
 
     def add(self, block: int, end: Mark) -> None:
-        """Note the end of a block; those before it must be known."""
+        """Add the mark at the end of a block; all blocks before it must be known."""
         if block > len(self._ends):
             raise ValueError(f"block {block} was marked, but only {len(self._ends)} are known")
         self._ends[block] = end
 
     def finish(self) -> None:
-        """Note that no block follows those known."""
+        """Record that no further block follows."""
         self._is_complete = True
 
     def before(self, block: int) -> Mark:
-        """The mark at the beginning of a block, which those known reach."""
+        """The mark at the beginning of a block; all blocks before it must be known."""
         return self._ends[block - 1] if block else self._start
 
     def find(self, start_us: int | None) -> int:
-        """The first block with an event at `start_us` or later, else the first that is not known.
+        """The first block with an event at `start_us` or later, else the first unknown block.
 
         Args:
             start_us: None for the beginning.
@@ -84,11 +84,11 @@ class TimeIndex:
         )
 
     def save(self, path: Path, identity: str) -> None:
-        """Write a complete index to a file, whole or not at all.
+        """Write a complete index to a file.
 
         Args:
-            path: The file.
-            identity: Changes when the recording or the kind of its blocks does.
+            path: The file, which is written completely or not at all.
+            identity: Changes when the recording or its division into blocks changes.
 
         Raises:
             RecordingError: If the file cannot be written.
@@ -109,7 +109,7 @@ class TimeIndex:
 
     @staticmethod
     def load(path: Path, identity: str) -> "TimeIndex | None":
-        """The index that `save` wrote for the same identity; None if it is another or damaged."""
+        """The index that `save` wrote for the same identity; None if it differs or is damaged."""
         try:
             with path.open("rb") as file:
                 first_line = json.loads(file.readline(_LARGEST_FIRST_LINE))

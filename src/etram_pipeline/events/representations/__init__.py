@@ -16,7 +16,7 @@ Downsampling = Literal["nearest", "sum"]
 
 
 class Representation(ABC):
-    """Turns the events of a window into an image.
+    """Encodes the events of a window as an image.
 
     Attributes:
         channels: Channels of the image.
@@ -31,7 +31,7 @@ class Representation(ABC):
     dtype: npt.DTypeLike
 
     def __call__(self, events: Events) -> Integer[np.ndarray, "C H W"]:
-        """Encode exactly these events; all zeros where there are none."""
+        """Encode exactly these events; without events, the image is all zeros."""
         buffer = self.buffer()
         self.draw(events, buffer)
         return buffer.image
@@ -42,16 +42,16 @@ class Representation(ABC):
 
     @abstractmethod
     def draw(self, events: Events, buffer: ImageBuffer) -> None:
-        """Make `buffer` show exactly these events, whatever it showed before."""
+        """Draw exactly these events on `buffer`, replacing its former content."""
 
 
 class RepresentationConfig(Component):
     """Chooses a representation.
 
     Attributes:
-        downsample: How height and width are halved: `nearest` keeps odd rows and columns alone, as
-            the reference does, and with them a quarter of all events; `sum` keeps all events. None
-            leaves them as they are.
+        downsample: How height and width are halved. `nearest` keeps only odd rows and columns, as
+            in the reference, and thus a quarter of all events; `sum` keeps all events. None keeps
+            the size.
     """
 
     package: ClassVar[str] = __name__
@@ -73,7 +73,7 @@ class RepresentationConfig(Component):
 
     @property
     def downsampled_by(self) -> int:
-        """Sensor px that make one px of the image along each axis."""
+        """Sensor px per px of the image, along each axis."""
         return 1 if self.downsample is None else 2
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
@@ -81,20 +81,20 @@ class RepresentationConfig(Component):
         return height // self.downsampled_by, width // self.downsampled_by
 
     def grid(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Which events of a sensor of `height` x `width` px fall where, as the kernels take it."""
+        """Mapping of a sensor of `height` x `width` px to the image, as `kernels` expects it."""
         factor = self.downsampled_by
         is_every_pixel = self.downsample != "nearest"
-        # The last row or column of an odd number has no other to be halved with.
+        # With an odd number of rows or columns, the last one has no partner and is dropped.
         return height // factor * factor, width // factor * factor, factor - 1, int(is_every_pixel)
 
     @property
     def suffix(self) -> str:
-        """End of the folder name, for what RVT does not have."""
+        """End of the folder name, for settings that RVT does not have."""
         return "_sum" if self.downsample == "sum" else ""
 
 
 def window_extent(windows: WindowConfig) -> str:
-    """What windows hold, as RVT's folder names say it: `dt=50` ms or `ne=20000` events."""
+    """Extent of windows as in RVT's folder names: `dt=50` ms or `ne=20000` events."""
     if windows.duration_ms is not None:
         return f"dt={windows.duration_ms}"
     return f"ne={windows.num_events}"

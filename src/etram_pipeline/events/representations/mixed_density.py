@@ -1,4 +1,4 @@
-"""Balance of polarities over ever longer ends of the window."""
+"""Rises minus falls per pixel, over ever longer parts of the window."""
 
 from typing import Literal
 
@@ -17,16 +17,16 @@ from etram_pipeline.events.windows import WindowConfig
 
 
 class Config(RepresentationConfig):
-    """Rises less falls in each pixel, summed from the window's first event on.
+    """Rises minus falls in each pixel, summed from the first event of the window.
 
-    Part `b` ends `2 ** (b + 1 - bins)` of the way from the first event to the last one, so the last
-    channel sums up all events, and the ones before it ever earlier beginnings.
+    Part `b` ends at the fraction `2 ** (b + 1 - bins)` of the time between the first and the last
+    event. The last channel sums all events, and each channel before it half the time of the next.
 
     Attributes:
         bins: Parts of the window.
-        cutoff: Greatest absolute value; None leaves what 8 bits hold.
-        overflow: What a sum beyond 8 bits does: `saturate` stops it, `wrap` changes its sign before
-            `cutoff` is applied, as the reference does.
+        cutoff: Largest absolute value; None: the range of 8 bits.
+        overflow: Behaviour beyond 8 bits: `saturate` limits the sum, `wrap` changes its sign before
+            `cutoff` is applied, as in the reference.
 
     Source: RVT, `data/utils/representations.py`, `MixedDensityEventStack`.
     """
@@ -52,7 +52,7 @@ class Config(RepresentationConfig):
 
 
 class MixedDensity(Representation):
-    """Sums of polarities; the last channel holds all events, each one before it an older share."""
+    """Sums of polarities; the last channel covers all events, the others earlier parts."""
 
     def __init__(self, config: Config, height: int, width: int) -> None:
         self.channels = config.channels
@@ -63,7 +63,7 @@ class MixedDensity(Representation):
 
     @override
     def draw(self, events: Events, buffer: ImageBuffer) -> None:
-        # The compiler behind the kernels takes a second to import, which settings must not.
+        # Numba takes a second to import, which reading settings must not require.
         from etram_pipeline.events import kernels
 
         if len(events) == 0:

@@ -23,10 +23,10 @@ class Config(RepresentationConfig):
 
     Attributes:
         bins: Parts of the window.
-        max_count: Counts stop here; None is 255.
-        overflow: What a count above 255 does: `saturate` stops it at `max_count`, `wrap` starts it
-            again at 0 before `max_count` is applied, as the published data have it, so that a
-            pixel with 256 events reads 0.
+        max_count: Largest count; None: 255.
+        overflow: Behaviour above 255: `saturate` limits the count to `max_count`, `wrap` restarts
+            it at 0 before `max_count` is applied, as in the published data, so that a pixel with
+            256 events reads 0.
 
     Source: RVT, `data/utils/representations.py`, `StackedHistogram`; `wrap` is its `fastmode`.
     """
@@ -64,7 +64,7 @@ class StackedHistogram(Representation):
 
     @override
     def draw(self, events: Events, buffer: ImageBuffer) -> None:
-        # The compiler behind the kernels takes a second to import, which settings must not.
+        # Numba takes a second to import, which reading settings must not require.
         from etram_pipeline.events import kernels
 
         buffer.blank()

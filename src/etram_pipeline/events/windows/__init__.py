@@ -1,4 +1,4 @@
-"""When to cut a recording into windows; one module per policy."""
+"""Policies that cut a recording into windows; one module per policy."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.recording import Recording
 
 MOST_WINDOWS = 10**7
-"""Most windows of a recording; those of 50 ms last more than five days."""
+"""Most windows of a recording; at 50 ms each, they cover more than five days."""
 
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Windows of one recording, each named by its end.
+    """Windows of one recording, each identified by its end.
 
     Attributes:
         stop_us: End of each window, in microseconds; ascending.
@@ -34,12 +34,12 @@ class WindowPlan:
 
 
 class WindowConfig(Component):
-    """Chooses where windows end, and what they hold.
+    """Chooses where windows end and how many events they hold.
 
     Attributes:
         step_ms: Time between the ends of two windows.
         duration_ms: Length of a window; None when `num_events` is set.
-        num_events: Events in a window, the last ones before its end.
+        num_events: Events in a window: the last ones before its end.
     """
 
     package: ClassVar[str] = __name__
@@ -67,26 +67,27 @@ class WindowConfig(Component):
         """Windows of a recording.
 
         Args:
-            frame_times_us: Times of the labelled frames, ascending; may be empty.
-            frame_interval_us: Regular distance of labelled frames, gaps being multiples of it.
-            recording: What to cut; asking it for its end may cost a pass over the file.
+            frame_times_us: Times of the labelled frames, ascending, in microseconds; may be empty.
+            frame_interval_us: Regular distance of labelled frames, in microseconds; gaps are
+                multiples of it.
+            recording: The recording; finding its end may require reading the whole file.
         """
 
 
 def check_number(num_windows: int, start_us: int, stop_us: int) -> None:
-    """Refuse to plan windows that would fill memory and disk, for which one wrong time is enough.
+    """Refuse a number of windows that would fill memory and disk; one wrong time can cause it.
 
     Args:
-        num_windows: Windows wanted.
-        start_us: Where they begin, for the message.
-        stop_us: Where they end.
+        num_windows: Number of windows.
+        start_us: Start of the first, in microseconds, for the message.
+        stop_us: End of the last, in microseconds, for the message.
 
     Raises:
-        RecordingError: If they are too many.
+        RecordingError: If there are more than `MOST_WINDOWS`.
     """
     if num_windows > MOST_WINDOWS:
         raise RecordingError(
             f"{num_windows} windows would be cut from {start_us} to {stop_us} us, but a recording "
-            f"may have {MOST_WINDOWS}: correct the wrong time of a label or an event that reaches "
-            "so far, or set a greater `windows.step_ms`"
+            f"may have at most {MOST_WINDOWS}: correct the label or event with a wrong time, or "
+            "set a larger `windows.step_ms`"
         )

@@ -13,12 +13,12 @@ from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 
 
 class Config(WindowConfig):
-    """A window ends at every labelled frame; those between divide the way in equal steps.
+    """A window ends at every labelled frame; more windows divide the time between frames equally.
 
-    Before the first frame, windows go back in steps of `step_ms` to the start of the clock; the
-    earliest of them is left out, whole or not, as the reference does. Unlike there, windows that
-    end before the first event are left out as well: the clock of a camera may have run for hours.
-    After the last frame there are none.
+    Before the first frame, windows go back in steps of `step_ms` to the start of the clock. The
+    earliest of them is left out, complete or not, as in the reference. Unlike in the reference,
+    windows that end before the first event are left out as well, because the clock of a camera may
+    have run for hours. There are no windows after the last frame.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `labels_and_ev_repr_timestamps`.
     """
@@ -39,7 +39,7 @@ class Config(WindowConfig):
             )
         step_us = 1000 * self.step_ms
         first_us = int(frame_times_us[0])
-        # A clock may have begun in 1970, so what is left out must not be counted out either.
+        # A clock may have started in 1970, so windows that are left out must not be created either.
         num_before = min(-(-first_us // step_us) - 2, (first_us - recording.start_us) // step_us)
         check_number(num_before, recording.start_us, first_us)
         before = first_us - step_us * np.arange(num_before, 0, -1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Windows at regular times, whatever is labelled."""
+"""Windows at regular times, independent of labels."""
 
 from typing import Literal
 
@@ -11,10 +11,10 @@ from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 
 
 class Config(WindowConfig):
-    """Windows end at every multiple of `step_ms` while the recording lasts.
+    """Windows end at every multiple of `step_ms` during the recording.
 
-    The last one may reach beyond the last event, so that every event is in a window if windows
-    are as long as their step. A labelled frame has a window only if one ends at its very time.
+    The last one may extend beyond the last event, so that every event is in a window if windows are
+    as long as their step. A labelled frame has a window only if one ends exactly at its time.
     """
 
     kind: Literal["regular"] = "regular"
@@ -28,7 +28,7 @@ class Config(WindowConfig):
     ) -> WindowPlan:
         step_us = 1000 * self.step_ms
         start_us, stop_us = recording.start_us, recording.stop_us
-        # `stop_us` is just after the last event, which a window may end at.
+        # `stop_us` is one microsecond after the last event, at which a window may end.
         first, last = start_us // step_us + 1, -(-(stop_us - 1) // step_us)
         num_windows = max(1, last - first + 1) if stop_us > start_us else 0
         check_number(num_windows, start_us, stop_us)

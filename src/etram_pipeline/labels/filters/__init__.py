@@ -10,12 +10,12 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.labels.table import LabelTable
 
 Filter = Callable[[LabelTable], LabelTable]
-"""Returns a new table; never changes the one it is given."""
+"""Returns a new table; never changes its argument."""
 
 
 @dataclass(frozen=True)
 class FilterContext:
-    """What a filter may depend on beside the boxes.
+    """Properties of a recording that a filter may depend on.
 
     Attributes:
         dataset: Classes of the dataset.

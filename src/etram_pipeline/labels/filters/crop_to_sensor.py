@@ -1,4 +1,4 @@
-"""Cut boxes at the border of the sensor."""
+"""Crop boxes at the border of the sensor."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ from etram_pipeline.labels.table import LabelTable, box_column
 
 
 class Config(FilterConfig):
-    """Cuts boxes at the outermost pixels, `width - 1` and `height - 1`, and drops what is flat.
+    """Crops boxes at the outermost pixels, `width - 1` and `height - 1`; drops those without area.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `crop_to_fov_filter`.
     """
@@ -24,13 +24,13 @@ class Config(FilterConfig):
 
 @dataclass(frozen=True)
 class CropToSensor:
-    """Boxes cut at the border of a sensor of `height` x `width` px."""
+    """Crops boxes at the border of a sensor of `height` x `width` px."""
 
     height: int
     width: int
 
     def __call__(self, labels: LabelTable) -> LabelTable:
-        """Cut boxes; those without any area inside are gone."""
+        """Crop boxes; drop those without any area inside."""
         x, y = box_column(labels, "x"), box_column(labels, "y")
         left, right = (side.clip(0, self.width - 1) for side in (x, x + box_column(labels, "w")))
         top, bottom = (side.clip(0, self.height - 1) for side in (y, y + box_column(labels, "h")))

@@ -1,4 +1,4 @@
-"""Replace classes by the super-classes that gather them."""
+"""Replace classes by super-classes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ from etram_pipeline.labels.table import LabelTable
 class Config(FilterConfig):
     """Renumbers classes by the dataset's `class_groups`; boxes of classes in no group are dropped.
 
-    Without groups every box passes unchanged.
+    Without groups, all boxes pass unchanged.
     """
 
     kind: Literal["group_classes"] = "group_classes"
@@ -31,12 +31,12 @@ class Config(FilterConfig):
 
 @dataclass(frozen=True)
 class GroupClasses:
-    """Boxes with `group_of_class` in place of their class."""
+    """Replaces the class of boxes according to `group_of_class`."""
 
     group_of_class: dict[int, int]
 
     def __call__(self, labels: LabelTable) -> LabelTable:
-        """Renumber classes; boxes of classes without a group are gone."""
+        """Renumber classes; drop boxes of classes without a group."""
         kept = labels[np.isin(labels["class_id"], list(self.group_of_class))]
         kept["class_id"] = [self.group_of_class[class_id] for class_id in kept["class_id"].tolist()]
         return kept

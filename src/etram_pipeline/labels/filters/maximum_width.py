@@ -13,14 +13,14 @@ from etram_pipeline.labels.table import LabelTable, box_column
 
 
 class Config(FilterConfig):
-    """Drops boxes wider than a share of the sensor: they are faults of the annotation.
+    """Drops boxes wider than a share of the sensor, which are errors of the annotation.
 
     Attributes:
-        fraction: Greatest width, as a share of the sensor's; rounded down to whole px.
-        splits: Splits the filter acts on; it lets all boxes of others pass.
+        fraction: Largest width, as a share of the sensor's; rounded down to whole px.
+        splits: Splits to which the filter is applied; all boxes of other splits pass.
 
-    Source: RVT, `scripts/genx/preprocess_dataset.py`, `remove_faulty_huge_bbox_filter`, which
-    acts on the training split alone.
+    Source: RVT, `scripts/genx/preprocess_dataset.py`, `remove_faulty_huge_bbox_filter`, which is
+    applied to the training split only.
     """
 
     kind: Literal["maximum_width"] = "maximum_width"
@@ -31,13 +31,13 @@ class Config(FilterConfig):
     def build(self, context: FilterContext) -> Filter:
         if context.split not in self.splits:
             return MaximumWidth(math.inf)
-        # The decimal that was written, not its nearest binary fraction: 9 * 1280 // 10 = 1152.
+        # Computed with the decimal as written, not its binary approximation: 9 * 1280 // 10 = 1152.
         return MaximumWidth(float(Fraction(str(self.fraction)) * context.width // 1))
 
 
 @dataclass(frozen=True)
 class MaximumWidth:
-    """Boxes at most `width_px` wide."""
+    """Keeps boxes at most `width_px` wide."""
 
     width_px: float
 

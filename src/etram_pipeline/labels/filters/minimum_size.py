@@ -1,4 +1,4 @@
-"""Drop boxes too small to be told from noise."""
+"""Drop boxes too small to be distinguished from noise."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,14 +13,14 @@ from etram_pipeline.labels.table import LabelTable, box_column
 
 
 class Config(FilterConfig):
-    """Keeps boxes of at least a side and a diagonal.
+    """Keeps boxes with a minimum side and diagonal.
 
-    Prophesee's filter is 20 and 60 px for its 1280 x 720 sensor, 10 and 30 px for the 304 x 240
-    one; RVT's conservative filter is 5 px and no diagonal.
+    Prophesee's filter uses a side of 20 px and a diagonal of 60 px for its 1280 x 720 sensor, and
+    10 and 30 px for the 304 x 240 sensor. RVT's conservative filter uses a side of 5 px only.
 
     Attributes:
-        side_px: Least width and least height.
-        diagonal_px: Least diagonal.
+        side_px: Smallest width and height, in px.
+        diagonal_px: Smallest diagonal, in px.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `prophesee_bbox_filter` and
     `conservative_bbox_filter`.
@@ -37,7 +37,7 @@ class Config(FilterConfig):
 
 @dataclass(frozen=True)
 class MinimumSize:
-    """Boxes with both sides at least `side_px` and a diagonal of at least `diagonal_px`."""
+    """Keeps boxes with sides of at least `side_px` and a diagonal of at least `diagonal_px`."""
 
     side_px: float
     diagonal_px: float

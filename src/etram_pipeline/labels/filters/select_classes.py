@@ -32,7 +32,7 @@ class Config(FilterConfig):
 
 @dataclass(frozen=True)
 class SelectClasses:
-    """Boxes of the classes `class_ids`."""
+    """Keeps boxes of the classes `class_ids`."""
 
     class_ids: tuple[int, ...]
 

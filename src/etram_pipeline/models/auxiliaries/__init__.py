@@ -13,13 +13,7 @@ from etram_pipeline.models.necks import FeatureMaps
 
 
 class Auxiliary(nn.Module, ABC):
-    """A further task on the maps of the neck, at keyframes of a training.
-
-    Attributes:
-        names: Names of the losses and counts it returns.
-    """
-
-    names: tuple[str, ...]
+    """A further task on the maps of the neck, at keyframes of a training."""
 
     @abstractmethod
     def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:

@@ -13,8 +13,6 @@ from etram_pipeline.models.necks import FeatureMaps
 class NoTask(Auxiliary):
     """Adds no loss."""
 
-    names = ()
-
     @override
     def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:
         return {}

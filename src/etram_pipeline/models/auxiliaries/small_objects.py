@@ -37,7 +37,6 @@ class SmallObjects(Auxiliary):
         """Learn the classes whose `id_of_class` is not -1, as classes of that id."""
         super().__init__()
         self.head, self.loss, self.config = head, loss, config
-        self.names = tuple(_small(name) for name in loss.names)
         self.register_buffer("id_of_class", id_of_class, persistent=False)
 
     @override

@@ -1,37 +1,43 @@
 """RVT: a recurrent backbone, a refinement, a neck, a head, a loss and an auxiliary task."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Shaped
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
-from torch.nn.functional import pad
 from typing_extensions import override
 
-from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.core.ranks import num_ranks
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
 from etram_pipeline.models.classes import TrainingClasses
-from etram_pipeline.models.detector import Detector, Losses, State, reset_state
+from etram_pipeline.models.detector import DenseDetector, Losses, State, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.heads import Head, HeadConfig, yolox
+from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
 from etram_pipeline.models.postprocess import keep_visible, suppress
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig, identity
-from etram_pipeline.models.resizing import resize_boxes, resize_frames, resize_targets
+from etram_pipeline.models.resizing import (
+    frame_size,
+    pad_to_multiple,
+    resize_boxes,
+    resize_frames,
+    resize_targets,
+)
 from etram_pipeline.models.suppression import SuppressionSettings
 
 
-class RVT(Detector):
+class RVT(DenseDetector):
     """Recurrent vision transformer for event cameras.
 
     The backbone sees every window, neck and head only the keyframes. Inputs are resized where the
@@ -42,6 +48,7 @@ class RVT(Detector):
     """
 
     computes_lanes_apart: ClassVar[bool] = True
+    execution_choices: ClassVar[frozenset[str]] = frozenset(Execution.model_fields)
 
     def __init__(self, parts: "Parts", config: "Config") -> None:
         super().__init__()
@@ -62,14 +69,7 @@ class RVT(Detector):
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
         features, state = self._extract(batch.frames, reset_state(state, batch.starts))
-        if len(batch.targets) != len(batch.keyframes):
-            raise ValueError(
-                f"the batch has {len(batch.keyframes)} keyframes but targets for "
-                f"{len(batch.targets)}; training needs the targets of every keyframe"
-            )
-        if len(batch.keyframes) == 0:
-            return self._learn_nothing(batch, features), state
-        return self._learn(batch, features), state
+        return learn_keyframes(batch, partial(self._learn, features)), state
 
     @override
     def detect(
@@ -80,7 +80,7 @@ class RVT(Detector):
             return [], state
         predictions: Predictions = self.head(self._merge(batch, features))
         stacked = self._in_frame_px(predictions.stacked(), batch.frames)
-        height, width = _size(batch.frames)
+        height, width = frame_size(batch.frames)
         detections = [
             keep_visible(found, height, width, suppression.max_detections)
             for found in suppress(stacked, suppression)
@@ -89,6 +89,7 @@ class RVT(Detector):
 
     @override
     def execute_with(self, execution: Execution) -> None:
+        super().execute_with(execution)
         self.backbone.execute_with(execution)
         if execution.compile:
             self.neck.compile()
@@ -101,7 +102,7 @@ class RVT(Detector):
             state[: self.backbone.num_memories],
             state[self.backbone.num_memories :],
         )
-        frames = resize_frames(frames, *(self.input_size or _size(frames)))
+        frames = resize_frames(frames, *(self.input_size or frame_size(frames)))
         padded = pad_to_multiple(frames, self.backbone.size_multiple)
         features, of_backbone = self.backbone(padded, of_backbone)
         chosen = tuple(features[stage - 1] for stage in self.neck_stages)
@@ -115,29 +116,16 @@ class RVT(Detector):
     def _in_frame_px(
         self, stacked: Float[Tensor, "K A outputs"], frames: Tensor
     ) -> Float[Tensor, "K A outputs"]:
-        size = _size(frames)
+        size = frame_size(frames)
         boxes, rest = stacked.split([4, stacked.shape[-1] - 4], dim=-1)
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
-    def _learn(self, batch: SequenceBatch, features: ClipMaps) -> Losses:
+    def _learn(self, features: ClipMaps, batch: SequenceBatch) -> Losses:
         maps = self._merge(batch, features)
-        size = _size(batch.frames)
+        size = frame_size(batch.frames)
         targets = resize_targets(batch.targets, size, self.input_size or size)
         losses: Losses = self.loss(self.head(maps), targets) | self.auxiliary(maps, targets)
         return losses
-
-    def _learn_nothing(self, batch: SequenceBatch, features: ClipMaps) -> Losses:
-        """Losses of 0 in which every parameter still takes part."""
-        if num_ranks() > 1:
-            # Other processes have keyframes, and wait for this one wherever statistics, counts or
-            # gradients are put together: so it goes their way, with a window that weighs nothing.
-            losses = self._learn(_with_bare_keyframe(batch), features)
-            return {name: 0 * value for name, value in losses.items()}
-        nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0
-        return {
-            name: nothing.detach() if name.startswith("num_") else nothing
-            for name in (*self.loss.names, *self.auxiliary.names)
-        }
 
 
 @dataclass(frozen=True)
@@ -150,30 +138,6 @@ class Parts:
     head: Head
     loss: DetectionLoss
     auxiliary: Auxiliary
-
-
-def _size(frames: Shaped[Tensor, "T B C H W"]) -> tuple[int, int]:
-    """Height and width in px."""
-    return frames.shape[-2], frames.shape[-1]
-
-
-def _with_bare_keyframe(batch: SequenceBatch) -> SequenceBatch:
-    """The batch with its first window as the only keyframe, in which there is nothing to find."""
-    device = batch.frames.device
-    nothing = Targets(
-        torch.empty(0, 4, device=device), torch.empty(0, dtype=torch.int64, device=device)
-    )
-    keyframes = torch.zeros(1, 2, dtype=torch.int64, device=device)
-    return replace(batch, keyframes=keyframes, targets=(nothing,))
-
-
-def pad_to_multiple(
-    frames: Shaped[Tensor, "T B C H W"], multiple: int
-) -> Shaped[Tensor, "T B C h w"]:
-    """Frames with zeros added at the bottom and on the right up to a multiple of `multiple` px."""
-    height, width = frames.shape[-2:]
-    right, bottom = -width % multiple, -height % multiple
-    return pad(frames, (0, right, 0, bottom)) if right or bottom else frames
 
 
 def _check_state(state: State, num_lanes: int) -> None:

@@ -15,9 +15,6 @@ from etram_pipeline.models.predictions import Predictions
 class DetectionLoss(nn.Module, ABC):
     """Compares predictions with ground truth."""
 
-    names: ClassVar[tuple[str, ...]]
-    """Names of the losses and counts it returns."""
-
     @abstractmethod
     def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
         """Losses of at least one image by name, to be summed, and counts (`num_…`)."""

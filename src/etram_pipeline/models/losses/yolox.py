@@ -1,6 +1,6 @@
 """YOLOX's loss: overlap of assigned boxes, objectness of all anchors, classes of assigned ones."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -27,14 +27,6 @@ class YOLOXLoss(DetectionLoss):
 
     Source: Ge et al., "YOLOX", arXiv 2107.08430, section 2.1, without the L1 loss, as in RVT.
     """
-
-    names: ClassVar[tuple[str, ...]] = (
-        "iou",
-        "objectness",
-        "class",
-        "num_foreground",
-        "num_targets",
-    )
 
     def __init__(self, num_classes: int, config: "Config") -> None:
         super().__init__()

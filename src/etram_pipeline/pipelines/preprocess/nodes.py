@@ -8,7 +8,7 @@ from etram_pipeline.builds.job import BuildJob, check_contents
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
-from etram_pipeline.labels.label_sets import check_label_set
+from etram_pipeline.labels.label_sets import LabelSets, check_label_set
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.preprocessing.labels import label_jobs
 from etram_pipeline.preprocessing.representations import encode_jobs
@@ -28,28 +28,32 @@ def describe_quality(
     recordings: Mapping[str, Path],
     label_files: Mapping[str, Path],
     dataset: DatasetSettings,
+    label_sets: LabelSets,
     quality: QualitySettings,
     storage: StorageSettings,
 ) -> Mapping[str, BuildJob]:
     """How to check each recording and its labels; labels of the wrong label set are refused."""
-    check_label_set(label_files.values(), dataset)
+    check_label_set(label_files.values(), dataset, label_sets)
     jobs = quality_jobs(recordings, label_files, dataset, quality)
     return check_contents(jobs, check=storage.check_content)
 
 
 def report_quality(
-    quality: QualityStore, dataset: DatasetSettings, settings: QualitySettings
+    quality: QualityStore,
+    dataset: DatasetSettings,
+    label_sets: LabelSets,
+    settings: QualitySettings,
 ) -> tuple[DataFrame, dict[str, float], str]:
     """What was found: a row per recording, the numbers of a run, and the page."""
     import pandas as pd
 
     from etram_pipeline.quality.findings import find, log_findings
-    from etram_pipeline.quality.rows import quality_numbers, quality_rows
     from etram_pipeline.quality.survey import Survey
+    from etram_pipeline.quality.table import quality_numbers, quality_rows
     from etram_pipeline.reports.quality_page import write_quality_page
 
     failed = {key: str(failure) for key, failure in quality.failed.items()}
-    survey = Survey(dict(quality), failed, dataset)
+    survey = Survey(dict(quality), failed, dataset, label_sets)
     findings = find(survey)
     log_findings(findings)
     rows = quality_rows(survey, findings)
@@ -61,6 +65,7 @@ def describe_labelled_frames(
     recordings: Mapping[str, Path],
     label_files: Mapping[str, Path],
     dataset: DatasetSettings,
+    label_sets: LabelSets,
     labels: LabelSettings,
     storage: StorageSettings,
 ) -> Mapping[str, BuildJob]:
@@ -68,7 +73,7 @@ def describe_labelled_frames(
 
     Labels of the wrong label set are refused.
     """
-    check_label_set(label_files.values(), dataset)
+    check_label_set(label_files.values(), dataset, label_sets)
     jobs = label_jobs(recordings, label_files, dataset, labels)
     return check_contents(jobs, check=storage.check_content)
 

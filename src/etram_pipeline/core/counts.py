@@ -1,4 +1,4 @@
-"""Counts and times as people read them."""
+"""Counts and times in words, for messages."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -13,8 +13,8 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {name}" if number else f"no {name}"
 
 
-def share(part: int, whole: int, noun: str, plural: str = "") -> str:
-    """Part of what is counted: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
+def counted_of(part: int, whole: int, noun: str, plural: str = "") -> str:
+    """A part of a count: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
 
     Args:
         part: How many of them.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etram_pipeline.core.recording import Events
-from etram_pipeline.quality.event_statistics import (
+from etram_pipeline.quality.event_quality import (
     NUM_BINS,
     EventQuality,
     EventStatistics,

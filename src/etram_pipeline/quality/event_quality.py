@@ -1,4 +1,4 @@
-"""Statistics of the events of a recording, gathered chunk by chunk in memory that does not grow."""
+"""Statistics of the events of a recording, gathered chunk by chunk in constant memory."""
 
 import numpy as np
 from jaxtyping import Int64, UInt32
@@ -8,13 +8,13 @@ from etram_pipeline.core.recording import Events
 from etram_pipeline.quality.settings import QualitySettings
 
 NUM_BINS = 512
-"""Most parts that a recording's time is divided into."""
+"""Most bins into which the time of a recording is divided."""
 NUM_WORST = 8
-"""Hot pixels that are listed one by one."""
+"""Hot pixels that are listed individually."""
 
 _FIRST_SHIFT = 10
 _LEAST_HOT_EVENTS = 50
-"""Fewer events on a pixel say nothing of its rate."""
+"""With fewer events, the rate of a pixel cannot be estimated."""
 
 
 class HotPixel(Settings):
@@ -32,30 +32,30 @@ class HotPixel(Settings):
 
 
 class EventQuality(Settings):
-    """What a pass over the events of a recording found.
+    """Measurements of the events of a recording.
 
-    Whatever is said of times, pixels and polarities is said of events on the sensor and not before
-    time zero, at the times that `Recording.read` gives them.
+    Times, pixels and polarities are those of events on the sensor and not before time zero, with
+    the timestamps that `Recording.read` gives them.
 
     Attributes:
-        num_events: Events of the file, those left out included.
+        num_events: Events in the file, including those left out.
         num_dropped: Events outside the sensor, which are left out.
         num_early: Events before time zero, which are left out.
-        num_late: Events that the file times before an earlier one. How many reversals of time
-            they come from, a recording does not tell.
+        num_late: Events with a timestamp below that of an earlier event. The number of time
+            reversals that caused them is not known.
         start_us: Time of the first event, in microseconds; 0 without events.
         last_us: Time of the last event, in microseconds; 0 without events.
         num_rising: Events where brightness rose.
-        bin_us: Length of the parts that the time is divided into from the first event on, in
-            microseconds: the least power of two from 1024 that makes at most 512 of them.
-        events_of_bin: Events in each of these parts.
-        num_gaps: Stretches between two events that last longer than `QualitySettings.gap_ms`.
-        gaps_us: Their lengths together, in microseconds.
+        bin_us: Length of a time bin, in microseconds: the smallest power of two from 1024 with
+            which at most 512 bins cover the recording. The first bin starts at the first event.
+        events_of_bin: Events in each bin.
+        num_gaps: Times between two events that are longer than `QualitySettings.gap_ms`.
+        gaps_us: Their total length, in microseconds.
         longest_gap_us: Length of the longest, in microseconds.
         longest_gap_start_us: Time of the event before the longest, in microseconds.
-        num_hot_pixels: Pixels that are hot as `QualitySettings` defines it, with 50 events or more.
+        num_hot_pixels: Pixels that are hot according to `QualitySettings`, with 50 events or more.
         num_hot_events: Events of these pixels.
-        hottest: The worst of them, worst first.
+        hottest: The hottest of them, in descending order of rate.
     """
 
     num_events: int = 0
@@ -77,17 +77,17 @@ class EventQuality(Settings):
 
     @property
     def num_kept(self) -> int:
-        """Events that are neither outside the sensor nor before time zero."""
+        """Events on the sensor and not before time zero."""
         return self.num_events - self.num_dropped - self.num_early
 
     @property
     def duration_us(self) -> int:
-        """Time from the first event to the last, in microseconds."""
+        """Time between the first and the last event, in microseconds."""
         return self.last_us - self.start_us
 
     @property
     def rate_hz(self) -> float:
-        """Mean events per second; 0 for a recording without duration."""
+        """Mean rate in events per second; 0 for a recording without duration."""
         return 1e6 * self.num_kept / self.duration_us if self.duration_us else 0.0
 
     @property
@@ -97,7 +97,7 @@ class EventQuality(Settings):
 
 
 class EventStatistics:
-    """Gathers what `EventQuality` holds; how the events are cut into chunks makes no difference."""
+    """Accumulates an `EventQuality`; the cuts between chunks do not affect the result."""
 
     def __init__(self, height: int, width: int, settings: QualitySettings) -> None:
         self._settings = settings
@@ -110,8 +110,8 @@ class EventStatistics:
         self._start_us = self._last_us = 0
 
     def add(self, events: Events) -> None:
-        """Take in a chunk that follows those before it."""
-        # The compiler behind the kernels takes a second to import, which settings must not.
+        """Add the next chunk of the recording."""
+        # Numba takes a second to import, which the command line must not wait for.
         from etram_pipeline.quality import kernels
 
         self._num_dropped += events.num_dropped
@@ -129,7 +129,7 @@ class EventStatistics:
         self._num_kept += len(events)
 
     def result(self) -> EventQuality:
-        """What was found in all chunks."""
+        """The measurements of all chunks so far."""
         num_bins = ((self._last_us - self._start_us) >> self._shift) + 1 if self._num_kept else 0
         num_gaps, gaps_us, longest_gap_us, longest_gap_start_us = self._gaps.tolist()
         num_hot, num_hot_events, hottest = self._hot_pixels()
@@ -153,7 +153,7 @@ class EventStatistics:
         )
 
     def _widen_bins(self) -> None:
-        """Join neighbouring bins until they reach the last event."""
+        """Merge neighbouring bins until they cover the last event."""
         while (self._last_us - self._start_us) >> self._shift >= NUM_BINS:
             joined = self._bins.reshape(-1, 2).sum(axis=1)
             self._bins = np.concatenate([joined, np.zeros_like(joined)])
@@ -178,13 +178,13 @@ class EventStatistics:
 
 
 class LastEvents:
-    """Finds the last event up to each of some moments, while a recording is read."""
+    """Finds the last event at or before each of some times, while a recording is read."""
 
     def __init__(self, times_us: Int64[np.ndarray, " M"]) -> None:
-        """Remember the moments.
+        """Set the times to look for.
 
         Args:
-            times_us: Moments in ascending order, in microseconds.
+            times_us: Times in ascending order, in microseconds.
         """
         self._times_us = times_us
         self._found_us = np.full(len(times_us), -1, np.int64)
@@ -192,12 +192,12 @@ class LastEvents:
         self._latest_us = -1
 
     def add(self, events: Events) -> None:
-        """Take in a chunk that follows those before it."""
+        """Add the next chunk of the recording."""
         if len(events) == 0:
             return
         first_us, last_us = int(events.t_us[0]), int(events.t_us[-1])
         self._settle(int(np.searchsorted(self._times_us, first_us)))
-        # An event of the next chunk may share the time of the last one, but comes no earlier.
+        # The next chunk may start at the time of the last event, but never earlier.
         stop = int(np.searchsorted(self._times_us, last_us, side="right"))
         asked_us = self._times_us[self._num_done : stop]
         latest = np.searchsorted(events.t_us, asked_us, side="right") - 1
@@ -205,11 +205,11 @@ class LastEvents:
         self._num_done, self._latest_us = max(self._num_done, stop), last_us
 
     def result(self) -> Int64[np.ndarray, " M"]:
-        """Time of the last event at or before each moment, -1 where there is none."""
+        """Time of the last event at or before each time, in microseconds; -1 without one."""
         self._settle(len(self._times_us))
         return self._found_us
 
     def _settle(self, stop: int) -> None:
-        """The moments before `stop` that are still open follow the events so far."""
+        """Assign the last event so far to all open times before `stop`."""
         self._found_us[self._num_done : stop] = self._latest_us
         self._num_done = max(self._num_done, stop)

@@ -3,8 +3,8 @@
 from tests.defects import DEFECTS
 
 from etram_pipeline.quality.findings import find
-from etram_pipeline.quality.rows import quality_numbers, quality_rows
 from etram_pipeline.quality.survey import Survey
+from etram_pipeline.quality.table import quality_numbers, quality_rows
 
 
 def test_every_recording_has_a_row_with_the_same_columns(planted: Survey) -> None:

@@ -1,31 +1,39 @@
-"""Telling a wrong unit of time by spans and rates that no camera has."""
+"""Detects timestamps in a wrong unit by durations and rates that no camera reaches."""
 
 import math
 
-from etram_pipeline.quality.event_statistics import EventQuality
+from etram_pipeline.quality.event_quality import EventQuality
 
 UNITS_US = {"nanoseconds": 1e-3, "milliseconds": 1e3, "seconds": 1e6}
-"""Microseconds in each unit that times may have been written in."""
+"""Microseconds per unit, for the units that timestamps may be written in."""
 
 _LEAST_EVENTS = 500
-"""Fewer events say nothing of the rate."""
+"""With fewer events, the rate cannot be estimated."""
 _TYPICAL_HZ = 1.0
-"""Events per second and pixel of ordinary traffic: eTraM has 0.2 to 5.9."""
+"""Rate per pixel of ordinary traffic; eTraM has 0.2 to 5.9 Hz."""
 _FASTEST_HZ = 100.0
 _FASTEST_IN_ALL_HZ = 1e8
-"""Mean rates that cameras do not reach, per pixel and in all; recordings of bursts have a third."""
+"""Mean rates that no camera reaches, per pixel and in total; bursts reach a third of them."""
 _SHORTEST_US = 5_000.0
 _SLOWEST_HZ = 0.002
 _SLOWEST_IN_ALL_HZ = 20.0
-"""Mean rates per pixel and in all that are below the noise of cameras in the dark."""
+"""Mean rates per pixel and in total that are below the noise of a camera in the dark."""
 _LONG_US = 3600e6
 _SLOWEST_WHEN_LONG_HZ = 0.006
 
 
 def likely_unit(events: EventQuality, num_pixels: int) -> str | None:
-    """Unit that times were likely written in, a key of `UNITS_US`; None if they may be right.
+    """The unit that timestamps were probably written in; None if microseconds are plausible.
 
-    The longest stretch without events does not count: a single wrong time can make one of years.
+    The longest time without events is ignored, because one wrong timestamp can create a gap of
+    years.
+
+    Args:
+        events: Measurements of the events, on the assumption of microseconds.
+        num_pixels: Pixels of the sensor.
+
+    Returns:
+        A key of `UNITS_US`, or None.
     """
     duration_us = float(max(events.duration_us - events.longest_gap_us, 1))
     if events.num_kept < _LEAST_EVENTS:

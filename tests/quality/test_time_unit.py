@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from etram_pipeline.core.recording import Events
 from etram_pipeline.events.recording import open_recording
-from etram_pipeline.quality.event_statistics import EventQuality, EventStatistics
+from etram_pipeline.quality.event_quality import EventQuality, EventStatistics
 from etram_pipeline.quality.settings import QualitySettings
-from etram_pipeline.quality.units import likely_unit
+from etram_pipeline.quality.time_unit import likely_unit
 
 REAL = Path(__file__).parents[2] / "../shared/real"
 HD = 720 * 1280

@@ -1,4 +1,4 @@
-"""What a label file tells about its quality, before any filter."""
+"""Statistics of a label file, before any filter."""
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -14,27 +14,26 @@ Mask = Bool[np.ndarray, " N"]
 
 
 class LabelQuality(Settings):
-    """What is in the label file of a recording, each row taken for a box.
+    """Measurements of the label file of a recording, one box per row.
 
     Attributes:
         num_boxes: Rows of the file.
-        num_moments: Different times among them.
-        num_tracks: Different track ids; 0 if all boxes have the same one.
-        rate_hz: Moments per second, by their median distance; 0 with fewer than two of them.
-        longest_gap_us: Greatest distance of two moments that follow each other, in microseconds.
+        num_moments: Distinct times.
+        num_tracks: Distinct track ids; 0 if all boxes have the same one.
+        rate_hz: Labelled times per second, from their median distance; 0 with fewer than two.
+        longest_gap_us: Longest time between two successive labelled times, in microseconds.
         num_outside_time: Boxes more than `gap_us` before the first event or after the last.
-        num_empty: Boxes during the recording with no event in the `gap_us` up to them.
-        num_without_size: Boxes with a place or size that is no finite number, or a side that is
-            not positive.
-        num_off_sensor: Other boxes of which no part lies on the sensor.
-        num_over_border: Other boxes that reach more than a pixel beyond the border of the sensor.
-        num_duplicate: Boxes beyond the first of one track at one time. In a file without tracks,
-            those with the same time, place and size as one before.
-        num_overlapping: Those of them that overlap the box before of the same track and time: one
-            object labelled twice. The others are two objects under one track id.
-        boxes_of_class: Boxes by class id, of the 32 most frequent ids.
-        unit_fault: Why times or places seem to be in another unit than microseconds and px; empty
-            if they do not.
+        num_empty: Boxes during the recording without any event in the `gap_us` before them.
+        num_without_size: Boxes whose position or size is not finite, or with a side that is not
+            positive.
+        num_off_sensor: Other boxes that lie entirely off the sensor.
+        num_over_border: Other boxes that extend more than one px beyond the border of the sensor.
+        num_duplicate: Boxes after the first with the same track and time. In a file without tracks,
+            boxes with the same time, position and size as an earlier one.
+        num_overlapping: Duplicates that overlap the preceding box of the same track and time, which
+            is one object labelled twice. The other duplicates are two objects with one track id.
+        boxes_of_class: Boxes by class id, for the 32 most frequent ids.
+        unit_fault: Why times or positions seem not to be in microseconds and px; empty if they do.
     """
 
     num_boxes: int = 0
@@ -53,15 +52,15 @@ class LabelQuality(Settings):
     unit_fault: str = ""
 
 
-class Surroundings(Settings):
-    """The recording that labels belong to.
+class RecordingExtent(Settings):
+    """Size and time span of the recording that labels belong to.
 
     Attributes:
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
-        span_us: Times of its first and of its last event, in microseconds; None without events,
-            when no time of a label can be wrong.
-        gap_us: Longest time without events that is not remarkable, in microseconds.
+        span_us: Times of its first and last event, in microseconds; None without events, when the
+            times of labels cannot be checked.
+        gap_us: Longest time without events that is normal, in microseconds.
     """
 
     height: int
@@ -70,16 +69,16 @@ class Surroundings(Settings):
     gap_us: int
 
 
-def check_labels(
-    labels: LabelTable, last_event_us: Int64[np.ndarray, " M"], recording: Surroundings
+def measure_labels(
+    labels: LabelTable, last_event_us: Int64[np.ndarray, " M"], recording: RecordingExtent
 ) -> LabelQuality:
-    """Statistics of the boxes of one recording.
+    """Measure the boxes of one recording.
 
     Args:
         labels: All boxes of the label file, in order of time.
-        last_event_us: Time of the last event up to each moment, the moments being the different
-            times of the labels in ascending order; -1 where there is none.
-        recording: What they are labels of.
+        last_event_us: Time of the last event at or before each distinct label time, in ascending
+            order, in microseconds; -1 where there is none.
+        recording: The recording of these labels.
     """
     moments_us, moment_of_box = np.unique(labels["t"].astype(np.int64), return_inverse=True)
     distances_us = np.diff(moments_us)
@@ -112,14 +111,14 @@ def check_labels(
 def _mistimed(
     moments_us: Int64[np.ndarray, " M"],
     last_event_us: Int64[np.ndarray, " M"],
-    recording: Surroundings,
+    recording: RecordingExtent,
 ) -> tuple[Bool[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
-    """Moments outside the time of the recording, and those in it that no event leads up to."""
+    """Label times outside the recording, and those inside it without an event before them."""
     if recording.span_us is None:
         return np.zeros(len(moments_us), np.bool_), np.zeros(len(moments_us), np.bool_)
     start_us, last_us = recording.span_us
     outside = (moments_us < start_us - recording.gap_us) | (moments_us > last_us + recording.gap_us)
-    # Up to the first event there is nothing to see yet, which is no fault of the recording.
+    # Before the first event there is nothing to see, which is not a fault of the recording.
     begun = moments_us >= start_us
     return outside, ~outside & begun & (moments_us - last_event_us > recording.gap_us)
 
@@ -131,7 +130,7 @@ def _boxes_of_class(labels: LabelTable) -> dict[int, int]:
 
 
 def _misplaced(labels: LabelTable, height: int, width: int) -> tuple[Mask, Mask, Mask]:
-    """Boxes without a size, off the sensor, and over its border; each box is one of these."""
+    """Boxes without a size, off the sensor, and over its border; the three are disjoint."""
     sides = [box_column(labels, name).astype(np.float64) for name in ("x", "y", "w", "h")]
     left, top, box_width, box_height = sides
     with np.errstate(invalid="ignore"):
@@ -144,7 +143,7 @@ def _misplaced(labels: LabelTable, height: int, width: int) -> tuple[Mask, Mask,
 
 
 def _duplicates(labels: LabelTable, *, told_apart: bool) -> tuple[Mask, Mask]:
-    """Boxes of a track at a time at which it has one before; those that overlap that one."""
+    """Boxes whose track has an earlier box at the same time; those that overlap that box."""
     names = ("t", "track_id") if told_apart else ("t", "x", "y", "w", "h")
     order = np.lexsort([labels[name] for name in reversed(names)])
     ordered = labels[order]
@@ -158,7 +157,7 @@ def _duplicates(labels: LabelTable, *, told_apart: bool) -> tuple[Mask, Mask]:
 
 
 def _overlap(labels: LabelTable) -> Bool[np.ndarray, " M"]:
-    """Whether each box but the first shares area with the one before it."""
+    """Whether each box except the first overlaps the preceding one."""
     shared = []
     for start, size in (("x", "w"), ("y", "h")):
         first = box_column(labels, start)

@@ -1,13 +1,13 @@
-"""The quality of recordings as a table, and as numbers that a run is known by."""
+"""The quality of recordings as a table, and summed up as metrics of a run."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.recording_key import RecordingKey
-from etram_pipeline.quality.event_statistics import EventQuality
+from etram_pipeline.quality.event_quality import EventQuality
 from etram_pipeline.quality.findings import SEVERITIES, Finding
 from etram_pipeline.quality.job import RecordingQuality
-from etram_pipeline.quality.label_checks import LabelQuality
+from etram_pipeline.quality.label_quality import LabelQuality
 from etram_pipeline.quality.survey import Survey
 
 Row = dict[str, str | int | float | None]
@@ -42,7 +42,7 @@ LABEL_COLUMNS: Mapping[str, Callable[[LabelQuality], int | float]] = {
     "boxes_duplicate": lambda labels: labels.num_duplicate,
     "boxes_overlapping": lambda labels: labels.num_overlapping,
 }
-"""Columns about the boxes of the label file, before any filter, by name."""
+"""Columns about the boxes of the label file before any filter, by name."""
 
 _SUMMED = (
     "seconds",
@@ -62,16 +62,16 @@ _SUMMED = (
 
 
 def quality_rows(survey: Survey, findings: Sequence[Finding]) -> list[Row]:
-    """One row per recording; None where there is nothing to tell, as without labels.
+    """One row per recording; None where a value does not exist, such as without labels.
 
-    The last columns count the boxes of each class of the label files, and the recording's findings
-    of each severity; `error` says why a recording cannot be read.
+    The last columns hold the boxes of each class in the label file, the findings of each severity,
+    and in `error` why a recording or its label file cannot be read.
     """
     return [_row(key, survey, findings) for key in survey.keys]
 
 
 def quality_numbers(rows: Sequence[Row], findings: Sequence[Finding]) -> dict[str, float]:
-    """Sums over the recordings of each split, and the findings of each severity, for MLflow."""
+    """Metrics for MLflow: sums over the recordings of each split, and findings by severity."""
     numbers = {
         f"quality/{severity}s": float(sum(finding.severity == severity for finding in findings))
         for severity in SEVERITIES

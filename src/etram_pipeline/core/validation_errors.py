@@ -1,4 +1,4 @@
-"""Faults of settings in plain words, one line each: `train.lanes: must be a whole number, …`."""
+"""Errors of pydantic in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -44,7 +44,7 @@ _MUST_HAVE = {
 _NUMBERS = (int, float)
 
 
-def faults(error: ValidationError, where: str = "") -> list[str]:
+def describe_errors(error: ValidationError, where: str = "") -> list[str]:
     """One line for each wrong value: its dotted path, what it must be, and what it is.
 
     Args:
@@ -56,12 +56,14 @@ def faults(error: ValidationError, where: str = "") -> list[str]:
         if _is_consequence(each):
             continue
         by_path.setdefault(_path(where, each), []).append(each)
-    lines = {path: _describe(found) for path, found in by_path.items()}
-    return [f"{path}: {line}" if path else line for path, line in lines.items()]
+    return [
+        f"{path}: {_sentence(found)}" if path else _sentence(found)
+        for path, found in by_path.items()
+    ]
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Whether a list is too short only because some of its items are invalid."""
+    """Whether a list is too short only because some of its items are wrong."""
     if error["type"] != "too_short":
         return False
     return bool(len(error["input"]) >= error["ctx"]["min_length"])
@@ -72,8 +74,8 @@ def _path(where: str, error: ErrorDetails) -> str:
     return ".".join(part for part in parts if part not in {"", _KEY})
 
 
-def _describe(errors: list[ErrorDetails]) -> str:
-    """One sentence about one value; each member of a union reports its own error."""
+def _sentence(errors: list[ErrorDetails]) -> str:
+    """One sentence about one value; every member of a union reports its own error."""
     first = errors[0]
     wanted = list(dict.fromkeys(text for each in errors if (text := _must_be(each))))
     if not wanted:
@@ -92,7 +94,7 @@ def _must_be(error: ErrorDetails) -> str | None:
 
 
 def _exact(value: object) -> object:
-    """A whole number without a point, and any other value as it is."""
+    """A whole number without a decimal point; any other value unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -122,7 +124,7 @@ def _advice(errors: list[ErrorDetails], value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: short, and as YAML rather than as Python writes it."""
+    """A value as messages quote it: short, and in YAML's notation rather than Python's."""
     if value is None:
         return "null"
     if isinstance(value, bool):

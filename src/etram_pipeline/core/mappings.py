@@ -1,14 +1,13 @@
 """Nested mappings, as configuration and parameters are."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 
 def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """`lower` with the values of `upper`, mappings merged unless `upper` chooses another kind."""
+    """`lower` updated with `upper`; mappings are merged unless `upper` has another `kind`."""
     merged = dict(lower)
     for key, value in upper.items():
         below = merged.get(key)
@@ -20,16 +19,6 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def from_home(entry: dict[str, Any]) -> dict[str, Any]:
-    """A catalog whose paths may begin with `~`, which Kedro would look for in the project."""
-    found: dict[str, Any] = {}
-    for key, value in entry.items():
-        is_path = key in {"path", "filepath"} and isinstance(value, str) and value[:1] == "~"
-        inner = from_home(value) if isinstance(value, dict) else value
-        found[key] = str(Path(value).expanduser()) if is_path else inner
-    return found
-
-
 def paths_to(key: str, parameters: Mapping[str, Any]) -> Iterator[str]:
     """Dotted paths of a key below the top: `predict.lanes`, `train.lanes`."""
     for name, inner in parameters.items():
@@ -39,12 +28,12 @@ def paths_to(key: str, parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def flatten(tree: object, prefix: str = "", *, with_items: bool = False) -> dict[str, Any]:
-    """Nested mappings and typed parameters as one level: `{"train.optimizer.lr": 0.001}`.
+    """Nested mappings and typed parameters as one mapping: `{"train.optimizer.lr": 0.001}`.
 
     Args:
-        tree: Parameters; an empty mapping inside stays as it is.
-        prefix: Their own full name.
-        with_items: Whether items of lists have names, too, such as `labels.filters.0.kind`.
+        tree: Parameters; an empty mapping inside is kept.
+        prefix: Dotted name of the tree itself.
+        with_items: Whether items of lists get names too, such as `labels.filters.0.kind`.
     """
     if isinstance(tree, BaseModel):
         tree = tree.model_dump(mode="json", serialize_as_any=True)

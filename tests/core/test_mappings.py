@@ -1,7 +1,7 @@
 """Nested parameters by their full name."""
 
 from etram_pipeline.core.component import Settings
-from etram_pipeline.core.nested import flatten
+from etram_pipeline.core.mappings import flatten
 
 
 class Optimizer(Settings):

@@ -1,4 +1,4 @@
-"""Which command a run was started by, and with which version of the code."""
+"""The command that started a run, and the version of the code."""
 
 import shlex
 import subprocess
@@ -16,7 +16,7 @@ class CodeVersion:
     Attributes:
         commit: Hash of the commit.
         branch: Name of the branch; `HEAD` without one.
-        remote: Address of the remote `origin`, possibly with a password; empty without one.
+        remote: URL of the remote `origin`, possibly with a password; empty without one.
         has_changes: Whether files differ from the commit.
     """
 
@@ -45,7 +45,7 @@ def code_version(folder: Path) -> CodeVersion | None:
 
 
 def _git(folder: Path, *words: str) -> str:
-    # Without optional locks, so that it never gets in the way of a git command of the user.
+    # Without optional locks, so that it never blocks a git command of the user.
     command = ["git", "--no-optional-locks", *words]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Making the next items while one is used."""
+"""Producing the next items of an iterator in another thread."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -10,11 +10,17 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def read_ahead(items: Iterator[Item], num_ahead: int = 2) -> Generator[Item, None, None]:
-    """The same items, the next `num_ahead` of which another thread makes while one is used.
+def prefetch(items: Iterator[Item], num_ahead: int = 2) -> Generator[Item, None, None]:
+    """The same items, produced ahead of time by another thread.
 
-    Closing this generator closes `items`, if they can be. An error in making an item is raised in
-    its place.
+    Closing this generator also closes `items` if it is a generator.
+
+    Args:
+        items: Any iterator.
+        num_ahead: Items that are produced in advance.
+
+    Raises:
+        Exception: Whatever producing an item raises, when that item is due.
     """
     with ThreadPoolExecutor(1) as pool:
         try:

@@ -7,24 +7,24 @@ import numpy.typing as npt
 import pytest
 
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
-from etram_pipeline.quality.label_checks import LabelQuality, Surroundings, check_labels
+from etram_pipeline.quality.label_quality import LabelQuality, RecordingExtent, measure_labels
 
 MakeLabels = Callable[..., LabelTable]
 
 GAP_US = 50_000
-RECORDING = Surroundings(height=720, width=1280, span_us=(100_000, 900_000), gap_us=GAP_US)
+RECORDING = RecordingExtent(height=720, width=1280, span_us=(100_000, 900_000), gap_us=GAP_US)
 
 
 def check(
     labels: LabelTable,
     last_event_us: npt.ArrayLike | None = None,
-    recording: Surroundings = RECORDING,
+    recording: RecordingExtent = RECORDING,
 ) -> LabelQuality:
     """Check labels of a recording whose events leave no gap unless others are given."""
     moments_us = np.unique(labels["t"].astype(np.int64))
     if last_event_us is None:
         last_event_us = np.where(moments_us < 100_000, -1, moments_us.clip(max=900_000))
-    return check_labels(labels, np.array(last_event_us, np.int64), recording)
+    return measure_labels(labels, np.array(last_event_us, np.int64), recording)
 
 
 def test_moments_tracks_and_rate_are_told(make_labels: MakeLabels) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 import etram_pipeline
 from etram_pipeline.core.component import Component, Settings
-from etram_pipeline.core.faults import faults, shown
+from etram_pipeline.core.validation_errors import describe_errors, shown
 
 
 class Inner(Settings):
@@ -79,7 +79,7 @@ class Outer(Settings):
 def test_each_fault_is_one_line_in_plain_words(raw: object, lines: list[str]) -> None:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(raw)
-    assert faults(caught.value, "train") == lines
+    assert describe_errors(caught.value, "train") == lines
 
 
 def test_numbers_may_be_written_as_text_and_booleans_stay_where_they_belong() -> None:
@@ -123,7 +123,7 @@ def test_no_field_of_any_settings_answers_in_the_words_of_pydantic() -> None:
                 try:
                     settings.model_validate({**raw, field: value})
                 except ValidationError as error:
-                    lines = faults(error, "here")
+                    lines = describe_errors(error, "here")
                     told += len(lines)
                     for line in lines:
                         assert line.startswith("here")

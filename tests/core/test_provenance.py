@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from etram_pipeline.core.code_version import CodeVersion, code_version
+from etram_pipeline.core.provenance import CodeVersion, code_version
 
 
 def git(folder: Path, *words: str) -> str:

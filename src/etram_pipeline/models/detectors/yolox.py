@@ -1,0 +1,141 @@
+"""YOLOX: a backbone of timm, a neck, a head and a loss; every frame by itself."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from typing_extensions import override
+
+from etram_pipeline.core.batch import Detections, Targets
+from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.detector import Losses
+from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.execution import Execution
+from etram_pipeline.models.frame_detector import FrameDetector
+from etram_pipeline.models.heads import Head, HeadConfig
+from etram_pipeline.models.heads import yolox as yolox_head
+from etram_pipeline.models.losses import DetectionLoss, LossConfig
+from etram_pipeline.models.losses import yolox as yolox_loss
+from etram_pipeline.models.necks import Neck, NeckConfig, pafpn
+from etram_pipeline.models.postprocess import suppress
+from etram_pipeline.models.predictions import Predictions
+from etram_pipeline.models.suppression import SuppressionSettings
+
+STRIDES = (8, 16, 32)
+"""Strides of the maps that the neck merges."""
+
+TimmName = Literal[
+    "lcnet_050",
+    "lcnet_100",
+    "cs3darknet_s",
+    "cs3darknet_m",
+    "cs3darknet_l",
+    "cs3darknet_x",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+]
+"""Models of timm that return maps of these strides and read any number of channels."""
+
+
+class YOLOX(FrameDetector):
+    """Detector of single frames with one anchor per cell: RVT without attention and memory.
+
+    Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430. Its backbone is
+    `cs3darknet_*` but for a newer variant of the stages; its strong augmentation is left out.
+    """
+
+    size_multiple = STRIDES[-1]
+    # Computing activations twice would count twice in the statistics of batch normalisation.
+    execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
+
+    def __init__(self, parts: "YOLOXParts", config: "Config") -> None:
+        super().__init__()
+        self.backbone, self.neck = parts.backbone, parts.neck
+        self.head, self.loss = parts.head, parts.loss
+        self.input_size, self.count_scale = config.input_size, config.count_scale
+
+    @override
+    def frame_losses(
+        self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
+    ) -> Losses:
+        losses: Losses = self.loss(self._predict(frames), targets)
+        return losses
+
+    @override
+    def detect_frames(
+        self, frames: Float[Tensor, "K C H W"], suppression: SuppressionSettings
+    ) -> list[Detections]:
+        return suppress(self._predict(frames).stacked(), suppression)
+
+    @override
+    def execute_with(self, execution: Execution) -> None:
+        super().execute_with(execution)
+        if execution.compile:
+            for part in (self.backbone, self.neck, self.head):
+                part.compile()  # in place, as a wrapper would rename the weights of checkpoints
+
+    def _predict(self, frames: Float[Tensor, "K C H W"]) -> Predictions:
+        predictions: Predictions = self.head(self.neck(tuple(self.backbone(frames))))
+        return predictions
+
+
+@dataclass(frozen=True)
+class YOLOXParts:
+    """What a `YOLOX` is made of."""
+
+    backbone: nn.Module
+    neck: Neck
+    head: Head
+    loss: DetectionLoss
+
+
+class Config(DetectorConfig):
+    """Settings of YOLOX.
+
+    Attributes:
+        backbone: Name of the model of timm that turns frames into feature maps, with random
+            weights; `cs3darknet_s`, `_m`, `_l` and `_x` are as wide as the backbones of YOLOX-S to
+            -X, `lcnet_050` is about as large as that of RVT of 16 channels.
+        neck: What merges the maps.
+        head: What reads boxes off them.
+        loss: What compares boxes with ground truth.
+        count_scale: Number that counts of events are divided by.
+        input_size: Height and width in px that frames are resized to inside the detector; None: no
+            resizing. Detections are in px of the frames in both cases.
+    """
+
+    kind: Literal["yolox"] = "yolox"
+    backbone: TimmName = "cs3darknet_s"
+    neck: NeckConfig = Field(default_factory=lambda: pafpn.Config(num_bottlenecks=1))
+    head: HeadConfig = Field(default_factory=yolox_head.Config)
+    loss: LossConfig = Field(default_factory=yolox_loss.Config)
+    count_scale: PositiveFloat = 1.0
+    input_size: tuple[PositiveInt, PositiveInt] | None = None
+
+    @override
+    def build(self, in_channels: int, num_classes: int) -> YOLOX:
+        from timm import create_model
+
+        backbone: Any = create_model(
+            self.backbone,
+            pretrained=False,
+            features_only=True,
+            in_chans=in_channels,
+            out_indices=(2, 3, 4),
+        )
+        channels = tuple(backbone.feature_info.channels())
+        neck = self.neck.build(channels)
+        parts = YOLOXParts(
+            backbone=backbone,
+            neck=neck,
+            head=self.head.build(neck.channels, STRIDES, num_classes),
+            loss=self.loss.build(num_classes),
+        )
+        return YOLOX(parts, self)
+
+    @override
+    def for_classes(self, classes: TrainingClasses) -> "Config":
+        return self.model_copy(update={"loss": self.loss.for_classes(classes)})

@@ -1,0 +1,41 @@
+"""Learning from the keyframes of a batch, which may have none."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.models.detector import Losses
+
+
+def learn_keyframes(batch: SequenceBatch, learn: Callable[[SequenceBatch], Losses]) -> Losses:
+    """Losses of a batch; zeros that depend on every parameter if it has no keyframe.
+
+    Args:
+        batch: Keyframes and their targets.
+        learn: Losses of a batch with at least one keyframe.
+
+    Raises:
+        ValueError: If a keyframe has no targets.
+    """
+    if len(batch.targets) != len(batch.keyframes):
+        raise ValueError(
+            f"the batch has {len(batch.keyframes)} keyframes but targets for "
+            f"{len(batch.targets)}; training needs the targets of every keyframe"
+        )
+    if len(batch.keyframes):
+        return learn(batch)
+    # Other processes may have keyframes and wait for this one wherever statistics, counts or
+    # gradients are combined. It takes part in all of that with a window whose losses weigh nothing.
+    return {name: 0 * value for name, value in learn(_with_bare_keyframe(batch)).items()}
+
+
+def _with_bare_keyframe(batch: SequenceBatch) -> SequenceBatch:
+    """The batch with its first window as the only keyframe, without objects."""
+    device = batch.frames.device
+    nothing = Targets(
+        torch.empty(0, 4, device=device), torch.empty(0, dtype=torch.int64, device=device)
+    )
+    keyframes = torch.zeros(1, 2, dtype=torch.int64, device=device)
+    return replace(batch, keyframes=keyframes, targets=(nothing,))
