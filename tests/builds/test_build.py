@@ -21,7 +21,7 @@ from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor, open_executor
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.core.errors import NoLabelsError, RecordingError, StoreError
+from etram_pipeline.core.errors import BusyError, NoLabelsError, RecordingError, StoreError
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.stores.index import Index, index_path, read_index
@@ -378,7 +378,7 @@ def test_two_builds_of_one_store_are_kept_apart(root: Path, jobs: Jobs, run: Run
     root.mkdir()
     with (
         exclusive(root, REPRESENTATIONS),
-        pytest.raises(StoreError, match="another run is writing to"),
+        pytest.raises(BusyError, match="another run is using .*which this one writes"),
     ):
         run(jobs)
     run(jobs)

@@ -1,7 +1,7 @@
-"""Exporting all recordings into one dataset, in a way that survives anything.
+"""Exporting all recordings into one dataset.
 
-An export that was killed is continued by starting it again; until then the files are missing that
-say what the dataset holds.
+An export that was killed goes on when it is started again. Until it is complete, the files that
+describe the dataset are missing.
 """
 
 import logging
@@ -41,7 +41,7 @@ class Export:
         frames: Representations of recordings.
         labels: Their labelled frames.
         dataset: Names of the classes.
-        settings: What to make of them.
+        settings: Settings of the export.
     """
 
     frames: RepresentationStore
@@ -87,8 +87,8 @@ class Export:
 def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     """Bring the dataset under `root` up to date.
 
-    Pictures of recordings that do not belong to it any more are removed. Files of others are left
-    alone, and never replaced.
+    Pictures of recordings that no longer belong to the dataset are removed. Other files are never
+    changed.
 
     Args:
         root: Folder of the dataset.
@@ -141,14 +141,14 @@ def _check_classes(folder: Path, dataset: DatasetSettings) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove what a killed export left unfinished."""
+    """Remove unfinished files of a killed export."""
     for pattern in (".*.partial", "*/.*.partial", "*/*/.*.partial"):
         for path in root.glob(pattern):
             path.unlink(missing_ok=True)
 
 
 def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
-    """Have recordings exported again of which files are gone, which their record does not tell."""
+    """Export recordings again if files are missing; their record does not list the files."""
     for key in keys:
         path = layout.ledger_path(root, key)
         if not all((root / file).is_file() for file in layout.read_ledger(path).files):
@@ -156,14 +156,14 @@ def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
 
 
 def _reached(index: Index) -> dict[str, str]:
-    """What a build came to, by key: fingerprints, or nothing where it failed."""
+    """Fingerprint of each recording of a build; empty for those that failed."""
     done = {key: entry.fingerprint for key, entry in index.recordings.items()}
     skipped = {key: skip.fingerprint for key, skip in index.skipped.items()}
     return done | skipped | dict.fromkeys(index.failed, "")
 
 
 def _remove_others(root: Path, index: Index) -> None:
-    """Remove files of recordings that have none any more; a failure leaves what was there."""
+    """Remove files of recordings that left the dataset; failed recordings keep their files."""
     for key, folder in recording_folders(root / layout.NOTES_FOLDER).items():
         if key not in index.recordings and key not in index.failed:
             for file in layout.read_ledger(layout.ledger_path(root, key)).files:

@@ -1,4 +1,4 @@
-"""Files that say what a dataset holds: written after all else, withdrawn before it changes."""
+"""Files that describe a dataset: written last, and removed before the dataset changes."""
 
 import logging
 from collections import Counter
@@ -22,7 +22,7 @@ _RECIPE = 1
 
 @dataclass(frozen=True)
 class Publication:
-    """What is said of the dataset beside what its recordings hold.
+    """The description of a dataset, apart from its recordings.
 
     Attributes:
         dataset: Names of the classes.
@@ -35,7 +35,7 @@ class Publication:
     representation_name: str
 
     def mark(self, recordings: Mapping[str, str]) -> str:
-        """What identifies a dataset of recordings with these fingerprints, by key."""
+        """Fingerprint of a dataset of recordings with these fingerprints, by key."""
         classes = self.dataset.detected_classes
         splits = list(self.settings.splits)
         return fingerprint(
@@ -43,7 +43,7 @@ class Publication:
         )
 
     def publish(self, root: Path, keys: list[str], mark: str) -> None:
-        """Say that the dataset under `root` holds these recordings."""
+        """Write the files that describe the dataset under `root`."""
         splits = {}
         for split in self.settings.splits:
             of_split = in_splits(keys, (split,))
@@ -96,7 +96,7 @@ def is_published(root: Path, mark: str) -> bool:
 
 
 def withdraw(root: Path) -> None:
-    """Take back what is said of the dataset, the word that it is whole first of all."""
+    """Remove the files that describe the dataset, its completeness first."""
     (root / layout.NOTES_FOLDER / layout.SUMMARY_FILE).unlink(missing_ok=True)
     (root / yolo.DATA_FILE).unlink(missing_ok=True)
     for split in SPLITS:
