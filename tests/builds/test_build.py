@@ -378,7 +378,7 @@ def test_two_builds_of_one_store_are_kept_apart(root: Path, jobs: Jobs, run: Run
     root.mkdir()
     with (
         exclusive(root, REPRESENTATIONS),
-        pytest.raises(BusyError, match="another run is using .*which this one writes"),
+        pytest.raises(BusyError, match=r"another run is using .*which this one writes"),
     ):
         run(jobs)
     run(jobs)

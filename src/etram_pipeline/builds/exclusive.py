@@ -1,7 +1,8 @@
 """Exclusive access to a store, and the removal of unfinished files of a killed build.
 
-The lock of the store is `core.locks.held`. A second lock is shared by all jobs at work. The run that
-holds the store waits on it until jobs of a killed run end; `held` does not wait for live processes.
+The lock of the store is `core.locks.held`. A second lock is shared by all jobs at work: the run
+that has the store waits until jobs of a killed run end, while `held` does not wait for live
+processes.
 """
 
 import fcntl
