@@ -55,7 +55,7 @@ def published(root: Path) -> list[str]:
 def start(root: Path, export: Export) -> subprocess.Popen[bytes]:
     """Export in a process of its own, at least 50 ms for each picture."""
     texts = [
-        str(export.frames.root),
+        str(export.representations.root),
         str(root),
         export.dataset.model_dump_json(),
         export.settings.model_dump_json(serialize_as_any=True),

@@ -38,13 +38,13 @@ class Export:
     """What to export.
 
     Attributes:
-        frames: Representations of recordings.
+        representations: Representations of recordings.
         labels: Their labelled frames.
         dataset: Names of the classes.
         settings: Settings of the export.
     """
 
-    frames: RepresentationStore
+    representations: RepresentationStore
     labels: LabelStore
     dataset: DatasetSettings
     settings: ExportSettings
@@ -55,13 +55,13 @@ class Export:
         Raises:
             StoreError: If there are none, or if their labels are of other classes.
         """
-        of_splits = in_splits(self.frames, self.settings.splits)
+        of_splits = in_splits(self.representations, self.settings.splits)
         labelled = set(self.labels)  # to ask the store itself would read every recording
         keys = [key for key in of_splits if key in labelled]
         if not keys:
             raise StoreError(
-                f"no recording of {', '.join(self.settings.splits)} in {self.frames} has labelled "
-                f"frames in {self.labels}: change `export.splits`, or run `preprocess` on some"
+                f"no recording of {', '.join(self.settings.splits)} in {self.representations} "
+                f"has labelled frames in {self.labels}: change `export.splits`, or run `preprocess` on some"
             )
         if len(of_splits) > len(keys):
             left_out = counted(len(of_splits) - len(keys), "recording")
@@ -72,7 +72,7 @@ class Export:
         label_folder = self.labels.root / key / LABELS
         _check_classes(label_folder, self.dataset)
         try:
-            stored = self.frames[key]
+            stored = self.representations[key]
         except StoreError as error:
             return UnreadableJob(str(error))
         num_classes = len(self.dataset.detected_classes)
@@ -81,7 +81,7 @@ class Export:
     @property
     def publication(self) -> Publication:
         """What is said of the dataset."""
-        return Publication(self.dataset, self.settings, self.frames.representation_name)
+        return Publication(self.dataset, self.settings, self.representations.representation_name)
 
 
 def write_dataset(root: Path, export: Export, executor: Executor) -> None:
