@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.export.conftest import MakeExport, Write, contents
 
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import BusyError
 from etram_pipeline.export.dataset import Export
 from etram_pipeline.export.layout import read_summary
 
@@ -132,7 +132,7 @@ def test_two_exports_to_one_folder_are_kept_apart(
     while not num_pictures(root):
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    with pytest.raises(StoreError, match="another run"):
+    with pytest.raises(BusyError, match="another run"):
         write(street())
     assert first.wait() == 0
     write(street())

@@ -61,7 +61,8 @@ class Export:
         if not keys:
             raise StoreError(
                 f"no recording of {', '.join(self.settings.splits)} in {self.representations} "
-                f"has labelled frames in {self.labels}: change `export.splits`, or run `preprocess` on some"
+                f"has labelled frames in {self.labels}: change `export.splits`, or run "
+                "`preprocess` on some"
             )
         if len(of_splits) > len(keys):
             left_out = counted(len(of_splits) - len(keys), "recording")
