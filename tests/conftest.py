@@ -1,13 +1,19 @@
 """Fixtures every test may use."""
 
+import logging
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from kedro.framework.project import configure_project
 
 from etram_pipeline.session import Session
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 PROJECT = Path(__file__).parents[1]
 
@@ -41,3 +47,37 @@ def session(project: Path) -> OpenSession:
         return opened
 
     return open_session
+
+
+@pytest.fixture
+def folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A sub-folder of a project without data, in which commands are given."""
+    (project / "conf").symlink_to(PROJECT / "conf")
+    (project / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
+    (project / "sub").mkdir()
+    monkeypatch.chdir(project / "sub")
+    monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
+    monkeypatch.setattr(logging, "raiseExceptions", True)  # so that it is restored
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield project / "sub"
+    root.handlers[:], root.level = before
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow database: making one takes seconds."""
+    from mlflow.tracking import MlflowClient  # few tests need what takes seconds to import
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def client(project: Path, database: Path) -> "MlflowClient":
+    """Reads what a run in the empty project logs."""
+    from mlflow.tracking import MlflowClient
+
+    shutil.copy(database, project / "mlflow.db")
+    return MlflowClient(f"sqlite:///{project}/mlflow.db")

@@ -3,14 +3,12 @@
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -23,9 +21,7 @@ from mlflow.tracking import MlflowClient
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.mlflow_hook import MlflowHook
-from etram_pipeline.mlflow_logging.store import MlflowStoreError
 from etram_pipeline.session import sigterm_exits
-from etram_pipeline.yaml_files import ConfigurationError
 
 EXPERIMENT = "etram_pipeline"
 
@@ -44,20 +40,6 @@ class Store:
 
     def __fingerprint__(self) -> object:
         return "frames"
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated MLflow database: making one takes seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def client(project: Path, database: Path) -> MlflowClient:
-    shutil.copy(database, project / "mlflow.db")
-    return MlflowClient(f"sqlite:///{project}/mlflow.db")
 
 
 def run_logged(project: Path, pipeline: Pipeline, catalog: DataCatalog, **options: object) -> None:
@@ -275,57 +257,7 @@ def test_only_numbers_become_metrics_and_those_named_become_tags(
     assert "none" not in run.data.tags
 
 
-def test_a_run_that_does_not_exist_is_refused_before_the_first_node(
-    project: Path, client: MlflowClient
-) -> None:
-    with pytest.raises(MlflowStoreError, match=r"run_id=abc: .* has no such run"):
-        run_logged(project, *small_pipeline(project), run_id="abc")
-    assert not (project / "made.ckpt").exists()
-    assert client.search_experiments()
-
-
-def test_a_store_that_cannot_be_used_stops_the_run_or_is_done_without(project: Path) -> None:
-    (project / "mlflow.db").write_text("no database" * 1000)
-    with pytest.raises(MlflowStoreError, match="damaged"):
-        run_logged(project, *small_pipeline(project))
-    assert not (project / "made.ckpt").exists()
-    run_logged(project, *small_pipeline(project), when_unreachable="continue")
-    assert (project / "detector.ckpt").exists()
-    assert "MLFLOW_RUN_ID" not in os.environ
-
-
 def test_a_run_leaves_the_environment_as_it_was(project: Path, client: MlflowClient) -> None:
     run_logged(project, *small_pipeline(project))
     assert client.search_experiments()
     assert not {"MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"} & set(os.environ)
-
-
-def test_the_link_is_on_one_line(
-    project: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pipeline, catalog = small_pipeline(project)
-    catalog["params:evaluate"] = MemoryDataset({"split": "test", "protocols": ["coco"]})
-    run_logged(project, pipeline, catalog)
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "http" in line]
-    assert line.endswith("&viewStateShareKey=test-coco-AP")
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    assert "mlflow.sharedViewState.test-coco-AP" in experiment.tags
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"when_unreachable": "wait"}, "when_unreachable: .*'stop' or 'continue'"),
-        ({"when_unreachable": "Continue"}, "did you mean 'continue'"),
-        ({"experimnt": "x"}, "experimnt: unknown key; did you mean 'experiment'"),
-        ({"enabled": "perhaps"}, "enabled: must be true or false, not 'perhaps'"),
-    ],
-)
-def test_a_wrong_setting_is_reported_in_one_line(
-    project: Path, config: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ConfigurationError, match=message) as caught:
-        run_logged(project, *small_pipeline(project), **config)
-    assert str(caught.value).startswith("mlflow.yml: ")
-    assert "\n" not in str(caught.value)

@@ -50,7 +50,7 @@ class Locks(ResourceHook):
                     stack.enter_context(held(need, REMEDY))
                 except OSError as error:
                     raise StoreError(
-                        f"{need.path} cannot be written ({error}): make its folder writable, or "
+                        f"{need.path} cannot be written to ({error}): make its folder writable, or "
                         "choose another one with `--params results=…` or `--params data=…`"
                     ) from error
             self._of_thread.held = stack.pop_all()

@@ -2,144 +2,35 @@
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import pytest
+from tests.builds.conftest import FOLDER, CountJob, Jobs, Run
+from tests.conftest import PROJECT
 from typing_extensions import override
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor, open_executor
-from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.core.errors import BusyError, NoLabelsError, RecordingError, StoreError
-from etram_pipeline.events.image_buffer import ImageBuffer
-from etram_pipeline.events.windows import WindowPlan
-from etram_pipeline.stores.index import Index, index_path, read_index
+from etram_pipeline.core.errors import BusyError, StoreError
+from etram_pipeline.stores.index import read_index
 from etram_pipeline.stores.layout import REPRESENTATIONS
-from etram_pipeline.stores.record import Record, Summary
 from etram_pipeline.stores.representation_store import RepresentationStore
-from etram_pipeline.stores.writer import write_representations
 
 PROCESSES = ExecutorConfig.model_validate({"kind": "processes", "workers": 2})
-FOLDER = f"{REPRESENTATIONS}/counts"
-NUM_WINDOWS = 20
-
-ENCODING = {"windows": {"kind": "regular"}, "representation": {"kind": "stacked_histogram"}}
-
-
-@dataclass(frozen=True)
-class CountJob(BuildJob):
-    """Stores windows filled with their own number, and notes in a file that it was run."""
-
-    name: str
-    log: Path
-    scale: int = 1
-    pause_s: float = 0.0
-    fate: str = ""
-
-    recipe: ClassVar[str] = "CountJob 1"
-
-    @property
-    @override
-    def outputs(self) -> tuple[str, ...]:
-        names = ("timestamps_us.npy", "objframe_idx_2_repr_idx.npy", "event_representations.h5")
-        return tuple(f"{FOLDER}/{name}" for name in names)
-
-    @override
-    def __call__(self, folder: Path, fingerprint: str) -> Record:
-        with self.log.open("a") as file:
-            file.write(f"{self.name}\n")
-        plan = WindowPlan(np.arange(1, NUM_WINDOWS + 1), np.array([3]), duration_us=1)
-        summary = Summary(num_windows=NUM_WINDOWS)
-        describe = partial(self._describe, fingerprint, summary)
-        return write_representations(folder / FOLDER, self._images(), plan, 1, describe)
-
-    @property
-    @override
-    def inputs(self) -> tuple[Path, ...]:
-        return (self.log.parent / f"{self.name}.h5",) if self.fate == "vanished" else ()
-
-    @property
-    @override
-    def parameters(self) -> dict[str, Any]:
-        return {"name": self.name, "scale": self.scale, "fate": self.fate}
-
-    def _images(self) -> Iterator[ImageBuffer]:
-        for window in range(NUM_WINDOWS):
-            time.sleep(self.pause_s)
-            if window == NUM_WINDOWS // 2:
-                self._meet_fate()
-            yield ImageBuffer(np.full((2, 8, 8), window * self.scale, np.uint8))
-
-    def _meet_fate(self) -> None:
-        if self.fate == "damaged":
-            raise RecordingError(f"{self.name}.h5 ends in the middle of an event")
-        if self.fate == "bug":
-            raise ZeroDivisionError("a mistake")
-        if self.fate == "unlabelled":
-            raise NoLabelsError("no box is left after the filters")
-        if self.fate == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    @staticmethod
-    def _describe(fingerprint: str, summary: Summary, num_bytes: int) -> Record:
-        summary = summary.model_copy(update={"num_bytes": num_bytes})
-        return Record(fingerprint=fingerprint, settings=ENCODING, summary=summary)
-
-
-Jobs = dict[str, CountJob]
-Run = Callable[..., Index]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    """Jobs for four recordings."""
-    keys = ["train/a", "train/b", "val/c", "test/d"]
-    return {key: CountJob(key, tmp_path / "log.txt") for key in keys}
 
 
 @pytest.fixture
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets worker processes import this module by the name it has here."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
-
-
-@pytest.fixture
-def run(root: Path) -> Run:
-    """Builds in this process, and says what is stored."""
-
-    def build_here(jobs: Jobs, executor: Executor | None = None, **options: bool) -> Index:
-        return build(root, REPRESENTATIONS, jobs, executor or InlineExecutor(), **options)
-
-    return build_here
-
-
-@pytest.fixture
-def computed(tmp_path: Path) -> Callable[[], list[str]]:
-    """Recordings computed since it was asked last."""
-
-    def ask() -> list[str]:
-        log = tmp_path / "log.txt"
-        names = sorted(log.read_text().split()) if log.exists() else []
-        log.unlink(missing_ok=True)
-        return names
-
-    return ask
 
 
 Computed = Callable[[], list[str]]
@@ -214,85 +105,6 @@ def test_a_removed_recording_is_left_where_it_is_but_not_listed(
     assert (root / "val/c" / FOLDER / "event_representations.h5").exists()
 
 
-@pytest.mark.parametrize(
-    ("fate", "reason"),
-    [
-        ("damaged", "RecordingError: train/b.h5 ends in the middle of an event"),
-        ("bug", "ZeroDivisionError: a mistake"),
-        ("vanished", "an input cannot be read: .*train/b.h5"),
-    ],
-)
-def test_a_bad_recording_does_not_stop_the_others_and_is_listed(
-    root: Path, jobs: Jobs, run: Run, computed: Computed, fate: str, reason: str
-) -> None:
-    with pytest.raises(StoreError, match=f"1 of 4 recordings failed.*\n  train/b: {reason}"):
-        run(with_fate(jobs, "train/b", fate))
-
-    assert sorted(RepresentationStore(root)) == ["test/d", "train/a", "val/c"]
-    assert list(RepresentationStore(root).failed) == ["train/b"]
-    computed()
-    run(jobs)
-    assert computed() == ["train/b"]
-
-
-def test_a_failure_leaves_what_was_stored_before(root: Path, jobs: Jobs, run: Run) -> None:
-    run(jobs)
-    before = contents(root / "train/b")
-
-    with pytest.raises(StoreError):
-        run(with_fate(jobs, "train/b", "damaged"))
-
-    assert contents(root / "train/b") == before
-    assert "train/b" not in RepresentationStore(root)
-
-
-def test_failures_can_be_left_to_the_index(jobs: Jobs, run: Run) -> None:
-    index = run(with_fate(jobs, "train/b", "damaged"), raise_failures=False)
-
-    assert list(index.failed) == ["train/b"]
-    assert len(index.recordings) == 3
-
-
-@pytest.mark.parametrize(("number", "times"), [(1, 0), (2, 1)])
-def test_of_a_single_recording_a_failure_is_told_at_the_end_alone(
-    jobs: Jobs, run: Run, caplog: pytest.LogCaptureFixture, number: int, times: int
-) -> None:
-    run(with_fate(dict(list(jobs.items())[:number]), "train/a", "damaged"), raise_failures=False)
-
-    assert caplog.text.count("ends in the middle") == times
-
-
-def test_many_failures_are_cut_short(tmp_path: Path, run: Run) -> None:
-    log = tmp_path / "log.txt"
-    jobs = {f"train/{n:02}": CountJob(f"train/{n:02}", log, fate="damaged") for n in range(13)}
-
-    with pytest.raises(StoreError, match=r"13 of 13(.|\n)*train/09(.|\n)*and 3 more") as error:
-        run(jobs)
-    assert "train/10" not in str(error.value)
-
-
-def test_a_recording_without_labels_is_skipped_once_and_for_all(
-    root: Path, jobs: Jobs, run: Run, computed: Computed, caplog: pytest.LogCaptureFixture
-) -> None:
-    jobs = with_fate(jobs, "train/b", "unlabelled")
-
-    with caplog.at_level(logging.WARNING):
-        run(jobs)
-    computed()
-    run(jobs)
-
-    assert computed() == []
-    assert RepresentationStore(root).skipped == {"train/b": "no box is left after the filters"}
-    assert "train/b is skipped: no box is left" in caplog.text
-
-
-def test_if_nothing_can_be_stored_of_any_recording_that_is_an_error(jobs: Jobs, run: Run) -> None:
-    unlabelled = {key: replace(job, fate="unlabelled") for key, job in jobs.items()}
-
-    with pytest.raises(NoLabelsError, match="nothing to store of any recording; test/d, for one"):
-        run(unlabelled)
-
-
 def test_no_recordings_make_an_empty_store(root: Path, run: Run) -> None:
     run({})
 
@@ -344,36 +156,6 @@ def test_an_executor_that_takes_no_jobs_any_more_is_told(jobs: Jobs, run: Run) -
         run(jobs, BrokenPool())
 
 
-@pytest.mark.parametrize("name", ["event_representations.h5", "timestamps_us.npy"])
-def test_a_file_damaged_from_outside_is_made_again(
-    root: Path, jobs: Jobs, run: Run, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    run(jobs)
-    before = contents(root)
-    path = root / "val/c" / FOLDER / name
-    path.write_bytes(path.read_bytes()[:100])
-
-    with caplog.at_level(logging.INFO):
-        run(jobs)
-
-    assert f"val/c is out of date: {FOLDER}/{name} is damaged" in caplog.text
-    assert contents(root) == before
-
-
-def test_a_damaged_file_of_unknown_origin_is_named_and_not_replaced(
-    root: Path, jobs: Jobs, run: Run
-) -> None:
-    run(jobs)
-    path = root / "val/c" / FOLDER / "event_representations.h5"
-    path.write_bytes(path.read_bytes()[:100])
-    index_path(root, REPRESENTATIONS).unlink()
-
-    with pytest.raises(StoreError, match=r"val/c.*is not a whole HDF5 file; delete it"):
-        run(jobs)
-    path.unlink()
-    run(jobs)
-
-
 def test_two_builds_of_one_store_are_kept_apart(root: Path, jobs: Jobs, run: Run) -> None:
     root.mkdir()
     with (
@@ -382,21 +164,6 @@ def test_two_builds_of_one_store_are_kept_apart(root: Path, jobs: Jobs, run: Run
     ):
         run(jobs)
     run(jobs)
-
-
-def test_a_damaged_index_is_written_anew(
-    root: Path, jobs: Jobs, run: Run, computed: Computed
-) -> None:
-    run(jobs)
-    computed()
-    index_path(root, REPRESENTATIONS).write_text("{")
-    with pytest.raises(StoreError, match="is damaged; run `preprocess` again"):
-        RepresentationStore(root)
-
-    run(jobs)
-
-    assert computed() == []
-    assert len(RepresentationStore(root)) == 4
 
 
 def build_slowly(root: Path, log: Path, kind: str) -> None:
@@ -412,11 +179,11 @@ def six_jobs(log: Path, pause_s: float = 0.0) -> Jobs:
 
 def start_build(root: Path, log: Path, kind: str) -> subprocess.Popen[bytes]:
     """Run `build_slowly` in a process of its own."""
-    here = str(Path(__file__).parent)
     code = (
-        f"from test_build import *; build_slowly(Path({str(root)!r}), Path({str(log)!r}), {kind!r})"
+        f"from tests.builds.test_build import *; "
+        f"build_slowly(Path({str(root)!r}), Path({str(log)!r}), {kind!r})"
     )
-    path = os.pathsep.join([here, *sys.path])
+    path = os.pathsep.join([str(PROJECT), *sys.path])
     return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
 
 

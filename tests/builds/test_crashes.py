@@ -1,22 +1,17 @@
 """Preprocessing that is killed, runs out of space, or meets what it cannot write to."""
 
-import multiprocessing
 import os
 import random
-import resource
 import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from tests.preprocessing.recordings import KEYS, contents, preprocess, write_recordings
+from tests.builds.conftest import Start, kill_group
+from tests.preprocessing.recordings import KEYS, contents, preprocess
 
 from etram_pipeline.builds.executors import kept_open
 from etram_pipeline.core.errors import BusyError, StoreError
@@ -28,80 +23,11 @@ NUM_KILLS = 20
 
 
 @pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three recordings and their labels."""
-    folder = tmp_path_factory.mktemp("raw")
-    write_recordings(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What is stored when nothing goes wrong."""
-    store = tmp_path_factory.mktemp("undisturbed") / "store"
-    preprocess(raw, store)
-    return contents(store)
-
-
-@pytest.fixture(scope="module")
 def outdated(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that was made with other settings."""
     store = tmp_path_factory.mktemp("outdated") / "store"
     preprocess(raw, store, max_count=7)
     return store
-
-
-@pytest.fixture(scope="module")
-def fresh_processes() -> Iterator[ForkServerContext]:
-    """Starts processes that have everything imported, and so are soon at work."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[2]))
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.builds.test_crashes"])
-        yield context
-
-
-Start = Callable[..., tuple[BaseProcess, Connection]]
-
-
-@pytest.fixture
-def start(fresh_processes: ForkServerContext) -> Iterator[Start]:
-    """Starts a function in a process of its own, and returns when it is about to run."""
-    started: list[BaseProcess] = []
-
-    def start_process(
-        target: Callable[..., None], *arguments: object
-    ) -> tuple[BaseProcess, Connection]:
-        here, there = fresh_processes.Pipe()
-        process = fresh_processes.Process(target=in_own_group, args=(there, target, *arguments))
-        process.start()
-        started.append(process)
-        there.close()
-        here.recv()
-        return process, here
-
-    yield start_process
-    for process in started:
-        kill_group(process)
-
-
-def in_own_group(told: Connection, target: Callable[..., None], *arguments: object) -> None:
-    """Run `target` where it can be killed together with the processes that it starts."""
-    os.setpgid(0, 0)
-    told.send("ready")
-    try:
-        target(*arguments)
-    except StoreError as error:
-        told.send(str(error))
-    else:
-        told.send("")
-
-
-def kill_group(process: BaseProcess) -> None:
-    assert process.pid is not None
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.join()
 
 
 def finished_images(store: Path, undisturbed: dict[str, bytes]) -> dict[Path, int]:
@@ -222,80 +148,6 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A disk of its own, which is mounted with the options asked for, and again with others."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> Path:
-        again = "remount," if folder.is_mount() else ""
-        command = ["mount", "-t", "tmpfs", "-o", again + options, "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, check=False).returncode:
-            pytest.skip("mounting a disk is not allowed here")
-        return folder
-
-    yield mount
-    if folder.is_mount():
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@pytest.mark.slow
-def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(
-    raw: Path, undisturbed: dict[str, bytes], disk: Callable[[str], Path]
-) -> None:
-    total_kb = sum(len(content) // 1024 + 4 for content in undisturbed.values())
-    num_kept = []
-    for size_kb in range(8, total_kb, total_kb // 12):
-        folder = disk(f"size={size_kb}k")
-        with pytest.raises(
-            StoreError, match=rf"the disk of {folder}/store is full(.|\n)*make room"
-        ):
-            preprocess(raw, folder / "store")
-        assert not list(folder.rglob("*.partial"))
-
-        disk("size=100m")
-        num_kept.append(assert_continues(raw, folder / "store", undisturbed))
-        shutil.rmtree(folder / "store")
-    assert {0, 1} <= set(num_kept)
-
-
-def limited(size: int, raw: Path, store: Path) -> None:
-    """Preprocess where no file may be larger than `size`, as on a full disk or beyond a quota."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    preprocess(raw, store)
-
-
-@pytest.mark.parametrize("size", [100, 3_000, 10_000])
-def test_at_a_limit_it_names_the_disk_and_the_next_run_goes_on(
-    raw: Path, undisturbed: dict[str, bytes], start: Start, tmp_path: Path, size: int
-) -> None:
-    _, told = start(limited, size, raw, tmp_path / "store")
-
-    assert f"the disk of {tmp_path}/store is full" in told.recv()
-
-    assert not list(tmp_path.rglob("*.partial"))
-    assert_continues(raw, tmp_path / "store", undisturbed)
-
-
-def test_a_disk_that_cannot_be_written_to_is_told_before_anything_is_computed(
-    raw: Path, disk: Callable[[str], Path]
-) -> None:
-    folder = disk("size=100m,ro")
-
-    with pytest.raises(StoreError, match=r"store cannot be written to \(.*Read-only.*make it writ"):
-        preprocess(raw, folder / "store")
-
-
-def test_a_file_where_the_store_should_be_is_told(raw: Path, tmp_path: Path) -> None:
-    (tmp_path / "store").write_text("notes")
-
-    with pytest.raises(StoreError, match="store cannot be written to"):
-        preprocess(raw, tmp_path / "store")
-
-    assert (tmp_path / "store").read_text() == "notes"
 
 
 def test_another_run_at_the_same_time_is_refused_and_named(

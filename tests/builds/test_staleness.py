@@ -3,60 +3,21 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
-from typing_extensions import override
+from tests.builds.conftest import KEY, Again, CopyJob
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor
-from etram_pipeline.builds.job import BuildJob, check_contents
+from etram_pipeline.builds.job import check_contents
 from etram_pipeline.builds.staleness import why_stale
-from etram_pipeline.core.errors import NoLabelsError
-from etram_pipeline.core.fingerprint import FileIdentity, fingerprint
+from etram_pipeline.core.fingerprint import FileIdentity
 from etram_pipeline.stores.index import Index, Provenance, index_path, read_index, write_index
 from etram_pipeline.stores.layout import QUALITY
 from etram_pipeline.stores.record import Record
-
-KEY = "train/a"
-
-
-@dataclass(frozen=True)
-class CopyJob(BuildJob):
-    """Copies a file, unless it is empty."""
-
-    path: Path
-    settings: tuple[tuple[str, Any], ...] = (("step_ms", 50),)
-
-    recipe: ClassVar[str] = "CopyJob 1"
-
-    @property
-    @override
-    def outputs(self) -> tuple[str, ...]:
-        return f"{QUALITY}/copy.bin", f"{QUALITY}/settings.json"
-
-    @override
-    def __call__(self, folder: Path, fingerprint: str) -> Record:
-        if not self.path.read_bytes():
-            raise NoLabelsError("it is empty")
-        (folder / QUALITY).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.path, folder / self.outputs[0])
-        record = Record(fingerprint=fingerprint, settings={})
-        (folder / self.outputs[1]).write_text(record.model_dump_json())
-        return record
-
-    @property
-    @override
-    def inputs(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    @property
-    @override
-    def parameters(self) -> dict[str, Any]:
-        return {"windows": dict(self.settings)}
 
 
 class BetterCopyJob(CopyJob):
@@ -65,54 +26,9 @@ class BetterCopyJob(CopyJob):
     recipe: ClassVar[str] = "CopyJob 2"
 
 
-class ThoroughCopyJob(CopyJob):
-    """Reads its input whole, and has it hashed."""
-
-    reads_whole: ClassVar[bool] = True
-
-
-Again = Callable[..., list[str]]
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> CopyJob:
-    path = tmp_path / "a.raw"
-    path.write_bytes(b"events")
-    return CopyJob(path)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def again(root: Path, caplog: pytest.LogCaptureFixture) -> Again:
-    """Builds, and says why something was computed again."""
-
-    def build_again(job: BuildJob, *, check: bool = False) -> list[str]:
-        caplog.clear()
-        with caplog.at_level(logging.DEBUG):
-            build(root, QUALITY, check_contents({KEY: job}, check=check), InlineExecutor())
-        return [
-            record.getMessage().partition(" is out of date: ")[2]
-            for record in caplog.records
-            if " is out of date: " in record.getMessage()
-        ]
-
-    return build_again
-
-
 def touch(path: Path) -> None:
     """Change the time of change alone."""
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000_000))
-
-
-def forge(path: Path, content: bytes) -> None:
-    """Change the content, and neither size nor time of change."""
-    times = path.stat()
-    path.write_bytes(content)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_what_never_was_made_is_not_out_of_date(job: CopyJob, again: Again) -> None:
@@ -193,49 +109,6 @@ def test_of_other_inputs_only_those_that_differ_are_named(
         for names in (before, now)
     )
     assert why_stale(made, wanted) == reason
-
-
-def test_by_content_a_copy_is_the_same(job: CopyJob, again: Again, root: Path) -> None:
-    again(job, check=True)
-    before = read_index(root, QUALITY)
-    touch(job.path)
-
-    assert again(job, check=True) == []
-    after = read_index(root, QUALITY)
-
-    assert before is not None
-    assert after is not None
-    # So what is trained on it counts as the same as well.
-    assert after.recordings[KEY].fingerprint == before.recordings[KEY].fingerprint
-    assert again(job, check=False) == []
-
-
-def test_by_content_a_forged_file_is_another(job: CopyJob, again: Again) -> None:
-    again(job, check=True)
-    forge(job.path, b"EVENTS")
-
-    assert again(job, check=False) == []
-    assert again(job, check=True) == ["input a.raw: its content changed"]
-
-
-def test_asking_for_hashes_computes_nothing_again(job: CopyJob, again: Again, root: Path) -> None:
-    again(job, check=False)
-
-    assert again(job, check=True) == []
-    touch(job.path)
-    assert again(job, check=True) == []  # because it has been hashed before
-    assert again(job, check=False) == []
-    index_path(root, QUALITY).unlink()
-    touch(job.path)
-    assert again(job, check=True) != []  # because that is not known any more
-
-
-def test_hashes_survive_builds_without_them(job: CopyJob, again: Again) -> None:
-    again(job, check=True)
-    again(job, check=False)
-    touch(job.path)
-
-    assert again(job, check=True) == []
 
 
 def test_without_its_index_a_store_is_still_known_by_its_records(
@@ -331,89 +204,3 @@ def test_only_ten_reasons_are_shown(
 
     assert caplog.text.count("is out of date") == 10
     assert "and 3 more are out of date" in caplog.text
-
-
-def test_an_input_that_changes_while_it_is_read_fails(
-    job: CopyJob, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copyfile = shutil.copyfile
-
-    def copy_and_grow(source: Path, target: Path) -> None:
-        copyfile(source, target)
-        source.write_bytes(b"still being copied")
-
-    monkeypatch.setattr(shutil, "copyfile", copy_and_grow)
-    index = build(root, QUALITY, {KEY: job}, InlineExecutor(), raise_failures=False)
-    assert index.failed[KEY].message.endswith(
-        "changed while it was read: run again when it is complete"
-    )
-
-    monkeypatch.undo()
-    build(root, QUALITY, {KEY: job}, InlineExecutor())
-    assert (root / KEY / job.outputs[0]).read_bytes() == b"still being copied"
-
-
-@pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
-def test_an_input_that_is_no_file_fails(job: CopyJob, root: Path, kind: str) -> None:
-    job.path.unlink()
-    if kind == "folder":
-        job.path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(job.path)
-    else:
-        job.path.symlink_to(job.path)
-
-    index = build(root, QUALITY, {KEY: job}, InlineExecutor(), raise_failures=False)
-
-    assert index.failed[KEY].message.startswith("an input cannot be read: ")
-
-
-def test_a_job_has_one_fingerprint_for_one_content(job: CopyJob) -> None:
-    by_content = replace(job, check_content=True)
-    before, before_by_content = fingerprint(job), fingerprint(by_content)
-    touch(job.path)
-
-    assert fingerprint(job) != before
-    assert fingerprint(by_content) == before_by_content
-    assert why_stale(job.origin(), by_content.origin()) == ""
-
-
-def test_of_an_input_that_was_read_whole_another_date_alone_does_not_count(
-    job: CopyJob, again: Again, root: Path
-) -> None:
-    thorough = ThoroughCopyJob(job.path)
-    again(thorough)
-    made = (root / KEY / QUALITY / "copy.bin").stat().st_mtime_ns
-    for _ in range(2):
-        touch(job.path)
-        assert again(thorough) == []
-    assert (root / KEY / QUALITY / "copy.bin").stat().st_mtime_ns == made
-    index = read_index(root, QUALITY)
-    assert index is not None
-    origin = index.recordings[KEY].origin
-    assert origin is not None
-    assert origin.inputs[0].mtime_ns == job.path.stat().st_mtime_ns
-
-
-def test_of_an_input_that_was_read_whole_another_content_counts(
-    job: CopyJob, again: Again, root: Path
-) -> None:
-    thorough = ThoroughCopyJob(job.path)
-    again(thorough)
-    job.path.write_bytes(b"others")
-    touch(job.path)
-    assert again(thorough) == [f"input {job.path.name}: its content changed"]
-    assert (root / KEY / QUALITY / "copy.bin").read_bytes() == b"others"
-
-
-def test_an_input_that_was_not_touched_is_not_read_again(
-    job: CopyJob, again: Again, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thorough = ThoroughCopyJob(job.path)
-    again(thorough)
-
-    def refuse(*_: object) -> str:
-        raise AssertionError
-
-    monkeypatch.setattr("etram_pipeline.core.fingerprint.file_digest", refuse)
-    assert again(thorough) == []

@@ -4,7 +4,7 @@ import json
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etram_pipeline.core.masking import (
@@ -38,6 +38,7 @@ def test_other_names_are_harmless(name: str) -> None:
     assert mask_text(f"{name}=5") == f"{name}=5"
 
 
+@settings(deadline=None)
 @given(SECRETS, st.sampled_from(["https", "http", "postgresql+psycopg2", "mysql", "s3", "ssh"]))
 def test_no_password_of_a_url_gets_through(secret: str, scheme: str) -> None:
     for user in (f"me:{secret}", secret, f":{secret}", f"me:{secret}@{secret}", f"me:a/{secret}"):
@@ -48,6 +49,7 @@ def test_no_password_of_a_url_gets_through(secret: str, scheme: str) -> None:
             assert f"{scheme}://{MASK}@example.org:8080/team/repo.git" in masked
 
 
+@settings(deadline=None)
 @given(SECRETS, st.sampled_from(NAMES))
 def test_no_value_of_a_secret_name_gets_through(secret: str, name: str) -> None:
     texts = [
@@ -66,6 +68,7 @@ def test_no_value_of_a_secret_name_gets_through(secret: str, name: str) -> None:
     assert secret not in str(mask_value("plain", [{name: secret}, f"https://u:{secret}@h"]))
 
 
+@settings(deadline=None)
 @given(SECRETS, st.sampled_from(NAMES))
 def test_no_secret_of_a_command_line_gets_through(secret: str, name: str) -> None:
     spaced = f"{secret} '{secret}\""

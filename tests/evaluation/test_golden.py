@@ -4,6 +4,7 @@ Source: RVT b80f568 and eTraM 8930488, `utils/evaluation/prophesee`, with pycoco
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core import etram
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocol import Protocol
@@ -127,3 +129,11 @@ def test_windows_hold_what_the_references_put_in_them() -> None:
         assert metrics.num_frames == expected["n_windows"]
         assert metrics.num_labels == expected["gt_in_windows"]
         assert metrics.num_detections == expected["dt_in_windows"]
+
+
+def test_an_engine_that_is_not_installed_is_named_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    with pytest.raises(SettingsError, match=r"pip install -e '\.\[fast-eval\]'"):
+        evaluate(*read_tables(), protocol_of(*RUNS[0]), engine="faster_coco_eval")

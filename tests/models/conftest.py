@@ -6,8 +6,12 @@ import pytest
 import torch
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
+from etram_pipeline.models.checkpoint import (
+    Checkpoint,
+)
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.lanes import use_cores
@@ -75,3 +79,22 @@ def make_batch() -> MakeBatch:
         )
 
     return make
+
+
+@pytest.fixture
+def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
+    return Checkpoint(
+        detector=detector,
+        detector_config=config,
+        in_channels=4,
+        class_names=("pedestrian", "car", "tram"),
+        encoding=EncodingSettings.model_validate(
+            {
+                "windows": {"kind": "label_aligned", "step_ms": 25},
+                "representation": {"kind": "stacked_histogram", "bins": 2},
+            }
+        ),
+        downsampled_by=2,
+        dataset_fingerprint="0123456789abcdef",
+        mlflow_run_id="f00",
+    )

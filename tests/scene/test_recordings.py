@@ -121,7 +121,7 @@ class KilledWorker(Executor):
 
 
 def test_killed_worker_is_named_and_complete_recordings_are_kept(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match="was killed, most often because memory"):
+    with pytest.raises(RecordingError, match="was killed, most likely because"):
         write_scene(tmp_path, FEW, KilledWorker())
     before = times(tmp_path)
     write_scene(tmp_path, FEW)

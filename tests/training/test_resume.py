@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -18,18 +17,15 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.models.checkpoint import read_checkpoint
-from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, Recorder, read_history
 from etram_pipeline.training.module import DetectionModule
-from etram_pipeline.training.resume import PROCESSES_KEY, random_state, set_random_state
+from etram_pipeline.training.resume import PROCESSES_KEY
 from etram_pipeline.training.settings import TrainSettings
 
 Record = Callable[..., LabelledRecordings]
-Data = tuple[LabelledRecordings, LabelledRecordings, Blueprint]
 SAMPLINGS = ("stream", "random", "mixed")
 
 
@@ -293,102 +289,3 @@ def test_a_signal_loses_no_step(
         assert torch.load(parts / LAST)["global_step"] == saved
         fit(*data, settings, parts)
     assert_same_training(parts, tmp_path / "whole")
-
-
-def test_a_recurrent_transformer_with_dropout_goes_on_to_the_last_bit(
-    record: Record, settings: TrainSettings, tmp_path: Path
-) -> None:
-    rvt = DetectorConfig.model_validate(
-        {
-            "kind": "rvt",
-            "backbone": {
-                "kind": "maxvit",
-                "embed_dim": 8,
-                "partition_split": 1,
-                "attention": {"dim_head": 8},
-            },
-            "cell": {"kind": "conv_lstm", "cell_input_dropout": 0.5},
-        }
-    )
-    settings = changed(settings, max_steps=5, sampling={"kind": "stream"}, clip_length=2)
-    data = record(2), record(1, first_seed=7), Blueprint(detector=rvt, class_names=("a", "b"))
-    fit(*data, settings, tmp_path / "whole")
-    with pytest.raises(PowerCutError):
-        fit(*data, settings, tmp_path / "parts", [When(4, fail)])
-    best = fit(*data, settings, tmp_path / "parts")
-    assert_same_training(tmp_path / "parts", tmp_path / "whole")
-    (saved,) = torch.load(tmp_path / "parts" / LAST)[PROCESSES_KEY]["each"]
-    assert len(saved["lanes"]) == 8
-    assert all(memory.any() for memory in saved["lanes"])
-    assert read_checkpoint(best).class_names == ("a", "b")
-
-
-def test_a_training_killed_just_when_it_stops_early_is_not_resumed(
-    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
-) -> None:
-    patient = changed(
-        settings,
-        max_steps=40,
-        optimizer={"learning_rate": 1e-9},
-        validation=settings.validation.model_dump() | {"patience": 2, "every_steps": 2},
-    )
-    data = record(2), record(1), blueprint
-    fit(*data, patient, tmp_path / "whole")
-    with pytest.raises(PowerCutError):
-        fit(*data, patient, tmp_path / "parts", [When(6, fail, "val/coco/AP")])
-    fit(*data, patient, tmp_path / "parts", [When(7, fail)])
-    assert_same_training(tmp_path / "parts", tmp_path / "whole")
-
-
-def interrupted(data: Data, settings: TrainSettings, folder: Path) -> Path:
-    """Checkpoint of a training that was interrupted in its fifth step."""
-    with pytest.raises(PowerCutError):
-        fit(*data, settings, folder, [When(5, fail)])
-    return folder / LAST
-
-
-def test_a_checkpoint_of_a_former_version_goes_on_with_empty_memory(
-    record: Record,
-    blueprint: Blueprint,
-    settings: TrainSettings,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    data = record(2), record(1), blueprint
-    last = interrupted(data, settings, tmp_path)
-    content = torch.load(last)
-    del content[PROCESSES_KEY]
-    last.unlink()  # the best checkpoint may be the same file
-    torch.save(content, last)
-    fit(*data, settings, tmp_path)
-    assert [step for step, name, _ in read_history(tmp_path / HISTORY) if name == "train/loss"] == [
-        *range(1, 9)
-    ]
-    assert "a version that did not keep what streams remember" in caplog.text
-
-
-def test_memory_that_does_not_fit_the_lanes_is_said_and_dropped(
-    record: Record,
-    blueprint: Blueprint,
-    settings: TrainSettings,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    data = record(2), record(1), blueprint
-    interrupted(data, settings, tmp_path)
-    fit(*data, changed(settings, lanes=3), tmp_path)
-    assert "saved by 1 processes with 2 lanes each, and training goes on in 1 with 3" in caplog.text
-    assert torch.load(tmp_path / LAST)["global_step"] == settings.max_steps
-
-
-def test_every_generator_goes_on_where_it_was(tmp_path: Path) -> None:
-    def draw() -> list[float]:
-        of_numpy = np.random.random(), np.random.normal()  # noqa: NPY002, as libraries do
-        return [random.random(), random.gauss(0, 1), *of_numpy, torch.rand(()).item()]
-
-    draw()  # both normal distributions now have a second number at hand
-    torch.save(random_state(torch.device("cpu")), tmp_path / "state")
-    drawn = draw()
-    draw()
-    set_random_state(torch.load(tmp_path / "state", weights_only=True), torch.device("cpu"))
-    assert draw() == drawn

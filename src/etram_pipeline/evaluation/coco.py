@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.evaluation.average_precision import Curves, area_bounds
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.protocol import Protocol
@@ -19,7 +20,11 @@ Library = Literal["pycocotools", "faster_coco_eval"]
 def library_curves(
     frames: Frames, num_classes: int, protocol: Protocol, library: Library
 ) -> Curves:
-    """As `compute_curves`, by `library`."""
+    """As `compute_curves`, by `library`.
+
+    Raises:
+        SettingsError: If the library is not installed.
+    """
     coco_class, evaluation_class = _classes(library)
     truth, found = coco_class(), coco_class()
     shared = {
@@ -50,9 +55,14 @@ def _classes(library: Library) -> tuple[Any, Any]:
         from pycocotools.cocoeval import COCOeval
 
         return COCO, COCOeval
-    from faster_coco_eval import COCO as FASTER_COCO
-    from faster_coco_eval import COCOeval_faster
-
+    try:
+        from faster_coco_eval import COCO as FASTER_COCO
+        from faster_coco_eval import COCOeval_faster
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "the engine faster_coco_eval is not installed: pip install -e '.[fast-eval]', or use "
+            "numpy or pycocotools, which give the same numbers"
+        ) from error
     return FASTER_COCO, COCOeval_faster
 
 

@@ -25,7 +25,13 @@ Check = Callable[[RecordingQuality, Survey], str]
 
 
 def share_text(part: int, whole: int, noun: str) -> str:
-    """`12 of 3,400 events (0.35 %)`."""
+    """A count and its percentage: `12 of 3,400 events (0.35 %)`.
+
+    Args:
+        part: Number of affected items.
+        whole: Number of all items; not 0.
+        noun: Plural name of the items.
+    """
     percent = 100 * part / whole
     shown = f"{percent:.2g}" if percent < 10 else f"{percent:.0f}"  # noqa: PLR2004  # two digits
     return f"{part:,} of {whole:,} {noun} ({shown} %)"
@@ -34,7 +40,13 @@ def share_text(part: int, whole: int, noun: str) -> str:
 def share_of_events(
     count: Callable[[RecordingQuality], int], least: float = 0.0, below: float = math.inf
 ) -> Check:
-    """A check that reports a number of events if its share is in `[least, below)` and not 0."""
+    """A check that reports a number of events if its share is in `[least, below)` and not 0.
+
+    Args:
+        count: Gives the number of affected events of a recording.
+        least: Smallest share that is reported.
+        below: Share from which it is not reported any more.
+    """
 
     def check(quality: RecordingQuality, _survey: Survey) -> str:
         part, whole = count(quality), quality.events.num_events
@@ -46,7 +58,13 @@ def share_of_events(
 def share_of_boxes(
     count: Callable[[LabelQuality], int], least: float = 0.0, below: float = math.inf
 ) -> Check:
-    """A check that reports a number of boxes if its share is in `[least, below)` and not 0."""
+    """A check that reports a number of boxes if its share is in `[least, below)` and not 0.
+
+    Args:
+        count: Gives the number of affected boxes of a label file.
+        least: Smallest share that is reported.
+        below: Share from which it is not reported any more.
+    """
 
     def check(quality: RecordingQuality, _survey: Survey) -> str:
         labels = quality.labels

@@ -156,7 +156,14 @@ def quality_jobs(
     dataset: DatasetSettings,
     settings: QualitySettings,
 ) -> dict[str, QualityJob]:
-    """One job per recording; label files without a recording are logged."""
+    """One job per recording; label files without a recording are logged.
+
+    Args:
+        recordings: Recordings by `<split>/<name>`.
+        label_files: Label files by `<split>/<name>`.
+        dataset: Size of the sensor, for recordings that do not state it.
+        settings: Thresholds.
+    """
     strays = sorted(set(label_files) - set(recordings))
     if strays:
         logger.warning(

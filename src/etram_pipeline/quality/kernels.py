@@ -21,7 +21,14 @@ def add_pixels(
     polarity: UInt8[np.ndarray, " N"],
     counts: UInt32[np.ndarray, "H W"],
 ) -> int:
-    """Add the events of each pixel to `counts`; return the number of rising events."""
+    """Add the events of each pixel to `counts`; return the number of rising events.
+
+    Args:
+        x: Columns, in px.
+        y: Rows, in px.
+        polarity: 1 for rising, 0 for falling brightness.
+        counts: Events per pixel.
+    """
     height, width = np.uint32(counts.shape[0]), np.uint32(counts.shape[1])
     cells = counts.reshape(-1)
     num_rising = np.int64(0)
@@ -41,6 +48,12 @@ def add_rates(
     """Count events in bins of `2 ** shift` microseconds, the first of which starts at the origin.
 
     Times never decrease, so a binary search for the border of each bin suffices.
+
+    Args:
+        t_us: Times in non-decreasing order, in microseconds.
+        origin_us: Start of the first bin, in microseconds.
+        shift: Binary logarithm of the length of a bin in microseconds.
+        counts: Events per bin.
     """
     first = np.int64(0)
     while first < len(t_us):
@@ -88,6 +101,11 @@ def find_hot_pixels(
 
     The surroundings are represented by the second most active of the 5 x 5 pixels around, fewer at
     the border of the sensor: an edge or a lamp covers several of them, another hot pixel only one.
+
+    Args:
+        counts: Events per pixel.
+        least: Smallest number of events of a hot pixel.
+        factor: Smallest ratio between a hot pixel and its surroundings.
     """
     height, width = counts.shape
     hot = np.zeros(counts.shape, np.bool_)

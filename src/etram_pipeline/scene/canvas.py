@@ -61,7 +61,14 @@ class Canvas:
         self.light: Image = np.zeros((height, width), np.float32)
 
     def box(self, centre: Point, half: Point, paint: Paint, corner_m: float = 0.05) -> None:
-        """Fill a rectangle with rounded corners; `half` is half of its width and height."""
+        """Fill a rectangle with rounded corners; `half` is half of its width and height.
+
+        Args:
+            centre: Its centre, in metres.
+            half: Half of its width and height, in metres.
+            paint: Filling.
+            corner_m: Radius of the corners, in metres.
+        """
         corner = min(corner_m, *half)
         rows, columns = self._window(centre, half)
         dx = np.abs(self._x[None, columns] - centre[0]) - (half[0] - corner)
@@ -70,21 +77,41 @@ class Canvas:
         self._fill(rows, columns, outside + np.minimum(np.maximum(dx, dy), 0) - corner, paint)
 
     def ellipse(self, centre: Point, radii: Point, paint: Paint) -> None:
-        """Fill an ellipse."""
+        """Fill an ellipse.
+
+        Args:
+            centre: Its centre, in metres.
+            radii: Its radii along x and y, in metres.
+            paint: Filling.
+        """
         rows, columns = self._window(centre, radii)
         dx = (self._x[None, columns] - centre[0]) / radii[0]
         dy = (self._y[rows, None] - centre[1]) / radii[1]
         self._fill(rows, columns, (np.hypot(dx, dy) - 1) * min(radii), paint)
 
     def ring(self, centre: Point, radius: float, thickness: float, paint: Paint) -> None:
-        """Fill a ring that extends `thickness` to either side of a circle."""
+        """Fill a ring that extends `thickness` to either side of a circle.
+
+        Args:
+            centre: Centre of the circle, in metres.
+            radius: Radius of the circle, in metres.
+            thickness: Half of the thickness of the ring, in metres.
+            paint: Filling.
+        """
         reach = radius + thickness
         rows, columns = self._window(centre, (reach, reach))
         distance = np.hypot(self._x[None, columns] - centre[0], self._y[rows, None] - centre[1])
         self._fill(rows, columns, np.abs(distance - radius) - thickness, paint)
 
     def limb(self, start: Point, end: Point, radius: float, paint: Paint) -> None:
-        """Fill everything within `radius` of a line segment, such as an arm or a tube."""
+        """Fill everything within `radius` of a line segment, such as an arm or a tube.
+
+        Args:
+            start: Start of the segment, in metres.
+            end: End of the segment, in metres.
+            radius: Half of the thickness, in metres.
+            paint: Filling.
+        """
         centre = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         half = (abs(end[0] - start[0]) / 2 + radius, abs(end[1] - start[1]) / 2 + radius)
         rows, columns = self._window(centre, half)
@@ -110,7 +137,13 @@ class Canvas:
         self._fill(rows, columns, distance, paint)
 
     def glow(self, centre: Point, radii: Point, strength: float) -> None:
-        """Add light that fades outwards from the centre."""
+        """Add light that fades outwards from the centre.
+
+        Args:
+            centre: The centre, in metres.
+            radii: Distances along x and y at which the light has fallen to 1/e, in metres.
+            strength: Light at the centre.
+        """
         dx = (self._x[None] - centre[0]) / radii[0]
         dy = (self._y[:, None] - centre[1]) / radii[1]
         light = strength * np.exp(-(dx**2) - dy**2)
@@ -149,7 +182,13 @@ class Canvas:
 def smooth_noise(
     shape: tuple[int, ...], cell_px: float, rng: np.random.Generator
 ) -> Float32[np.ndarray, "H W"]:
-    """Random mottling of about unit amplitude, with spots of `cell_px` px."""
+    """Random mottling of about unit amplitude, with spots of `cell_px` px.
+
+    Args:
+        shape: Height and width of the result, in px.
+        cell_px: Size of the spots, in px.
+        rng: Random number generator.
+    """
     height, width = shape
     size = (int(height / cell_px) + 3, int(width / cell_px) + 3)
     grid = rng.standard_normal(size).astype(np.float32)

@@ -48,7 +48,14 @@ class Placed:
 def place(
     user: RoadUser, sprite: Sprite, camera: Camera, times_s: Float64[np.ndarray, " T"]
 ) -> Placed:
-    """The sprite of a road user at the given times, in seconds."""
+    """The sprite of a road user at the given times, in seconds.
+
+    Args:
+        user: The road user.
+        sprite: Its sprite.
+        camera: The camera.
+        times_s: Times since the start of the recording, in seconds.
+    """
     along_m = user.along_m(times_s)
     seen = camera.project(along_m, user.across_m)
     scale = seen.px_per_m / sprite.px_per_m

@@ -12,7 +12,13 @@ from numba import njit
 @no_type_check
 @njit(cache=True, nogil=True)
 def start_random(seed: int, moment: int, stream: int) -> np.uint64:
-    """State of the generator of one stream at one time."""
+    """State of the generator of one stream at one time.
+
+    Args:
+        seed: Seed of the recording.
+        moment: Number of the picture.
+        stream: Number of the stream, such as a row of the sensor.
+    """
     first = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(moment)
     _, number = next_random(first)
     return number ^ (np.uint64(stream) * np.uint64(0xD1B54A32D192ED03))

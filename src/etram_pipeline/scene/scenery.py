@@ -51,7 +51,14 @@ class Scenery:
 def plan_scenery(
     camera: Camera, across_m: float, light: Light, rng: np.random.Generator
 ) -> list[Scenery]:
-    """Random trees on the far pavement, and street lamps at night."""
+    """Random trees on the far pavement, and street lamps at night.
+
+    Args:
+        camera: The camera.
+        across_m: Distance of the far pavement from the camera, in metres.
+        light: Lighting of the scene.
+        rng: Random number generator.
+    """
     things = []
     for _ in range(rng.integers(0, 3)):
         along_m = rng.uniform(-1, 1, 1) * camera.half_view_m(across_m)

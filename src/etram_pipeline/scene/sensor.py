@@ -44,8 +44,7 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
     here = np.empty(len(sprites.first), np.int64)
     most_per_pixel = settings.step_us // settings.refractory_us + 1
     keys, count = np.empty(1 << 14, np.uint64), 0
-    # Rows in the outer loop keep the state of a row in the CPU cache over all pictures.
-    for y in range(first_row, stop_row):
+    for y in range(first_row, stop_row):  # outside, so that a row's state stays in the CPU cache
         for step in range(1, settings.num_steps + 1):
             keys = _make_room(keys, count + width)
             count = _make_noise(step, y, slab, keys, count)
@@ -67,7 +66,7 @@ def look(first_row: int, stop_row: int, slab: Slab) -> Keys:
 @no_type_check
 @njit(cache=True, nogil=True)
 def expose(picture: Float32[np.ndarray, "H W"], sprites: Sprites, poses: Poses) -> None:
-    """Draw the first pose of all sprites over `picture`."""
+    """Draw the first pose of all sprites over `picture`, an array of H x W px."""
     height, width = picture.shape
     strips = np.empty((3, _LONGEST_STRIP), np.float32)
     for y in range(height):

@@ -17,7 +17,14 @@ Map = Float64[np.ndarray, "H W"]
 def paint_street(
     camera: Camera, lanes: list[Lane], light: Light, rng: np.random.Generator
 ) -> Picture:
-    """Picture of the empty street, as natural logarithms of brightness."""
+    """Picture of the empty street, as natural logarithms of brightness.
+
+    Args:
+        camera: The camera.
+        lanes: Lanes of the street, nearest first.
+        light: Lighting of the scene.
+        rng: Random number generator.
+    """
     y = np.arange(camera.height, dtype=np.float64)[:, None] + 0.5
     x = np.arange(camera.width, dtype=np.float64)[None] + 0.5
     y, x = np.broadcast_arrays(y, x)

@@ -128,6 +128,12 @@ def plan_traffic(
 
     Each place in a lane is given to the class that has been in view least so far, so that rare
     classes appear in every recording, too.
+
+    Args:
+        lanes: Lanes of the street.
+        camera: The camera.
+        settings: Duration and class weights.
+        rng: Random number generator.
     """
     duration_s = settings.duration_us * 1e-6
     balance = _Balance(settings, rng)

@@ -25,12 +25,25 @@ class Table:
         self._fields_end = self._fields + self._number("<H", self._fields)
 
     def number(self, field: int, kind: str, default: int) -> int:
-        """A numeric field, in a format of `struct`."""
+        """A numeric field, in a format of `struct`.
+
+        Args:
+            field: Index of the field in the table.
+            kind: Format of the number, as in `struct`.
+            default: Value of a missing field.
+
+        Raises:
+            FlatBufferError: If an offset lies outside the buffer.
+        """
         position = self._find(field)
         return default if position is None else self._number(kind, position)
 
     def vector(self, field: int, item_bytes: int) -> memoryview:
-        """The bytes of a vector field with items of a given size; empty if the field is missing."""
+        """The bytes of a vector field with items of a given size; empty if the field is missing.
+
+        Raises:
+            FlatBufferError: If an offset lies outside the buffer.
+        """
         position = self._find(field)
         if position is None:
             return self._buffer[:0]

@@ -73,7 +73,12 @@ class EventColumns:
         self.tail_start = max(self.num_events - _TAIL_EVENTS, 0) // chunk * chunk
 
     def fill(self, name: str, first: int, rows: npt.NDArray[Any]) -> None:
-        """Fill an array with rows of a column, from row `first` on.
+        """Fill an array with rows of a column.
+
+        Args:
+            name: `x`, `y`, `p` or `t`.
+            first: First row.
+            rows: Array to fill, of the type of the column.
 
         Raises:
             RecordingError: If they cannot be read.

@@ -186,6 +186,11 @@ def check_stored(dataset: h5py.Dataset, file: h5py.File, where: str) -> None:
 
     HDF5 reads values that were never written as zeros, which would be taken for events.
 
+    Args:
+        dataset: The dataset.
+        file: The open file from which it was read.
+        where: Path and name of the dataset, for messages.
+
     Raises:
         RecordingError: If it lies in another file, has an unknown filter, or is incomplete.
     """

@@ -47,6 +47,11 @@ def known_size(
 ) -> tuple[int, int]:
     """Height and width of the sensor in px: those of the file, else those given.
 
+    Args:
+        path: The file, for the message.
+        stated: Height and width in px that the file states; None if it states none.
+        otherwise: Height and width in px for files that state none; None if unknown.
+
     Raises:
         RecordingError: If neither is known.
     """
@@ -62,7 +67,13 @@ def known_size(
 def size_or_etram(
     path: Path, stated: tuple[int, int] | None, otherwise: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """Height and width of the sensor in px: those of the file, else those given, else eTraM's."""
+    """Height and width of the sensor in px: those of the file, else those given, else eTraM's.
+
+    Args:
+        path: The file, for the message.
+        stated: Height and width in px that the file states; None if it states none.
+        otherwise: Height and width in px for files that state none; None if unknown.
+    """
     size = stated or otherwise
     if size is not None:
         return size

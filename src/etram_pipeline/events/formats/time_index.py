@@ -58,7 +58,11 @@ class TimeIndex:
         return self.before(self.num_blocks) if self._is_complete else None
 
     def add(self, block: int, end: Mark) -> None:
-        """Add the mark at the end of a block; all blocks before it must be known."""
+        """Add the mark at the end of a block; all blocks before it must be known.
+
+        Raises:
+            ValueError: If a block before it is unknown.
+        """
         if block > len(self._ends):
             raise ValueError(f"block {block} was marked, but only {len(self._ends)} are known")
         self._ends[block] = end

@@ -1,0 +1,65 @@
+"""Stopping trainings, changing their settings and reading what they left."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.loggers import Logger
+from typing_extensions import override
+
+from etram_pipeline.training.history import HISTORY, read_history
+from etram_pipeline.training.settings import TrainSettings
+
+
+class At(Logger):
+    """Does something when a step is logged."""
+
+    def __init__(self, step: int, action: Callable[[], object]) -> None:
+        super().__init__()
+        self._step, self._action = step, action
+
+    @property
+    @override
+    def name(self) -> str:
+        return "at"
+
+    @property
+    @override
+    def version(self) -> str:
+        return ""
+
+    @override
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if step == self._step - 1 and "train/loss" in metrics:
+            self._action()
+
+    @override
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
+
+
+def fail() -> None:
+    raise RuntimeError("power cut")
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def changed(settings: TrainSettings, **changes: object) -> TrainSettings:
+    return TrainSettings.model_validate(settings.model_dump() | changes)
+
+
+def changed_validation(settings: TrainSettings, **changes: object) -> TrainSettings:
+    return changed(settings, validation=settings.validation.model_dump() | changes)
+
+
+def curve(folder: Path, name: str = "train/loss") -> list[tuple[int, float]]:
+    """Step and value of one metric."""
+    rows = read_history(folder / HISTORY)
+    return [(step, value) for step, metric, value in rows if metric == name]
+
+
+def weights(path: Path, key: str = "state_dict") -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(path)[key]
+    return found
