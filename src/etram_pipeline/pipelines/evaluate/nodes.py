@@ -6,7 +6,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
 
