@@ -14,7 +14,7 @@ from etram_pipeline.clips.schedule import Lanes, training_schedule
 from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.inference.predict import arithmetic
 from etram_pipeline.models.detector import State
-from etram_pipeline.models.hardware import assign_threads, resolve_precision
+from etram_pipeline.models.hardware import resolve_precision, set_thread_counts
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.data import LabelledRecordings
@@ -31,7 +31,7 @@ def share_of_waiting(arguments: argparse.Namespace) -> float:
     on_gpu = arguments.device != "cpu"
     stored = RepresentationStore(arguments.store), LabelStore(arguments.store)
     recordings = LabelledRecordings.choose(*stored, stored[0])
-    assign_threads(settings.workers, settings.lanes)
+    set_thread_counts(settings.workers, settings.lanes)
     torch.manual_seed(0)
     channels = next(iter(recordings.frames.values())).channels
     recordings.check_classes(NUM_CLASSES)

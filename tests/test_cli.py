@@ -18,7 +18,7 @@ def run(*words: str) -> Result:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--runner ParallelRunner", "the runner ParallelRunner does not fit"),
+        ("--runner ParallelRunner", "the runner ParallelRunner is not supported"),
         ("--runner SequentialRuner", "unknown runner 'SequentialRuner'; did you mean 'Sequential"),
         ("--runner no.such.Runner", "the runner no.such.Runner is not there"),
         ("--runner pathlib.Path", "pathlib.Path is no runner; known: SequentialRunner"),

@@ -28,7 +28,7 @@ def test_a_log_that_cannot_be_written_is_told_in_one_line(folder: Path) -> None:
     (folder.parent / "etram.log").mkdir()
     ended = run("--pipelines", "report", "--params", "track=false")
     told = " ".join(ended.output.split())
-    assert "etram.log cannot be written: this run leaves no log there" in told
+    assert "etram.log: this run has no log file" in told
     assert "Logging error" not in ended.output
     assert "faults were found before the run began" in told
 

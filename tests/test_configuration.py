@@ -5,7 +5,7 @@ import fsspec
 import pytest
 from tests.conftest import OpenSession
 
-from etram_pipeline import results
+from etram_pipeline import run_summary
 from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.core.mappings import merge
 from etram_pipeline.yaml_files import ConfigurationError
@@ -151,7 +151,7 @@ def test_applying_to_a_second_recording_keeps_what_was_made_of_the_first(
         with session("recording", recording=recording) as active:
             catalog = active.load_context().catalog
         for name, found in places.items():
-            found.add(str(results.place_of(catalog.get(name), Path.cwd())))
+            found.add(str(run_summary.place_of(catalog.get(name), Path.cwd())))
     assert all(len(found) == 2 for found in places.values())
     assert all("street-" in path for found in places.values() for path in found)
 

@@ -31,7 +31,7 @@ from tests.pages import (
 from etram_pipeline import arguments, cli
 from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
 from etram_pipeline.core.validation_errors import describe_errors
-from etram_pipeline.selection import check_selection
+from etram_pipeline.node_selection import check_selection
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
 OF_OTHERS = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "main.py"}
@@ -133,6 +133,7 @@ def test_parameters_in_the_text_are_understood(page: str, conf: Path) -> None:
             load(conf, "recording" if "recording" in params else "local", params)
 
 
+@pytest.mark.usefixtures("count_error")  # the metric that a page adds
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_of_settings_are_understood(page: str) -> None:
     for block in blocks(page, "yaml"):

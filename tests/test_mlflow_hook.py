@@ -21,7 +21,7 @@ from mlflow.tracking import MlflowClient
 from etram_pipeline.core.component import Settings
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.mlflow_hook import MlflowHook
-from etram_pipeline.session import ended_in_order
+from etram_pipeline.session import sigterm_exits
 
 EXPERIMENT = "etram_pipeline"
 
@@ -52,7 +52,7 @@ def run_logged(project: Path, pipeline: Pipeline, catalog: DataCatalog, **option
     params = {"pipeline_names": ["b", "a"], "run_id": "2026-01-02T03.04.05.678Z", "env": "lab"}
     manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
     try:
-        with ended_in_order():
+        with sigterm_exits():
             SequentialRunner().run(pipeline, catalog, manager)
     except Exception as error:
         manager.hook.on_pipeline_error(
@@ -64,7 +64,7 @@ def run_logged(project: Path, pipeline: Pipeline, catalog: DataCatalog, **option
             run_params=params, run_result={}, pipeline=pipeline, catalog=catalog
         )
     finally:
-        hook.let_go()
+        hook.release()
 
 
 def the_run(client: MlflowClient) -> Run:

@@ -9,7 +9,7 @@ from tests.conftest import OpenSession
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.session import explain, located_from
+from etram_pipeline.session import explain, with_absolute_paths
 from etram_pipeline.yaml_files import ConfigurationError
 
 
@@ -94,7 +94,7 @@ def test_paths_of_the_command_line_start_at_the_working_directory(
     (tmp_path / "sub").mkdir()
     given = {"recording": text, "checkpoint": text, "train": {"start_from": text, "seed": 1}}
     expected = str(tmp_path / path)
-    assert located_from(tmp_path / "sub", given) == {
+    assert with_absolute_paths(tmp_path / "sub", given) == {
         "recording": expected,
         "checkpoint": expected,
         "train": {"start_from": expected, "seed": 1},
@@ -106,10 +106,10 @@ def test_a_tilde_is_the_home_folder_and_a_link_keeps_its_name(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "link.raw").symlink_to("other.raw")
-    found = located_from(Path("/"), {"recording": "~/link.raw"})
+    found = with_absolute_paths(Path("/"), {"recording": "~/link.raw"})
     assert found == {"recording": str(tmp_path / "link.raw")}
 
 
 def test_an_empty_path_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="`checkpoint` is empty"):
-        located_from(Path("/"), {"checkpoint": " "})
+        with_absolute_paths(Path("/"), {"checkpoint": " "})

@@ -1,8 +1,8 @@
-"""What `--params` says: pairs `key=value`, of which text stays text.
+"""Parses `--params`: pairs `key=value`, in which text stays text.
 
-Kedro reads each value as YAML, which makes the number 1 of a run named 001. Here a value is taken
-as it was typed where the parameter is text: the options of a run, and fields of settings that
-admit nothing else.
+Kedro reads each value as YAML, so a run named 001 would become the number 1. Here a value is taken
+as it was typed if the parameter is text: options of a run, and fields of settings that accept only
+text.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,12 +25,12 @@ _NO_VALUE = ("null", "~", "")
 
 
 def parse(words: str) -> dict[str, Any]:
-    """Nested parameters of `a.b=1,c=x`, the value of `--params`.
+    """Nested parameters from `a.b=1,c=x`, the value of `--params`.
 
     A comma separates parameters, except inside quotes or brackets.
 
     Raises:
-        ConfigurationError: If a part is no pair, or its value no YAML.
+        ConfigurationError: If a part is not a pair, or its value is not valid YAML.
     """
     found: dict[str, Any] = {}
     for pair in split(words):
@@ -48,7 +48,7 @@ def parse(words: str) -> dict[str, Any]:
 
 
 def split(words: str) -> list[str]:
-    """Pairs between commas, of which those inside quotes or brackets do not count.
+    """Pairs between commas; commas inside quotes or brackets do not separate.
 
     Raises:
         ConfigurationError: If a quote or a bracket is not closed.
@@ -74,10 +74,10 @@ def split(words: str) -> list[str]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Parameters as a file for `--config` names them: the mapping `run`, with text left as it is.
+    """Options from a file for `--config`: its mapping `run`, in which text stays text.
 
     Raises:
-        ConfigurationError: If the file is no YAML, or holds no such mapping.
+        ConfigurationError: If the file is not valid YAML, or has no such mapping.
     """
     options = read_yaml(path).get("run")
     if not isinstance(options, dict):
@@ -86,7 +86,7 @@ def read_file(path: Path) -> dict[str, Any]:
     if isinstance(parameters, dict):
         texts = yaml.load(path.read_text(), Loader=yaml.BaseLoader)["run"]["params"]
         options["params"] = _with_texts(parameters, texts, "")
-    # Kedro wants `pipelines: train,predict`, where YAML has lists.
+    # Kedro expects `pipelines: train,predict`, also where YAML would have a list.
     return {
         key: ",".join(map(str, value)) if isinstance(value, list) else value
         for key, value in options.items()
@@ -118,7 +118,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401  # whatever YAML holds
     except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigurationError(
-            f"`{key}={text}` in --params is no YAML ({problem}): quote the value"
+            f"`{key}={text}` in --params is not valid YAML ({problem}): quote the value"
         ) from error
     if not isinstance(found, dict):
         raise ConfigurationError(f"`{key}={text}` in --params holds no value")
@@ -140,7 +140,7 @@ def _put(tree: dict[str, Any], path: str, value: object) -> None:
 
 
 def _is_text(path: str, value: str) -> bool:
-    """Whether the parameter at a dotted path is text, whatever YAML would read."""
+    """Whether the parameter at a dotted path is text."""
     if path in TEXT_OPTIONS:
         return not (path == "executor" and value.startswith("{"))
     if "." not in path:

@@ -1,4 +1,4 @@
-"""The project's own `kedro run`: Kedro's, with errors and interruptions told in one line.
+"""Kedro's `run` command, with errors and interruptions reported in one line.
 
 Kedro takes the commands of the group `cli` before its own, and `python -m etram_pipeline` runs
 `run` without a project folder.
@@ -29,14 +29,14 @@ from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 logger = logging.getLogger(__name__)
 to_file = logging.getLogger("etram_pipeline.ended")
-"""What ends a run, which the terminal is told otherwise; see `conf/logging.yml`."""
+"""Logs errors with tracebacks to the file only, as `conf/logging.yml` sets up."""
 
 _RUNNERS = ("SequentialRunner", "ThreadRunner")
-_GO_ON = "run the same command again to go on; what is finished is kept"
+_GO_ON = "run the same command again to continue; finished work is kept"
 
 
 class _Masked(logging.Filter):
-    """Masks passwords in messages and tracebacks, for the log is a file that others may read."""
+    """Masks passwords in messages and tracebacks, because others may read the log file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,8 +46,8 @@ class _Masked(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = mask_text(record.getMessage(), self.known), ()
         if record.exc_info:
-            told = logging.Formatter().formatException(record.exc_info)
-            record.exc_text = mask_text(told, self.known)
+            text = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = mask_text(text, self.known)
         return True
 
 
@@ -55,8 +55,8 @@ _masked = _Masked()
 to_file.addFilter(_masked)
 
 
-class Ended(click.ClickException):
-    """A run that did not come to its end, with the exit code that says why."""
+class RunEndedError(click.ClickException):
+    """A run failed or was interrupted; the exit code says why."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -64,23 +64,23 @@ class Ended(click.ClickException):
 
 
 class RunCommand(click.Command):
-    """Kedro's command with texts that stay text, a log in the project, and errors of one line."""
+    """Kedro's command with text parameters as text, a log in the project and one-line errors."""
 
     @override
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        with _told():
+        with _one_line_errors():
             context = super().make_context(*args, **options)
             _masked.known = secrets_in("", context.params["params"])
             _configure_logging(context.params["conf_source"])
-            _renew(context.params)
+            _replace_deprecated(context.params)
             _check_runner(context.params["runner"], context.params["runner_params"])
         return context
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        # Python looks for garbage once more when it ends, which takes as long as loading PyTorch.
+        # Python collects garbage once more at exit, which takes as long as loading PyTorch.
         atexit.register(gc.freeze)
-        with _told():
+        with _one_line_errors():
             return super().invoke(ctx)
 
 
@@ -95,24 +95,24 @@ class _Params(click.Option):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say in one line what ends a run, and keep it in the log with all that led to it."""
+def _one_line_errors() -> Iterator[None]:
+    """Reduce an error that ends a run to one line; the log file keeps the traceback."""
     try:
         yield
     except click.ClickException as error:
-        # Usage errors would add two lines, and Kedro's own errors a wrong advice.
-        ended = Ended(error.format_message(), error.exit_code)
+        # click adds two lines to usage errors, and Kedro adds misleading advice to its own errors.
+        ended = RunEndedError(error.format_message(), error.exit_code)
         to_file.error("%s", ended.message, exc_info=error.__cause__)
         raise ended from error
     except (KeyboardInterrupt, SystemExit) as error:
         raise _interrupted(error) from error
     except Exception:
-        to_file.exception("a fault of the program")
+        to_file.exception("internal error")
         raise
 
 
 def _interrupted(error: BaseException) -> BaseException:
-    """What to say of Ctrl-C or SIGTERM; other exits stay as they are."""
+    """The error to raise for Ctrl-C or SIGTERM; other exits stay as they are."""
     if isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM:
         name, code = "ended by SIGTERM", error.code
     elif isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
@@ -120,13 +120,13 @@ def _interrupted(error: BaseException) -> BaseException:
     else:
         return error
     to_file.warning("%s", name, exc_info=error)
-    return Ended(f"{name}: {_GO_ON}", code)
+    return RunEndedError(f"{name}: {_GO_ON}", code)
 
 
 def _configure_logging(conf_source: str | None) -> None:
-    """Log as `logging.yml` of the project says, into files of the project, wherever a run starts.
+    """Configure logging from the project's `logging.yml`; log files are in the project.
 
-    Kedro looks for it in the working directory only.
+    Kedro looks for `logging.yml` in the working directory only.
     """
     root = find_kedro_project(Path.cwd()) or Path.cwd()
     path = Path(conf_source or root / "conf") / "logging.yml"
@@ -137,16 +137,16 @@ def _configure_logging(conf_source: str | None) -> None:
         lost = [_locate(each, root) for each in settings.get("handlers", {}).values()]
         LOGGING.configure(settings)
     except (ValueError, TypeError, AttributeError, OSError) as error:
-        told = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
-        raise ConfigurationError(f"{path}: {told}") from error
-    # Where a disk becomes full, each line would else be followed by a traceback.
+        message = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+        raise ConfigurationError(f"{path}: {message}") from error
+    # On a full disk, a traceback would follow each line.
     logging.raiseExceptions = False
     for file in filter(None, lost):
-        logger.warning("%s cannot be written: this run leaves no log there", file)
+        logger.warning("cannot write %s: this run has no log file", file)
 
 
 def _locate(handler: dict[str, Any], root: Path) -> Path | None:
-    """Have a handler write into the project; one that cannot writes nothing.
+    """Point a log handler at a file in the project; disable it if the file cannot be written.
 
     Returns:
         The file that cannot be written; None if there is none.
@@ -162,8 +162,8 @@ def _locate(handler: dict[str, Any], root: Path) -> Path | None:
     return path
 
 
-def _renew(params: dict[str, Any]) -> None:
-    """Put what deprecated options say into those that replaced them."""
+def _replace_deprecated(params: dict[str, Any]) -> None:
+    """Convert deprecated options into those that replaced them."""
     if old := params["pipeline"]:
         logger.warning("`-p` and `--pipeline` are deprecated: use `--pipelines %s`", old)
         params["pipelines"] = [*params["pipelines"], *(name.strip() for name in old.split(","))]
@@ -181,9 +181,9 @@ def _check_runner(name: str | None, options: dict[str, Any]) -> None:
     try:
         runner = load_obj(name, "kedro.runner")
     except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"the runner {name} is not there: {error}") from error
+        raise ConfigurationError(f"the runner {name} cannot be loaded: {error}") from error
     if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
-        raise ConfigurationError(f"{name} is no runner; known: {', '.join(_RUNNERS)}")
+        raise ConfigurationError(f"{name} is not a runner; known: {', '.join(_RUNNERS)}")
     try:
         runner(**options)
     except (TypeError, ValueError) as error:
@@ -207,12 +207,12 @@ _KEDRO = project.run
 
 def _option(kedro: click.Parameter) -> click.Parameter:
     if kedro.name == "params":
-        told = "Parameters key=value, separated by commas; text stays as it is typed."
+        text = "Parameters key=value, separated by commas; text is taken as it is typed."
         return _Params(
             ["--params"],
             multiple=True,
             type=click.UNPROCESSED,
-            help=told,
+            help=text,
             callback=lambda _context, _option, value: value or {},
         )
     if kedro.name == "config":

@@ -28,6 +28,7 @@ from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.metric_names import metric_part
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.datasets.files import path_of
+from etram_pipeline.evaluation.headline import headline
 from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send_unsent
 from etram_pipeline.mlflow_logging.run_log import UNSENT, RunLog, set_current_log
 from etram_pipeline.mlflow_logging.store import (
@@ -39,8 +40,8 @@ from etram_pipeline.mlflow_logging.store import (
     opened,
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
-from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
-from etram_pipeline.session import HeldHook
+from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
+from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ logger = logging.getLogger(__name__)
 MAX_CHARACTERS = 6000
 
 
-class MlflowHook(HeldHook):
+class MlflowHook(ResourceHook):
     """Records parameters, metrics, files, code version and outcome of a run."""
 
     def __init__(self) -> None:
@@ -162,7 +163,7 @@ class MlflowHook(HeldHook):
         self._end("FAILED")
 
     @override
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close a run that neither ended nor failed: it was interrupted."""
         self._end("KILLED")
 

@@ -1,4 +1,4 @@
-"""Kedro's session, with errors that say in one line what the user can put right."""
+"""Kedro's session, with one-line messages for errors that the user can fix."""
 
 import gc
 import re
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.config import MissingConfigException
+from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import DatasetError
 from kedro.validation import ModelInstantiationError, ParameterValidationError
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel, ValidationError
@@ -27,7 +27,7 @@ from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import is_out_of_space
 from etram_pipeline.core.validation_errors import describe_errors
-from etram_pipeline.selection import check_selection
+from etram_pipeline.node_selection import check_selection
 from etram_pipeline.yaml_files import ConfigurationError
 
 PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")
@@ -49,11 +49,11 @@ _MOST_CHARACTERS = 200
 _CATALOG_ENTRY = re.compile(
     r"(?:config for dataset|^Dataset|instantiate dataset|^Catalog entry) '([^']+)'", re.MULTILINE
 )
-"""How Kedro begins what it says of an entry, over several lines."""
+"""How Kedro begins its messages about an entry; it has no error class with the entry's name."""
 
 
 class Context(KedroContext):
-    """Kedro's context, which tells faults of parameters in plain words."""
+    """Kedro's context, with readable messages about parameters."""
 
     @property
     @override
@@ -61,85 +61,78 @@ class Context(KedroContext):
         """Parameters as typed settings.
 
         Raises:
-            ConfigurationError: With a line for each wrong value, also of parameters that were named
-                at run time, but which no chosen pipeline reads.
+            ConfigurationError: With a line for each wrong value. Parameters of the command line are
+                checked even if no chosen pipeline reads them.
         """
-        unread = set(self._runtime_params or {}) - set(_types(self._pipelines_to_validate))
-        if found := _faults(self.config_loader["parameters"], None, unread):
-            raise ConfigurationError("\n".join(found))
+        raw = self.config_loader["parameters"]
         try:
             params: dict[str, Any] = super().params
         except ParameterValidationError as error:
-            found = _faults(self.config_loader["parameters"], self._pipelines_to_validate)
-            raise ConfigurationError("\n".join(found) or str(error)) from error
+            raise ConfigurationError("\n".join(_faults(raw)) or str(error)) from error
+        if found := _faults(raw, only=getattr(self.config_loader, "runtime_params", {})):
+            raise ConfigurationError("\n".join(found))
         return params
 
-    @override
-    def _get_catalog(self, *args: Any, **options: Any) -> CatalogProtocol[Any, Any]:
-        load_versions = options.get("load_versions") or {}
-        entries = self.config_loader["catalog"] if load_versions else {}
-        for name in load_versions:
-            if name not in entries:
-                raise ConfigurationError(
-                    f"--load-versions: {unknown_name('dataset', name, entries)}"
-                )
-            if not entries[name].get("versioned"):
-                raise ConfigurationError(
-                    f"--load-versions: the catalog keeps no versions of {name}; with `versioned: "
-                    "true` there, it would"
-                )
-        return super()._get_catalog(*args, **options)
 
+class ResourceHook(ABC):
+    """A hook that holds resources of a run; the session releases them however the run ends.
 
-class HeldHook(ABC):
-    """A hook that holds something of a run: the session takes it back, however the run ends.
-
-    Kedro tells hooks neither of Ctrl-C nor of a run that another hook refuses.
+    Kedro calls no hook after Ctrl-C, or if another hook refuses the run.
     """
 
     @abstractmethod
-    def let_go(self) -> None:
-        """Give back what is held, if anything is."""
+    def release(self) -> None:
+        """Release what is held, if anything is."""
 
 
 class Session(KedroSession):
     """A session whose `run` turns expected errors into messages without a traceback.
 
-    It runs in the project folder, from whatever folder it is started. The traceback of a failed run
-    is kept with its MLflow run.
+    It runs in the project folder, whatever the working directory is. The traceback of a failed run
+    is logged with its MLflow run.
     """
 
     @classmethod
     @override
     def create(cls, *args: Any, **options: Any) -> KedroSession:
-        located = located_from(Path.cwd(), options.get("runtime_params") or {})
+        located = with_absolute_paths(Path.cwd(), options.get("runtime_params") or {})
         return super().create(*args, **{**options, "runtime_params": located or None})
+
+    _load_versions: Collection[str] = ()
 
     @override
     def __enter__(self) -> "Session":
         return self
 
     @override
+    def load_context(self) -> KedroContext:
+        context = super().load_context()
+        _check_versions(self._load_versions, context.config_loader)
+        return context
+
+    @override
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
+        self._load_versions = options.get("load_versions") or {}
         names = options.get("pipeline_names") or ["__default__"]
         check_selection(names, options)
         try:
-            with chdir(self._project_path), loading(), ended_in_order(), kept_open():
+            project = self.store["project_path"]
+            with chdir(project), loading(), sigterm_exits(), kept_open():
                 outputs: dict[str, Any] = super().run(*args, **options)
         except Exception as error:
             if not _is_expected(error):
-                raise  # a fault of the program, of which the traceback tells more
+                raise  # an internal error, for which the traceback is needed
             raise click.ClickException(explain(error)) from error
         finally:
-            with ExitStack() as held:  # gives back all, even if one of them fails
-                for hook in self._hook_manager.get_plugins():
-                    if isinstance(hook, HeldHook):
-                        held.callback(hook.let_go)
+            with ExitStack() as held:  # releases all, even if one of them fails
+                for hook in settings.HOOKS:
+                    if isinstance(hook, ResourceHook):
+                        held.callback(hook.release)
         return outputs
 
 
-def located_from(folder: Path, runtime: Mapping[str, Any]) -> dict[str, Any]:
-    """Runtime parameters whose paths are absolute, seen from a folder."""
+def with_absolute_paths(folder: Path, runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """Runtime parameters with absolute paths; relative ones are taken from a folder."""
     found = dict(runtime)
     for name in PATH_PARAMETERS:
         *above, last = name.split(".")
@@ -155,7 +148,7 @@ def _located(folder: Path, name: str, text: str) -> str:
     if not text.strip():
         raise ConfigurationError(f"`{name}` is empty: name a file or a folder")
     path = folder / Path(text).expanduser()
-    # The last part stays as it is: a link is called otherwise than what it leads to.
+    # The last part stays as it is: a link has a name of its own.
     return str(path.resolve() if path.name == ".." else path.parent.resolve() / path.name)
 
 
@@ -163,7 +156,7 @@ def _located(folder: Path, name: str, text: str) -> str:
 def loading() -> Iterator[None]:
     """Load libraries without garbage collection, until the first node runs.
 
-    Loading creates a million objects, all of which stay; searching them for garbage would take a
+    Loading creates a million objects that all stay alive; searching them for garbage would take a
     fifth of the time.
     """
     was_enabled = gc.isenabled()
@@ -176,8 +169,8 @@ def loading() -> Iterator[None]:
 
 
 @contextmanager
-def ended_in_order() -> Iterator[None]:
-    """End a run on SIGTERM as on Ctrl-C, so that it also ends the processes it started."""
+def sigterm_exits() -> Iterator[None]:
+    """Turn SIGTERM into `SystemExit`, so that a run also ends the processes it started."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,71 +182,82 @@ def ended_in_order() -> Iterator[None]:
 
 
 def _is_expected(error: BaseException) -> bool:
-    """Whether an error is one that the user can put right."""
+    """Whether an error is one that the user can fix."""
     is_known = isinstance(error, _EXPECTED) and isinstance(_first_cause(error), _EXPECTED)
-    return is_known or bool(_of_catalog(error)) or is_out_of_space(error)
+    return is_known or bool(_catalog_fault(error)) or is_out_of_space(error)
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    # An error of ours says all there is to say, whatever it was made of.
+    # The message of our own errors is complete, whatever caused them.
     while error.__cause__ is not None and not isinstance(error, EtramError):
         error = error.__cause__
     return error
 
 
 def explain(error: BaseException) -> str:
-    """What went wrong, without the wrapping that Kedro and pydantic add."""
+    """The cause of an error, without the text that Kedro and pydantic add."""
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, EtramError):
             return str(inner)
-        if told := _of_catalog(inner):
-            return told
+        if fault := _catalog_fault(inner):
+            return fault
         if isinstance(inner, ValidationError):
             return "\n".join(describe_errors(inner))
         inner = inner.__cause__
-    told = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    text = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
     if is_out_of_space(error):
         return (
-            f"a disk is full ({told[:_MOST_CHARACTERS]}): make room, or choose another folder by "
-            "`--params data=…` or `--params results=…`, and run again; what is done is kept"
+            f"a disk is full ({text[:_MOST_CHARACTERS]}): make room, or choose another folder with "
+            "`--params data=…` or `--params results=…`, and run again; finished work is kept"
         )
-    return told
+    return text
 
 
-def _of_catalog(error: BaseException) -> str:
-    """What is wrong with an entry of the catalog; empty if an error is about something else."""
+def _catalog_fault(error: BaseException) -> str:
+    """The fault of a catalog entry; empty if the error is about something else."""
     entry = _CATALOG_ENTRY.search(str(error)) if isinstance(error, DatasetError) else None
     cause = error.__cause__
     if entry is None or isinstance(cause, EtramError):
         return ""
     if isinstance(cause, ValidationError):
-        told = "; ".join(describe_errors(cause))
+        fault = "; ".join(describe_errors(cause))
     elif isinstance(cause, TypeError):
-        told = re.sub(r"^\S*\(\) (got an )?", "", str(cause))
+        fault = re.sub(r"^\S*\(\) (got an )?", "", str(cause))
     else:
         lines = [line.strip() for line in str(error).splitlines()]
-        told = " ".join(each for each in lines if each and not each.startswith(("An exc", "Hint")))
-    return f"catalog, {entry[1]}: {told}"
+        kept = [each for each in lines if each and not each.startswith(("An exc", "Hint"))]
+        fault = " ".join(kept)
+    return f"catalog, {entry[1]}: {fault}"
 
 
-def _types(names: Collection[str] | None) -> dict[str, Any]:
-    """Classes of the parameters that pipelines read, by parameter; all pipelines by default."""
-    chosen = {name: pipelines[name] for name in (pipelines if names is None else names)}
-    found: dict[str, Any] = TypeExtractor(chosen).extract_types_from_pipelines()
-    return found
+def _check_versions(names: Collection[str], loader: AbstractConfigLoader) -> None:
+    """Refuse `--load-versions` of datasets that have none.
+
+    Raises:
+        ConfigurationError: If a dataset does not exist, or the catalog keeps no versions of it.
+    """
+    entries = loader["catalog"] if names else {}
+    for name in names:
+        if name not in entries:
+            raise ConfigurationError(f"--load-versions: {unknown_name('dataset', name, entries)}")
+        if not entries[name].get("versioned"):
+            raise ConfigurationError(
+                f"--load-versions: the catalog keeps no versions of {name}; add `versioned: true` "
+                "to its entry to keep them from now on"
+            )
 
 
-def _faults(
-    raw: Mapping[str, Any], names: Collection[str] | None, only: Collection[str] | None = None
-) -> list[str]:
+def _faults(raw: Mapping[str, Any], only: Collection[str] | None = None) -> list[str]:
+    """Faults of parameters that any pipeline reads, or of some of these."""
+    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
     found: list[str] = []
-    for name, settings in _types(names).items():
+    for name, model in types.items():
         if name not in raw or (only is not None and name not in only):
             continue
-        if isinstance(settings, type) and issubclass(settings, BaseModel):
+        if isinstance(model, type) and issubclass(model, BaseModel):
             try:
-                settings.model_validate(raw[name])
+                model.model_validate(raw[name])
             except ValidationError as error:
                 found += describe_errors(error, name)
     return found

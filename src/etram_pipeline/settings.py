@@ -5,22 +5,22 @@ import warnings
 
 from etram_pipeline.configuration import ConfigLoader, recording_name
 from etram_pipeline.hooks import Announcement, Collector, Executors
-from etram_pipeline.locks import Locks
 from etram_pipeline.mlflow_hook import MlflowHook
 from etram_pipeline.preflight import Preflight
+from etram_pipeline.run_locks import Locks
 from etram_pipeline.session import Context, Session
 
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 # Kedro and MLflow ask these variables before they send usage data.
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# Threads that wait for each other spin, by default for milliseconds: beside another busy process
-# a training takes many times as long. PyTorch's libraries read these when they are loaded.
+# Threads that wait for each other spin for milliseconds by default, so beside another busy process
+# training takes many times as long. PyTorch's libraries read these variables when they are loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("KMP_BLOCKTIME", "1")
 
-# Of hooks that want to be first, Kedro calls the last one first: what can be refused without a lock
-# is, and a run that is refused does not show up in MLflow.
+# Kedro calls `tryfirst` hooks from last to first. So the preflight checks run before the locks are
+# taken, and a run that is refused is not logged in MLflow.
 HOOKS = (Collector(), Locks(), Preflight(), Announcement(), Executors(), MlflowHook())
 CONTEXT_CLASS = Context
 SESSION_CLASS = Session

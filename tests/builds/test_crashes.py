@@ -14,8 +14,8 @@ from tests.builds.conftest import Start, kill_group
 from tests.preprocessing.recordings import KEYS, contents, preprocess
 
 from etram_pipeline.builds.executors import kept_open
-from etram_pipeline.core.errors import StoreError
-from etram_pipeline.session import ended_in_order
+from etram_pipeline.core.errors import BusyError, StoreError
+from etram_pipeline.session import sigterm_exits
 from etram_pipeline.stores.index import read_index
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 
@@ -109,7 +109,7 @@ def test_workers_whose_run_is_killed_never_write_into_the_next_one(
 
 def preprocess_in_a_run(raw: Path, store: Path) -> None:
     """Preprocess as a session does, in worker processes."""
-    with ended_in_order(), kept_open():
+    with sigterm_exits(), kept_open():
         preprocess(raw, store, "processes")
 
 
@@ -160,7 +160,7 @@ def test_another_run_at_the_same_time_is_refused_and_named(
     )
     os.kill(process.pid or 0, signal.SIGSTOP)
 
-    with pytest.raises(StoreError, match=rf"another run is writing .*\(process {process.pid} on "):
+    with pytest.raises(BusyError, match=rf"another run is using .*\(process {process.pid} on "):
         preprocess(raw, store)
 
     os.kill(process.pid or 0, signal.SIGCONT)

@@ -1,6 +1,7 @@
 import pytest
 
-from etram_pipeline.builds.progress import BuildProgress, Interval, ProgressCounter, duration
+from etram_pipeline.builds.progress import BuildProgress, Interval, ProgressCounter
+from etram_pipeline.core.counts import duration
 
 
 def test_what_remains_is_told_by_bytes_to_read() -> None:

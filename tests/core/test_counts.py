@@ -2,7 +2,7 @@
 
 import pytest
 
-from etram_pipeline.core.counts import counted, share
+from etram_pipeline.core.counts import counted, counted_of
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ def test_plurals_that_do_not_just_add_an_s_are_given() -> None:
     [(0, 0, "no recordings"), (0, 1, "0 of 1 recording"), (2, 3, "2 of 3 recordings")],
 )
 def test_a_share_of_nothing_is_nothing(part: int, whole: int, text: str) -> None:
-    assert share(part, whole, "recording") == text
+    assert counted_of(part, whole, "recording") == text

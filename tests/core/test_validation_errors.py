@@ -26,6 +26,8 @@ class Outer(Settings):
     splits: tuple[Literal["val", "test"], ...] = Field(default=("test",), min_length=1)
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     finite: float = Field(default=1.0, allow_inf_nan=False)
+    counts: dict[str, tuple[int, ...]] | None = None
+    anything: dict[str, Any] = Field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,12 @@ class Outer(Settings):
         ({"lanes": "two"}, ["train.lanes: must be a whole number, not 'two'"]),
         ({"lanes": 1.5}, ["train.lanes: must be a whole number, not 1.5"]),
         ({"lanes": None}, ["train.lanes: must be a whole number, not null"]),
+        ({"lanes": True}, ["train.lanes: must be a whole number, not true"]),
+        ({"inner": {"rate": False}}, ["train.inner.rate: must be a number, not false"]),
+        ({"workers": True}, ["train.workers: must be a whole number or 'auto', not true"]),
+        ({"scales": [1, True]}, ["train.scales.1: must be a number, not true"]),
+        ({"groups": {"a": True}}, ["train.groups.a: must be a list, not true"]),
+        ({"counts": {"a": [1, False]}}, ["train.counts.a.1: must be a whole number, not false"]),
         ({"lanes": 0}, ["train.lanes: must be at least 1, not 0"]),
         ({"lane": 2}, ["train.lane: unknown key; did you mean 'lanes'?"]),
         ({"rate": 2}, ["train.rate: unknown key; did you mean 'inner.rate'?"]),
@@ -63,7 +71,8 @@ class Outer(Settings):
         ({"lane": 2, "name": 7, "{x}": 1},
          ["train.lane: unknown key; did you mean 'lanes'?",
           "train.{x}: unknown key; known: inner, lanes, workers, windows, shuffle, name, scales, "
-          "splits, groups, finite", "train.name: must be text, not 7: put it in quotes"]),
+          "splits, groups, finite, counts, anything",
+          "train.name: must be text, not 7: put it in quotes"]),
         (5, ["train: must be a mapping of keys to values, not 5"]),
     ],
 )  # fmt: skip
@@ -71,6 +80,14 @@ def test_each_fault_is_one_line_in_plain_words(raw: object, lines: list[str]) ->
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(raw)
     assert describe_errors(caught.value, "train") == lines
+
+
+def test_numbers_may_be_written_as_text_and_booleans_stay_where_they_belong() -> None:
+    raw = {"shuffle": False, "lanes": "3", "inner": {"rate": "1e-3"}, "scales": ["0.5", 2]}
+    outer = Outer.model_validate({**raw, "anything": {"a": True, "b": (True, 1)}})
+    assert (outer.shuffle, outer.lanes, outer.inner.rate) == (False, 3, 0.001)
+    assert outer.scales == (0.5, 2.0)
+    assert outer.anything == {"a": True, "b": (True, 1)}
 
 
 def settings_classes() -> list[type[Settings]]:

@@ -1,6 +1,5 @@
 """Datasets that are computed when they are saved."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,28 +64,11 @@ def test_a_store_that_is_not_there_names_the_pipeline_to_run(tmp_path: Path) -> 
         LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).load()
 
 
-def test_in_a_log_progress_is_told_every_few_seconds_only(
-    tmp_path: Path,
-    jobs: dict[str, LabelJob],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with caplog.at_level(logging.INFO):
-        LabelledFramesDataset(path=str(tmp_path / "one"), executor=INLINE).save(jobs)
-    assert "1 of 3 recordings" not in caplog.text
-    assert "labels_v2: 3 of 3 recordings in " in caplog.text
-
-    monkeypatch.setattr(stores, "_TELL_EVERY_S", 0.0)
-    with caplog.at_level(logging.INFO):
-        LabelledFramesDataset(path=str(tmp_path / "two"), executor=INLINE).save(jobs)
-    assert "labels_v2: 1 of 3 recordings, 0 s to go (train/a)" in caplog.text
-
-
-def test_how_far_it_is_is_told_with_the_recording_at_work(
+def test_progress_is_reported_with_the_recording_at_work(
     tmp_path: Path, jobs: dict[str, LabelJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Progress] = []
-    monkeypatch.setattr(state, "tell_progress", lambda *told_: told.append(Progress(*told_)))
+    monkeypatch.setattr(state, "report_progress", lambda *told_: told.append(Progress(*told_)))
 
     LabelledFramesDataset(path=str(tmp_path / "store"), executor=INLINE).save(jobs)
 

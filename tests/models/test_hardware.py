@@ -5,7 +5,7 @@ import torch
 
 from etram_pipeline.core.machine import Workers
 from etram_pipeline.models.execution import Precision
-from etram_pipeline.models.hardware import assign_threads, resolve_precision
+from etram_pipeline.models.hardware import resolve_precision, set_thread_counts
 from etram_pipeline.models.lanes import cores_in_use, use_cores
 
 
@@ -53,7 +53,7 @@ def test_computing_leaves_a_core_to_each_worker(
     monkeypatch.setattr("etram_pipeline.models.hardware.num_cores", lambda: cores)
     use_cores(0)
     torch.set_num_threads(threads)
-    assign_threads(workers)
+    set_thread_counts(workers)
     assert torch.get_num_threads() == expected
 
 
@@ -64,8 +64,8 @@ def test_lanes_have_all_cores_and_each_of_their_operations_one_thread(
     use_cores(0)
     torch.set_num_threads(8)
     for _ in range(2):  # a prediction follows a training
-        assign_threads("auto", lanes=4)
+        set_thread_counts("auto", lanes=4)
         assert (torch.get_num_threads(), cores_in_use()) == (1, 3)
     for lanes in (1, 2):  # more cores than lanes: operations share them
-        assign_threads("auto", lanes)
+        set_thread_counts("auto", lanes)
         assert (torch.get_num_threads(), cores_in_use()) == (3, 3)

@@ -19,7 +19,7 @@ from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.preflight import find
+from etram_pipeline.preflight import collect_notices
 from etram_pipeline.preflight.run import Notice, Run
 
 Find = Callable[..., list[Notice]]
@@ -70,7 +70,7 @@ def look(
         loader = context.config_loader
         assert isinstance(loader, ConfigLoader)
         pipeline = sum((pipelines[name] for name in names), Pipeline([]))
-        return find(Run(pipeline, context.catalog, loader.asked(), parameters))
+        return collect_notices(Run(pipeline, context.catalog, loader.asked(), parameters))
 
 
 @pytest.fixture

@@ -146,8 +146,8 @@ def test_who_trains_in_a_folder_already_is_not_joined(job: TrainingJob, tmp_path
 LAUNCH = """
 import sys
 from pathlib import Path
-from etram_pipeline.training.launch import Job, run_job
-run_job(Job.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+from etram_pipeline.training.launch import TrainingJob, run_job
+run_job(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
 """
 
 LAUNCHED = """
@@ -199,7 +199,7 @@ def test_what_was_launched_keeps_the_folder_when_what_launched_it_is_killed(
 ) -> None:
     monkeypatch.setattr(locks, "_PATIENCE_S", 0.1)
     with pytest.raises(
-        BusyError, match=rf"\(process {launching.pid} on .*it is this very training"
+        BusyError, match=rf"\(process {launching.pid} on .*it runs the same training"
     ):
         run_job(job, tmp_path / "work")
     launching.kill()

@@ -96,7 +96,7 @@ def test_a_checkpoint_of_a_former_version_goes_on_with_empty_memory(
     assert [step for step, name, _ in read_history(tmp_path / HISTORY) if name == "train/loss"] == [
         *range(1, 9)
     ]
-    assert "a version that did not keep what streams remember" in caplog.text
+    assert "a version that did not store the recurrent state" in caplog.text
 
 
 def test_memory_that_does_not_fit_the_lanes_is_said_and_dropped(
@@ -109,7 +109,7 @@ def test_memory_that_does_not_fit_the_lanes_is_said_and_dropped(
     data = record(2), record(1), blueprint
     interrupted(data, settings, tmp_path)
     fit(*data, changed(settings, lanes=3), tmp_path)
-    assert "saved by 1 processes with 2 lanes each, and training goes on in 1 with 3" in caplog.text
+    assert "with 2 lanes each, but training continues in 1 with 3" in caplog.text
     assert torch.load(tmp_path / LAST)["global_step"] == settings.max_steps
 
 

@@ -1,7 +1,7 @@
-"""Computing what is missing or out of date, of many recordings, in a way that survives anything.
+"""Building a store: computing what is missing or out of date for many recordings.
 
-The files of each recording say themselves what made them, so a build that was killed is continued
-by starting it again. An index lists the recordings of the last build, and what they were made of.
+Stored files carry the fingerprint of their inputs and settings, so a build that was killed goes on
+when it is started again. An index lists the recordings of the last build with inputs and settings.
 """
 
 import logging
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from etram_pipeline.builds.exclusive import exclusive, sweep
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import ProgressCallback
 from etram_pipeline.builds.state import BuildState
-from etram_pipeline.core.counts import share
+from etram_pipeline.core.counts import counted_of
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
 from etram_pipeline.stores.index import Index, read_index, write_index
@@ -33,29 +32,28 @@ def build(
     jobs: Mapping[str, BuildJob],
     executor: Executor,
     *,
-    progress: ProgressCallback | None = None,
     raise_failures: bool = True,
 ) -> Index:
-    """Bring what is stored under `root` up to date with `jobs`.
+    """Bring the store under `root` up to date.
 
-    Recordings are skipped whose files were made from the same inputs by the same settings. Files of
-    recordings that have no job any more stay where they are, but are no longer listed.
+    Recordings whose files were made from the same inputs with the same settings are not computed
+    again. Files of recordings without a job stay on disk, but are no longer in the index.
 
     Args:
         root: Folder of the store.
-        product: What the jobs make.
-        jobs: By `<split>/<recording>`.
-        executor: Where to run them.
-        progress: Is told of every recording that is done.
-        raise_failures: Whether failed recordings, once all others are done, are an error. If not,
-            the index alone tells of them.
+        product: The product that the jobs write.
+        jobs: Jobs by recording.
+        executor: Where the jobs run.
+        raise_failures: Whether failed recordings are an error once all others are done. If not,
+            only the index lists them.
 
     Returns:
-        What is stored now, and what is not.
+        The index of the store.
 
     Raises:
-        StoreError: If the folder cannot be written to, or another run writes to it; or if
-            recordings failed, and why each of them did.
+        StoreError: If the folder cannot be written to, or if recordings failed; gives the reason
+            of each.
+        BusyError: If another run writes to the folder.
         NoLabelsError: If there was nothing to store of any recording.
     """
     root = root.absolute()
@@ -65,7 +63,7 @@ def build(
             claim = stack.enter_context(exclusive(root, product))
             sweep(root, product)
         last = _last_index(root, product)
-        state = BuildState(claim, jobs, last, progress)
+        state = BuildState(claim, jobs, last)
         state.look_up()
         if state.to_compute:
             with _writing_to(root):
@@ -77,7 +75,7 @@ def build(
                 with _writing_to(root):
                     write_index(root, product, index)
         finally:
-            # They say more than that the index could not be written either.
+            # Failures say more than an index that cannot be written.
             if raise_failures:
                 _raise_failures(index)
     return index
@@ -100,7 +98,7 @@ def _last_index(root: Path, product: Product) -> Index:
     try:
         return read_index(root, product) or Index(complete=False)
     except StoreError:
-        # It is written anew at the end.
+        # A new one is written at the end.
         return Index(complete=False)
 
 
@@ -112,8 +110,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {num_hidden} more, see the log"]
         num_all = len(index.failed) + len(index.recordings) + len(index.skipped)
         raise StoreError(
-            f"{share(len(index.failed), num_all, 'recording')} failed; the others are kept, and "
-            "the next run tries again:\n" + "\n".join(shown)
+            f"{counted_of(len(index.failed), num_all, 'recording')} failed; the others are kept, "
+            "and the next run tries again:\n" + "\n".join(shown)
         )
     if index.skipped and not index.recordings:
         key, skip = next(iter(index.skipped.items()))

@@ -1,20 +1,19 @@
-"""How far a build has come."""
+"""Progress of a build."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from etram_pipeline.core.counts import share
+from etram_pipeline.core.counts import counted_of, duration
 
 _MILLION, _TEN_THOUSAND = 1e6, 1e4
 
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build has come; only what it had to compute counts.
+    """Progress of a build, counted over the recordings that it computes.
 
     Attributes:
-        num_done: Recordings that are done, with whatever outcome.
+        num_done: Recordings that are done, failed ones included.
         num_all: Recordings to compute.
         num_events: Events of those that are done.
         num_bytes_done: Size of their input files.
@@ -42,7 +41,7 @@ class BuildProgress:
         return self.seconds * (self.num_all / self.num_done - 1) if self.num_done else 0.0
 
     def __str__(self) -> str:
-        text = share(self.num_done, self.num_all, "recording")
+        text = counted_of(self.num_done, self.num_all, "recording")
         if self.num_events:
             text += f", {_shortened(self.num_events)} events, {_shortened(self.events_per_s)}/s"
         if 0 < self.num_done < self.num_all:
@@ -51,10 +50,10 @@ class BuildProgress:
 
 
 class ProgressCounter:
-    """Counts what is done, and takes the time."""
+    """Counts finished recordings and measures time."""
 
     def __init__(self, num_all: int = 0, num_bytes_all: int = 0) -> None:
-        """Start.
+        """Start the clock.
 
         Args:
             num_all: Recordings to compute.
@@ -71,7 +70,7 @@ class ProgressCounter:
         self._num_events += num_events
 
     def read(self) -> BuildProgress:
-        """How far the build is by now."""
+        """The progress so far."""
         return BuildProgress(
             num_done=self._num_done,
             num_all=self._num_all,
@@ -98,22 +97,9 @@ class Interval:
         return True
 
 
-ProgressCallback = Callable[[str, BuildProgress], None]
-"""Is told the key of a recording that is done, and how far the build has come."""
-
-
 def _shortened(number: float | int) -> str:
     """A number of events as a person reads it: `1.4 million`, `48,000`, `350`."""
     if number >= _MILLION:
         return f"{number / _MILLION:.1f} million"
     digits = -3 if number >= _TEN_THOUSAND else 0
     return f"{round(number, digits):,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """Time as a person reads it: `1 h 02 min`, `3 min 20 s`, `12 s`."""
-    minutes, whole_s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {whole_s:02} s" if minutes else f"{whole_s} s"

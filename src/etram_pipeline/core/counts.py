@@ -1,4 +1,4 @@
-"""Counts in words, for messages."""
+"""Counts and times in words, for messages."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -13,7 +13,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {name}" if number else f"no {name}"
 
 
-def share(part: int, whole: int, noun: str, plural: str = "") -> str:
+def counted_of(part: int, whole: int, noun: str, plural: str = "") -> str:
     """A part of a count: `no recordings`, `0 of 1 recording`, `2 of 3 recordings`.
 
     Args:
@@ -23,3 +23,12 @@ def share(part: int, whole: int, noun: str, plural: str = "") -> str:
         plural: Its plural; by default the singular with an s.
     """
     return f"{part:,} of {counted(whole, noun, plural)}" if whole else counted(0, noun, plural)
+
+
+def duration(seconds: float) -> str:
+    """Time as a person reads it: `1 h 02 min`, `3 min 20 s`, `12 s`."""
+    minutes, whole_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {whole_s:02} s" if minutes else f"{whole_s} s"

@@ -100,6 +100,6 @@ def is_first_process() -> bool:
     return True
 
 
-def limit_cores(cores: int) -> None:
+def set_num_cores(cores: int) -> None:
     """Use at most this many cores from now on, because other processes share the machine."""
     _Share.cores = cores

@@ -22,7 +22,9 @@ class _Latest:
     progress = Progress()
 
 
-def tell_progress(text: str = "", done: float | int = 0, total: float | int | None = None) -> None:
+def report_progress(
+    text: str = "", done: float | int = 0, total: float | int | None = None
+) -> None:
     """Report the progress of the current stage; cheap enough for every batch."""
     _Latest.progress = Progress(text, done, total)
 

@@ -1,19 +1,9 @@
 """Errors of pydantic in plain words, one line each: `train.lanes: must be a whole number, …`."""
 
-import re
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from etram_pipeline.core import component
-
-_UNION_MEMBER = re.compile(
-    r"(int|float|str|bool|none|constrained-\w+"
-    r"|(literal|tuple|list|dict|set|nullable|is-instance|constrained-\w+|function-\w+)\[.*\])$"
-)
-"""Parts that pydantic adds to a path for each type of a union."""
 
 _KEY = "[key]"
 _LONGEST_VALUE = 60
@@ -80,9 +70,8 @@ def _is_consequence(error: ErrorDetails) -> bool:
 
 
 def _path(where: str, error: ErrorDetails) -> str:
-    is_member = [isinstance(part, str) and bool(_UNION_MEMBER.match(part)) for part in error["loc"]]
-    parts = [str(part) for part, skip in zip(error["loc"], is_member, strict=True) if not skip]
-    return ".".join(part for part in (where, *parts) if part not in {"", _KEY})
+    parts = [where, *map(str, error["loc"])]
+    return ".".join(part for part in parts if part not in {"", _KEY})
 
 
 def _sentence(errors: list[ErrorDetails]) -> str:
@@ -113,7 +102,7 @@ def _other(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     match error["type"]:
         case component.UNKNOWN_KEY:
-            return str(context["told"])
+            return str(context["message"])
         case "missing":
             is_item = isinstance(error["loc"][-1], int)
             return "is missing: the list is too short" if is_item else "is missing"
@@ -121,8 +110,7 @@ def _other(error: ErrorDetails) -> str:
             return str(context["error"])
         case kind if kind in _MUST_HAVE:
             return f"must have {_MUST_HAVE[kind].format(**context)}, not {shown(error['input'])}"
-    text = error["msg"].replace("Input should be", "must be")
-    return f"{text[:1].lower()}{text[1:]}, not {shown(error['input'])}"
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(error['input'])}"
 
 
 def _advice(errors: list[ErrorDetails], value: object) -> str:
@@ -130,15 +118,9 @@ def _advice(errors: list[ErrorDetails], value: object) -> str:
     if types == {"string_type"} and isinstance(value, _NUMBERS):
         return ": put it in quotes"
     if "literal_error" in types and isinstance(value, str):
-        choices = re.findall(r"'([^']*)'", " ".join(str(_context(error)) for error in errors))
-        close = component.nearest(value, choices)
+        close = component.nearest(value, errors[0].get("ctx", {}).get("choices", []))
         return f"; did you mean '{close}'?" if close else ""
     return ""
-
-
-def _context(error: ErrorDetails) -> object:
-    context: Mapping[str, Any] = error.get("ctx", {})
-    return context.get("expected", "")
 
 
 def shown(value: object) -> str:

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from etram_pipeline.builds.executors import open_executor
 from etram_pipeline.datasets.previews import TablePreview
-from etram_pipeline.datasets.stores import ComputedDataset, logged_progress, table_preview
+from etram_pipeline.datasets.stores import ComputedDataset, table_preview
 from etram_pipeline.export.dataset import Export, write_dataset
 from etram_pipeline.export.layout import DatasetSummary, read_summary
 
@@ -30,7 +30,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
     @override
     def save(self, data: Export) -> None:
         with open_executor(self.executor) as executor:
-            write_dataset(self._path, data, executor, logged_progress("export"))
+            write_dataset(self._path, data, executor)
 
     @override
     def _exists(self) -> bool:

@@ -1,4 +1,4 @@
-"""Single files that others make: checkpoints and pages."""
+"""Single files: checkpoints, pages and the base of other single-file datasets."""
 
 import shutil
 from collections.abc import Sequence
@@ -98,7 +98,13 @@ class FileDataset(AbstractDataset[Path, Path]):
 
 def path_of(dataset: object) -> Path | None:
     """File or folder that a dataset saves to, if it is on a disk of this machine."""
+    # Datasets have no public attribute for the path; `DataCatalog.to_config` is of whole catalogs.
     if getattr(dataset, "_protocol", "file") != "file":
         return None
     path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
     return None if path is None else Path(path)
+
+
+def is_of_file(dataset: object) -> bool:
+    """Whether a dataset is kept in a single file, not in a folder."""
+    return hasattr(dataset, "_filepath")  # as in `path_of`

@@ -1,4 +1,4 @@
-"""What preprocessing makes of recordings, computed on saving where it is missing or stale."""
+"""Stores of recordings; saving computes what is missing or out of date."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -17,8 +17,8 @@ from etram_pipeline.builds.executors import (
     read_executor,
 )
 from etram_pipeline.builds.job import BuildJob
-from etram_pipeline.builds.progress import BuildProgress, Interval, ProgressCallback
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.files import Loaded, Saved
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
@@ -26,16 +26,13 @@ from etram_pipeline.stores.representation_store import RepresentationStore
 
 logger = logging.getLogger(__name__)
 
-Computed = TypeVar("Computed")
-Loaded = TypeVar("Loaded")
-Store = TypeVar("Store")
+StoreType = TypeVar("StoreType")
 
-_TELL_EVERY_S = 5.0
 _LEAST_BYTES_FOR_PROCESSES = 8_000_000  # about a second of work, as starting a process is
 
 
-class ComputedDataset(AbstractDataset[Computed, Loaded]):
-    """A folder whose content is computed on saving, and where that is done."""
+class ComputedDataset(AbstractDataset[Saved, Loaded]):
+    """A folder whose content is computed on saving, in an executor."""
 
     def __init__(
         self,
@@ -53,7 +50,7 @@ class ComputedDataset(AbstractDataset[Computed, Loaded]):
         return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
 
 
-class StoreDataset(ComputedDataset[Mapping[str, BuildJob], Store]):
+class StoreDataset(ComputedDataset[Mapping[str, BuildJob], StoreType]):
     """A folder of recordings."""
 
     @override
@@ -136,8 +133,8 @@ class HistogramsDataset(StoreDataset[RepresentationStore]):
         return table_preview(["recording", "windows", "events", "MB"], rows)
 
 
-def load_store(open_store: Callable[[Path], Store], path: Path) -> Store:
-    """What is stored under `path`.
+def load_store(open_store: Callable[[Path], StoreType], path: Path) -> StoreType:
+    """The store under `path`.
 
     Raises:
         DatasetError: If there is no such folder.
@@ -155,28 +152,13 @@ def build_store(
     *,
     raise_failures: bool,
 ) -> None:
-    """Bring what is stored under `path` up to date with `jobs`, and show how far that is."""
+    """Bring what is stored under `path` up to date with `jobs`."""
     with open_executor(where_to_run(executor, jobs.values())) as pool:
-        tell = logged_progress(product)
-        build(path, product, jobs, pool, progress=tell, raise_failures=raise_failures)
-
-
-def logged_progress(product: str) -> ProgressCallback:
-    """Logs a line every few seconds where the log is not on a terminal, which has a bar."""
-    import rich
-
-    is_terminal = rich.get_console().is_terminal
-    since_told = Interval(_TELL_EVERY_S)
-
-    def tell(key: str, progress: BuildProgress) -> None:
-        if not is_terminal and since_told.has_passed():
-            logger.info("%s: %s (%s)", product, progress, key)
-
-    return tell
+        build(path, product, jobs, pool, raise_failures=raise_failures)
 
 
 def where_to_run(executor: ExecutorConfig, jobs: Iterable[BuildJob]) -> ExecutorConfig:
-    """Where to run the jobs: here, if reading it all takes less time than a process to start."""
+    """The executor for the jobs; this process if starting others takes longer than the jobs."""
     if not isinstance(executor, processes.Config):
         return executor
     files = {path for job in jobs for path in job.inputs}

@@ -14,15 +14,15 @@ from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Lanes, Step, labelled_span, whole_schedule
 from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.batch import Detections, SequenceBatch
-from etram_pipeline.core.counts import share
-from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.core.counts import counted_of
+from etram_pipeline.core.progress import report_progress
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.execution import Precision
-from etram_pipeline.models.hardware import assign_threads, check_gpu, resolve_precision
+from etram_pipeline.models.hardware import check_gpu, resolve_precision, set_thread_counts
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -49,7 +49,7 @@ def predict_recordings(
     match_window_rate(detector, trained_on, (stored.encoding for stored in recordings.values()))
     device = _device(settings.device)
     lanes = min(settings.lanes, len(recordings)) if detector.computes_lanes_apart else 1
-    assign_threads(settings.workers, lanes)
+    set_thread_counts(settings.workers, lanes)
     steps = _steps(recordings, settings)
     clips_left = Counter(clip.recording for step in steps for clip in step if clip)
     collector = DetectionCollector(
@@ -65,8 +65,9 @@ def predict_recordings(
     for number, (batch, found) in enumerate(detected, start=1):
         collector.add(batch, found)
         num_done = sum(not left for left in clips_left.values())
-        text = f"{share(num_done, len(clips_left), 'recording')}, {number} of {len(steps)} batches"
-        tell_progress(text, number, len(steps))
+        progress = counted_of(num_done, len(clips_left), "recording")
+        text = f"{progress}, {number} of {len(steps)} batches"
+        report_progress(text, number, len(steps))
         for name in filter(None, batch.recordings):
             clips_left[name] -= 1
             if not clips_left[name]:

@@ -30,7 +30,7 @@ _REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"
 
 
 class RunEntry(Settings):
-    """Something to add to a run; what is empty adds nothing.
+    """Data to add to a run; empty fields add nothing.
 
     Attributes:
         metrics: Name, value, time in milliseconds and step of each.
@@ -56,7 +56,7 @@ class RunEntry(Settings):
 
 
 class Unsent(Settings):
-    """Entries of a run that its store did not take.
+    """Entries of a run that could not be sent to its store.
 
     Attributes:
         uri: Address of the store, without passwords.
@@ -70,7 +70,7 @@ class Unsent(Settings):
 
 
 def metrics_entry(values: Mapping[str, float | int], step: int = 0) -> RunEntry:
-    """Metrics of now, without those that are no numbers."""
+    """Metrics with the current time, without those that are not finite."""
     now = now_ms()
     return RunEntry(
         metrics=tuple(
@@ -87,7 +87,7 @@ def now_ms() -> int:
 
 
 def short(error: BaseException) -> str:
-    """The point of an error's message in one short line, without secrets."""
+    """An error's message in one short line, without secrets."""
     text = mask_text(str(error)).strip()
     if "HTTP" in text and (found := _CAUSE.search(text)):  # the rest is of the library
         return found[0].partition("] ")[2] or found[0]
@@ -119,10 +119,10 @@ def send(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
 
 
 def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
-    """Send what earlier runs could not send to the store at `uri`.
+    """Send entries that earlier runs could not send to the store at `uri`.
 
-    What it does not take now stays for later; what it will never take is only renamed. Of two runs
-    that begin at once, one sends it.
+    Entries that cannot be sent now are kept; files that the store refuses for good are renamed. Of
+    two runs that begin at once, one sends the entries.
     """
     if not any(unsent.glob(_UNSENT_FILES)):
         return
@@ -134,7 +134,7 @@ def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
     except BusyError:
         logger.debug("another run sends what is in %s", unsent)
     except OSError as error:
-        logger.warning("what is in %s is not sent to MLflow: %s", unsent, error)
+        logger.warning("the entries in %s cannot be sent to MLflow: %s", unsent, error)
 
 
 def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
@@ -148,11 +148,11 @@ def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
     except Exception as error:  # noqa: BLE001  # no store may end a run
         for_good = is_refusal(error) or isinstance(error, ValidationError)
         kept = path.rename(path.with_suffix(".refused")) if for_good else path
-        logger.warning("MLflow does not take %s: %s", kept, short(error))
+        logger.warning("MLflow does not accept %s: %s", kept, short(error))
         return for_good
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     path.unlink()
-    logger.info("sent to MLflow what run %s could not send", content.run_id)
+    logger.info("sent the unsent entries of run %s to MLflow", content.run_id)
     if not any(path.parent.iterdir()):
         path.parent.rmdir()
     return True

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNSENT = "mlflow_unsent"
-"""Folder of what could not be sent, by run, in the working directory."""
+"""Folder of unsent entries by run, in the working directory."""
 
 _UNSENT_VARIABLE = "ETRAM_MLFLOW_UNSENT"
 _PATIENCE = {
@@ -51,7 +51,7 @@ class RunLog:
     """Adds to one run of an MLflow store; no method raises what the store raises."""
 
     def __init__(self, run_id: str, uri: str, unsent: Path) -> None:
-        """Write to run `run_id` at `uri`, and what cannot be sent into the folder `unsent`."""
+        """Log to run `run_id` at `uri`, and write unsent entries into the folder `unsent`."""
         self.run_id = run_id
         self._uri = uri
         self._client: MlflowClient | None = None
@@ -79,7 +79,7 @@ class RunLog:
         self._news.set()
 
     def close(self, status: str = "") -> None:
-        """Send what is left and end the run with `status`; keep in the folder what cannot be sent.
+        """Send what is left and end the run with `status`; write what cannot be sent to the folder.
 
         Later calls do nothing.
         """
@@ -126,8 +126,8 @@ class RunLog:
         if not self._has_warned:
             self._has_warned = True
             logger.warning(
-                "MLflow at %s does not take what this run logs (%s); the run goes on, and tries "
-                "again later",
+                "MLflow at %s does not accept the entries of this run (%s); the run continues and "
+                "tries again later",
                 mask_text(self._uri),
                 short(error),
             )
@@ -141,10 +141,10 @@ class RunLog:
             with written_whole(folder / f"{token}.json") as partial:
                 partial.write_text(content.model_dump_json(indent=1))
         except OSError as error:
-            logger.warning("what MLflow did not take cannot be kept either: %s", error)
+            logger.warning("unsent MLflow entries cannot be stored: %s", error)
             return
         logger.warning(
-            "MLflow at %s did not take everything: what is missing in run %s is in %s, and the "
+            "MLflow at %s did not accept all entries: those missing in run %s are in %s, and the "
             "next run that is logged in MLflow sends it",
             mask_text(self._uri),
             self.run_id,
@@ -178,7 +178,7 @@ def current_log() -> RunLog | None:
 
 
 def open_client(uri: str) -> "MlflowClient":
-    """A client that gives up on a store after seconds, not minutes, and keeps its news to itself.
+    """A client that gives up after seconds, not minutes, and logs errors only.
 
     Settings that are in the environment already stay.
     """

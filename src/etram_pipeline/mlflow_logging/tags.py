@@ -13,7 +13,7 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
     """Tags by name; addresses in them may hold passwords.
 
     Args:
-        params: What Kedro says of the run.
+        params: Kedro's description of the run.
         project: Folder whose version is recorded.
         num_nodes: Nodes that will run.
     """

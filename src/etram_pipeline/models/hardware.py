@@ -49,7 +49,7 @@ def is_bfloat16_fast() -> bool:
     return is_there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def assign_threads(workers: Workers, lanes: int = 1) -> None:
+def set_thread_counts(workers: Workers, lanes: int = 1) -> None:
     """Leave a core to each process that reads clips, and have lanes share the others.
 
     Threads of one operation wait for each other, so one that has to share its core slows all of

@@ -1,7 +1,7 @@
-"""What configuration and data already say is checked before the first node runs.
+"""Checks configuration and data before the first node runs.
 
-Each module has a function `check` for one concern. All faults are told at once, because each of
-them would end the run, often hours later.
+Each module has a function `check` for one concern. All faults are reported together, because each
+of them would end the run, often hours later.
 """
 
 import logging
@@ -35,32 +35,32 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
 
 
 class Preflight:
-    """Refuses runs that could not come to their end, or to what was asked for."""
+    """Refuses runs that would fail, or that would not do what was asked for."""
 
     def __init__(self) -> None:
         self._loader: object = None
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
-        """Remember what knows where parameters come from."""
+        """Keep the configuration loader, which knows the source of each parameter."""
         self._loader = context.config_loader
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Check all that can be known; warnings are logged.
+        """Run all checks; warnings are logged.
 
         Raises:
             ConfigurationError: If there are faults; has a line for each.
         """
         asked = self._loader.asked() if isinstance(self._loader, ConfigLoader) else {}
         run = Run(pipeline, catalog, asked, run_params.get("runtime_params") or {})
-        findings = find(run)
-        for finding in findings:
-            if not finding.is_fault:
-                logger.warning("%s", finding.message)
-        faults = [finding.message for finding in findings if finding.is_fault]
+        notices = collect_notices(run)
+        for notice in notices:
+            if not notice.is_fault:
+                logger.warning("%s", notice.message)
+        faults = [notice.message for notice in notices if notice.is_fault]
         if len(faults) > 1:
             lines = "".join(f"\n  {fault}" for fault in faults)
             raise ConfigurationError(
@@ -70,8 +70,8 @@ class Preflight:
             raise ConfigurationError(faults[0])
 
 
-def find(run: Run) -> list[Notice]:
-    """Everything there is to tell of a run, once; what cannot be read is a fault as well."""
+def collect_notices(run: Run) -> list[Notice]:
+    """The notices of all checks, each once; a file that cannot be read is a fault as well."""
     found: list[Notice] = []
     for check in CHECKS:
         try:

@@ -1,4 +1,4 @@
-"""Whether classes, protocols, filters and the detector belong together."""
+"""Checks that classes, protocols, filters and the detector fit together."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ from etram_pipeline.training.settings import TrainSettings
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """Contradictions about what is to be detected."""
+    """Contradictions between the classes of data, protocols and detector."""
     yield from _protocols(run)
     yield from _filters(run)
     yield from _stored_labels(run)
@@ -78,7 +78,7 @@ def _filters(run: Run) -> Iterator[Notice]:
 
 
 def _stored_labels(run: Run) -> Iterator[Notice]:
-    """Whether labels made earlier are of the classes that this run gives to their ids."""
+    """Check that stored labels have the classes that this run gives to their ids."""
     made = run.labelled_frames.made_with if run.labelled_frames else {}
     if "dataset" not in made or "params:dataset" not in run.reads:
         return
@@ -93,7 +93,7 @@ def _stored_labels(run: Run) -> Iterator[Notice]:
 
 
 def _detector(run: Run) -> Iterator[Notice]:
-    """Whether a detector of an earlier training fits what it is to detect in and is scored by."""
+    """Check that a detector of an earlier training fits the data and the classes of this run."""
     if run.detections is not None and "metrics" in run.makes:
         fault = find_other_classes(run.detections.class_names, _dataset(run))
         yield from [Notice(fault)] if fault else []
@@ -121,7 +121,7 @@ def _detector(run: Run) -> Iterator[Notice]:
 
 
 def representation_of(run: Run) -> tuple[str, dict[str, Any]]:
-    """Whose representations a detector will read, their channels and settings as far as known."""
+    """Source of the representations a detector will read, with channels and settings if known."""
     if "histograms" in run.makes:
         config = run.parameter("representation", RepresentationConfig.model_validate)
         plain = config.model_dump(mode="json", serialize_as_any=True)
@@ -130,7 +130,7 @@ def representation_of(run: Run) -> tuple[str, dict[str, Any]]:
     if not store:
         return "", {}
     settings = store.made_with.get("representation")
-    if settings is None:  # made elsewhere: only its file tells
+    if settings is None:  # made elsewhere, so only the file holds the number of channels
         key = next(iter(store))
         return key, {"channels": store[key].channels}
     channels = RepresentationConfig.model_validate(settings).channels

@@ -1,4 +1,4 @@
-"""What a checkpoint says about its detector, without the second that building it takes."""
+"""Reads the description of a detector from its checkpoint, without building it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Trained:
 
 
 def describe(path: Path) -> Trained:
-    """What a checkpoint says about its detector.
+    """The description of a detector in its checkpoint.
 
     Raises:
         CheckpointError: If it is damaged or holds something else.
@@ -48,7 +48,7 @@ def describe(path: Path) -> Trained:
                 payload.get("representation") or {},
             )
         except (LookupError, TypeError, ValueError):
-            pass  # reading it whole tells what is wrong
+            pass  # reading the whole file finds out what is wrong
     read = read_checkpoint(path)
     made = {} if read.encoding is None else read.encoding.as_plain_data()
     return Trained(path, read.detector_config, read.in_channels, read.class_names, made)

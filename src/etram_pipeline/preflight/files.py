@@ -1,4 +1,4 @@
-"""Whether everything the run reads is there, and everything it writes can be written."""
+"""Checks that the inputs of a run exist and that its outputs can be written."""
 
 import os
 import time
@@ -12,26 +12,26 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.recording import LARGEST_SIZE
-from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, path_of
+from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, is_of_file, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.recording import open_recording
-from etram_pipeline.locks import REMEDY, read_path
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run, some
+from etram_pipeline.run_locks import REMEDY, read_path
 from etram_pipeline.session import explain
 
 _MADE_WHEN_LOADED = (SceneRecordingsDataset, SceneLabelsDataset, FolderDataset, HistoryDataset)
 _OURS = "etram_pipeline.datasets"
 
 _MOST_SECONDS = 1.0
-"""For opening recordings, which on a disk far away takes long."""
+"""Time for opening recordings, which is slow on a network disk."""
 
 _MOST_SHOWN = 3
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """What is missing, unreadable, or cannot be written."""
+    """Files that are missing, unreadable, or cannot be written."""
     yield from _missing(run)
     yield from _contradicted(run)
     yield from _raw_files(run)
@@ -41,7 +41,7 @@ def check(run: Run) -> Iterator[Notice]:
 def _missing(run: Run) -> Iterator[Notice]:
     for name in sorted(run.needs):
         dataset = run.dataset(name)
-        if isinstance(dataset, _MADE_WHEN_LOADED) or _is_told_of_recordings(run, name):
+        if isinstance(dataset, _MADE_WHEN_LOADED) or _is_reported_for_recordings(run, name):
             continue
         # What makes a single file is known from the pipelines alone.
         is_known = not isinstance(dataset, SingleFileDataset) or dataset.exists()
@@ -59,10 +59,10 @@ def _missing(run: Run) -> Iterator[Notice]:
 
 
 def _refuse_unfinished(dataset: object) -> None:
-    """Tell what another run is still making from what is missing.
+    """Distinguish a dataset that another run is still writing from one that is missing.
 
     Raises:
-        BusyError: If another run is writing it; says which.
+        BusyError: If another run is writing it; names that run.
     """
     path = read_path(dataset)
     if path is not None:
@@ -70,7 +70,7 @@ def _refuse_unfinished(dataset: object) -> None:
             pass
 
 
-def _is_told_of_recordings(run: Run, name: str) -> bool:
+def _is_reported_for_recordings(run: Run, name: str) -> bool:
     """Whether label files lie in the folder of the recordings, which does not exist."""
     if name != "label_files" or "recordings" not in run.needs:
         return False
@@ -109,7 +109,7 @@ def _raw_files(run: Run) -> Iterator[Notice]:
 
 
 def _bad_recordings(files: Mapping[str, Path], size: tuple[int, int]) -> Iterator[Notice]:
-    """Recordings whose header cannot be read, of as many as can be opened in a moment."""
+    """Recordings whose header cannot be read; stops after `_MOST_SECONDS`."""
     begun, errors = time.monotonic(), []
     for path in files.values():
         if time.monotonic() - begun > _MOST_SECONDS:
@@ -145,7 +145,7 @@ def _unwritable(run: Run) -> Iterator[Notice]:
         path = path_of(dataset)
         if path is None:
             continue
-        is_file = hasattr(dataset, "_filepath")
+        is_file = is_of_file(dataset)
         if is_file and path.is_dir():
             yield Notice(
                 f"{path} is a folder, but {name} is a file: move the folder, or choose another "

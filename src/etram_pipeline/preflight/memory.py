@@ -1,4 +1,4 @@
-"""Whether memory suffices, by an estimate: the system kills processes that run out of it.
+"""Estimates whether memory suffices; the system kills processes that run out of it.
 
 Measured with RVT of 16, 32 and 64 channels on 20 x 192 x 320 px in float32, on a CPU: a training
 step takes 30 to 33 bytes per window, px and channel of the first stage, detection 3 to 6.
@@ -57,7 +57,7 @@ class RepresentationSize:
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """What a part of the run needs at once.
+    """Memory that a part of the run needs at once.
 
     Attributes:
         lanes: Recordings read side by side.
@@ -80,7 +80,7 @@ class MemoryNeed:
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """Batches and processes that the memory cannot hold."""
+    """Batches and processes that do not fit into memory."""
     available = available_memory()
     if available is None:
         return
@@ -166,7 +166,7 @@ def _encoding(run: Run, available: int) -> Iterator[Notice]:
 
 
 def _frame(run: Run) -> RepresentationSize | None:
-    """Representations of the first recording, for others are seldom larger."""
+    """Representations of the first recording; others are seldom larger."""
     if run.histograms:
         stored = run.histograms[next(iter(run.histograms))]
         return RepresentationSize(stored.channels, stored.height, stored.width)
@@ -178,7 +178,7 @@ def _frame(run: Run) -> RepresentationSize | None:
     if first is not None and first.is_file():
         try:
             recording = open_recording(first, size=sensor)
-        except (RecordingError, ValueError):  # the check of files tells
+        except (RecordingError, ValueError):  # reported by the check of files
             return None
         sensor = recording.height, recording.width
     representation = run.parameter("representation", RepresentationConfig.model_validate)
@@ -186,14 +186,14 @@ def _frame(run: Run) -> RepresentationSize | None:
 
 
 def _longest(run: Run) -> int:
-    """Windows of the longest recording, as far as is known."""
+    """Windows of the longest recording, if known, or an estimate."""
     summaries = run.histograms.summaries if run.histograms else {}
     known = [summaries[key].num_windows for key in run.detected or () if key in summaries]
     return max(known, default=_most_windows(run))
 
 
 def _most_windows(run: Run) -> int:
-    """Windows in the largest file, were it to hold ten million events a second at two bytes."""
+    """Windows in the largest file, assuming ten million events per second of two bytes each."""
     files = [path for path in (run.recordings or {}).values() if path.is_file()]
     seconds = max((path.stat().st_size for path in files), default=10**9) / 20e6
     return max(int(20 * seconds), 1)

@@ -1,4 +1,4 @@
-"""A run that is about to begin, and what lies there for it; each thing is read once at most."""
+"""A run that is about to begin, and the data it will find; each dataset is read once at most."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
@@ -25,7 +26,7 @@ Loaded = TypeVar("Loaded")
 Keys = frozenset[str]
 
 UNREADABLE = (EtramError, DatasetError, OSError)
-"""What reading something that is missing or damaged raises."""
+"""Errors raised for data that is missing or damaged."""
 
 _RAW = RecordingsDataset | LabelFilesDataset
 _SIMULATED = SceneRecordingsDataset | SceneLabelsDataset
@@ -33,11 +34,11 @@ _SIMULATED = SceneRecordingsDataset | SceneLabelsDataset
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to tell before a run begins.
+    """A message to show before a run begins.
 
     Attributes:
-        message: What was found, what was wanted, where, and what to do.
-        is_fault: Whether the run could not come to its end, or to what was asked for.
+        message: What was found, what was expected, where, and what to do.
+        is_fault: Whether the run would fail, or would not do what was asked for.
     """
 
     message: str
@@ -52,8 +53,8 @@ class Run:
         makes: Datasets that its nodes make.
         reads: Datasets and parameters that its nodes read.
         needs: Datasets that must be there before it begins.
-        asked: Parameters that environment, preset and command line name.
-        given: What the command line alone names.
+        asked: Parameters that environment, preset and command line set.
+        given: Parameters that the command line alone sets.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Run:
         return validate(self.dataset(f"params:{name}").load())
 
     def dataset(self, name: str) -> Any:  # noqa: ANN401  # any dataset class of any package
-        """A dataset of the catalog; those of parameters are not told in the log when loaded."""
+        """A dataset of the catalog; loading it is not logged."""
         return self.catalog.get(name)
 
     def load(self, name: str) -> object:
@@ -99,12 +100,12 @@ class Run:
         return self._loaded[name]
 
     def stored(self, name: str, kind: type[Loaded]) -> Loaded | None:
-        """What lies there of a dataset that the run needs; None where nothing of this kind does."""
+        """The stored content of a dataset that the run needs; None without any of this type."""
         if name not in self.needs:
             return None
         try:
             found = self.load(name)
-        except UNREADABLE:  # the check of what is missing tells
+        except UNREADABLE:  # reported by the check of files
             return None
         return found if isinstance(found, kind) else None
 
@@ -187,7 +188,7 @@ class Run:
 
 def of_splits(keys: Keys, splits: tuple[str, ...]) -> Keys:
     """The recordings of some splits."""
-    return frozenset(key for key in keys if key.split("/")[0] in splits)
+    return frozenset(in_splits(keys, splits))
 
 
 def some(names: Mapping[str, object] | Keys | list[str], limit: int = 3) -> str:

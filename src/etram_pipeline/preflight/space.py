@@ -1,4 +1,4 @@
-"""Whether the disk has room for the histograms, by an estimate.
+"""Estimates whether the histograms fit on the disk.
 
 Measured on recordings of 0.2 to 25 million events a second in EVT2, EVT3, AEDAT4 and gzip HDF5, in
 windows of 50 ms: an archive of `nearest` histograms takes 0.01 to 0.18 bytes for each byte of the
@@ -23,14 +23,14 @@ _OF_DOWNSAMPLING = {"nearest": 1.0, "sum": 2.2, None: 3.6}
 _OF_PROFILE = {"archive": 1.0, "training": 2.4}
 
 _CLOSE = 2.0
-"""A disk with less than so many times the estimate may be too small."""
+"""A disk with less free space than this multiple of the estimate may be too small."""
 
 _HOPELESS = 0.2
-"""A disk with less than this share of the estimate is too small, however wrong that is."""
+"""A disk with less free space than this share of the estimate is certainly too small."""
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """A disk that cannot hold what will be encoded."""
+    """A disk without room for the recordings to encode."""
     root = path_of(run.dataset("histograms"))
     if "histograms" not in run.makes or root is None:
         return

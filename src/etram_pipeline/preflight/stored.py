@@ -1,4 +1,4 @@
-"""Whether parameters contradict what lies there already, or nothing reads them."""
+"""Checks that parameters agree with stored data, and that a node reads them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -40,11 +40,11 @@ _READERS = {
 _LONGEST_VALUE = 80
 
 _WITHOUT_EFFECT = ("storage", "dataset.label_set", "dataset.height", "dataset.width")
-"""Parameters that change no result, or only where a recording lacks what they say."""
+"""Parameters that change no result, or only that of recordings without these details."""
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """Parameters that this run cannot heed, and results of something else than lies there now."""
+    """Parameters that have no effect on this run, and results that are out of date."""
     for name in _BLOCKS:
         if name in run.needs:
             yield from _contradictions(run, name)
@@ -66,7 +66,7 @@ def _contradictions(run: Run, name: str) -> Iterator[Notice]:
             flatten({block: plain({block: run.parameter(block, validate)})[block]}) if then else {}
         )
         for key in then.keys() & now.keys():
-            if then[key] == now[key] or key.startswith("dataset.class_"):  # these are told apart
+            if then[key] == now[key] or key.startswith("dataset.class_"):  # compared in `classes`
                 continue
             if _names(given, key) or (_names(asked, key) and not key.startswith(_WITHOUT_EFFECT)):
                 keep = "drop the parameter"
@@ -113,7 +113,7 @@ def _detector(run: Run) -> Iterator[Notice]:
 
 
 def _unread(run: Run) -> Iterator[Notice]:
-    """What the command line names and no node reads."""
+    """Parameters of the command line that no node reads."""
     compared = {block for name, blocks in _BLOCKS.items() if name in run.needs for block in blocks}
     compared |= {"detector"} if run.trained is not None else set()
     blocks = {
@@ -135,7 +135,7 @@ def _unread(run: Run) -> Iterator[Notice]:
 
 
 def _misspelt(run: Run) -> Iterator[Notice]:
-    """Entries of the catalog that no pipeline has, but that are called nearly as one it has."""
+    """Catalog entries that no pipeline uses, but whose names are close to one that is used."""
     known = {name for part in pipelines.values() for name in part.datasets()}
     for name in run.catalog.keys():  # noqa: SIM118  # a catalog is no mapping
         close = None if name in known or ":" in name else nearest(name, known)
@@ -146,7 +146,7 @@ def _misspelt(run: Run) -> Iterator[Notice]:
 
 
 def _outdated(run: Run) -> Iterator[Notice]:
-    """Results that are older than what they would be made of now."""
+    """Results that are older than their inputs."""
     for name, source, remedy in (
         ("detections", "checkpoint", "predict"),
         ("metrics", "detections", "evaluate"),
@@ -160,7 +160,7 @@ def _outdated(run: Run) -> Iterator[Notice]:
 
 
 def _time(run: Run, name: str) -> float | None:
-    """When a dataset was last made; None if it is not there, or is not of this project."""
+    """When a dataset was last written; None if it does not exist or is not of this project."""
     dataset = run.dataset(name)
     if isinstance(dataset, FileDataset) and dataset.reads_another:
         return None

@@ -1,6 +1,6 @@
-"""Whether the detector of a run can be built and trained, as only trying it tells.
+"""Checks that the detector of a run can be built and trained, by building it.
 
-Building one takes a tenth of a second, but a fault of it would end the run after preprocessing.
+This takes a tenth of a second; without it, a fault would end the run after preprocessing.
 """
 
 import shlex
@@ -64,7 +64,7 @@ def _launcher(train: TrainSettings) -> Iterator[Notice]:
 
 
 def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
-    """What is wrong with the detector, as far as it shows without data."""
+    """Faults of the detector that show without data."""
     from etram_pipeline.training.optimizer import freeze
     from etram_pipeline.training.resolution import MixedResolution
 

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Int64
 
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.core.progress import tell_progress
+from etram_pipeline.core.progress import report_progress
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
@@ -137,7 +137,7 @@ def annotate_recording(
         ):
             time_us = int(frames.stop_us[window])
             done, total = window - start, stop - start
-            tell_progress(f"picture {done + 1} of {total} of {frames.key}", done, total)
+            report_progress(f"picture {done + 1} of {total} of {frames.key}", done, total)
             yield annotator.draw(
                 AnnotatedWindow(
                     frame=frame,

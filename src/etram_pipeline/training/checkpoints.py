@@ -1,4 +1,4 @@
-"""Which states of a training are kept: the best and the last, each file whole or absent."""
+"""Saves the best and the last state of a training; each file is complete or absent."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
+from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.resume import random_state, set_random_state
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ DETECTOR = "detector.ckpt"
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes checkpoints so that being killed meanwhile leaves the former one."""
+    """Writes checkpoints atomically: a kill while writing leaves the former file intact."""
 
     @override
     def save_checkpoint(
@@ -36,25 +37,25 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class BestAndLast(Checkpoint):
-    """Saves the last state at intervals, and keeps the one with the best validation score.
+    """Saves the last state at intervals, and the state with the best validation metric.
 
-    Without labels nothing can be scored, and the last state counts as the best. The state before a
-    validation is saved as well, so that an interrupted validation is repeated.
+    Without labels there is no metric, and the last state counts as the best. The state before a
+    validation is saved too, so that an interrupted validation is repeated.
     """
 
-    def __init__(self, folder: Path, monitor: str, every_steps: int) -> None:
-        """Save in `folder` every `every_steps` steps; `monitor` names the score."""
+    def __init__(self, folder: Path, monitor: Monitor, every_steps: int) -> None:
+        """Save in `folder` every `every_steps` steps; `monitor` selects the best state."""
         self._folder = folder
         self._monitor = monitor
         self._every_steps = every_steps
-        self._best_score = -1.0
+        self._best_score = monitor.worst
         self._last_step = 0
         self._is_validation_due = False
         self._random: dict[str, Any] | None = None
 
     @property
     def best_score(self) -> float:
-        """Best score so far; -1 if there is none."""
+        """Best score so far; the worst one conceivable if there is none."""
         return self._best_score
 
     @override
@@ -81,7 +82,7 @@ class BestAndLast(Checkpoint):
             self.keep(trainer)
 
     def keep(self, trainer: Trainer) -> None:
-        """Save the state after a step; of the last one there is nothing to continue."""
+        """Save the state after a step, except the last one, after which nothing continues."""
         if trainer.should_stop:
             return
         self._is_validation_due = _is_validated_next(trainer)
@@ -90,10 +91,10 @@ class BestAndLast(Checkpoint):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._is_validation_due = False
-        score = trainer.callback_metrics.get(self._monitor)
-        is_best = score is None or float(score) > self._best_score
-        if score is not None:
-            self._best_score = max(self._best_score, float(score))
+        score = trainer.callback_metrics.get(self._monitor.name)
+        is_best = score is None or self._monitor.is_better(float(score), self._best_score)
+        if score is not None and is_best:
+            self._best_score = float(score)
         self._save(trainer, is_best=is_best)
 
     @override
@@ -121,15 +122,15 @@ class BestAndLast(Checkpoint):
         self._is_validation_due = state_dict.get("is_validation_due", False)
 
     def _save(self, trainer: Trainer, *, is_best: bool) -> None:
-        """Save the last state, after the best one: a kill in between must not lose the best."""
+        """Save the state; the best one first, so that a kill in between does not lose it."""
         self._last_step = trainer.global_step
         trainer.save_checkpoint(self._folder / (BEST if is_best else LAST))
         if is_best and trainer.is_global_zero:
-            share_file(self._folder / BEST, self._folder / LAST)
+            link_or_copy(self._folder / BEST, self._folder / LAST)
 
 
-def share_file(source: Path, target: Path) -> None:
-    """Give a file a second name, without writing it again where the file system can."""
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name: by a hard link if the file system has them, else by a copy."""
     with written_whole(target) as partial:
         try:
             os.link(source, partial)
@@ -138,25 +139,25 @@ def share_file(source: Path, target: Path) -> None:
 
 
 def write_detector(checkpoint: Path) -> Path:
-    """Beside a checkpoint, one of the detector alone, without what training needs to continue."""
+    """Write the detector alone beside a checkpoint, without the state of the training."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     detector = checkpoint.with_name(DETECTOR)
-    # A path would leave its name in the file, and the same detector is to be the same bytes.
+    # A path would be stored in the file, but equal detectors must have equal bytes.
     with written_whole(detector) as partial, partial.open("wb") as file:
         torch.save({key: content[key] for key in (PAYLOAD_KEY, "state_dict")}, file)
     return detector
 
 
 @rank_zero_only
-def forget_partials(folder: Path) -> None:
-    """Remove checkpoints that were being written when a training was killed."""
+def remove_partials(folder: Path) -> None:
+    """Remove partial checkpoints that a killed training left."""
     for name in (BEST, LAST, DETECTOR):
         for partial in folder.glob(f".{name}.*.partial"):
             partial.unlink(missing_ok=True)
 
 
 def find_resumable(folder: Path) -> Path | None:
-    """The checkpoint to continue from; damaged ones are skipped with a warning."""
+    """The checkpoint to continue from; damaged files are skipped with a warning."""
     for path in (folder / LAST, folder / BEST):
         if path.exists():
             if is_whole_archive(path):
@@ -166,7 +167,7 @@ def find_resumable(folder: Path) -> Path | None:
 
 
 def is_step_done(trainer: Trainer) -> bool:
-    """Whether a batch completed a step: else its gradients wait for those of the next."""
+    """Whether a batch completed a step, instead of only accumulating gradients."""
     return (trainer.fit_loop.total_batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
@@ -176,7 +177,7 @@ def _is_validated_next(trainer: Trainer) -> bool:
 
 
 def _validate(trainer: Trainer) -> None:
-    """Validate as Lightning does after a step: a state from before it would continue after it."""
+    """Run the validation that Lightning would skip after resuming from the state before it."""
     loop = trainer.fit_loop.epoch_loop.val_loop
     loop.restarting = False
     trainer.validating = True

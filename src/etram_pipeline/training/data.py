@@ -1,4 +1,4 @@
-"""What is read at which stage of a training."""
+"""Recordings, schedules and loaders of a training."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class LabelledRecordings:
         labels: Mapping[str, LabelledFrames],
         keys: Iterable[str],
     ) -> "LabelledRecordings":
-        """Those of `keys` that have both representations and labels."""
+        """The recordings of `keys` that have both representations and labels."""
         keys = [key for key in keys if key in frames and key in labels]
         return cls({key: frames[key] for key in keys}, {key: labels[key] for key in keys})
 
@@ -80,7 +80,7 @@ class LabelledRecordings:
 
 
 class ClipData(LightningDataModule):
-    """Schedules and loaders; continues where a checkpoint was saved."""
+    """Schedules and loaders, which continue from the position in a checkpoint."""
 
     __qualname__ = "ClipData"  # the name in checkpoints, which stays when the class is renamed
 

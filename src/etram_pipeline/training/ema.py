@@ -1,4 +1,4 @@
-"""A running average of the weights, which is what gets validated and saved."""
+"""A running average of the weights, which is validated and saved."""
 
 from typing import Any
 
@@ -14,11 +14,16 @@ _LEARNING = "learning_state_dict"
 class WeightAverage(Callback):
     """Averages the weights over the steps and takes their place while the detector is scored.
 
-    The share kept rises from 0.1 to `decay` in the first steps, so that the random weights of the
-    beginning are soon forgotten. Counts, such as those of batch normalisation, are copied.
+    The decay warms up from 0.18 to `decay` over the first steps, so that the random initial weights
+    are soon forgotten. Counters, such as those of batch normalisation, are copied.
 
-    A checkpoint holds the average where readers look for weights, and the weights that learn
-    beside them, for training to continue with.
+    A checkpoint holds the average as `state_dict`, where readers look for weights, and the weights
+    being trained under a key of their own, from which training continues.
+
+    Lightning's `WeightAveraging` is not used. Its first update replaces the average by the current
+    weights, so the same seed would give other weights than before. It stores other keys and counts,
+    so a training that was interrupted before the change could not continue from `last.ckpt` without
+    a conversion as long as this class. It exists since Lightning 2.6 only.
     """
 
     def __init__(self, decay: float) -> None:

@@ -17,16 +17,16 @@ from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, rea
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.hardware import assign_threads
+from etram_pipeline.models.hardware import set_thread_counts
 from etram_pipeline.training.checkpoints import (
     BEST,
     LAST,
     find_resumable,
-    forget_partials,
-    share_file,
+    link_or_copy,
+    remove_partials,
 )
 from etram_pipeline.training.data import ClipData, LabelledRecordings
-from etram_pipeline.training.interruption import honest_exit
+from etram_pipeline.training.interruption import exit_as_signalled
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
@@ -38,7 +38,7 @@ _FINISHED = "finished.json"
 
 
 class Blueprint(Settings):
-    """What to train, and what its checkpoint says about it.
+    """What to train, and how its checkpoint describes it.
 
     Attributes:
         detector: The detector to build.
@@ -61,13 +61,13 @@ def fit(
     work_dir: Path,
     loggers: Sequence[Logger] = (),
 ) -> Path:
-    """Train a detector, or go on where an earlier call with the same folder was interrupted.
+    """Train a detector, or continue where an earlier call with the same folder was interrupted.
 
-    Nothing else may train in the folder meanwhile; `run_job` locks it.
+    Nothing else may train in the folder at the same time; `run_job` locks it.
 
     Args:
         train: Recordings to learn from.
-        val: Recordings to tell the best checkpoint by; may hold nothing to find.
+        val: Recordings that select the best checkpoint; they may have no labels.
         blueprint: What to train.
         settings: How to train it.
         work_dir: Folder of this training alone: `best.ckpt`, `last.ckpt` and `history.csv`.
@@ -92,12 +92,12 @@ def fit(
         seed_everything(settings.seed, workers=True, verbose=False)
         module = _build_module(train, val, blueprint, settings)
         apart = module.detector.computes_lanes_apart
-        assign_threads(settings.workers, settings.lanes if apart else 1)
+        set_thread_counts(settings.workers, settings.lanes if apart else 1)
         score = module.score
         trainer = build_trainer(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0
         )
-        with honest_exit():
+        with exit_as_signalled():
             data = ClipData(train, val, settings)
             trainer.fit(module, datamodule=data, ckpt_path=_resume(work_dir))
     _finish(work_dir, settings.max_steps)
@@ -150,7 +150,7 @@ def _build_module(
 
 
 def _take_weights(detector: Detector, path: Path, class_names: tuple[str, ...]) -> None:
-    """Start from the weights of a checkpoint that fit; those that tell other classes do not."""
+    """Load the weights of a checkpoint that fit; those of other classes do not."""
     wanted = detector.state_dict()
     start = read_checkpoint(path)
     found = start.detector.state_dict()
@@ -159,23 +159,24 @@ def _take_weights(detector: Detector, path: Path, class_names: tuple[str, ...]) 
         for name, tensor in found.items()
         if name in wanted and wanted[name].shape == tensor.shape
     }
+    anew = "the weights of classes are initialised anew"
     if start.class_names not in {(), class_names}:
         of_classes = start.names_of_class_weights()
         fitting = {name: tensor for name, tensor in fitting.items() if name not in of_classes}
-        about = f"those that tell classes apart start anew, as it knows {start.class_names}"
+        about = f"{anew}, because it has {start.class_names}"
     elif start.num_classes != len(class_names):
-        about = f"those that tell classes apart start anew, as it knows {start.num_classes} classes"
+        about = f"{anew}, because it has {start.num_classes} classes"
     elif not start.class_names:
-        about = f"it does not name its classes, which are taken for {class_names}"
+        about = f"it does not name its classes, which are assumed to be {class_names}"
     else:
         about = "its classes are the same"
     detector.load_state_dict(fitting, strict=False)
-    logger.info("%d of %d weights are taken from %s; %s", len(fitting), len(wanted), path, about)
+    logger.info("%d of %d weights were loaded from %s; %s", len(fitting), len(wanted), path, about)
 
 
 def _resume(work_dir: Path) -> Path | None:
     """The checkpoint to continue from, if any."""
-    forget_partials(work_dir)
+    remove_partials(work_dir)
     path = find_resumable(work_dir)
     if path is not None:
         logger.info("continuing the training in %s from %s", work_dir, path.name)
@@ -187,19 +188,22 @@ def _is_finished(work_dir: Path, max_steps: int) -> bool:
     if not (path.exists() and best.exists()):
         return False
     if not is_whole_archive(best):
-        logger.warning("%s is damaged, and made again of the last checkpoint or anew", best)
+        logger.warning(
+            "%s is damaged; it is made again from the last checkpoint, or training starts anew",
+            best,
+        )
         best.unlink()
         return False
     try:
         done: int = json.loads(path.read_text())["max_steps"]
     except (ValueError, LookupError, TypeError):
-        return False  # then the training goes on from its last step, which takes a moment
+        return False  # training then continues from its last step, which takes a moment
     return done >= max_steps
 
 
 @rank_zero_only
 def _finish(work_dir: Path, max_steps: int) -> None:
     if not (work_dir / BEST).exists():  # deleted since it was made
-        share_file(work_dir / LAST, work_dir / BEST)
+        link_or_copy(work_dir / LAST, work_dir / BEST)
     with written_whole(work_dir / _FINISHED) as partial:
         partial.write_text(json.dumps({"max_steps": max_steps}))

@@ -1,4 +1,4 @@
-"""The course of a training as a table."""
+"""The metrics of a training as a table."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ class History:
 
 
 class Recorder(Callback):
-    """Records the metrics of steps and validations, and hands those of steps to the loggers.
+    """Records the metrics of steps and validations, and passes those of steps to the loggers.
 
     A row is written before the state of its step is saved: whenever a training is killed, the rows
     up to the state it continues from are there.
@@ -93,7 +93,7 @@ class Recorder(Callback):
         metrics = trainer.callback_metrics.items()
         scores = {name: value for name, value in metrics if name.startswith(_OF_VALIDATION)}
         if trainer.global_step == self._began_at:
-            # Killed before it saved that it had validated, it has now done so again.
+            # A training that was killed before it saved its validation has now repeated it.
             self._history.forget_scores(trainer.global_step)
         self._history.append(trainer.global_step, scores)
 
@@ -110,13 +110,13 @@ def read_history(path: Path) -> list[tuple[int, str, float]]:
         return [(int(step), name, float(value)) for step, name, value in rows]
     except (ValueError, csv.Error) as error:
         raise StoreError(
-            f"{path} is damaged: delete it, and the same command goes on; the curves of the losses "
-            "so far are gone"
+            f"{path} is damaged: delete it and run the same command again; the loss curves so far "
+            "are lost"
         ) from error
 
 
 def _over_ranks(metrics: Mapping[str, Tensor]) -> dict[str, Tensor | float]:
-    """Metrics of all processes together: counts are added up, of the rest it is the mean."""
+    """Metrics over all processes: counts are summed, other metrics are averaged."""
     total = sum_over_ranks(torch.stack([value.float() for value in metrics.values()]))
     return {
         name: value if name.startswith("num_") else value / num_ranks()

@@ -1,4 +1,4 @@
-"""Stopping a training on a signal, at a step from which it continues exactly."""
+"""Stops a training on a signal, at a step from which it continues exactly."""
 
 import logging
 import signal
@@ -20,18 +20,18 @@ logger = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_AT_ONCE = "training was stopped at once; the same command continues from the last checkpoint"
+_AT_ONCE = "training was stopped immediately; the same command continues from the last checkpoint"
 
 
-class StopWhenTold(Callback):
+class StopOnSignal(Callback):
     """On Ctrl-C or SIGTERM, saves the training after the current step, and ends it.
 
-    A second signal ends it at once. After the last step, the validation is still run, because no
-    step is left to continue with.
+    A second signal ends it immediately. After the last step, the validation still runs, because
+    there is no step left to continue with.
     """
 
     def __init__(self, keeper: BestAndLast) -> None:
-        """Have `keeper` save."""
+        """Save with `keeper`."""
         self._keeper = keeper
         self._signal = 0
 
@@ -58,7 +58,7 @@ class StopWhenTold(Callback):
             self._end(trainer)  # it was saved before the validation
 
     def _is_any_signalled(self, trainer: Trainer, device: torch.device) -> bool:
-        """Whether any process got a signal: all of them have to save the same step."""
+        """Whether any process got a signal; all processes have to save the same step."""
         if trainer.world_size == 1:
             return self._signal > 0  # reading a value of the GPU would wait for its current step
         return bool(sum_over_ranks(torch.tensor(float(self._signal), device=device)) > 0)
@@ -67,7 +67,9 @@ class StopWhenTold(Callback):
         if self._signal:
             _stop(number, _AT_ONCE)
         self._signal = number
-        logger.warning("stopping after this step, to save it; once more, to stop at once")
+        logger.warning(
+            "stopping after this step, to save it; press Ctrl-C again to stop immediately"
+        )
 
     def _end(self, trainer: Trainer) -> NoReturn:
         message = (
@@ -80,7 +82,7 @@ class StopWhenTold(Callback):
 
 
 @contextmanager
-def honest_exit() -> Iterator[None]:
+def exit_as_signalled() -> Iterator[None]:
     """Raise the error that a signal stands for.
 
     Lightning raises `SystemExit` after Ctrl-C, and ends with success after SIGTERM. Signal handlers

@@ -1,8 +1,8 @@
-"""Training here, or in the processes that a launcher starts on several devices.
+"""Trains in this process, or in processes that a launcher starts on several devices.
 
-Lightning's own launcher would start the program that called it once more for every device, and with
-it everything that the program did before. So the program writes down what is to be trained, and a
-launcher starts this module instead, for example `torchrun --standalone --nproc-per-node=4 -m
+Lightning's own launcher would start the calling program again for every device, with everything
+that it did before. Instead, this module writes the training to a file, and a launcher starts the
+module in each process, for example `torchrun --standalone --nproc-per-node=4 -m
 etram_pipeline.training.launch <work_dir>`.
 """
 
@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.display import Display
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import Access, held
@@ -31,22 +32,22 @@ from etram_pipeline.training.settings import TrainSettings
 logger = logging.getLogger(__name__)
 
 JOB = "job.json"
-"""File in the folder of every training that says what is trained and how."""
+"""File in the folder of every training with its data and settings."""
 
-_REMEDY = "it is this very training, so wait until it is done, and take its result"
-_INTERRUPTED = "training was stopped; the same command continues from where it was saved"
+_REMEDY = "it runs the same training; wait until it is finished, and use its result"
+_INTERRUPTED = "training was stopped; the same command continues from the last checkpoint"
 _SECONDS_TO_STOP = 60  # torchrun gives its processes 30
 
 
 class TrainingJob(Settings):
-    """One training as plain data, so that another process can read what to do.
+    """One training as plain data, which another process can read.
 
     Attributes:
         representations: Root of the stored representations.
         representation: Name of the representation in that store.
         labels: Root of the stored labels.
         train: Keys of the recordings to learn from.
-        val: Keys of those to tell the best checkpoint by.
+        val: Keys of the recordings that select the best checkpoint.
         blueprint: What to train.
         settings: How to train it.
     """
@@ -72,7 +73,7 @@ def run_job(job: TrainingJob, work_dir: Path) -> Path:
 
     Raises:
         BusyError: If another process trains in this folder.
-        LaunchError: If the launcher reports a failure; its own output says which.
+        LaunchError: If the launcher fails; its own output says why.
         KeyboardInterrupt: If interrupted; call again to continue.
     """
     with held(Access(work_dir, inside=True), _REMEDY) as locked:
@@ -98,8 +99,8 @@ def _fit(job: TrainingJob, work_dir: Path) -> Path:
 def _run(command: list[str], keep_open: tuple[int, ...]) -> None:
     """Run a command to its end; whatever ends this process ends the command too.
 
-    Ctrl-C reaches the command by way of this process alone, and once: two signals would be taken
-    for the wish to end without saving.
+    Ctrl-C reaches the command through this process only, and only once: a second signal would end
+    it without saving.
     """
     try:
         process = subprocess.Popen(
@@ -119,8 +120,8 @@ def _run(command: list[str], keep_open: tuple[int, ...]) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Let a command save its state and end; a second signal kills it at once."""
-    logger.warning("stopping after this step, to save it; once more, to stop at once")
+    """Let a command save its state and end; a second signal kills it immediately."""
+    logger.warning("stopping after this step, to save it; press Ctrl-C again to stop immediately")
     process.terminate()
     try:
         with suppress(subprocess.TimeoutExpired):
@@ -131,20 +132,29 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def main(work_dir: Path) -> None:
-    """What each process that a launcher starts does, in a folder that `run_job` has locked."""
+    """Train in a process that a launcher started, in a folder that `run_job` has locked."""
     level = logging.INFO if is_first_process() else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    display = Display(with_bar=False)  # the process that ran the launcher shows one
     try:
         job = TrainingJob.model_validate_json((work_dir / JOB).read_text())
         _check_processes(job.settings)
+        if is_first_process():
+            display.start("training")
         _fit(job, work_dir)
     except EtramError as error:
-        logger.error("%s", error)  # noqa: TRY400, it is for a person, who needs no traceback
+        logger.error("%s", error)  # noqa: TRY400, the user needs no traceback
         sys.exit(1)
+    finally:
+        display.stop()
 
 
 def _check_processes(settings: TrainSettings) -> None:
-    """Processes that do not know of each other would each train alone, into the same files."""
+    """Refuse a wrong number of processes: each would train alone, into the same files.
+
+    Raises:
+        LaunchError: If the launcher started another number than the settings ask for.
+    """
     started = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
     wanted = settings.devices * settings.num_nodes
     if started != wanted:

@@ -11,10 +11,10 @@ Size = tuple[int, int]
 
 
 class LaneMemory:
-    """The state of the lanes, apart for each size of frames, as a batch holds one size."""
+    """The state of the lanes, for each frame size separately: a batch has frames of one size."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
+        """Start without any state."""
         self._of_size: dict[Size, tuple[int, State]] = {}
         self._of_any: State = ()
 
@@ -32,11 +32,11 @@ class LaneMemory:
         return state, last
 
     def keep(self, size: Size, number: int, state: State) -> None:
-        """Remember the state after a batch."""
+        """Keep the state after a batch."""
         self._of_size[size] = number, tuple(memory.detach() for memory in state)
 
     def saved(self) -> dict[str, Any]:
-        """Everything as plain data and tensors of their own on the CPU."""
+        """All states as plain data and copies of tensors on the CPU."""
         states = [state for _, state in self._of_size.values()] or [self._of_any]
         return {
             # A copy, as a view would be saved with all that it is a view of.
@@ -47,9 +47,9 @@ class LaneMemory:
         }
 
     def restore(self, saved: Mapping[str, Any], device: torch.device) -> None:
-        """Remember what `saved` gave, on `device`.
+        """Restore the result of `saved` on `device`.
 
-        Checkpoints of versions that knew one size only do not say which: it is that of any batch.
+        Checkpoints of older versions have one state without a size, which fits any batch.
         """
         memories = [memory.to(device) for memory in saved["lanes"]]
         self._of_size, self._of_any = {}, ()

@@ -1,4 +1,4 @@
-"""Step metrics into the MLflow run that this process belongs to."""
+"""Logs step metrics to the MLflow run of this process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ from etram_pipeline.mlflow_logging.run_log import RunLog, current_log
 class RunLogger(Logger):
     """Sends Lightning's metrics to a run, which stays open after training.
 
-    The run has its parameters already, so none are added. Waiting for the database at every point
-    would cost more than a small training step, so points are sent in the background.
+    The run already has its parameters, so none are added. Waiting for the database at every point
+    would take longer than a small training step, so points are sent in the background.
     """
 
     def __init__(self, log: RunLog) -> None:
@@ -34,7 +34,7 @@ class RunLogger(Logger):
 
     @override
     def log_hyperparams(self, params: Any, *args: Any, **options: Any) -> None:
-        """Leave the parameters as they are."""
+        """Do nothing: the run already has its parameters."""
 
     @override
     def log_metrics(self, metrics: Mapping[str, float | int], step: int | None = None) -> None:

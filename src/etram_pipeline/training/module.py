@@ -1,4 +1,4 @@
-"""The one Lightning module that trains every detector."""
+"""The Lightning module that trains every detector."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,11 +19,11 @@ from etram_pipeline.training.settings import TrainSettings
 
 
 class DetectionModule(LightningModule):
-    """Carries the state of each lane from batch to batch, apart for training and validation.
+    """Carries the state of each lane from batch to batch, separately for training and validation.
 
     Attributes:
-        score: Collects what validation finds.
-        memory: What the detector remembers of each lane it learns from.
+        score: Collects the detections of a validation.
+        memory: Recurrent state of each training lane.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class DetectionModule(LightningModule):
         score: ValidationScore,
         about: Mapping[str, object],
     ) -> None:
-        """Train `detector`; checkpoints carry `about`, which makes them describe themselves."""
+        """Train `detector`; `about` describes it in each checkpoint."""
         super().__init__()
         self.detector = detector
         self._settings = settings
@@ -50,7 +50,7 @@ class DetectionModule(LightningModule):
         """Advance every lane by one clip.
 
         Returns:
-            The loss, and what there is to record.
+            The loss, and the metrics to record.
         """
         number = self.trainer.fit_loop.total_batch_idx
         size = _size(batch)
@@ -65,7 +65,7 @@ class DetectionModule(LightningModule):
     @override
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
         suppression = self._settings.validation.suppression
-        if _size(batch) != self._validation_size:  # another size begins, whose lanes begin anew
+        if _size(batch) != self._validation_size:  # the lanes of another frame size start empty
             self._validation_state, self._validation_size = (), _size(batch)
         detections, self._validation_state = self.detector.detect(
             batch, self._validation_state, suppression

@@ -22,8 +22,9 @@ def build_optimizer(
         # On a CPU one call for all parameters takes a third of the time of one for each.
         fused=all(parameter.device.type == "cpu" for parameter in learning) or None,
     )
-    # Lightning refuses to clip gradients in mixed precision where the optimizer is one that may
-    # take them scaled. Here it never has to: they are scaled back before they are clipped.
+    # Lightning refuses to clip gradients in mixed precision if the optimizer can unscale them
+    # itself. Here it never does: Lightning unscales them before it clips them. Neither PyTorch nor
+    # Lightning offers a public switch.
     optimizer._step_supports_amp_scaling = False
     rate = partial(settings.schedule.relative_rate, num_steps=max_steps)
     return optimizer, LambdaLR(optimizer, rate)

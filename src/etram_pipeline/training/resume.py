@@ -1,4 +1,4 @@
-"""What a training needs, beside weights and position, to continue to the last bit."""
+"""State that a training needs, besides weights and position, to continue bit for bit."""
 
 import logging
 import random
@@ -17,13 +17,13 @@ from etram_pipeline.training.module import DetectionModule
 logger = logging.getLogger(__name__)
 
 PROCESSES_KEY = "processes"
-"""Where a checkpoint keeps what differs between the processes of a training."""
+"""Key of a checkpoint for the state that differs between processes."""
 
 
 class ExactResume(Callback):
-    """Saves what each process remembers: the state of its lanes and of its random numbers.
+    """Saves the recurrent state and the random state of each process.
 
-    Everything is kept as tensors and plain data, so that a checkpoint opens without this program.
+    Everything is stored as tensors and plain data, so a checkpoint opens without this package.
     """
 
     def __init__(self, lanes: int, seed: int) -> None:
@@ -66,15 +66,15 @@ class ExactResume(Callback):
             return
         if not saved["each"]:
             logger.warning(
-                "the checkpoint was saved by a version that did not keep what streams remember: "
-                "they begin with empty memory, so the result will differ slightly from that of a "
-                "training without interruption"
+                "the checkpoint was saved by a version that did not store the recurrent state: all "
+                "lanes start with an empty state, so the result will differ slightly from that of "
+                "a training without interruption"
             )
             return
         logger.warning(
-            "the checkpoint was saved by %d processes with %d lanes each, and training goes on in "
-            "%d with %d: streams begin with empty memory and random numbers anew, as there is no "
-            "way to share them out",
+            "the checkpoint was saved by %d processes with %d lanes each, but training "
+            "continues in %d with %d: recurrent and random states cannot be redistributed, so all "
+            "lanes start with an empty state and new random numbers",
             len(saved["each"]),
             saved["lanes"],
             trainer.world_size,
@@ -82,7 +82,7 @@ class ExactResume(Callback):
         )
 
     def _draw_apart(self, trainer: Trainer) -> None:
-        """Let each process draw numbers of its own, which dropout needs; the first one's stay."""
+        """Give each process but the first random numbers of its own, which dropout needs."""
         if trainer.global_rank > 0:
             torch.manual_seed(self._seed + trainer.global_rank)
 
@@ -94,7 +94,7 @@ def _module(pl_module: LightningModule) -> DetectionModule:
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """State of every generator that something may draw from, in tensors and plain data."""
+    """State of every random number generator in use, as tensors and plain data."""
     version, words, gauss = random.getstate()
     of_numpy = np.random.get_state(legacy=False)  # noqa: NPY002, libraries draw from it
     mersenne = {"key": _as_tensor(of_numpy["state"]["key"]), "pos": of_numpy["state"]["pos"]}
@@ -107,7 +107,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 
 def set_random_state(saved: dict[str, Any], device: torch.device) -> None:
-    """Have every generator go on from what `random_state` gave."""
+    """Restore the state of every generator from `random_state`."""
     torch.set_rng_state(saved["torch"])
     if device.type == "cuda" and saved["cuda"] is not None:
         torch.cuda.set_rng_state(saved["cuda"], device)

@@ -19,7 +19,8 @@ from etram_pipeline.models.hardware import check_gpu, resolve_precision
 from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
 from etram_pipeline.training.history import History, Recorder
-from etram_pipeline.training.interruption import StopWhenTold
+from etram_pipeline.training.interruption import StopOnSignal
+from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.progress import TrainingProgress
 from etram_pipeline.training.resume import ExactResume
 from etram_pipeline.training.settings import TrainSettings
@@ -41,14 +42,14 @@ _NOISE = (
 
 
 class DivergedError(EtramError):
-    """Training has lost its way; going on would not bring it back."""
+    """The loss is not finite, and continuing would not recover it."""
 
 
 class StopWhenDiverged(Callback):
     """Ends a training whose loss is no longer a finite number."""
 
     def __init__(self, every_steps: int) -> None:
-        """Look every `every_steps` steps, as reading the loss waits for the device."""
+        """Check every `every_steps` steps, because reading the loss waits for the device."""
         self._every_steps = every_steps
 
     @override
@@ -63,7 +64,7 @@ class StopWhenDiverged(Callback):
 
 
 class ValidateLastStep(Callback):
-    """Has the last step validated too, which need not be a multiple of the interval."""
+    """Validates after the last step, even if it is not a multiple of the interval."""
 
     @override
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
@@ -72,7 +73,7 @@ class ValidateLastStep(Callback):
 
 
 class StayStopped(Callback):
-    """Stops a training at once that had been stopped early, but was killed before it ended."""
+    """Ends a resumed training that early stopping had ended, but that was killed before its end."""
 
     def __init__(self, early_stopping: EarlyStopping) -> None:
         self._early_stopping = early_stopping
@@ -84,14 +85,14 @@ class StayStopped(Callback):
 
 
 def build_trainer(
-    settings: TrainSettings, folder: Path, monitor: str, loggers: list[Logger], *, scored: bool
+    settings: TrainSettings, folder: Path, monitor: Monitor, loggers: list[Logger], *, scored: bool
 ) -> Trainer:
     """A trainer that saves into `folder`.
 
     Args:
         settings: What to do.
         folder: Where checkpoints and the history go.
-        monitor: Name of the validation score.
+        monitor: The validation value that selects the best checkpoint.
         loggers: Further places that step metrics go to.
         scored: Whether there is anything to score.
 
@@ -104,7 +105,7 @@ def build_trainer(
     num_processes = settings.devices * settings.num_nodes
     if on_gpu:
         torch.set_float32_matmul_precision("high")  # TF32, as the reference allows
-        # To find reads of memory that nothing was written to; it writes all memory once more.
+        # It only helps to find reads of uninitialised memory, and writes all memory once more.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return Trainer(
         accelerator="gpu" if on_gpu else "cpu",
@@ -134,10 +135,10 @@ def build_trainer(
 
 
 def _alone() -> LightningEnvironment:
-    """One process, whatever the variables of a scheduler or of an earlier launcher say.
+    """An environment of one process, whatever the variables of a scheduler or launcher say.
 
-    Lightning would take them for its own processes: refuse a job of several tasks, wait for others
-    that never come, or leave the writing of checkpoints to a first process that does not exist.
+    Otherwise Lightning would refuse a job of several tasks, wait for processes that do not exist,
+    or leave the checkpoints to a first process that does not exist.
     """
     environment = LightningEnvironment()
     environment.set_global_rank(0)
@@ -145,7 +146,7 @@ def _alone() -> LightningEnvironment:
 
 
 def _callbacks(
-    settings: TrainSettings, folder: Path, monitor: str, *, scored: bool
+    settings: TrainSettings, folder: Path, monitor: Monitor, *, scored: bool
 ) -> list[Callback]:
     callbacks: list[Callback] = [
         StopWhenDiverged(settings.log_every_steps),
@@ -157,21 +158,21 @@ def _callbacks(
         callbacks.append(WeightAverage(settings.average_decay))
     if settings.validation.patience is not None and scored:
         patience = settings.validation.patience
-        stopping = EarlyStopping(monitor, patience=patience, mode="max", strict=False)
+        stopping = EarlyStopping(monitor.name, patience=patience, mode=monitor.mode, strict=False)
         callbacks += [stopping, StayStopped(stopping)]
     keeper = BestAndLast(folder, monitor, settings.checkpoint_every_steps)
-    # What is saved of a step is what all callbacks before these two made of it.
+    # These come last, so that a saved step includes the changes of all other callbacks.
     return [
         *callbacks,
-        TrainingProgress(monitor, settings.log_every_steps),
-        StopWhenTold(keeper),
+        TrainingProgress(monitor),
+        StopOnSignal(keeper),
         keeper,
     ]
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep hints about what is meant here to be as it is from the terminal."""
+    """Hide Lightning's hints about settings that are intended here."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

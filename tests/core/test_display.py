@@ -10,8 +10,8 @@ import pytest
 import rich
 from rich.console import Console
 
-from etram_pipeline.core.progress import tell_progress
-from etram_pipeline.display import Display
+from etram_pipeline.core.display import Display
+from etram_pipeline.core.progress import report_progress
 
 SILENCE_S = 0.1
 
@@ -30,10 +30,10 @@ def test_a_log_is_never_silent_for_long(
     with caplog.at_level(logging.INFO, logger="etram_pipeline"):
         display.start("starting")
         display.enter("evaluate.score")
-        tell_progress("2 of 3 protocols")
+        report_progress("2 of 3 protocols")
         _wait_until(lambda: caplog.records)
         display.stop()
-    assert caplog.messages[0].startswith("evaluate.score: 2 of 3 protocols, at work for ")
+    assert caplog.messages[0].startswith("evaluate.score: 2 of 3 protocols, running for ")
 
 
 def test_a_stage_that_logs_by_itself_is_left_alone(
@@ -59,7 +59,7 @@ def test_a_bar_takes_one_line_however_long_its_text(
     monkeypatch.setattr(rich, "get_console", lambda: console)
     display = Display()
     display.start("preprocess.encode_recordings")
-    tell_progress("3 of 20 recordings; now train/" + 30 * "long_name_", 3, 20)
+    report_progress("3 of 20 recordings; now train/" + 30 * "long_name_", 3, 20)
     _wait_until(lambda: "3 of 20" in shown.getvalue())
     display.stop()
     frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()).split("\r")

@@ -13,9 +13,10 @@ from tests.conftest import OpenSession
 
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.pipeline_registry import register_pipelines
-from etram_pipeline.results import outline, print_results, result_lines
+from etram_pipeline.run_summary import outline, print_results, result_lines
 
 LONG = "a_recording_of_a_long_name_at_an_intersection_in_a_city_by_night_and_in_rain.mp4"
 
@@ -41,7 +42,9 @@ def _made(name: str) -> Pipeline:
 
 def _metrics(labels: int, **overall: float) -> Metrics:
     construct: Any = Metrics.model_construct  # the rest is not looked at
-    made: Metrics = construct(overall=overall, num_labels=labels, split="test")
+    made: Metrics = construct(
+        protocol=Protocol(name="coco"), overall=overall, num_labels=labels, split="test"
+    )
     return made
 
 
@@ -66,7 +69,7 @@ def test_what_is_not_there_is_not_named(tmp_path: Path) -> None:
 
 def test_what_could_not_be_read_is_counted_at_the_end() -> None:
     lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable()), Path.cwd()))
-    assert lines == ["1 of 1 recording could not be read: the quality page tells why"]
+    assert lines == ["1 of 1 recording could not be read; the quality page shows why"]
 
 
 def test_the_headline_is_the_first_protocol() -> None:

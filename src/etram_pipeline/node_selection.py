@@ -1,4 +1,4 @@
-"""Checks which nodes a run chooses, before anything is loaded."""
+"""Checks the selection of pipelines and nodes before anything is loaded."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -25,22 +25,22 @@ _PARAMS = "params:"
 
 
 def check_selection(names: Collection[str], options: Mapping[str, Any]) -> None:
-    """Refuse names that the pipelines do not have, and choices that leave no node.
+    """Refuse unknown names, and selections without any node.
 
     Args:
         names: Pipelines to run.
         options: Other arguments of a session's `run`.
 
     Raises:
-        ConfigurationError: With the nearest name, and with all there are.
+        ConfigurationError: With the nearest name and all known ones.
     """
     for name in names:
         if name not in pipelines:
             raise ConfigurationError(unknown_name("pipeline", name, list(pipelines)))
     if isinstance(options.get("runner"), ParallelRunner):
         raise ConfigurationError(
-            "the runner ParallelRunner does not fit: nodes need one another's results, and each "
-            "computes recordings side by side already; choose the number of processes by `--params "
+            "ParallelRunner is not supported: nodes need each other's results, and each node "
+            "already computes recordings in parallel; set the number of processes with `--params "
             "executor.workers=…`"
         )
     chosen = sum((pipelines[name] for name in names), start=Pipeline([]))

@@ -13,7 +13,7 @@ from tests.conftest import OpenSession
 from tests.core.test_locks import other_process
 
 from etram_pipeline.core.locks import Access, held
-from etram_pipeline.locks import Locks, accesses
+from etram_pipeline.run_locks import Locks, accesses
 
 ALL = "__default__"
 
@@ -114,7 +114,7 @@ def test_all_is_given_back_when_a_run_ends(session: OpenSession, project: Path) 
         catalog = active.load_context().catalog
     locks.before_pipeline_run(pipelines["evaluate"], catalog)
     assert f"process {os.getpid()} on" in metrics.lock.read_text()
-    locks.let_go()
+    locks.release()
     with held(metrics, "wait"):
         pass
 

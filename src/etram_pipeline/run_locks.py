@@ -1,9 +1,9 @@
-"""Locks on everything that a run writes or reads: a second run is refused before it computes.
+"""Locks on everything that a run writes or reads; a second run is refused before it computes.
 
-A run holds exclusive locks on what it writes, and shared locks on what it reads, from before its
-first node until its end. So it predicts with the detector that it trained. The locks are those of
-the operating system, on hidden files beside the data; these files stay, and mean nothing by
-themselves.
+A run holds exclusive locks on its outputs and shared locks on its inputs, from before its first
+node until its end. So it predicts with the detector that it trained. The operating system manages
+the locks, on hidden files beside the data. The files remain afterwards and have no meaning of their
+own.
 """
 
 import threading
@@ -21,29 +21,29 @@ from typing_extensions import override
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.datasets.files import FileDataset, path_of
-from etram_pipeline.session import HeldHook
+from etram_pipeline.session import ResourceHook
 
 REMEDY = (
-    "wait until it is done, or give this run folders of its own: `--params results=…` for "
+    "wait until it is finished, or give this run folders of its own: `--params results=…` for "
     "detectors, detections and reports, `--params data=…` for everything"
 )
 
 
-class Locks(HeldHook):
-    """Keeps two runs from writing the same files, or one from writing what the other reads."""
+class Locks(ResourceHook):
+    """Keeps two runs from writing the same files, and one from writing the inputs of the other."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()  # one session runs in one thread
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Take all that the run needs, or nothing.
+        """Take all locks that the run needs, or none.
 
         Raises:
-            BusyError: If another run has some of it.
-            StoreError: If something is to be written where nothing can be.
+            BusyError: If another run holds one of them.
+            StoreError: If an output cannot be written.
         """
-        self.let_go()
+        self.release()
         with ExitStack() as stack:
             for need in accesses(pipeline, catalog):
                 try:
@@ -51,19 +51,19 @@ class Locks(HeldHook):
                 except OSError as error:
                     raise StoreError(
                         f"{need.path} cannot be written to ({error}): make its folder writable, or "
-                        "choose another one by `--params results=…` or `--params data=…`"
+                        "choose another one with `--params results=…` or `--params data=…`"
                     ) from error
             self._of_thread.held = stack.pop_all()
 
     @override
-    def let_go(self) -> None:
+    def release(self) -> None:
         getattr(self._of_thread, "held", ExitStack()).close()
 
 
 def accesses(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Access]:
-    """What a run writes, and what it reads that another run may write, in the order to lock it.
+    """Outputs of a run, and inputs that another run may write, in the order of locking.
 
-    All runs lock in the same order: of two that begin at once, one gets everything.
+    All runs lock in the same order, so of two that begin at once, one gets all locks.
     """
     made = {name for each in pipelines.values() for name in each.all_outputs()}
     outputs = pipeline.all_outputs()

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, lines in the log elsewhere."""
+"""Shows the progress of a run: as a bar on a terminal, as lines in the log elsewhere."""
 
 import logging
 import threading
@@ -11,8 +11,8 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 from typing_extensions import override
 
-from etram_pipeline.builds.progress import duration
-from etram_pipeline.core.progress import latest_progress, tell_progress
+from etram_pipeline.core.counts import duration
+from etram_pipeline.core.progress import latest_progress, report_progress
 
 logger = logging.getLogger(__name__)
 
@@ -23,55 +23,63 @@ _REFRESH_S = 0.25
 
 
 class Display:
-    """Shows which stage of a run is at work, and how far it is.
+    """Shows which stage of a run is at work, and how far it is, as `core.progress` reports it.
 
     In a log, a line is added only if nothing was logged for a while.
     """
 
-    def __init__(self, silence_s: float = SILENCE_S) -> None:
-        """Log a line after `silence_s` seconds without one."""
+    def __init__(self, silence_s: float = SILENCE_S, *, with_bar: bool = True) -> None:
+        """Log a line after `silence_s` seconds without one, where no bar is shown.
+
+        Args:
+            silence_s: Longest time between two lines.
+            with_bar: Whether to show a bar if the output is a terminal.
+        """
         self._silence_s = silence_s
+        self._with_bar = with_bar
         self._stage = ""
         self._since = 0.0
-        self._over: threading.Event | None = None
+        self._end: threading.Event | None = None
         self._thread: threading.Thread | None = None
-        self._heard = _LastLine()
+        self._last_line = _LastLine()
 
     def start(self, stage: str) -> None:
-        """Begin to show a run."""
+        """Begin to show the progress of a run."""
         self.stop()
         self.enter(stage)
         console = rich.get_console()
-        self._over = over = threading.Event()
-        self._heard.last_s = time.monotonic()
-        show = self._show_bar if console.is_terminal else self._log_silence
-        logging.getLogger("etram_pipeline").addHandler(self._heard)
-        self._thread = threading.Thread(target=show, args=(console, over), daemon=True)
+        self._end = end = threading.Event()
+        self._last_line.last_s = time.monotonic()
+        is_bar = self._with_bar and console.is_terminal
+        show = self._show_bar if is_bar else self._log_after_silence
+        logging.getLogger("etram_pipeline").addHandler(self._last_line)
+        self._thread = threading.Thread(target=show, args=(console, end), daemon=True)
         self._thread.start()
 
     def enter(self, stage: str, text: str = "") -> None:
-        """Show another stage from now on, and `text` until the stage says more."""
+        """Show another stage from now on, and `text` until the stage reports its progress."""
         if stage != self._stage:
             self._stage, self._since = stage, time.monotonic()
-        tell_progress(text)
+        report_progress(text)
 
     def stop(self) -> None:
-        """Stop showing the run."""
-        if self._over is not None and self._thread is not None:
-            self._over.set()
+        """Stop showing the progress."""
+        if self._end is not None and self._thread is not None:
+            self._end.set()
             self._thread.join()
-            logging.getLogger("etram_pipeline").removeHandler(self._heard)
-            self._over = self._thread = None
+            logging.getLogger("etram_pipeline").removeHandler(self._last_line)
+            self._end = self._thread = None
             self._stage = ""
 
-    def _log_silence(self, _console: Console, over: threading.Event) -> None:
-        while not over.wait(min(1.0, self._silence_s / 2)):
-            if time.monotonic() - self._heard.last_s >= self._silence_s:
-                about = f"{text}, " if (text := latest_progress().text) else ""
+    def _log_after_silence(self, _console: Console, end: threading.Event) -> None:
+        while not end.wait(min(1.0, self._silence_s / 2)):
+            if time.monotonic() - self._last_line.last_s >= self._silence_s:
+                text = latest_progress().text
                 seconds = duration(time.monotonic() - self._since)
-                logger.info("%s: %sat work for %s", self._stage, about, seconds)
+                running = f"{text}, running for {seconds}" if text else f"running for {seconds}"
+                logger.info("%s: %s", self._stage, running)
 
-    def _show_bar(self, console: Console, over: threading.Event) -> None:
+    def _show_bar(self, console: Console, end: threading.Event) -> None:
         one_line = {"no_wrap": True, "overflow": "ellipsis"}
         columns = (
             TextColumn(
@@ -90,7 +98,7 @@ class Display:
         with Bars(*columns, console=console, transient=True, expand=True) as bars:
             shown = bars.add_task(_short(self._stage), total=None, text="")
             stage = self._stage
-            while not over.wait(_REFRESH_S):
+            while not end.wait(_REFRESH_S):
                 if stage != self._stage:
                     stage = self._stage
                     bars.reset(shown, description=_short(stage), total=None, text="")

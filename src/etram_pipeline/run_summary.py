@@ -1,4 +1,4 @@
-"""What a run will do and what it made, in a few lines for the person who started it."""
+"""Summary of a run: what it will do, and what it made."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,13 +8,14 @@ from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.core.counts import counted, share
+from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 
 DEFAULT_RUN_MINUTES = 3
-"""Time of a first `kedro run` on two cores; see benchmarks/first_run.py."""
+"""Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""
 
 _STEPS = {
     "preprocess": "check and encode the recordings",
@@ -36,18 +37,18 @@ _PLACES = {
     "exported_dataset": "dataset",
     "histograms": "histograms",
 }
-"""Datasets that are listed at the end of a run, and their names there."""
+"""Datasets that are listed at the end of a run, with the names shown there."""
 
 Catalog = CatalogProtocol[Any, Any]
 
 
 def outline(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) -> str:
-    """What a run will do, in order, and how long it takes where that was measured.
+    """The steps of a run in order, and how long it takes if that was measured.
 
     Args:
         pipeline: What will be run.
         catalog: What it is run on.
-        asked: Parameters that environment, preset and command line name.
+        asked: Parameters that environment, preset and command line set.
     """
     parts: dict[str, None] = {}
     for node in pipeline.nodes:
@@ -60,7 +61,7 @@ def outline(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) -> s
 
 
 def print_results(pipeline: Pipeline, catalog: Catalog, folder: Path) -> None:
-    """Print the headline metrics and where the results are, one a line, never broken.
+    """Print the headline metrics and the paths of the results, each on one line.
 
     Args:
         pipeline: What was run.
@@ -75,7 +76,7 @@ def print_results(pipeline: Pipeline, catalog: Catalog, folder: Path) -> None:
 
 
 def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator[str]:
-    """Lines that tell what a run made, with paths that lead there from a folder."""
+    """Lines with the results of a run; paths are relative to a folder."""
     made = pipeline.all_outputs()
     if "metrics" in made:
         yield _headline(catalog.load("metrics"))
@@ -88,7 +89,7 @@ def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator
 
 
 def place_of(dataset: object, folder: Path) -> Path | None:
-    """Where a dataset is kept, relative to a folder where it lies below."""
+    """Path of a dataset, relative to a folder if it is inside."""
     found = path_of(dataset)
     if found is None:
         return None
@@ -118,8 +119,11 @@ def _is_default(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) 
 
 def _headline(metrics: Mapping[str, Metrics]) -> str:
     name, first = next(iter(metrics.items()))
-    names = {"AP": "AP", "AP50": "AP_50"}
-    scores = {word: first.overall[key] for word, key in names.items() if key in first.overall}
+    scores = {
+        value.title: first.overall[value.name]
+        for value in first.protocol.shown("headline")
+        if value.name in first.overall
+    }
     if all(score == NO_GROUND_TRUTH for score in scores.values()):
         return f"no labels to compare with ({name}, {first.split})"
     numbers = ", ".join(f"{word} {score:.3f}" for word, score in scores.items())
@@ -132,6 +136,6 @@ def _unreadable(catalog: Catalog) -> Iterator[str]:
     if quality.failed:
         num_all = len(quality.failed) + len(quality)
         yield (
-            f"{share(len(quality.failed), num_all, 'recording')} could not be read: the quality "
-            "page tells why"
+            f"{counted_of(len(quality.failed), num_all, 'recording')} could not be read; the "
+            "quality page shows why"
         )
