@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from etram_pipeline.clips.detections import NOTHING, DetectionCollector
+from etram_pipeline.clips.detections import NO_DETECTIONS, DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.ranks import gather_over_ranks
 from etram_pipeline.evaluation import evaluate
@@ -56,7 +56,7 @@ class ValidationScore:
         tables = _gather(self._collector.take_all())
         if not self.num_labels:
             return {}
-        found = {name: tables.get(name, NOTHING) for name in self._labels}
+        found = {name: tables.get(name, NO_DETECTIONS) for name in self._labels}
         metrics = evaluate(self._labels, found, self._protocol, class_names=self._class_names)
         return {
             self._name(name): value

@@ -8,6 +8,7 @@ import numpy as np
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics
@@ -152,7 +153,7 @@ def _what_ran(
         "detector": trained.detector_config.kind,
         "parameters": num_parameters,
         "representation": histograms.representation_name,
-        "training recordings": sum(key.startswith("train/") for key in labelled_frames),
+        "training recordings": len(in_splits(labelled_frames, ("train",))),
         "dataset fingerprint": fingerprint([histograms, labelled_frames]),
         "trained on": trained.dataset_fingerprint,
         "training run (MLflow)": trained.mlflow_run_id or "not logged",
