@@ -9,9 +9,9 @@ import pytest
 from tests.reports.html import Reader
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import page
-from etram_pipeline.reports.figures import draw_figures
+from etram_pipeline.reports.figures import draw_report_figures
 from etram_pipeline.reports.page import ReportContent, write_page
 from etram_pipeline.reports.video import write_video
 
@@ -39,7 +39,7 @@ def full(make_metrics: Callable[..., Metrics], video: Path) -> ReportContent:
     return ReportContent(
         metrics=metrics,
         headline="mine",
-        figures=draw_figures(metrics, history, "mine"),
+        figures=draw_report_figures(metrics, history, "mine"),
         examples={f"best by day, {EVIL} at 0.10 s": np.zeros((20, 30, 3), np.uint8)},
         video=video,
         quality=[{"recording": EVIL, "num_events": 1234567}],
@@ -100,8 +100,8 @@ def test_headline_without_ground_truth_is_no_number(make_metrics: Callable[..., 
 def test_page_of_overlaps_without_a_half_has_no_ap50(without_half: Metrics) -> None:
     html = write_page(ReportContent(metrics={"mine": without_half}, headline="mine"))
     assert "counts as found. 1 is perfect" not in html
-    assert "Average precision over the overlaps of the protocol" in html
-    assert "AP is read at an overlap of 0.2 (IoU)" in html
+    assert "Average precision over the IoU thresholds of the protocol" in html
+    assert "AP (average precision) is computed at an IoU of 0.2" in html
 
 
 def test_video_too_large_for_the_page_is_linked_beside_it(
@@ -116,7 +116,7 @@ def test_figures_keep_their_texts_and_follow_the_theme(full: ReportContent) -> N
     html = write_page(full)
     assert html.count("<svg") == len(full.figures)
     assert "What is taken for what" in html
-    assert 'aria-label="What is taken for what. The diagonal is right' in html
+    assert 'aria-label="What is taken for what. Correct classes are on the diagonal' in html
 
 
 def test_headline_that_was_not_evaluated_is_refused(metrics: Metrics) -> None:
