@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.hardware import describe_cpu
 
 from etram_pipeline.evaluation import evaluate
-from etram_pipeline.evaluation.scoring import Engine
+from etram_pipeline.evaluation.evidence import Engine
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 

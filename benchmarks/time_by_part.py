@@ -9,7 +9,7 @@ from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from etram_pipeline.models.attention import PartAttention, PartitionAttention
-from etram_pipeline.models.backbones.maxvit import Downsampling
+from etram_pipeline.models.backbones.maxvit import DownsamplingLayer
 from etram_pipeline.models.detectors.rvt import RVT
 
 MARK = "part:"
@@ -52,7 +52,7 @@ class TimeByPart:
 
 def _parts(detector: RVT) -> Iterator[tuple[nn.Module, str]]:
     for module in detector.modules():
-        if isinstance(module, Downsampling):
+        if isinstance(module, DownsamplingLayer):
             yield module, "downsampling"
         elif isinstance(module, PartAttention):
             yield module, "attention"

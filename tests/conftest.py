@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from kedro.framework.project import configure_project
 
+from etram_pipeline.evaluation import metrics
 from etram_pipeline.session import Session
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ def session(project: Path) -> OpenSession:
         return opened
 
     return open_session
+
+
+@pytest.fixture
+def count_error(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Kind of a metric that somebody adds as one file."""
+    kind, folder = "count_error", PROJECT / "tests/evaluation/added"
+    monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(folder)])
+    return kind
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from tests.conftest import PROJECT
 from tests.pages import RECIPES, Block, blocks, installed_recipes
 
@@ -21,8 +22,10 @@ from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.evaluation import evaluate
+from etram_pipeline.evaluation import metrics as family
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED
+from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
 from etram_pipeline.labels.detections import DETECTION_DTYPE
@@ -188,8 +191,23 @@ def test_the_evaluation_snippet_runs() -> None:
     labels, detections = example_tables()
     same = evaluate(labels, detections, "etram_8class", etram.CLASSES)
     names = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
-    (block,) = blocks("docs/evaluation.md", "python")
+    block, _ = blocks("docs/evaluation.md", "python")
     run(block.code, {**names, "before": same, "after": same})
+
+
+def test_the_metric_of_the_recipe_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, metric = blocks("docs/evaluation.md", "python")
+    monkeypatch.setattr(family, "__path__", [*family.__path__, str(tmp_path)])
+    (tmp_path / "recipe_error.py").write_text(metric.code.replace("count_error", "recipe_error"))
+    (choice,) = [b for b in blocks("docs/evaluation.md", "yaml") if "count_error" in b.code]
+    parameters = yaml.safe_load(choice.code.replace("count_error", "recipe_error"))["evaluate"]
+    (protocol,) = EvaluateSettings.model_validate(parameters).protocols
+    labels, detections = example_tables()
+    metrics = evaluate(labels, detections, protocol, etram.CLASSES)
+    assert metrics.overall["recipe_error"] == 0
+    assert metrics.overall["AP_50"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)

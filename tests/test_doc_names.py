@@ -14,8 +14,8 @@ from tests.pages import PAGES, blocks, prose, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
-from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocols import NAMED
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.settings import CONFIG_LOADER_ARGS

@@ -133,6 +133,7 @@ def test_parameters_in_the_text_are_understood(page: str, conf: Path) -> None:
             load(conf, "recording" if "recording" in params else "local", params)
 
 
+@pytest.mark.usefixtures("count_error")  # the metric that a page adds
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_of_settings_are_understood(page: str) -> None:
     for block in blocks(page, "yaml"):

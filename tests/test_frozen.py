@@ -21,7 +21,7 @@ from etram_pipeline.session import Session
 FROZEN = Path(__file__).parent / "frozen"
 TRAININGS = FROZEN / "data/06_models/trainings"
 STORES = ("01_raw", "02_intermediate", "03_primary", "05_model_input")
-REWRITTEN = ("job.json", ".lock")
+REWRITTEN = ("job.json", "detector.ckpt", ".lock")
 """Ends of the names of files that are written although nothing is computed."""
 
 State = dict[Path, tuple[int, bytes]]
@@ -92,12 +92,20 @@ def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(checkpoint).detector.state_dict()
 
 
+def assert_same_detector(project: Path) -> None:
+    """Other versions of PyTorch write the same weights in other bytes."""
+    found, expected = (weights(each / "data/06_models/detector.ckpt") for each in (project, FROZEN))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
 def test_nothing_stored_is_computed_again_and_no_step_is_trained(project: Path) -> None:
     stores, models = state(project, *STORES), contents(state(project, "06_models"))
     run(project, "preprocess", "export", "train")
     assert len(stores) > 50
     assert state(project, *STORES) == stores
     assert contents(state(project, "06_models")) == models
+    assert_same_detector(project)
 
 
 def test_dates_that_a_copy_lost_change_nothing_that_is_known_by_its_content(project: Path) -> None:
@@ -109,6 +117,7 @@ def test_dates_that_a_copy_lost_change_nothing_that_is_known_by_its_content(proj
     changed = {path.name for path in stores if after[path] != stores[path]}
     assert changed <= {"quality.index.json", "event_representations_v2.index.json"}
     assert contents(state(project, "06_models")) == models
+    assert_same_detector(project)
 
 
 def test_detections_are_the_same(project: Path, is_same_machine: bool) -> None:  # noqa: FBT001

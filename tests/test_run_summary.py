@@ -13,7 +13,8 @@ from tests.conftest import OpenSession
 
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.pipeline_registry import register_pipelines
 from etram_pipeline.run_summary import outline, print_results, result_lines
 
@@ -41,7 +42,9 @@ def _made(name: str) -> Pipeline:
 
 def _metrics(labels: int, **overall: float) -> Metrics:
     construct: Any = Metrics.model_construct  # the rest is not looked at
-    made: Metrics = construct(overall=overall, num_labels=labels, split="test")
+    made: Metrics = construct(
+        protocol=Protocol(name="coco"), overall=overall, num_labels=labels, split="test"
+    )
     return made
 
 

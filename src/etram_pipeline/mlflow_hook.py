@@ -28,6 +28,7 @@ from etram_pipeline.core.masking import mask_text, mask_value, secrets_in
 from etram_pipeline.core.metric_names import metric_part
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.datasets.files import path_of
+from etram_pipeline.evaluation.headline import headline
 from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send_unsent
 from etram_pipeline.mlflow_logging.run_log import UNSENT, RunLog, set_current_log
 from etram_pipeline.mlflow_logging.store import (
@@ -39,7 +40,7 @@ from etram_pipeline.mlflow_logging.store import (
     opened,
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
-from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
+from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
 from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 

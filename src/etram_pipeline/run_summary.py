@@ -11,7 +11,8 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 
 DEFAULT_RUN_MINUTES = 3
 """Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""
@@ -118,8 +119,11 @@ def _is_default(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) 
 
 def _headline(metrics: Mapping[str, Metrics]) -> str:
     name, first = next(iter(metrics.items()))
-    names = {"AP": "AP", "AP50": "AP_50"}
-    scores = {word: first.overall[key] for word, key in names.items() if key in first.overall}
+    scores = {
+        value.title: first.overall[value.name]
+        for value in first.protocol.shown("headline")
+        if value.name in first.overall
+    }
     if all(score == NO_GROUND_TRUTH for score in scores.values()):
         return f"no labels to compare with ({name}, {first.split})"
     numbers = ", ".join(f"{word} {score:.3f}" for word, score in scores.items())

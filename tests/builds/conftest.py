@@ -35,6 +35,7 @@ from etram_pipeline.stores.writer import write_representations
 
 FOLDER = f"{REPRESENTATIONS}/counts"
 NUM_WINDOWS = 20
+ENCODING = {"windows": {"kind": "regular"}, "representation": {"kind": "stacked_histogram"}}
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class CountJob(BuildJob):
     @staticmethod
     def _describe(fingerprint: str, summary: Summary, num_bytes: int) -> Record:
         summary = summary.model_copy(update={"num_bytes": num_bytes})
-        return Record(fingerprint=fingerprint, settings={}, summary=summary)
+        return Record(fingerprint=fingerprint, settings=ENCODING, summary=summary)
 
 
 Jobs = dict[str, CountJob]

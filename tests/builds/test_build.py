@@ -19,7 +19,7 @@ from typing_extensions import override
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.exclusive import exclusive
 from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor, open_executor
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import BusyError, StoreError
 from etram_pipeline.stores.index import read_index
 from etram_pipeline.stores.layout import REPRESENTATIONS
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -160,7 +160,7 @@ def test_two_builds_of_one_store_are_kept_apart(root: Path, jobs: Jobs, run: Run
     root.mkdir()
     with (
         exclusive(root, REPRESENTATIONS),
-        pytest.raises(StoreError, match="another run is writing to"),
+        pytest.raises(BusyError, match=r"another run is using .*which this one writes"),
     ):
         run(jobs)
     run(jobs)

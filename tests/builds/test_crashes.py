@@ -14,7 +14,7 @@ from tests.builds.conftest import Start, kill_group
 from tests.preprocessing.recordings import KEYS, contents, preprocess
 
 from etram_pipeline.builds.executors import kept_open
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import BusyError, StoreError
 from etram_pipeline.session import sigterm_exits
 from etram_pipeline.stores.index import read_index
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
@@ -160,7 +160,7 @@ def test_another_run_at_the_same_time_is_refused_and_named(
     )
     os.kill(process.pid or 0, signal.SIGSTOP)
 
-    with pytest.raises(StoreError, match=rf"another run is writing .*\(process {process.pid} on "):
+    with pytest.raises(BusyError, match=rf"another run is using .*\(process {process.pid} on "):
         preprocess(raw, store)
 
     os.kill(process.pid or 0, signal.SIGCONT)

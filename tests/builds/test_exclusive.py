@@ -10,14 +10,14 @@ import pytest
 
 from etram_pipeline.builds import exclusive as module
 from etram_pipeline.builds.exclusive import exclusive, sweep
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import BusyError, StoreError
 from etram_pipeline.stores.layout import LABELS, QUALITY
 
 
 def test_a_second_one_is_refused_and_told_who_was_first(tmp_path: Path) -> None:
     with (
         exclusive(tmp_path, LABELS),
-        pytest.raises(StoreError, match=rf"process {os.getpid()} on \S+ since 20"),
+        pytest.raises(BusyError, match=rf"process {os.getpid()} on \S+ since 20"),
         exclusive(tmp_path, LABELS),
     ):
         pass

@@ -85,7 +85,8 @@ def test_an_input_that_changes_while_it_is_read_fails(
 
     monkeypatch.setattr(shutil, "copyfile", copy_and_grow)
     index = build(root, QUALITY, {KEY: job}, InlineExecutor(), raise_failures=False)
-    assert index.failed[KEY].endswith("changed while it was read: run again when it is complete")
+    message = index.failed[KEY].message
+    assert message.endswith("changed while it was read: run again when it is complete")
 
     monkeypatch.undo()
     build(root, QUALITY, {KEY: job}, InlineExecutor())
@@ -104,7 +105,7 @@ def test_an_input_that_is_no_file_fails(job: CopyJob, root: Path, kind: str) -> 
 
     index = build(root, QUALITY, {KEY: job}, InlineExecutor(), raise_failures=False)
 
-    assert index.failed[KEY].startswith("an input cannot be read: ")
+    assert index.failed[KEY].message.startswith("an input cannot be read: ")
 
 
 def test_a_job_has_one_fingerprint_for_one_content(job: CopyJob) -> None:

@@ -14,10 +14,10 @@ import pytest
 from etram_pipeline.core import etram
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.evaluation import evaluate
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.evidence import Engine
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED, resolve_protocol
-from etram_pipeline.evaluation.scoring import Engine
+from etram_pipeline.evaluation.result import Metrics
 
 GOLDEN = Path(__file__).parents[1] / "golden/eval"
 RESULTS: dict[str, Any] = {

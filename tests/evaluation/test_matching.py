@@ -89,7 +89,8 @@ def test_frames_of_several_recordings_are_numbered_through(match: Match) -> None
     assert frames.labels.frames.tolist() == [0, 1, 2]
     assert frames.detections.frames[-1] == 2
     last = frames.of_recordings(np.array([False, True, True]))
-    assert last.labels.frames.tolist() == last.detections.frames.tolist() == [2]
+    assert last.labels.frames.tolist() == last.detections.frames.tolist() == [0]
+    assert last.recordings.tolist() == [1]
 
 
 def test_ranges_are_written_one_after_the_other() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from etram_pipeline.core.errors import LabelError, ProtocolError
 from etram_pipeline.evaluation import compare, evaluate
-from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
+from etram_pipeline.evaluation.evidence import Engine
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.scoring import Engine
+from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 Make = Callable[..., Any]
 ENGINES: tuple[Engine, ...] = ("numpy", "faster_coco_eval", "pycocotools")

@@ -247,7 +247,10 @@ def test_windows_that_end_at_no_labelled_frame_make_no_pictures(
 def test_splits_without_a_labelled_recording_are_an_error(street: MakeExport, write: Write) -> None:
     export = street(splits=["test"])
     only_train = Export(
-        export.frames, export.labels, DATASET, export.settings.model_copy(update={"splits": ()})
+        export.representations,
+        export.labels,
+        DATASET,
+        export.settings.model_copy(update={"splits": ()}),
     )
     with pytest.raises(StoreError, match=r"change `export.splits`, or run `preprocess`"):
         write(only_train)

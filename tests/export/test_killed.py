@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.export.conftest import MakeExport, Write, contents
 
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import BusyError
 from etram_pipeline.export.dataset import Export
 from etram_pipeline.export.layout import read_summary
 
@@ -55,7 +55,7 @@ def published(root: Path) -> list[str]:
 def start(root: Path, export: Export) -> subprocess.Popen[bytes]:
     """Export in a process of its own, at least 50 ms for each picture."""
     texts = [
-        str(export.frames.root),
+        str(export.representations.root),
         str(root),
         export.dataset.model_dump_json(),
         export.settings.model_dump_json(serialize_as_any=True),
@@ -132,7 +132,7 @@ def test_two_exports_to_one_folder_are_kept_apart(
     while not num_pictures(root):
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    with pytest.raises(StoreError, match="another run"):
+    with pytest.raises(BusyError, match="another run"):
         write(street())
     assert first.wait() == 0
     write(street())

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from etram_pipeline.configuration import RUN_OPTIONS
-from etram_pipeline.core.mappings import flatten
-from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.mlflow_logging.view import headline, run_name, view_link, view_tag
+from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
 
 METRICS = ["test/etram_8class/AP", "test/etram_8class/AP_50", "val/etram_8class/AP"]
 PARAMETERS = {
@@ -19,16 +17,6 @@ PARAMETERS = {
     "detector.kind": "rvt",
     "detector.backbone.embed_dim": 16,
 }
-
-
-def test_the_headline_is_that_of_the_first_protocol() -> None:
-    assert headline(PARAMETERS) == METRICS
-    assert headline({**PARAMETERS, "evaluate.split": "val"})[0] == "val/etram_8class/AP"
-    assert headline({}) == []
-    # As a run has them, protocols are told in full.
-    evaluate = EvaluateSettings.model_validate({"protocols": ["etram_8class", "coco"]})
-    in_full = flatten({"evaluate": evaluate, "train": {"validation": {"protocol": "coco"}}})
-    assert headline(in_full)[:2] == ["test/etram_8class/AP", "test/etram_8class/AP_50"]
 
 
 def test_the_link_leads_to_columns_of_the_headline_preset_detector_and_duration() -> None:

@@ -6,7 +6,7 @@ import torch
 from etram_pipeline.models.attention import (
     AttentionSettings,
     PartitionAttention,
-    Parts,
+    Partitioning,
     merge,
     partition,
 )
@@ -59,7 +59,7 @@ def test_zero_layer_scale_adds_branches_unweighted() -> None:
 
 
 @pytest.mark.parametrize("kind", ["window", "grid"])
-def test_parts_are_those_of_timm(kind: Parts) -> None:
+def test_parts_are_those_of_timm(kind: Partitioning) -> None:
     from timm.models import maxxvit
 
     maps, size = torch.randn(2, 4, 9, 5), (2, 3)

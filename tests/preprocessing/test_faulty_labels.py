@@ -172,5 +172,5 @@ def test_recordings_whose_labels_are_damaged_fail_and_the_others_are_encoded(
     assert list(labels) == ["train/good"]
     assert list(RepresentationStore(root)) == ["test/unlabelled", "train/good"]
     assert list(index.failed) == ["train/bad"]
-    assert "e04_97999us_bbox.npy cannot be read" in index.failed["train/bad"]
-    assert index.failed["train/bad"].count("LabelError: ") == 1
+    assert "e04_97999us_bbox.npy cannot be read" in index.failed["train/bad"].message
+    assert str(index.failed["train/bad"]).count("LabelError: ") == 1

@@ -24,7 +24,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Survey:
     jobs = quality_jobs(*paths(folder / "data"), DATASET, QualitySettings())
     build(folder / "quality", QUALITY, jobs, InlineExecutor(), raise_failures=False)
     store = QualityStore(folder / "quality")
-    return Survey(dict(store), store.failed, DATASET)
+    return Survey(
+        dict(store), {key: str(failure) for key, failure in store.failed.items()}, DATASET
+    )
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_a_recording_that_cannot_be_read_stops_no_other(data: Path, root: Path) 
     assert list(index.recordings) == ["train/a"]
     store = QualityStore(root)
     assert list(store) == ["train/a"]
-    assert "b_td.h5" in store.failed["test/b"]
+    assert "b_td.h5" in store.failed["test/b"].message
 
 
 def test_events_are_checked_though_the_labels_cannot_be_read(data: Path, root: Path) -> None:

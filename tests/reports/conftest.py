@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.quality.conftest import healthy, planted  # noqa: F401  # fixtures of the quality page
 
-from etram_pipeline.evaluation.metrics import ClassMetrics, Confusion, Metrics
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import ClassMetrics, Confusion, Metrics
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.reports.curves import draw_losses, draw_validation
 from etram_pipeline.reports.figure_style import figure_svg
 
@@ -31,7 +32,7 @@ def test_losses_are_drawn_and_counts_and_rates_are_not() -> None:
 
 def test_training_without_losses_has_no_curve() -> None:
     assert draw_losses([]) is None
-    assert draw_validation([_row(1, "train/loss", 1.0)]) is None
+    assert draw_validation([_row(1, "train/loss", 1.0)], Protocol(name="mine")) is None
 
 
 def test_steps_are_drawn_in_order_and_what_is_not_finite_is_left_out() -> None:
@@ -74,7 +75,7 @@ def test_validation_names_its_protocol_and_the_best_of_each_score() -> None:
         _row(30, "val/etram_8class/AP_50", 0.6),
         _row(30, "val/etram_8class/AR_100", 0.9),
     ]
-    figure = draw_validation(history)
+    figure = draw_validation(history, Protocol(name="etram_8class"))
     assert figure is not None
     assert _legend(figure) == ["AP  0.40", "AP50  0.60"]
     assert "etram_8class" in figure.texts[1].get_text()

@@ -9,7 +9,7 @@ import pytest
 from tests.reports.html import Reader
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import page
 from etram_pipeline.reports.figures import draw_figures
 from etram_pipeline.reports.page import ReportContent, write_page
@@ -100,8 +100,8 @@ def test_headline_without_ground_truth_is_no_number(make_metrics: Callable[..., 
 def test_page_of_overlaps_without_a_half_has_no_ap50(without_half: Metrics) -> None:
     html = write_page(ReportContent(metrics={"mine": without_half}, headline="mine"))
     assert "counts as found. 1 is perfect" not in html
-    assert "Average precision over the overlaps of the protocol" in html
-    assert "AP is read at an overlap of 0.2 (IoU)" in html
+    assert "Average precision over the IoU thresholds of the protocol" in html
+    assert "AP (average precision) is computed at an IoU of 0.2" in html
 
 
 def test_video_too_large_for_the_page_is_linked_beside_it(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from etram_pipeline.evaluation.metrics import Metrics
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.tables import (
     Table,
     class_table,

@@ -40,7 +40,7 @@ def test_what_a_protocol_leaves_out_is_said() -> None:
         "every detection within 50 ms",
         "The first 0.5 s of each recording do not count",
         "class probability alone",
-        "10 overlaps from 0.5 to 0.95",
+        "10 IoU thresholds from 0.5 to 0.95",
     ):
         assert fact in text
 

@@ -53,7 +53,7 @@ def test_it_is_what_the_evaluation_says_of_the_same_tables(record: Record) -> No
     labels = {name: frames.labels for name, frames in recordings.labels.items()}
     expected = evaluate(labels, tables, "coco", class_names=CLASSES).overall
     metrics = score.compute()
-    assert 0 < metrics[score.monitor] < 1
+    assert 0 < metrics[score.monitor.name] < 1
     assert metrics == {f"val/coco/{k}": value for k, value in expected.items() if value >= 0}
 
 

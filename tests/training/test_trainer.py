@@ -10,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.training import trainer as trainer_module
+from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.training.trainer import build_trainer
 
@@ -20,7 +21,7 @@ def test_a_gpu_asked_for_must_be_there(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     on_gpu = settings.model_copy(update={"accelerator": "gpu"})
     with pytest.raises(SettingsError, match=r"train\.accelerator is gpu, but PyTorch finds no GPU"):
-        build_trainer(on_gpu, tmp_path, "val/AP", [], scored=True)
+        build_trainer(on_gpu, tmp_path, Monitor("val/AP"), [], scored=True)
 
 
 @pytest.mark.parametrize(("devices", "synchronised"), [(1, False), (2, True)])
@@ -36,7 +37,9 @@ def test_batch_statistics_are_those_of_all_gpus(
     on_gpus = settings.model_copy(
         update={"accelerator": "gpu", "devices": devices, "launcher": "torchrun"}
     )
-    options: Any = inspect.unwrap(build_trainer)(on_gpus, tmp_path, "val/AP", [], scored=True)
+    options: Any = inspect.unwrap(build_trainer)(
+        on_gpus, tmp_path, Monitor("val/AP"), [], scored=True
+    )
     assert options["sync_batchnorm"] is synchronised
 
 
@@ -86,7 +89,7 @@ def test_one_process_trains_alone_whatever_a_scheduler_left_behind(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(rank_zero_only, "rank", 3)
-    trainer = build_trainer(settings, tmp_path, "val/AP", [], scored=True)
+    trainer = build_trainer(settings, tmp_path, Monitor("val/AP"), [], scored=True)
     assert (trainer.world_size, trainer.global_rank, trainer.num_nodes) == (1, 0, 1)
     assert trainer.is_global_zero
     assert getattr(rank_zero_only, "rank") == 0  # noqa: B009

@@ -1,7 +1,7 @@
-"""Computing what is missing or out of date, of many recordings, in a way that survives anything.
+"""Building a store: computing what is missing or out of date for many recordings.
 
-The files of each recording say themselves what made them, so a build that was killed is continued
-by starting it again. An index lists the recordings of the last build, and what they were made of.
+Stored files carry the fingerprint of their inputs and settings, so a build that was killed goes on
+when it is started again. An index lists the recordings of the last build with inputs and settings.
 """
 
 import logging
@@ -34,25 +34,26 @@ def build(
     *,
     raise_failures: bool = True,
 ) -> Index:
-    """Bring what is stored under `root` up to date with `jobs`.
+    """Bring the store under `root` up to date.
 
-    Recordings are skipped whose files were made from the same inputs by the same settings. Files of
-    recordings that have no job any more stay where they are, but are no longer listed.
+    Recordings whose files were made from the same inputs with the same settings are not computed
+    again. Files of recordings without a job stay on disk, but are no longer in the index.
 
     Args:
         root: Folder of the store.
-        product: What the jobs make.
-        jobs: By `<split>/<recording>`.
-        executor: Where to run them.
-        raise_failures: Whether failed recordings, once all others are done, are an error. If not,
-            the index alone tells of them.
+        product: The product that the jobs write.
+        jobs: Jobs by recording.
+        executor: Where the jobs run.
+        raise_failures: Whether failed recordings are an error once all others are done. If not,
+            only the index lists them.
 
     Returns:
-        What is stored now, and what is not.
+        The index of the store.
 
     Raises:
-        StoreError: If the folder cannot be written to, or another run writes to it; or if
-            recordings failed, and why each of them did.
+        StoreError: If the folder cannot be written to, or if recordings failed; gives the reason
+            of each.
+        BusyError: If another run writes to the folder.
         NoLabelsError: If there was nothing to store of any recording.
     """
     root = root.absolute()
@@ -74,7 +75,7 @@ def build(
                 with _writing_to(root):
                     write_index(root, product, index)
         finally:
-            # They say more than that the index could not be written either.
+            # Failures say more than an index that cannot be written.
             if raise_failures:
                 _raise_failures(index)
     return index
@@ -97,7 +98,7 @@ def _last_index(root: Path, product: Product) -> Index:
     try:
         return read_index(root, product) or Index(complete=False)
     except StoreError:
-        # It is written anew at the end.
+        # A new one is written at the end.
         return Index(complete=False)
 
 

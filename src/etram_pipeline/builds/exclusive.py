@@ -1,4 +1,9 @@
-"""Keeping two builds out of one store, and clearing away what a killed one left."""
+"""Exclusive access to a store, and the removal of unfinished files of a killed build.
+
+The lock of the store is `core.locks.held`. A second lock is shared by all jobs at work: the run
+that has the store waits until jobs of a killed run end, while `held` does not wait for live
+processes.
+"""
 
 import fcntl
 import secrets
@@ -9,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.locks import UNKNOWN_HOLDER, lock, signature
+from etram_pipeline.core.locks import Access, held, lock
 from etram_pipeline.stores.layout import Product
 
 _PATIENCE_S = 15.0
-"""How long jobs of a killed run may take to notice that it is gone."""
+"""How long jobs of a killed run may take to notice its end."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write one product under a root; it can be sent to another process.
+    """The right to write one product under a root; it can be pickled.
 
     Attributes:
         root: Folder of the store.
-        product: What is written there.
-        token: Tells this claim from an earlier one on the same.
+        product: The product that may be written.
+        token: Distinguishes this claim from earlier ones on the same product.
     """
 
     root: Path
@@ -32,19 +37,19 @@ class Claim:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Hold the store for one job: a run that comes later waits until the block ends.
+        """Hold the store for one job; a later run waits until the block ends.
 
         Raises:
             StoreError: If the run that claimed the store was killed and another one has it now.
         """
         with self._workers_lock.open("a+") as file:
             lock(file, fcntl.LOCK_SH)
-            if _holder(_lock_path(self.root, self.product))[0] != self.token:
+            if not _is_current(self):
                 raise StoreError(f"the run this job belongs to no longer writes to {self.root}")
             yield
 
     def wait_for_workers(self) -> None:
-        """Let jobs that a killed run left behind come to their end.
+        """Wait until jobs of a killed run have ended.
 
         Raises:
             StoreError: If they take too long.
@@ -71,40 +76,33 @@ class Claim:
 
 @contextmanager
 def exclusive(root: Path, product: Product) -> Iterator[Claim]:
-    """Be the only one to write this product under `root`, until the block or the process ends.
+    """Be the only process that writes this product under `root`, until the block ends.
 
     Raises:
-        StoreError: If another process is writing it.
+        BusyError: If another process is writing it.
+        StoreError: If jobs of a killed run do not end.
     """
-    path = _lock_path(root, product)
-    with path.open("a+") as file:  # emptied only when locked: it says who holds it
-        try:
-            lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                f"another run is writing to {root} ({_holder(path)[1]}): wait until it is done, "
-                "or choose another folder in the catalog"
-            ) from error
+    access = _access(root, product)
+    with held(access, "wait until it is done, or choose another folder in the catalog"):
         claim = Claim(root, product, secrets.token_hex(8))
-        file.truncate(0)
-        file.write(f"{claim.token}\n{signature()}\n")
-        file.flush()
+        with access.lock.open("a") as file:
+            file.write(f"{claim.token}\n")
         claim.wait_for_workers()
         yield claim
 
 
 def sweep(root: Path, product: Product) -> None:
-    """Remove unfinished files under `root`; for the one that writes exclusively, all are dead."""
+    """Remove unfinished files under `root`, which the caller must hold exclusively."""
     for pattern in (f".{product}.*.partial", f"*/*/{product}/**/.*.partial"):
         for path in root.glob(pattern):
             path.unlink(missing_ok=True)
 
 
-def _lock_path(root: Path, product: Product) -> Path:
-    return root / f".{product}.lock"
+def _access(root: Path, product: Product) -> Access:
+    return Access(root / product)
 
 
-def _holder(path: Path) -> tuple[str, str]:
-    """Token of the last claim, and who made it."""
-    token, _, who = path.read_text().partition("\n")
-    return token, who.strip() or UNKNOWN_HOLDER
+def _is_current(claim: Claim) -> bool:
+    """Whether no later run has claimed the product; the lock file ends with the last token."""
+    lines = _access(claim.root, claim.product).lock.read_text().splitlines()
+    return lines[-1:] == [claim.token]

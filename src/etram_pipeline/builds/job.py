@@ -1,4 +1,4 @@
-"""What is to be computed of one recording, and what comes of the attempt."""
+"""Jobs: what to compute for one recording, and the result."""
 
 import traceback
 from abc import ABC, abstractmethod
@@ -11,16 +11,16 @@ from etram_pipeline.builds.exclusive import Claim
 from etram_pipeline.core.errors import EtramError, NoLabelsError, RecordingError
 from etram_pipeline.core.files import is_out_of_space, out_of_space
 from etram_pipeline.core.fingerprint import FileIdentity, file_identity, fingerprint, plain
-from etram_pipeline.stores.index import Provenance
+from etram_pipeline.stores.index import Failure, Provenance
 from etram_pipeline.stores.record import Record
 
 
 @dataclass(frozen=True)
 class BuildJob(ABC):
-    """Computes and stores what is wanted of one recording; it can be sent to another process.
+    """Computes and stores a product of one recording; it can be pickled.
 
     Attributes:
-        check_content: Whether inputs are known by their content rather than by their time of
+        check_content: Whether inputs are identified by their content instead of by their time of
             change.
         recipe: What is done, and in which version: another number when the same inputs and
             settings give other results. It is stored, so it stays when the class is renamed.
@@ -36,7 +36,7 @@ class BuildJob(ABC):
     @property
     @abstractmethod
     def outputs(self) -> tuple[str, ...]:
-        """Files to make, relative to the recording's folder; the last one holds the record."""
+        """Files that it writes, relative to the recording's folder; the last holds the record."""
 
     @abstractmethod
     def __call__(self, folder: Path, fingerprint: str) -> Record:
@@ -44,29 +44,32 @@ class BuildJob(ABC):
 
         Args:
             folder: Folder of the recording.
-            fingerprint: To put into the record.
+            fingerprint: Fingerprint for the record.
+
+        Returns:
+            The record that was stored.
 
         Raises:
-            NoLabelsError: If there is nothing to store of this recording; says why.
-            EtramError: If an input is damaged; nothing stored before is lost.
+            NoLabelsError: If there is nothing to store of this recording; gives the reason.
+            EtramError: If an input is damaged; files stored before stay as they are.
         """
 
     @property
     @abstractmethod
     def inputs(self) -> tuple[Path, ...]:
-        """Files that are read."""
+        """Files that it reads."""
 
     @property
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
-        """Everything else that decides the result, as plain data."""
+        """Everything else that determines the result, as plain data."""
 
     def origin(self, made: Provenance | None = None) -> Provenance:
-        """All that decides the result, as it is now.
+        """Everything that determines the result, as it is now.
 
         Args:
-            made: What the stored result was made of. Inputs that have nothing but another date
-                since then are hashed, to see whether they changed.
+            made: Inputs and settings of the stored result. An input of which only the date changed
+                since then is hashed, to find out whether its content changed.
 
         Raises:
             OSError: If an input cannot be read.
@@ -83,7 +86,7 @@ class BuildJob(ABC):
         )
 
     def hashed(self, origin: Provenance) -> Provenance:
-        """What the result was made of, known by content where the job reads its inputs whole."""
+        """`origin`, with hashes of the inputs if the job reads them whole."""
         if not self.reads_whole:
             return origin
         inputs = tuple(file_identity(path, content=True) for path in self.inputs)
@@ -99,29 +102,29 @@ def _is_touched(before: FileIdentity, now: FileIdentity) -> bool:
 
 
 def check_contents(jobs: Mapping[str, BuildJob], *, check: bool) -> dict[str, BuildJob]:
-    """The same jobs, which know their inputs by content if `check`."""
+    """The same jobs; with `check`, they identify their inputs by content."""
     return {key: replace(job, check_content=check) for key, job in jobs.items()}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job. Errors are told as text, for not every error survives being sent.
+    """The result of a job. Errors are kept as text, because not every error can be pickled.
 
     Attributes:
-        record: Of what was stored; None if nothing was.
+        record: Record of the stored files; None if nothing was stored.
         sizes: Bytes of each stored file, by name relative to the recording's folder.
-        origin: What it was made of, if more is known of it than before.
-        skipped: Why there is nothing to store; empty if that is not so.
-        failure: Why it could not be computed; empty if it could.
+        origin: Inputs and settings, with hashes that the job added; None if nothing was stored.
+        skipped: Why there is nothing to store; empty otherwise.
+        failure: Why it could not be computed; None otherwise.
         traceback: Where it failed, if the message alone does not say what to do.
-        is_full: Whether it failed because a disk is full, as others would.
+        is_full: Whether it failed because the disk is full, so that other jobs would fail, too.
     """
 
     record: Record | None = None
     sizes: dict[str, int] = field(default_factory=dict)
     origin: Provenance | None = None
     skipped: str = ""
-    failure: str = ""
+    failure: Failure | None = None
     traceback: str = ""
     is_full: bool = False
 
@@ -132,9 +135,9 @@ class Task:
 
     Attributes:
         job: What to compute.
-        key: Recording, as `<split>/<name>`.
-        claim: The store to write to.
-        origin: What the job was about to read when it was sent.
+        key: Key of the recording.
+        claim: The right to write to the store.
+        origin: Inputs and settings at the time when the job was sent.
     """
 
     job: BuildJob
@@ -143,7 +146,7 @@ class Task:
     origin: Provenance
 
     def __call__(self) -> Outcome:
-        """Run the job; whatever goes wrong is an outcome."""
+        """Run the job; an error becomes an outcome."""
         try:
             with self.claim.at_work():
                 return self._run()
@@ -151,10 +154,10 @@ class Task:
             return Outcome(skipped=str(error))
         except Exception as error:  # noqa: BLE001  # one bad recording must not stop the others
             if is_out_of_space(error):
-                return Outcome(failure=out_of_space(self.claim.root), is_full=True)
+                return Outcome(failure=Failure(out_of_space(self.claim.root)), is_full=True)
             is_known = isinstance(error, EtramError | PermissionError)
             return Outcome(
-                failure=f"{type(error).__name__}: {error}",
+                failure=Failure(str(error), type(error).__name__),
                 traceback="" if is_known else traceback.format_exc(),
             )
 

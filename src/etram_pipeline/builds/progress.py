@@ -1,4 +1,4 @@
-"""How far a build has come."""
+"""Progress of a build."""
 
 import time
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ _MILLION, _TEN_THOUSAND = 1e6, 1e4
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build has come; only what it had to compute counts.
+    """Progress of a build, counted over the recordings that it computes.
 
     Attributes:
-        num_done: Recordings that are done, with whatever outcome.
+        num_done: Recordings that are done, failed ones included.
         num_all: Recordings to compute.
         num_events: Events of those that are done.
         num_bytes_done: Size of their input files.
@@ -50,10 +50,10 @@ class BuildProgress:
 
 
 class ProgressCounter:
-    """Counts what is done, and takes the time."""
+    """Counts finished recordings and measures time."""
 
     def __init__(self, num_all: int = 0, num_bytes_all: int = 0) -> None:
-        """Start.
+        """Start the clock.
 
         Args:
             num_all: Recordings to compute.
@@ -70,7 +70,7 @@ class ProgressCounter:
         self._num_events += num_events
 
     def read(self) -> BuildProgress:
-        """How far the build is by now."""
+        """The progress so far."""
         return BuildProgress(
             num_done=self._num_done,
             num_all=self._num_all,

@@ -1,9 +1,9 @@
-"""Whether what is stored of a recording is up to date, and if not, why.
+"""Whether the stored files of a recording are up to date, and if not, why.
 
-It is out of date if the recipe changed, a parameter, or an input. An input counts as changed when
-its content did, where the hash of it is known both from then and from now; else, when its size or
-its time of change did. So hashes can be asked for at any time: what was stored without them counts
-by size and time until it has been hashed, and is not computed again for their sake.
+They are out of date if the recipe, a parameter or an input changed. An input is compared by its
+hash if that is known both then and now, and otherwise by its size and its time of change. So hashes
+can be requested at any time: inputs without a hash are compared by size and time until they
+are hashed, and nothing is computed again only because hashes were requested.
 """
 
 import datetime
@@ -28,12 +28,12 @@ _UNKNOWN = "made with other parameters, by another recipe or of another input"
 
 @dataclass(frozen=True)
 class StoredState:
-    """What is stored of a recording.
+    """The state of a recording's stored files.
 
     Attributes:
-        entry: For the index, if the files are up to date.
-        reason: Why they are not; empty if there never were any.
-        damaged: Files of ours that must be removed before they can be made again.
+        entry: Entry for the index if the files are up to date.
+        reason: Why they are out of date; empty if there never were any.
+        damaged: Damaged files of this project, to be removed before they are made again.
     """
 
     entry: IndexEntry | None = None
@@ -42,13 +42,13 @@ class StoredState:
 
 
 def examine(folder: Path, job: BuildJob, now: Provenance, listed: IndexEntry | None) -> StoredState:
-    """Look at what is stored of a recording.
+    """Examine the stored files of a recording.
 
     Args:
         folder: Folder of the recording.
-        job: What would make it.
-        now: What the job would make it of.
-        listed: What the last build made of this recording.
+        job: The job that makes them.
+        now: Inputs and settings of the job.
+        listed: Entry in the index of the last build; None if there is none.
 
     Raises:
         PermissionError: If the files cannot be read.
@@ -65,11 +65,11 @@ def examine(folder: Path, job: BuildJob, now: Provenance, listed: IndexEntry | N
         damaged = tuple(folder / name for name in job.outputs) if is_ours else ()
         return StoredState(reason=f"{job.outputs[-1]} is damaged", damaged=damaged)
     if record is None:
-        return StoredState()  # made by others; the job will say so
+        return StoredState()  # made elsewhere; the job refuses it
     if listed is not None and is_listed and record.fingerprint == listed.fingerprint:
         return _compare(folder, listed, now)
     if record.fingerprint in _marks(now):
-        # Of what was finished when a build was killed, the index says nothing yet.
+        # Finished by a build that was killed before it wrote the index.
         return StoredState(_entry(folder, job, record, job.hashed(now)))
     reason = _changes(listed, now) if record.fingerprint else "left unfinished"
     return StoredState(reason=reason or _UNKNOWN)
@@ -83,7 +83,7 @@ def is_still_skipped(skip: Skip, now: Provenance) -> bool:
 
 
 def why_stale(made: Provenance, now: Provenance) -> str:
-    """What changed since something was made; empty if nothing did."""
+    """What changed between two origins; empty if nothing did."""
     reasons = [] if made.recipe == now.recipe else [f"recipe {made.recipe} -> {now.recipe}"]
     if changes := _changed_parameters(made.parameters, now.parameters):
         num_hidden = len(changes) - _MOST_CHANGES_SHOWN
@@ -103,13 +103,13 @@ def why_stale(made: Provenance, now: Provenance) -> str:
 
 
 def _changes(listed: IndexEntry | None, now: Provenance) -> str:
-    """What changed since the last build made it, as far as that is known."""
+    """What changed since the last build, as far as known."""
     return why_stale(listed.origin, now) if listed and listed.origin else ""
 
 
 def _compare(folder: Path, listed: IndexEntry, now: Provenance) -> StoredState:
     for name, size in listed.sizes.items():
-        # One that an earlier version of the code made, and this one does not, may be gone.
+        # An earlier version may have written files that this one does not.
         if not (folder / name).is_file():
             return StoredState(reason=f"{name} is missing")
         found = (folder / name).stat().st_size
@@ -126,14 +126,14 @@ def _compare(folder: Path, listed: IndexEntry, now: Provenance) -> StoredState:
 
 
 def _with_known_digests(now: Provenance, made: Provenance) -> Provenance:
-    """What is known of unchanged inputs, hashes from earlier builds included."""
+    """The origin, with hashes of unchanged inputs from earlier builds."""
     pairs = zip(made.inputs, now.inputs, strict=True)
     inputs = tuple(after if after.digest else before for before, after in pairs)
     return now.model_copy(update={"inputs": inputs})
 
 
 def _marks(now: Provenance) -> set[str]:
-    """Fingerprints that the result has if made now, with hashes of the inputs or without."""
+    """Fingerprints of a result made now, with and without hashes of the inputs."""
     bare = tuple(file.model_copy(update={"digest": ""}) for file in now.inputs)
     return {fingerprint(now), fingerprint(now.model_copy(update={"inputs": bare}))}
 

@@ -1,42 +1,30 @@
-"""How far a build has come: what is up to date, what is to compute, and what came of it."""
+"""The state of a build: recordings up to date, to compute, skipped and failed."""
 
 import logging
 from collections.abc import Mapping
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
-from contextlib import suppress
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from etram_pipeline.builds.exclusive import Claim
-from etram_pipeline.builds.executors import worker_was_killed
 from etram_pipeline.builds.job import BuildJob, Outcome, Task
 from etram_pipeline.builds.progress import Interval, ProgressCounter
+from etram_pipeline.builds.running import run_tasks
 from etram_pipeline.builds.staleness import examine, is_still_skipped
 from etram_pipeline.core.counts import counted, counted_of, duration
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.core.progress import report_progress
-from etram_pipeline.stores.index import Index, IndexEntry, Provenance, Skip, write_index
+from etram_pipeline.stores.index import Failure, Index, IndexEntry, Provenance, Skip, write_index
 from etram_pipeline.stores.record import Summary
 
 logger = logging.getLogger(__name__)
 
 _MOST_REASONS_SHOWN = 10
-_MOST_AT_WORK_SHOWN = 2
+_MOST_RUNNING_SHOWN = 2
 _SAVE_EVERY_S = 5.0
 
-_KILLED = (
-    "not computed, because a worker process was killed, most often because memory ran out, and "
-    "again when it had this recording alone: leave the recording out, or give workers more memory"
-)
-_NOT_TRIED = "not tried, because the disk is full"
+_NOT_TRIED = Failure("not tried, because the disk is full")
 
 
 @dataclass
@@ -45,8 +33,8 @@ class BuildState:
 
     Attributes:
         claim: The store to write to.
-        jobs: By `<split>/<recording>`.
-        last: What the last build came to.
+        jobs: Jobs by recording.
+        last: The index of the last build.
     """
 
     claim: Claim
@@ -55,23 +43,22 @@ class BuildState:
     _origins: dict[str, Provenance] = field(default_factory=dict)
     _finished: dict[str, IndexEntry] = field(default_factory=dict)
     _skipped: dict[str, Skip] = field(default_factory=dict)
-    _failed: dict[str, str] = field(default_factory=dict)
+    _failed: dict[str, Failure] = field(default_factory=dict)
     _clock: ProgressCounter = field(default_factory=ProgressCounter)
     _since_saved: Interval = field(default_factory=lambda: Interval(_SAVE_EVERY_S))
-    _is_full: bool = False
 
     @property
     def to_compute(self) -> list[str]:
-        """Keys of recordings whose files are missing or out of date, the largest first.
+        """Recordings whose files are missing or out of date, the largest first.
 
-        Else a large one that came last would keep a single worker busy while the others wait.
+        A large recording that came last would keep one worker busy while the others wait.
         """
         settled = self._finished | self._skipped | self._failed
         keys = [key for key in self.jobs if key not in settled]
         return sorted(keys, key=self._num_bytes, reverse=True)
 
     def look_up(self) -> None:
-        """Tell recordings that are up to date from those to compute, and say why."""
+        """Find the recordings that are up to date, and log why others are not."""
         self._identify_inputs()
         reasons: dict[str, str] = {}
         for key, origin in self._origins.items():
@@ -103,27 +90,28 @@ class BuildState:
             f"; {num_wanted:,} to compute" if num_wanted else "",
             f" ({num_again:,} of them again)" if num_again else "",
         )
-        _say(reasons)
+        _log_reasons(reasons)
 
     def compute(self, executor: Executor) -> None:
-        """Run the jobs that are to compute; what they come to is noted, not raised."""
+        """Run the jobs of the recordings to compute; failures are recorded, not raised."""
         todo = self.to_compute
         self._clock = ProgressCounter(len(todo), sum(map(self._num_bytes, todo)))
         self._report_progress([])
-        # Those that lost their worker go alone, for several at once may need too much memory.
-        for key in self._run(executor, todo):
-            for _ in self._run(executor, [key]):
-                self._fail(key, _KILLED)
-                self._report(key)
+        tasks = {key: Task(self.jobs[key], key, self.claim, self._origins[key]) for key in todo}
+        with closing(run_tasks(executor, tasks, self._report_progress)) as outcomes:
+            for key, outcome in outcomes:
+                self._note(key, outcome)
+                self._count(key)
         self._failed |= dict.fromkeys(self.to_compute, _NOT_TRIED)
         self._report_progress([])
         self._summarise()
 
     def index(self, *, complete: bool) -> Index:
-        """What the build came to, in the order of the keys; what was before, where it is not done.
+        """The index of this build, sorted by key.
 
         Args:
-            complete: Whether the build is over.
+            complete: Whether the build is over. If not, entries of the last build are kept for
+                recordings that are not done.
         """
         before = {} if complete else self.last.recordings
         skipped_before = {} if complete else self.last.skipped
@@ -138,7 +126,7 @@ class BuildState:
         num_hashed = sum(len(job.inputs) for job in self.jobs.values() if job.check_content)
         if num_hashed:
             files = counted(num_hashed, "file")
-            logger.info("reading %s to tell by their content what changed", files)
+            logger.info("reading %s to find changes of their content", files)
         with ThreadPoolExecutor(num_cores()) as threads:
             made = {key: entry.origin for key, entry in self.last.recordings.items()}
             origins = {
@@ -150,59 +138,7 @@ class BuildState:
                 except OSError as error:
                     self._fail(key, f"an input cannot be read: {error}")
 
-    def _run(self, executor: Executor, keys: list[str]) -> list[str]:
-        """Compute recordings, and say which of them lost their worker."""
-        running: dict[Future[Outcome], str] = {}
-        killed: list[str] = []
-        try:
-            for key in keys:
-                if not self._is_full:
-                    self._report_progress([*running.values(), key])
-                    running[self._submit(executor, key)] = key
-                    self._settle_finished(running, killed, timeout=0.0)
-            while running:
-                self._settle_finished(running, killed)
-        finally:
-            for future in running:
-                future.cancel()
-        return killed
-
-    def _submit(self, executor: Executor, key: str) -> Future[Outcome]:
-        task = Task(self.jobs[key], key, self.claim, self._origins[key])
-        try:
-            return executor.submit(task)
-        except BrokenExecutor as error:
-            future: Future[Outcome] = Future()
-            future.set_exception(error)
-            return future
-
-    def _settle_finished(
-        self,
-        running: dict[Future[Outcome], str],
-        killed: list[str],
-        timeout: float | None = None,
-    ) -> None:
-        self._report_progress([key for future, key in running.items() if future.running()])
-        done, _ = wait(running, timeout, return_when=FIRST_COMPLETED)
-        for future in done:
-            key = running.pop(future)
-            if _lost_its_worker(future):
-                logger.warning("%s: its worker process was killed", key)
-                killed.append(key)
-            else:
-                self._settle(key, future)
-                self._report(key)
-        if self._is_full:
-            for future in list(running):
-                if future.cancel():
-                    del running[future]
-
-    def _settle(self, key: str, future: Future[Outcome]) -> None:
-        try:
-            outcome = future.result()
-        except (Exception, CancelledError) as error:  # noqa: BLE001  # of the executor, not of the job
-            self._fail(key, f"not computed: {type(error).__name__}: {error}")
-            return
+    def _note(self, key: str, outcome: Outcome) -> None:
         if outcome.record is not None:
             self._finished[key] = IndexEntry(
                 file=f"{key}/{self.jobs[key].outputs[-1]}",
@@ -214,26 +150,26 @@ class BuildState:
             _warn_of_events(key, outcome.record.summary)
         elif outcome.skipped:
             self._skip(key, outcome.skipped)
-        else:
-            self._is_full = self._is_full or outcome.is_full
+        elif outcome.failure is not None:
             self._fail(key, outcome.failure, outcome.traceback)
 
-    def _report(self, key: str) -> None:
+    def _count(self, key: str) -> None:
         entry = self._finished.get(key)
         self._clock.add(self._num_bytes(key), entry.summary.num_events if entry else 0)
         if self._since_saved.has_passed():
-            # Not needed, but a later build can then say why it computes what it does.
+            # Not needed, but lets a later build log why it computes a recording again.
             with suppress(OSError):
                 write_index(self.claim.root, self.claim.product, self.index(complete=False))
 
-    def _report_progress(self, at_work: list[str]) -> None:
-        """Tell whoever shows it, with the recordings that are being computed."""
+    def _report_progress(self, running: list[str]) -> None:
+        """Report the progress and the recordings that are being computed."""
         progress = self._clock.read()
-        # Bytes are a better measure than recordings; where nothing is read, there are none.
+        # Bytes measure the work better than recordings; jobs without inputs have none.
         done, total = progress.num_bytes_done, progress.num_bytes_all
-        shown = ", ".join(at_work[:_MOST_AT_WORK_SHOWN]) + ("…" if at_work[2:] else "")
+        shown = ", ".join(running[:_MOST_RUNNING_SHOWN])
+        shown += "…" if running[_MOST_RUNNING_SHOWN:] else ""
         report_progress(
-            f"{progress}{f'; now {shown}' if at_work else ''}",
+            f"{progress}{f'; now {shown}' if running else ''}",
             done if total else progress.num_done,
             total or progress.num_all,
         )
@@ -253,20 +189,16 @@ class BuildState:
         self._skipped[key] = Skip(fingerprint=fingerprint(origin), reason=reason, origin=origin)
         logger.warning("%s is skipped: %s", key, reason)
 
-    def _fail(self, key: str, reason: str, where: str = "") -> None:
-        self._failed[key] = reason
-        if where or len(self.jobs) > 1:  # of a single recording, the end of the build says it
+    def _fail(self, key: str, reason: Failure | str, where: str = "") -> None:
+        self._failed[key] = Failure(reason) if isinstance(reason, str) else reason
+        if where or len(self.jobs) > 1:  # the end of the build reports a single one
             logger.error("%s failed: %s%s", key, reason, f"\n{where}" if where else "")
 
     def _num_bytes(self, key: str) -> int:
         return sum(file.size for file in self._origins[key].inputs)
 
 
-def _lost_its_worker(future: Future[Outcome]) -> bool:
-    return not future.cancelled() and worker_was_killed(future.exception())
-
-
-def _say(reasons: Mapping[str, str]) -> None:
+def _log_reasons(reasons: Mapping[str, str]) -> None:
     for number, (key, reason) in enumerate(reasons.items()):
         level = logging.INFO if number < _MOST_REASONS_SHOWN else logging.DEBUG
         logger.log(level, "%s is out of date: %s", key, reason)

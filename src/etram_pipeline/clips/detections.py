@@ -9,15 +9,15 @@ from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.boxes import xyxy_to_xywh
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
-NOTHING: DetectionTable = np.empty(0, DETECTION_DTYPE)
-"""What is detected where there is nothing."""
+NO_DETECTIONS: DetectionTable = np.empty(0, DETECTION_DTYPE)
+"""The table of a recording without detections."""
 
 
 class DetectionCollector:
-    """Gathers what is detected in batches into one table per recording, in px of the sensor."""
+    """Gathers the detections of batches into one table per recording, in px of the sensor."""
 
     def __init__(self, downsampled_by: Mapping[str, int]) -> None:
-        """Expect the recordings in `downsampled_by`: sensor pixels per pixel of each."""
+        """Start without detections; `downsampled_by` has the factor of each recording."""
         self._downsampled_by = downsampled_by
         self._rows: dict[str, list[DetectionTable]] = {}
 
@@ -32,7 +32,7 @@ class DetectionCollector:
 
     def take(self, recording: str) -> DetectionTable:
         """Hand over all rows of one recording, in order of time."""
-        return np.concatenate([NOTHING, *self._rows.pop(recording, [])])
+        return np.concatenate([NO_DETECTIONS, *self._rows.pop(recording, [])])
 
     def take_all(self) -> dict[str, DetectionTable]:
         """Hand over everything."""
@@ -41,7 +41,7 @@ class DetectionCollector:
 
 def _rows(found: Detections, time_us: int, downsampled_by: int) -> DetectionTable:
     table = np.zeros(len(found.class_ids), DETECTION_DTYPE)
-    # All in one piece, as each would be waited for where it comes from a GPU.
+    # One tensor, because every transfer from a GPU is waited for.
     objectness = torch.ones_like(found.scores) if found.objectness is None else found.objectness
     class_scores = found.scores if found.class_scores is None else found.class_scores
     others = (found.class_ids, found.scores, objectness, class_scores)

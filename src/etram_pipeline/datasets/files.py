@@ -1,4 +1,4 @@
-"""Single files that others make: checkpoints and pages."""
+"""Single files: checkpoints, pages and the base of other single-file datasets."""
 
 import shutil
 from collections.abc import Sequence

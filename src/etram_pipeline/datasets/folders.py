@@ -8,7 +8,7 @@ from typing_extensions import override
 
 
 class FolderDataset(AbstractDataset[object, Path]):
-    """Gives a folder, made if missing: what lies in it is the business of the node.
+    """Gives a working folder to a node; the folder is created if missing.
 
     Args:
         path: The folder, relative to the project.

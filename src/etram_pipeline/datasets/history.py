@@ -1,4 +1,4 @@
-"""The course of a training, beside its checkpoint."""
+"""The learning curves of a training."""
 
 from typing import TYPE_CHECKING
 

@@ -10,7 +10,7 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.datasets.previews import TablePreview
-from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
+from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 
 class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]]):

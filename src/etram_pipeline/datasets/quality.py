@@ -1,4 +1,4 @@
-"""What the quality report rests on, and its numbers."""
+"""The measurements behind the quality report, and its numbers."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from etram_pipeline.stores.layout import QUALITY
 
 
 class QualityDataset(StoreDataset[QualityStore]):
-    """What was found in each recording and its labels.
+    """Quality of each recording and its labels.
 
     Saving takes one job per recording and runs those whose result is missing or out of date. A
     recording that cannot be read stops nothing: the report lists it.

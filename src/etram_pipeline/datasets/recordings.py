@@ -12,6 +12,7 @@ from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.events.formats.content import may_hold_events
 from etram_pipeline.events.formats.foreign import NUM_BYTES, describe_foreign
@@ -227,4 +228,4 @@ def _key(split: str, path: Path) -> str:
             f"{path} has a name of {len(name.encode())} bytes, but files that are named after a "
             f"recording leave it {_MOST_NAME_BYTES}: rename the file"
         )
-    return f"{split}/{name}"
+    return str(RecordingKey(split, name))

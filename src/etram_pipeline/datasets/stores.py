@@ -1,4 +1,4 @@
-"""What preprocessing makes of recordings, computed on saving where it is missing or stale."""
+"""Stores of recordings; saving computes what is missing or out of date."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +18,7 @@ from etram_pipeline.builds.executors import (
 )
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.files import Loaded, Saved
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
@@ -25,15 +26,13 @@ from etram_pipeline.stores.representation_store import RepresentationStore
 
 logger = logging.getLogger(__name__)
 
-Computed = TypeVar("Computed")
-Loaded = TypeVar("Loaded")
-Store = TypeVar("Store")
+StoreType = TypeVar("StoreType")
 
 _LEAST_BYTES_FOR_PROCESSES = 8_000_000  # about a second of work, as starting a process is
 
 
-class ComputedDataset(AbstractDataset[Computed, Loaded]):
-    """A folder whose content is computed on saving, and where that is done."""
+class ComputedDataset(AbstractDataset[Saved, Loaded]):
+    """A folder whose content is computed on saving, in an executor."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class ComputedDataset(AbstractDataset[Computed, Loaded]):
         return {"path": str(self._path), "executor": self.executor.model_dump(mode="json")}
 
 
-class StoreDataset(ComputedDataset[Mapping[str, BuildJob], Store]):
+class StoreDataset(ComputedDataset[Mapping[str, BuildJob], StoreType]):
     """A folder of recordings."""
 
     @override
@@ -134,8 +133,8 @@ class HistogramsDataset(StoreDataset[RepresentationStore]):
         return table_preview(["recording", "windows", "events", "MB"], rows)
 
 
-def load_store(open_store: Callable[[Path], Store], path: Path) -> Store:
-    """What is stored under `path`.
+def load_store(open_store: Callable[[Path], StoreType], path: Path) -> StoreType:
+    """The store under `path`.
 
     Raises:
         DatasetError: If there is no such folder.
@@ -159,7 +158,7 @@ def build_store(
 
 
 def where_to_run(executor: ExecutorConfig, jobs: Iterable[BuildJob]) -> ExecutorConfig:
-    """Where to run the jobs: here, if reading it all takes less time than a process to start."""
+    """The executor for the jobs; this process if starting others takes longer than the jobs."""
     if not isinstance(executor, processes.Config):
         return executor
     files = {path for job in jobs for path in job.inputs}

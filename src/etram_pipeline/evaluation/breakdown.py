@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from etram_pipeline.evaluation.average_precision import Curves
+from etram_pipeline.evaluation.curves import Curves
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
 

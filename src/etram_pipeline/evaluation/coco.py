@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.evaluation.average_precision import Curves, area_bounds
+from etram_pipeline.evaluation.curves import Curves, area_bounds
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.protocol import Protocol
 

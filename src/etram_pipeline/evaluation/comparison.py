@@ -3,7 +3,7 @@
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_name
-from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
+from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 
 def compare(before: Metrics, after: Metrics) -> dict[str, float]:

@@ -4,8 +4,8 @@ import numpy as np
 
 from etram_pipeline.evaluation.assignment import UNASSIGNED, assign, find_overlaps
 from etram_pipeline.evaluation.matching import Frames
-from etram_pipeline.evaluation.metrics import BACKGROUND, Confusion
 from etram_pipeline.evaluation.protocol import CONFUSION_IOU
+from etram_pipeline.evaluation.result import BACKGROUND, Confusion
 
 
 def count_confusions(frames: Frames, class_names: tuple[str, ...], min_score: float) -> Confusion:

@@ -42,6 +42,10 @@ class FrameBoxes:
             self.frames[rows], self.boxes_xywh[rows], self.class_ids[rows], self.scores[rows]
         )
 
+    def renumbered(self, numbers: Int64[np.ndarray, " F"]) -> "FrameBoxes":
+        """The same boxes, with a new number for each frame."""
+        return FrameBoxes(numbers[self.frames], self.boxes_xywh, self.class_ids, self.scores)
+
     def mapped(self, index_of_id: Int64[np.ndarray, " I"]) -> "FrameBoxes":
         """The boxes whose class counts, with its position for an id."""
         indices = index_of_id[self.class_ids]
@@ -86,12 +90,13 @@ class Frames:
         )
 
     def of_recordings(self, wanted: Bool[np.ndarray, " R"]) -> "Frames":
-        """The frames of the recordings wanted; frames keep their numbers."""
+        """The frames of the recordings wanted, numbered anew."""
         in_frame = wanted[self.recordings]
+        number = np.cumsum(in_frame) - 1
         return Frames(
-            self.recordings,
-            self.labels.take(in_frame[self.labels.frames]),
-            self.detections.take(in_frame[self.detections.frames]),
+            (np.cumsum(wanted) - 1)[self.recordings[in_frame]],
+            self.labels.take(in_frame[self.labels.frames]).renumbered(number),
+            self.detections.take(in_frame[self.detections.frames]).renumbered(number),
         )
 
 

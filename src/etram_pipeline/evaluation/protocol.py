@@ -3,9 +3,10 @@
 import math
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.evaluation.metrics import MetricConfig, Place, Value, average_precision
 
 # Computed as `numpy.linspace` does, for the last bit of 0.9 decides a match on the threshold.
 COCO_IOU_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 0.95)
@@ -50,6 +51,8 @@ class Protocol(Settings):
         area_ranges: Least and largest area by size name, both included, in px².
         max_detections: Detections per frame and class that count; AP takes the last.
         confusion_score: Least ranking score of a detection in the confusion matrix.
+        metrics: What is measured. The first value of the first metric selects the best checkpoint
+            of a training that is validated by this protocol.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
@@ -72,6 +75,9 @@ class Protocol(Settings):
     )
     max_detections: tuple[int, ...] = Field(default=(1, 10, 100), min_length=1)
     confusion_score: float = Field(default=0.3, ge=0, le=1)
+    metrics: tuple[SerializeAsAny[MetricConfig], ...] = Field(
+        default_factory=lambda: (average_precision.Config(),), min_length=1
+    )
 
     @property
     def scored_classes(self) -> tuple[str, ...] | None:
@@ -93,6 +99,22 @@ class Protocol(Settings):
         """Position of an overlap among `iou_thresholds`, which may be off in the last digits."""
         near = (math.isclose(iou, threshold) for threshold in self.iou_thresholds)
         return next((index for index, is_near in enumerate(near) if is_near), None)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value that the metrics report, in the order of the metrics file."""
+        return tuple(value for metric in self.metrics for value in metric.declare(self))
+
+    def shown(self, place: Place) -> tuple[Value, ...]:
+        """The values that a place shows, in order."""
+        values = {value.name: value for value in self.values}
+        names = [name for metric in self.metrics for name in metric.shown(place, self)]
+        return tuple(values[name] for name in names if name in values)
+
+    @property
+    def monitored(self) -> Value:
+        """The value that tells the better of two detectors."""
+        return self.shown("headline")[0]
 
     def same_as(self, other: "Protocol") -> bool:
         """Whether both make the same choices, whatever they are called."""
@@ -135,6 +157,14 @@ class Protocol(Settings):
                 f"area_ranges {numbers} are numbers, as in AP_50 and AR_10: call them otherwise"
             )
         return ranges
+
+    @model_validator(mode="after")
+    def _check_values(self) -> "Protocol":
+        names = [value.name for value in self.values]
+        doubles = sorted({name for name in names if names.count(name) > 1})
+        if doubles:
+            raise ValueError(f"two metrics report {', '.join(doubles)}: remove one of them")
+        return self
 
     @model_validator(mode="after")
     def _check_classes(self) -> "Protocol":

@@ -1,21 +1,15 @@
 """The one entry: tables of labels and detections to metrics."""
 
 import logging
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from etram_pipeline.evaluation.average_precision import Curves, compute_curves
-from etram_pipeline.evaluation.breakdown import (
-    precision_by_recall,
-    recordings_by_lighting,
-    summarize,
-)
-from etram_pipeline.evaluation.classes import ScoredClasses, scored_classes
-from etram_pipeline.evaluation.coco import library_curves
+from etram_pipeline.evaluation.breakdown import recordings_by_lighting
+from etram_pipeline.evaluation.classes import scored_classes
 from etram_pipeline.evaluation.confusion import count_confusions
+from etram_pipeline.evaluation.evidence import Engine, Evidence
 from etram_pipeline.evaluation.matching import (
     Frames,
     compared_detections,
@@ -23,17 +17,17 @@ from etram_pipeline.evaluation.matching import (
     join_frames,
     match_recording,
 )
-from etram_pipeline.evaluation.metrics import ClassMetrics, Metrics
+from etram_pipeline.evaluation.metrics import Measured
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
+from etram_pipeline.evaluation.result import ClassMetrics, Metrics
 from etram_pipeline.evaluation.tables import detection_boxes, label_boxes, times_of_labels
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 
 logger = logging.getLogger(__name__)
 
-Engine = Literal["numpy", "faster_coco_eval", "pycocotools"]
-_CurvesOf = Callable[[Frames, int, Protocol], Curves]
+_Content = TypeVar("_Content")
 
 _MANY_REPEATS = 1.5
 """Labels at irregular times are closer than the tolerance here and there, which does no harm."""
@@ -67,30 +61,28 @@ def evaluate(
     _check_recordings(labels, detections)
     frames = _frames(labels, detections, protocol)
     classes = scored_classes(protocol, class_names, _num_ids(frames))
-    nothing_detected = len(frames.labels) > 0 and not len(frames.detections)
-    frames = frames.mapped(classes.index_of_id)
-    curves_of: _CurvesOf = (
-        compute_curves if engine == "numpy" else partial(library_curves, library=engine)
+    evidence = Evidence(
+        protocol=protocol,
+        recordings=tuple(labels),
+        labels=labels,
+        detections=detections,
+        class_names=classes.names,
+        frames=frames.mapped(classes.index_of_id),
+        nothing_detected=len(frames.labels) > 0 and not len(frames.detections),
+        engine=engine,
     )
-    curves = curves_of(frames, len(classes.names), protocol)
-    overall = _overall(frames, curves, protocol, curves_of)
-    if nothing_detected:
-        # As the references have it, even for sizes without ground truth.
-        overall = dict.fromkeys(overall, 0.0)
+    measured = [metric.measure(evidence) for metric in protocol.metrics]
     return Metrics(
         protocol=protocol,
-        overall=overall,
-        per_class=_per_class(frames, curves, classes, protocol),
-        groups=_by_lighting(frames, list(labels), len(classes.names), protocol, curves_of),
-        precision_recall={
-            name: precision_by_recall(curves, protocol, class_id)
-            for class_id, name in enumerate(classes.names)
-        },
-        confusion=count_confusions(frames, classes.names, protocol.confusion_score),
+        overall=_joined([part.overall for part in measured]),
+        per_class=_per_class(evidence, measured),
+        groups=_by_lighting(evidence),
+        precision_recall=_joined([part.precision_recall for part in measured]),
+        confusion=count_confusions(evidence.frames, classes.names, protocol.confusion_score),
         num_recordings=len(labels),
-        num_frames=len(frames),
-        num_labels=len(frames.labels),
-        num_detections=len(frames.detections),
+        num_frames=len(evidence.frames),
+        num_labels=len(evidence.frames.labels),
+        num_detections=len(evidence.frames.detections),
     )
 
 
@@ -156,41 +148,34 @@ def _num_ids(frames: Frames) -> int:
     return int(both.max(initial=-1)) + 1
 
 
-def _overall(
-    frames: Frames, curves: Curves, protocol: Protocol, curves_of: _CurvesOf
-) -> dict[str, float]:
-    if not protocol.class_aware:
-        curves = curves_of(frames.without_classes(), 1, protocol)
-    return summarize(curves, protocol)
-
-
-def _per_class(
-    frames: Frames, curves: Curves, classes: ScoredClasses, protocol: Protocol
-) -> dict[str, ClassMetrics]:
+def _per_class(evidence: Evidence, measured: Sequence[Measured]) -> dict[str, ClassMetrics]:
+    names = evidence.class_names
     num_labels, num_detections = (
-        np.bincount(boxes.class_ids, minlength=len(classes.names)).tolist()
-        for boxes in (frames.labels, frames.detections)
+        np.bincount(boxes.class_ids, minlength=len(names)).tolist()
+        for boxes in (evidence.frames.labels, evidence.frames.detections)
     )
     return {
         name: ClassMetrics(
-            metrics=summarize(curves, protocol, class_id),
+            metrics=_joined([part.per_class.get(name, {}) for part in measured]),
             num_labels=num_labels[class_id],
             num_detections=num_detections[class_id],
         )
-        for class_id, name in enumerate(classes.names)
+        for class_id, name in enumerate(names)
     }
 
 
-def _by_lighting(
-    frames: Frames,
-    recordings: list[str],
-    num_classes: int,
-    protocol: Protocol,
-    curves_of: _CurvesOf,
-) -> dict[str, dict[str, float]]:
-    groups = {}
-    for name, wanted in recordings_by_lighting(recordings).items():
-        part = frames.of_recordings(wanted)
-        curves = curves_of(part, num_classes, protocol)
-        groups[name] = _overall(part, curves, protocol, curves_of)
-    return groups
+def _by_lighting(evidence: Evidence) -> dict[str, dict[str, float]]:
+    return {
+        name: _joined(
+            [
+                metric.measure(evidence.of_recordings(wanted)).overall
+                for metric in evidence.protocol.metrics
+            ]
+        )
+        for name, wanted in recordings_by_lighting(evidence.recordings).items()
+    }
+
+
+def _joined(parts: Iterable[Mapping[str, _Content]]) -> dict[str, _Content]:
+    """The entries of all metrics, in their order."""
+    return {name: content for part in parts for name, content in part.items()}

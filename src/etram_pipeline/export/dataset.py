@@ -1,7 +1,7 @@
-"""Exporting all recordings into one dataset, in a way that survives anything.
+"""Exporting all recordings into one dataset.
 
-An export that was killed is continued by starting it again; until then the files are missing that
-say what the dataset holds.
+An export that was killed goes on when it is started again. Until it is complete, the files that
+describe the dataset are missing.
 """
 
 import logging
@@ -17,6 +17,7 @@ from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, StoreError
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.export import layout
 from etram_pipeline.export.job import ExportJob, UnreadableJob
 from etram_pipeline.export.publication import Publication, is_published, withdraw
@@ -37,13 +38,13 @@ class Export:
     """What to export.
 
     Attributes:
-        frames: Representations of recordings.
+        representations: Representations of recordings.
         labels: Their labelled frames.
         dataset: Names of the classes.
-        settings: What to make of them.
+        settings: Settings of the export.
     """
 
-    frames: RepresentationStore
+    representations: RepresentationStore
     labels: LabelStore
     dataset: DatasetSettings
     settings: ExportSettings
@@ -54,13 +55,14 @@ class Export:
         Raises:
             StoreError: If there are none, or if their labels are of other classes.
         """
-        of_splits = [key for key in self.frames if key.split("/")[0] in self.settings.splits]
+        of_splits = in_splits(self.representations, self.settings.splits)
         labelled = set(self.labels)  # to ask the store itself would read every recording
         keys = [key for key in of_splits if key in labelled]
         if not keys:
             raise StoreError(
-                f"no recording of {', '.join(self.settings.splits)} in {self.frames} has labelled "
-                f"frames in {self.labels}: change `export.splits`, or run `preprocess` on some"
+                f"no recording of {', '.join(self.settings.splits)} in {self.representations} "
+                f"has labelled frames in {self.labels}: change `export.splits`, or run "
+                "`preprocess` on some"
             )
         if len(of_splits) > len(keys):
             left_out = counted(len(of_splits) - len(keys), "recording")
@@ -71,7 +73,7 @@ class Export:
         label_folder = self.labels.root / key / LABELS
         _check_classes(label_folder, self.dataset)
         try:
-            stored = self.frames[key]
+            stored = self.representations[key]
         except StoreError as error:
             return UnreadableJob(str(error))
         num_classes = len(self.dataset.detected_classes)
@@ -80,14 +82,14 @@ class Export:
     @property
     def publication(self) -> Publication:
         """What is said of the dataset."""
-        return Publication(self.dataset, self.settings, self.frames.representation_name)
+        return Publication(self.dataset, self.settings, self.representations.representation_name)
 
 
 def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     """Bring the dataset under `root` up to date.
 
-    Pictures of recordings that do not belong to it any more are removed. Files of others are left
-    alone, and never replaced.
+    Pictures of recordings that no longer belong to the dataset are removed. Other files are never
+    changed.
 
     Args:
         root: Folder of the dataset.
@@ -102,7 +104,7 @@ def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     root = root.absolute()  # jobs may run where relative paths begin elsewhere
     _refuse_foreign(root)
     publication, jobs = export.publication, export.jobs(root)
-    notes = root / layout.NOTES
+    notes = root / layout.NOTES_FOLDER
     notes.mkdir(parents=True, exist_ok=True)
     with exclusive(root, EXPORT):
         _sweep(root)
@@ -119,7 +121,7 @@ def write_dataset(root: Path, export: Export, executor: Executor) -> None:
 
 def _refuse_foreign(root: Path) -> None:
     visible = sorted(path.name for path in root.glob("*") if not path.name.startswith("."))
-    if visible and not (root / layout.NOTES).is_dir():
+    if visible and not (root / layout.NOTES_FOLDER).is_dir():
         raise StoreError(
             f"{root} holds {visible[0]}, and nothing was exported there before: choose another "
             "folder for `exported_dataset` in the catalog, or empty this one"
@@ -140,30 +142,30 @@ def _check_classes(folder: Path, dataset: DatasetSettings) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove what a killed export left unfinished."""
+    """Remove unfinished files of a killed export."""
     for pattern in (".*.partial", "*/.*.partial", "*/*/.*.partial"):
         for path in root.glob(pattern):
             path.unlink(missing_ok=True)
 
 
 def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
-    """Have recordings exported again of which files are gone, which their record does not tell."""
+    """Export recordings again if files are missing; their record does not list the files."""
     for key in keys:
         path = layout.ledger_path(root, key)
         if not all((root / file).is_file() for file in layout.read_ledger(path).files):
-            path.with_name(layout.RECORD_FILE).unlink(missing_ok=True)
+            path.with_name(layout.EXPORT_RECORD_FILE).unlink(missing_ok=True)
 
 
 def _reached(index: Index) -> dict[str, str]:
-    """What a build came to, by key: fingerprints, or nothing where it failed."""
+    """Fingerprint of each recording of a build; empty for those that failed."""
     done = {key: entry.fingerprint for key, entry in index.recordings.items()}
     skipped = {key: skip.fingerprint for key, skip in index.skipped.items()}
     return done | skipped | dict.fromkeys(index.failed, "")
 
 
 def _remove_others(root: Path, index: Index) -> None:
-    """Remove files of recordings that have none any more; a failure leaves what was there."""
-    for key, folder in recording_folders(root / layout.NOTES).items():
+    """Remove files of recordings that left the dataset; failed recordings keep their files."""
+    for key, folder in recording_folders(root / layout.NOTES_FOLDER).items():
         if key not in index.recordings and key not in index.failed:
             for file in layout.read_ledger(layout.ledger_path(root, key)).files:
                 (root / file).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from jaxtyping import Float64, Int64
 
 from etram_pipeline.core.boxes import xywh_to_xyxy, xyxy_to_xywh
 from etram_pipeline.core.errors import LabelError, StoreError
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.export.layout import Box, ExportedFrame
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.stores.reader import read_labelled_frames
@@ -18,7 +19,7 @@ _LEAST_SIDE_PX = 0.01
 
 def frame_names(key: str, times_us: Int64[np.ndarray, " F"]) -> list[str]:
     """Names of pictures: the recording's and the time, so that they sort in the order of time."""
-    recording = key.partition("/")[2]
+    recording = RecordingKey.parse(key).name
     return [f"{recording}_{time_us:010}" for time_us in times_us.tolist()]
 
 

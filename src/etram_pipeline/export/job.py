@@ -12,6 +12,7 @@ from typing_extensions import override
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.errors import NoLabelsError, StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.export import layout
 from etram_pipeline.export.frames import frame_names, read_frames
 from etram_pipeline.export.pictures import Painter
@@ -22,7 +23,7 @@ from etram_pipeline.stores.layout import EXPORT, FRAME_WINDOWS_FILE, LABELS_FILE
 from etram_pipeline.stores.record import Record, Summary
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
-NOTES = tuple(f"{EXPORT}/{name}" for name in (layout.LEDGER_FILE, layout.RECORD_FILE))
+_OUTPUTS = tuple(f"{EXPORT}/{name}" for name in (layout.LEDGER_FILE, layout.EXPORT_RECORD_FILE))
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class UnreadableJob(BuildJob):
     @property
     @override
     def outputs(self) -> tuple[str, ...]:
-        return NOTES
+        return _OUTPUTS
 
     @override
     def __call__(self, folder: Path, fingerprint: str) -> Record:
@@ -81,7 +82,7 @@ class ExportJob(BuildJob):
     @override
     def outputs(self) -> tuple[str, ...]:
         # Not the pictures: the index of a large dataset would have to list every one.
-        return NOTES
+        return _OUTPUTS
 
     @override
     def __call__(self, folder: Path, fingerprint: str) -> Record:
@@ -102,7 +103,7 @@ class ExportJob(BuildJob):
             num_bytes=num_bytes,
         )
         record = Record(fingerprint=fingerprint, settings=self._settings(), summary=summary)
-        layout.write_notes(folder / EXPORT / layout.RECORD_FILE, record)
+        layout.write_notes(folder / EXPORT / layout.EXPORT_RECORD_FILE, record)
         return record
 
     @property
@@ -128,7 +129,7 @@ class ExportJob(BuildJob):
         return self.stored.frame_windows[:: self.settings.every]
 
     def _files(self) -> list[str]:
-        split = self.stored.key.partition("/")[0]
+        split = RecordingKey.parse(self.stored.key).split
         names = frame_names(self.stored.key, self.stored.stop_us[self._windows])
         files = [layout.picture_file(split, name) for name in names]
         if "yolo" in self.settings.formats:
@@ -151,7 +152,7 @@ class ExportJob(BuildJob):
         withdraw(self.root)
         # With the record left in place, an export that is killed and then set back to its former
         # settings would take what the killed one wrote for its own.
-        (notes / layout.RECORD_FILE).unlink(missing_ok=True)
+        (notes / layout.EXPORT_RECORD_FILE).unlink(missing_ok=True)
         claimed = self._ledger(sorted(last_files | set(files)))
         layout.write_notes(notes / layout.LEDGER_FILE, claimed)
         return last_files
@@ -167,7 +168,7 @@ class ExportJob(BuildJob):
         # Nothing but the export itself needs the compressor.
         from etram_pipeline.export.png import encode_png
 
-        split = self.stored.key.partition("/")[0]
+        split = RecordingKey.parse(self.stored.key).split
         num_bytes = 0
         for window, frame in zip(self._windows.tolist(), frames, strict=True):
             content = encode_png(paint(self.stored.read(window, window + 1)[0]))

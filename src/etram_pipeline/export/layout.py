@@ -14,12 +14,12 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.stores.layout import EXPORT
 
-PICTURES = "images"
-LABELS = "labels"
+PICTURES_FOLDER = "images"
+BOXES_FOLDER = "labels"
 """Files of boxes, which YOLO finds by replacing `images` in the path of a picture."""
 
-NOTES = ".export"
-RECORD_FILE = "record.json"
+NOTES_FOLDER = ".export"
+EXPORT_RECORD_FILE = "record.json"
 LEDGER_FILE = "frames.json"
 SUMMARY_FILE = "dataset.json"
 
@@ -91,17 +91,17 @@ class DatasetSummary(Settings):
 
 def picture_file(split: str, name: str) -> str:
     """Picture of a frame, relative to the dataset."""
-    return f"{PICTURES}/{split}/{name}.png"
+    return f"{PICTURES_FOLDER}/{split}/{name}.png"
 
 
 def label_file(split: str, name: str) -> str:
     """YOLO's file of the boxes of a frame, relative to the dataset."""
-    return f"{LABELS}/{split}/{name}.txt"
+    return f"{BOXES_FOLDER}/{split}/{name}.txt"
 
 
 def ledger_path(root: Path, key: str) -> Path:
     """File of the ledger of a recording in the dataset under `root`."""
-    return root / NOTES / key / EXPORT / LEDGER_FILE
+    return root / NOTES_FOLDER / key / EXPORT / LEDGER_FILE
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -129,7 +129,7 @@ def read_ledgers(root: Path, keys: list[str]) -> Iterator[tuple[str, Ledger]]:
 
 def read_summary(root: Path) -> DatasetSummary | None:
     """What the dataset under `root` holds; None unless it is finished."""
-    path = root / NOTES / SUMMARY_FILE
+    path = root / NOTES_FOLDER / SUMMARY_FILE
     if not path.is_file():
         return None
     try:

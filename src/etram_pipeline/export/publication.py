@@ -1,4 +1,4 @@
-"""Files that say what a dataset holds: written after all else, withdrawn before it changes."""
+"""Files that describe a dataset: written last, and removed before the dataset changes."""
 
 import logging
 from collections import Counter
@@ -10,6 +10,7 @@ from typing import Any
 
 from etram_pipeline.core.dataset import SPLITS, DatasetSettings
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.export import coco, layout, yolo
 from etram_pipeline.export.settings import ExportSettings
 
@@ -21,7 +22,7 @@ _RECIPE = 1
 
 @dataclass(frozen=True)
 class Publication:
-    """What is said of the dataset beside what its recordings hold.
+    """The description of a dataset, apart from its recordings.
 
     Attributes:
         dataset: Names of the classes.
@@ -34,7 +35,7 @@ class Publication:
     representation_name: str
 
     def mark(self, recordings: Mapping[str, str]) -> str:
-        """What identifies a dataset of recordings with these fingerprints, by key."""
+        """Fingerprint of a dataset of recordings with these fingerprints, by key."""
         classes = self.dataset.detected_classes
         splits = list(self.settings.splits)
         return fingerprint(
@@ -42,10 +43,10 @@ class Publication:
         )
 
     def publish(self, root: Path, keys: list[str], mark: str) -> None:
-        """Say that the dataset under `root` holds these recordings."""
+        """Write the files that describe the dataset under `root`."""
         splits = {}
         for split in self.settings.splits:
-            of_split = [key for key in keys if key.split("/")[0] == split]
+            of_split = in_splits(keys, (split,))
             if of_split:
                 ledgers = partial(layout.read_ledgers, root, of_split)
                 self._publish_split(root, split, ledgers)
@@ -55,7 +56,7 @@ class Publication:
         if "yolo" in self.settings.formats:
             yolo.write_data_file(root, list(splits), self.dataset.detected_classes)
         summary = layout.DatasetSummary(fingerprint=mark, splits=splits)
-        layout.write_notes(root / layout.NOTES / layout.SUMMARY_FILE, summary)
+        layout.write_notes(root / layout.NOTES_FOLDER / layout.SUMMARY_FILE, summary)
 
     def _publish_split(self, root: Path, split: str, ledgers: layout.Ledgers) -> None:
         if "coco" in self.settings.formats:
@@ -95,8 +96,8 @@ def is_published(root: Path, mark: str) -> bool:
 
 
 def withdraw(root: Path) -> None:
-    """Take back what is said of the dataset, the word that it is whole first of all."""
-    (root / layout.NOTES / layout.SUMMARY_FILE).unlink(missing_ok=True)
+    """Remove the files that describe the dataset, its completeness first."""
+    (root / layout.NOTES_FOLDER / layout.SUMMARY_FILE).unlink(missing_ok=True)
     (root / yolo.DATA_FILE).unlink(missing_ok=True)
     for split in SPLITS:
         files = (yolo.list_file(split), yolo.cache_file(split), coco.annotation_file(split))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.export.layout import LABELS, Box, Ledgers, picture_file
+from etram_pipeline.export.layout import BOXES_FOLDER, Box, Ledgers, picture_file
 
 DATA_FILE = "data.yaml"
 
@@ -38,7 +38,7 @@ def cache_file(split: str) -> str:
 
     Source: Ultralytics, `ultralytics/data/utils.py`, `get_hash`.
     """
-    return f"{LABELS}/{split}.cache"
+    return f"{BOXES_FOLDER}/{split}.cache"
 
 
 def write_list(root: Path, split: str, ledgers: Ledgers) -> None:

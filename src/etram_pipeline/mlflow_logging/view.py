@@ -8,7 +8,6 @@ from typing import Any
 
 from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.masking import mask_value
-from etram_pipeline.core.metric_names import metric_name
 
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120
@@ -64,23 +63,6 @@ def view_link(uri: str, experiment_id: str, metrics: Sequence[str]) -> str:
     page = re.sub(r"//[^/]*@", "//", uri.rstrip("/")) if uri.startswith("http") else _LOCAL_PAGE
     view = f"&viewStateShareKey={view_key(metrics)}" if metrics else ""
     return f"{page}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{view}"
-
-
-def headline(parameters: Mapping[str, object]) -> list[str]:
-    """The headline metrics: AP and AP_50 of the first protocol, then the AP of the validation.
-
-    Args:
-        parameters: All parameters by their full name.
-    """
-    metrics: list[str] = []
-    protocols, split = parameters.get("evaluate.protocols"), parameters.get("evaluate.split")
-    if isinstance(protocols, list | tuple) and protocols:
-        first = protocols[0]
-        protocol = first["name"] if isinstance(first, Mapping) else first
-        metrics += [metric_name(str(split), str(protocol), name) for name in ("AP", "AP_50")]
-    if watched := parameters.get("train.validation.protocol"):
-        metrics.append(f"val/{watched}/AP")
-    return list(dict.fromkeys(metrics))
 
 
 def run_name(

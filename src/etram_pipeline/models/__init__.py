@@ -14,13 +14,13 @@ __all__ = ["load_detector"]
 def load_detector(path: Path | str, *, partition_split: int | None = None) -> Detector:
     """The detector stored in a checkpoint, on the CPU and in evaluation mode.
 
-    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
-    architecture is read off their tensors; the log says what was found and what was assumed.
+    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks. The
+    architecture of the latter is inferred from their tensors, and the log states what was assumed.
 
     Args:
         path: The file.
-        partition_split: Of a checkpoint of RVT: windows along each side of the coarsest map, which
-            its tensors do not show; None: 1 with two classes, as on Gen1, else 2.
+        partition_split: For checkpoints of RVT: number of windows along each side of the coarsest
+            map, which tensors do not determine; None: 1 with two classes, as on Gen1, else 2.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds something else.

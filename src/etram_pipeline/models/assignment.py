@@ -1,4 +1,4 @@
-"""Which anchor learns which object."""
+"""Assignment of objects to the anchors that learn them."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ LEAST_LOG_PROBABILITY = -100.0
 
 @dataclass(frozen=True)
 class PaddedTargets:
-    """Targets of `K` images as one tensor, filled up to the largest number `G`.
+    """Targets of `K` images as one tensor, padded to the largest number `G`.
 
     Attributes:
         boxes_cxcywh: Boxes in px.
         class_ids: Class of each box.
-        is_present: False where there is nothing but filling.
+        is_present: False for padding.
     """
 
     boxes_cxcywh: Float[Tensor, "K G 4"]
@@ -35,7 +35,7 @@ class PaddedTargets:
         device = targets[0].boxes_xyxy.device
         counts = torch.tensor([len(target.class_ids) for target in targets])
         is_present = torch.arange(int(counts.max())) < counts[:, None]
-        # The numbers of boxes are known here without asking the device, which would have to wait.
+        # The numbers of boxes are known here, so that the device need not be synchronised.
         places = is_present.flatten().nonzero().squeeze(1).to(device, non_blocking=True)
         boxes = _spread([target.boxes_xyxy.to(dtype) for target in targets], places, is_present)
         class_ids = _spread([target.class_ids for target in targets], places, is_present)
@@ -48,7 +48,7 @@ def _spread(
     places: Int64[Tensor, " P"],
     is_present: Bool[Tensor, "K G"],
 ) -> Shaped[Tensor, "..."]:
-    """Rows of all images at their places among filling of zeros."""
+    """Rows of all images at their places, padded with zeros."""
     packed = torch.cat(of_images)
     filled = packed.new_zeros(is_present.numel(), *packed.shape[1:])
     spread: Tensor = filled.index_copy(0, places, packed).unflatten(0, is_present.shape)
@@ -74,12 +74,12 @@ class Assignment:
 
 
 class SimOTA(Settings):
-    """Assigns to each object the anchors whose predictions fit it best already.
+    """Assigns to each object the anchors whose predictions already fit it best.
 
-    An object's candidates are the anchors near its centre. It receives as many of them as the
-    overlaps of its best predictions add up to, those of least cost; an anchor wanted by several
-    objects goes to the one it costs least. An object without candidates receives none, and never
-    those of another.
+    An object's candidates are the anchors near its centre. The overlaps of its best predictions,
+    summed and rounded down (at least 1), give the number of anchors it receives: those of least
+    cost. An anchor claimed by several objects goes to the one with the least cost. An object
+    without candidates receives no anchor.
 
     Source: Ge et al., "YOLOX", arXiv 2107.08430, section 2.1; uzh-rpg/RVT
     models/detection/yolox/models/yolo_head.py.

@@ -9,8 +9,8 @@ from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from etram_pipeline.core.component import Settings
 
-Maps = Float[Tensor, "N H W D"]
-Parts = Literal["window", "grid"]
+ChannelsLastMaps = Float[Tensor, "N H W D"]
+Partitioning = Literal["window", "grid"]
 """Windows of neighbouring cells, or grids of cells spread evenly over the map."""
 
 FEW_CELLS = 24
@@ -79,13 +79,13 @@ class PartitionAttention(nn.Module):
     def __init__(
         self,
         dim: int,
-        parts: Parts,
+        parts: Partitioning,
         settings: AttentionSettings,
         *,
         is_input_normed: bool,
     ) -> None:
         super().__init__()
-        self.parts: Parts = parts
+        self.parts: Partitioning = parts
         self.attention_norm = (
             nn.Identity() if is_input_normed else nn.LayerNorm(dim, eps=settings.norm_eps)
         )
@@ -95,7 +95,7 @@ class PartitionAttention(nn.Module):
         self.mlp = Perceptron(dim, int(dim * settings.mlp_ratio))
         self.mlp_scale = _layer_scale(dim, settings.layer_scale)
 
-    def forward(self, maps: Maps, part_size: tuple[int, int]) -> Maps:
+    def forward(self, maps: ChannelsLastMaps, part_size: tuple[int, int]) -> ChannelsLastMaps:
         """Transform channels-last maps whose sides are multiples of `part_size`."""
         x = partition(maps, part_size, self.parts)
         # In half precision what a block adds would be lost in what it adds to.
@@ -121,7 +121,9 @@ class LayerScale(nn.Module):
         return cells * self.gamma
 
 
-def partition(maps: Maps, part_size: tuple[int, int], parts: Parts) -> Float[Tensor, "P h w D"]:
+def partition(
+    maps: ChannelsLastMaps, part_size: tuple[int, int], parts: Partitioning
+) -> Float[Tensor, "P h w D"]:
     """Cut maps, whose sides are multiples of `part_size`, into parts of that size."""
     count, height, width, dim = maps.shape
     rows, columns = part_size
@@ -132,7 +134,9 @@ def partition(maps: Maps, part_size: tuple[int, int], parts: Parts) -> Float[Ten
     return cut.permute(0, 2, 4, 1, 3, 5).reshape(-1, rows, columns, dim)
 
 
-def merge(parts: Float[Tensor, "P h w D"], size: tuple[int, int], kind: Parts) -> Maps:
+def merge(
+    parts: Float[Tensor, "P h w D"], size: tuple[int, int], kind: Partitioning
+) -> ChannelsLastMaps:
     """Put the parts that `partition` made together again to maps of `size`, height and width."""
     (height, width), (rows, columns, dim) = size, parts.shape[1:]
     cut = parts.view(-1, height // rows, width // columns, rows, columns, dim)

@@ -21,9 +21,9 @@ def iou(a_cxcywh: Float[Tensor, "*#batch 4"], b_cxcywh: Float[Tensor, "*#batch 4
     """Intersection over union of boxes that broadcast against each other."""
     a, b = cxcywh_to_xyxy(a_cxcywh), cxcywh_to_xyxy(b_cxcywh)
     overlap = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
-    # On the way back, `prod` looks for zeros, and waits for a GPU to tell.
+    # In the backward pass, `prod` looks for zeros, which synchronises a GPU.
     width, height = overlap.clamp(min=0).unbind(-1)
     intersection = width * height
     area_a, area_b = a_cxcywh[..., 2] * a_cxcywh[..., 3], b_cxcywh[..., 2] * b_cxcywh[..., 3]
-    # Sizes may be so small that both areas underflow; nothing then overlaps nothing.
+    # Both areas may underflow; the overlap is then 0.
     return intersection / (area_a + area_b - intersection + 1e-16)

@@ -1,4 +1,4 @@
-"""Checkpoints that say what they hold, so that a detector never has to be described again."""
+"""Self-describing checkpoints: a file contains everything needed to build its detector."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,13 @@ from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.rvt_format.checkpoint import is_rvt_state_dict, read_rvt
-from etram_pipeline.models.rvt_format.unpickling import load_tensors
-from etram_pipeline.models.rvt_format.wrappers import unwrapped, weights_in
+from etram_pipeline.models.rvt_format import (
+    is_rvt_state_dict,
+    load_tensors,
+    read_rvt,
+    unwrapped,
+    weights_in,
+)
 
 PAYLOAD_KEY = "etram"
 """Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""
@@ -63,7 +67,7 @@ class Checkpoint:
 
 
 def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a checkpoint file says about its detector, in plain data; without the weights."""
+    """Description of a detector in a checkpoint file, as plain data, without the weights."""
     return {
         "format": FORMAT,
         "detector": checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
@@ -92,13 +96,13 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     """The detector of a checkpoint, on the CPU and in evaluation mode, and where it comes from.
 
     Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
-    architecture is read off their tensors. What programs wrap around a detector, such as
-    `DataParallel` and `torch.compile`, may have left its mark on the names of weights.
+    architecture is inferred from their tensors. Weight names may have the prefixes that wrappers
+    such as `DataParallel` and `torch.compile` add.
 
     Args:
         path: The file.
-        partition_split: Of a checkpoint of RVT: windows along each side of the coarsest map, which
-            its tensors do not show; None: as `infer_architecture` takes it to be.
+        partition_split: For checkpoints of RVT: number of windows along each side of the coarsest
+            map, which tensors do not determine; None: as `infer_architecture` assumes.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds something else.
@@ -115,7 +119,7 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
 
 
 def check_whole(path: Path) -> None:
-    """See that nothing in a checkpoint of this project has changed since it was written.
+    """Check that a checkpoint of this project has not changed since it was written.
 
     Raises:
         CheckpointError: If checksums do not fit.

@@ -1,4 +1,4 @@
-"""The block of convolution, normalisation and activation that neck and head are made of."""
+"""The block of convolution, normalisation and activation that necks and heads consist of."""
 
 from functools import partial
 
@@ -47,5 +47,5 @@ class ConvolutionBlock(nn.Module):
 
 
 def convolution_blocks(normalisation: Normalisation) -> "partial[ConvolutionBlock]":
-    """Constructor of blocks that all normalise alike."""
+    """Constructor of blocks with the same normalisation settings."""
     return partial(ConvolutionBlock, normalisation=normalisation)

@@ -1,4 +1,4 @@
-"""How a detector computes; torch-free, for parameters name it too."""
+"""How a detector computes; free of torch, because parameters use it too."""
 
 from typing import Literal
 
@@ -8,24 +8,24 @@ Order = Literal["steps", "stages"]
 Precision = Literal["auto", "32", "bf16-mixed", "16-mixed"]
 
 CACHE_BYTES = {2: 24 * 2**20, 4: 12 * 2**20}
-"""Largest maps for which `stages` was the faster order on a CPU, by bytes of a number."""
+"""Largest maps for which `stages` was the faster order on a CPU, by bytes per number."""
 
 
 class Execution(Settings):
-    """How a detector computes what its settings define; changes speed and memory alone.
+    """How a detector computes what its settings define; affects only speed and memory.
 
     Attributes:
         order: Whether a clip goes through the backbone window after window, each through all
             stages (`steps`), or stage after stage, each over all windows (`stages`), which makes
-            fewer and larger operations of the same numbers. `auto`: `stages` on a GPU, where small
-            operations leave it idle, and on a CPU while maps stay in its cache; else `steps`. With
-            dropout in a cell it decides which updates chance drops.
+            fewer and larger operations with the same results. `auto`: `stages` on a GPU, which
+            small operations leave idle, and on a CPU while maps fit into its cache; else `steps`.
+            With dropout in a cell, the order changes which updates are dropped.
         compile: Fuse operations with `torch.compile`. The first steps take minutes; clips of
-            another length or frames of another size compile anew. On a CPU, steps of RVT-Tiny then
+            another length or frames of another size are compiled anew. On a CPU, steps of RVT-Tiny
             took a fifth less time in bfloat16 and 7 % less in float32.
-        checkpoint_activations: Compute the stages of the backbone a second time on the way back
-            instead of keeping what they computed on the way there. Long clips take less memory,
-            and a step about a third more time.
+        checkpoint_activations: Recompute the stages of the backbone in the backward pass instead of
+            keeping their activations. Long clips need less memory, and a step takes about a third
+            more time.
     """
 
     order: Literal["auto", "steps", "stages"] = "auto"
@@ -37,8 +37,8 @@ class Execution(Settings):
 
         Args:
             device: Type of device, such as `cpu`.
-            item_bytes: Bytes of each number that is computed with.
-            widest_bytes: Size of the largest map there would be with all windows at once.
+            item_bytes: Bytes of each number in the computation.
+            widest_bytes: Size of the largest map if all windows are computed at once.
         """
         if self.order != "auto":
             return self.order

@@ -1,4 +1,4 @@
-"""Precision and threads that suit the hardware."""
+"""Precision and number of threads for the hardware."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from etram_pipeline.models.lanes import cores_in_use, use_cores
 def resolve_precision(
     precision: Precision, *, on_gpu: bool
 ) -> Literal["32", "bf16-mixed", "16-mixed"]:
-    """What `auto` stands for: bfloat16 where the hardware computes with it."""
+    """The precision that `auto` selects: bfloat16 where the hardware supports it."""
     if precision != "auto":
         return precision
     if on_gpu:
@@ -23,10 +23,10 @@ def resolve_precision(
 
 
 def check_gpu(name: str, value: str) -> None:
-    """See that there is the GPU that a setting asks for.
+    """Check that the GPU that a setting names exists.
 
     Raises:
-        SettingsError: If there is none.
+        SettingsError: If it does not.
     """
     _, _, number = value.partition(":")
     if not torch.cuda.is_available():
@@ -41,25 +41,25 @@ def check_gpu(name: str, value: str) -> None:
 
 
 def is_bfloat16_fast() -> bool:
-    """Whether the CPU computes with bfloat16, and oneDNN is allowed to let it.
+    """Whether the CPU has bfloat16 instructions and oneDNN may use them.
 
-    Setting `ONEDNN_MAX_CPU_ISA=AVX2` in the environment makes it compute as a CPU that does not.
+    `ONEDNN_MAX_CPU_ISA=AVX2` in the environment disables them.
     """
     is_there = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return is_there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def set_thread_counts(workers: Workers, lanes: int = 1) -> None:
-    """Leave a core to each process that reads clips, and have lanes share the others.
+    """Reserve a core for each process that reads clips, and use the others for the detector.
 
-    Threads of one operation wait for each other, so one that has to share its core slows all of
-    them, and waking them takes longer than most operations of a small detector. Where there are
-    lanes enough, every operation therefore has one thread, and the lanes have all cores. A lower
-    number of threads in the environment, such as `OMP_NUM_THREADS`, is respected.
+    The threads of one operation wait for each other, so a thread that shares its core slows down
+    all of them, and waking them takes longer than most operations of a small detector. With enough
+    lanes, every operation therefore uses one thread, and the lanes are spread over all cores. A
+    lower number of threads in the environment, such as `OMP_NUM_THREADS`, is respected.
 
     Args:
         workers: Processes that read clips.
-        lanes: Lanes that the detector computes apart from each other; 1 if it does not.
+        lanes: Lanes that the detector computes separately; 1 if it computes them together.
     """
     threads = max(1, min(cores_in_use(), num_cores() - (0 if workers == "auto" else workers)))
     by_lane = 1 < threads <= lanes

@@ -1,7 +1,7 @@
-"""The lanes of a batch on several cores of a CPU, each group of them in a thread of its own.
+"""The lanes of a batch on several cores of a CPU, each group of lanes in its own thread.
 
 Threads that share one operation wait for each other hundreds of times in a clip, and a core that
-another process uses delays all of them every time. Lanes are independent: their threads wait for
+another process uses delays all of them each time. Lanes are independent: their threads wait for
 each other only at the end, when their maps are joined.
 """
 
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from etram_pipeline.models.detector import State
 
-Maps = tuple[Float[Tensor, "T _ _ _ _"], ...]
-"""Of some of the lanes, whose number differs from group to group."""
+LaneMaps = tuple[Float[Tensor, "T _ _ _ _"], ...]
+"""Maps of one group of lanes; the number of lanes differs from group to group."""
 
-RunBackbone = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Maps, State]]
+RunBackbone = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[LaneMaps, State]]
 Result = TypeVar("Result")
 
 _MOST_GROUPS = 4
@@ -30,25 +30,25 @@ _LANE_OF_MAPS, _LANE_OF_MEMORY, _CHANNEL = 1, 0, -3
 
 
 class _Cores:
-    """Cores for the lanes together; 0: as many as one of PyTorch's operations uses."""
+    """Number of cores for all lanes together; 0: as many as one operation of PyTorch uses."""
 
     number = 0
 
 
 def use_cores(number: int) -> None:
-    """Compute lanes on so many cores from now on, whatever single operations use."""
+    """Set the number of cores for all lanes, independent of the threads of single operations."""
     _Cores.number = number
 
 
 def cores_in_use() -> int:
-    """Cores that lanes together, or one operation of them all, may use."""
+    """Number of cores that all lanes together, or one operation on them, may use."""
     return _Cores.number or torch.get_num_threads()
 
 
 def num_groups(module: nn.Module, num_lanes: int) -> int:
-    """Number of threads for so many lanes.
+    """Number of threads for this number of lanes.
 
-    Random numbers must not depend on which thread is first, so modules with dropout run in one.
+    A module with dropout runs in one thread, so that its random numbers do not depend on timing.
     """
     draws = any(
         isinstance(part, nn.Dropout) and part.training and part.p > 0 for part in module.modules()
@@ -62,16 +62,16 @@ def run_in_groups(
     state: State,
     module: nn.Module,
     groups: int,
-) -> tuple[Maps, State]:
+) -> tuple[LaneMaps, State]:
     """The result of `run` on a clip, computed in parallel for groups of lanes.
 
-    Results and gradients are those of `run` on all lanes at once, up to rounding, and the same each
-    time for as many groups.
+    Results and gradients are those of `run` on all lanes at once, up to rounding, and bit for bit
+    reproducible for the same number of groups.
 
     Args:
-        run: Computes each lane by itself.
+        run: Computes each lane independently of the others.
         frames: Representations on the CPU, without gradient.
-        state: What `run` remembers of every lane; empty stands for nothing yet.
+        state: Memories of every lane; empty before the first clip.
         module: The weights `run` uses.
         groups: Number of groups, at most one per lane.
     """
@@ -88,8 +88,8 @@ class _Call:
     """One clip, and the results of its groups of lanes.
 
     Attributes:
-        num_maps: How many maps of every lane come out, before the memories.
-        inputs: Memories each group started from.
+        num_maps: Number of maps that precede the memories in the outputs.
+        inputs: Memories before the clip, by group.
         outputs: Maps and memories of each group.
     """
 
@@ -99,7 +99,7 @@ class _Call:
         self.inputs: list[State] = []
         self.outputs: list[tuple[Tensor, ...]] = []
 
-    def run_groups(self, state: State) -> list[tuple[Maps, State]]:
+    def run_groups(self, state: State) -> list[tuple[LaneMaps, State]]:
         """Maps and memories of each group of lanes."""
         frames = self._frames.tensor_split(self._groups, _LANE_OF_MAPS)
         states = self.split_state(state)
@@ -110,7 +110,7 @@ class _Call:
         parts = [memory.tensor_split(self._groups, _LANE_OF_MEMORY) for memory in state]
         return [tuple(part[group] for part in parts) for group in range(self._groups)]
 
-    def join(self, found: Sequence[tuple[Maps, State]]) -> tuple[Maps, State]:
+    def join(self, found: Sequence[tuple[LaneMaps, State]]) -> tuple[LaneMaps, State]:
         """Maps and memories of all lanes."""
         maps = zip(*(maps for maps, _ in found), strict=True)
         memories = zip(*(memories for _, memories in found), strict=True)
@@ -120,7 +120,7 @@ class _Call:
         )
 
     def split_gradients(self, gradients: Sequence[Tensor | None]) -> list[list[Tensor | None]]:
-        """Gradients of what comes out of each group."""
+        """Gradients of the outputs of each group."""
         lanes = [
             _LANE_OF_MAPS if i < self.num_maps else _LANE_OF_MEMORY for i in range(len(gradients))
         ]
@@ -132,10 +132,10 @@ class _Call:
 
 
 class _Joined(torch.autograd.Function):
-    """Runs the backward pass of each group of lanes in a thread of its own, too."""
+    """Runs the backward pass of each group of lanes in its own thread, too."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, num_memories: int, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401  # PyTorch gives it no name
+    def forward(ctx: Any, call: _Call, num_memories: int, *tensors: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401  # PyTorch does not export its type
         state, weights = tensors[:num_memories], tensors[num_memories:]
         kept = tuple(memory.detach().requires_grad_(memory.requires_grad) for memory in state)
         with torch.enable_grad():
@@ -161,7 +161,7 @@ class _Joined(torch.autograd.Function):
                 for outputs, given in zip(call.outputs, split, strict=True)
             ],
         )
-        ctx.call = None  # what the threads computed is not needed any more
+        ctx.call = None  # frees what the threads computed
         found = iter(_split(sum(of_groups[1:], of_groups[0]), learning))
         return (None, None, *(next(found) if each.requires_grad else None for each in wanted))
 
@@ -169,7 +169,7 @@ class _Joined(torch.autograd.Function):
 def _go_back(
     outputs: Sequence[Tensor], gradients: Sequence[Tensor | None], learning: Sequence[Tensor]
 ) -> Float[Tensor, " values"]:
-    """Gradients of all tensors that learn, in one vector, so that groups are added in one step."""
+    """Gradients of all learning tensors in one vector, so that one addition joins two groups."""
     pairs = [
         (output, gradient)
         for output, gradient in zip(outputs, gradients, strict=True)
@@ -193,20 +193,20 @@ def _split(
     return (part.view_as(each) for part, each in zip(parts, like, strict=True))
 
 
-def _detached(found: tuple[Maps, State]) -> tuple[Maps, State]:
+def _detached(found: tuple[LaneMaps, State]) -> tuple[LaneMaps, State]:
     maps, memories = found
     return tuple(each.detach() for each in maps), tuple(each.detach() for each in memories)
 
 
 def _concatenate(parts: Sequence[Tensor], lane: int) -> Tensor:
-    """All lanes; maps stay channels-last where they are."""
+    """All lanes together; channels-last maps stay channels-last."""
     if parts[0].ndim < -_CHANNEL + 1:
         return torch.cat(list(parts), lane)
     return torch.cat([part.movedim(_CHANNEL, -1) for part in parts], lane).movedim(-1, _CHANNEL)
 
 
 def in_threads(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]) -> list[Result]:
-    """What a function returns for each set of arguments, each computed in a thread of its own."""
+    """Results of a function for each set of arguments, each computed in its own thread."""
     threads = _threads(len(calls), max(1, cores_in_use() // len(calls)))
     mode = _Mode()
     futures = [threads.submit(mode.call, function, *arguments) for arguments in calls]
@@ -214,7 +214,7 @@ def in_threads(function: Callable[..., Result], calls: Sequence[tuple[Any, ...]]
 
 
 class _Mode:
-    """Gradient and precision modes of the current thread, which other threads do not inherit."""
+    """Gradient and precision modes of the current thread, which new threads do not inherit."""
 
     def __init__(self) -> None:
         self._is_inference = torch.is_inference_mode_enabled()

@@ -1,7 +1,7 @@
 """Non-maximum suppression by torchvision's kernel, without importing torchvision.
 
-Importing it takes a second of processor time, most of it for PyTorch's compiler, which is as long
-as detecting in a short recording takes.
+Importing torchvision takes a second of processor time, mostly for PyTorch's compiler. That is as
+long as detecting in a short recording takes.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ def batched_nms(
     groups: Int64[Tensor, " N"],
     iou_threshold: float,
 ) -> Int64[Tensor, " kept"]:
-    """Boxes that no better one of the same group overlaps by more than the threshold, best first.
+    """Boxes that no better box of the same group overlaps by more than the threshold, best first.
 
     Source: torchvision.ops.batched_nms, whose result this is bit for bit.
     """
@@ -31,7 +31,7 @@ def batched_nms(
         return groups
     if len(boxes_xyxy) > _MOST_AT_ONCE.get(boxes_xyxy.device.type, _MOST_AT_ONCE_ELSEWHERE):
         return _group_by_group(boxes_xyxy, scores, groups, iou_threshold)
-    # Boxes of different groups are moved so far apart that they cannot overlap.
+    # Groups are shifted so far apart that their boxes cannot overlap.
     apart = boxes_xyxy + (groups.to(boxes_xyxy) * (boxes_xyxy.max() + 1))[:, None]
     kept: Tensor = torch.ops.torchvision.nms(apart, scores, iou_threshold)
     return kept
@@ -58,5 +58,5 @@ def _load_kernel() -> None:
     folders = (spec and spec.submodule_search_locations) or []
     for library in (file for folder in folders for file in Path(folder).glob("_C*.so")):
         torch.ops.load_library(library)
-    if not hasattr(torch.ops.torchvision, "nms"):  # a build that keeps it elsewhere
+    if not hasattr(torch.ops.torchvision, "nms"):  # in builds that keep the kernel elsewhere
         import torchvision  # noqa: F401

@@ -1,4 +1,4 @@
-"""What losses are divided by."""
+"""The number that losses are divided by."""
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -7,9 +7,9 @@ from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
 
 
 def foreground_count(num_foreground: Int64[Tensor, ""]) -> Float[Tensor, ""]:
-    """Mean over processes of the anchors that learn an object, at least one in all.
+    """Mean number of foreground anchors per process; at least one over all processes.
 
-    Gradients are averaged over processes. Divided by this, they are what a single process would
-    compute from the batches of all, however unevenly objects are spread over them.
+    Gradients are averaged over processes. With losses divided by this number, the average is what
+    a single process would compute from all batches together, however objects are distributed.
     """
     return sum_over_ranks(num_foreground).clamp(min=1) / num_ranks()

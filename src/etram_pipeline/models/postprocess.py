@@ -15,16 +15,16 @@ from etram_pipeline.models.suppression import SuppressionSettings
 def suppress(
     predictions: Float[Tensor, "K A outputs"], suppression: SuppressionSettings
 ) -> list[Detections]:
-    """Detections of each image, best first, as the predictions place them.
+    """Detections of each image, best first; boxes may exceed the image.
 
-    An anchor detects its likeliest class. What is left after the score threshold is thinned class
-    by class; the predictions stay as they are.
+    An anchor detects its likeliest class. Predictions below the score threshold are dropped, then
+    suppression is applied class by class. The input is not modified.
 
     Source: uzh-rpg/RVT models/detection/yolox/utils/boxes.py.
 
     Args:
         predictions: Centre, size in px, objectness and class probabilities of each anchor.
-        suppression: Thresholds; `max_detections` is left to `keep_visible`.
+        suppression: Thresholds; `max_detections` is applied by `keep_visible`.
     """
     return [_suppress_one(image, suppression) for image in predictions]
 
@@ -51,8 +51,8 @@ def _suppress_one(
 def keep_visible(
     detections: Detections, height: int, width: int, max_detections: int
 ) -> Detections:
-    """The best detections with their boxes cut at the image's border; flat boxes are dropped."""
-    # Limits in a tensor would be sent to a GPU, which would be waited for.
+    """The best detections, with boxes clipped to the image; boxes without area are dropped."""
+    # Limits as numbers need no copy to a GPU, which would have to wait for it.
     x, y = detections.boxes_xyxy[:, 0::2], detections.boxes_xyxy[:, 1::2]
     boxes_xyxy = torch.stack([x.clamp(0, width), y.clamp(0, height)], dim=-1).flatten(1)
     has_area = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)

@@ -1,4 +1,4 @@
-"""What a dense head predicts: one box, objectness and class per anchor."""
+"""Predictions of a dense head: one box, one objectness and class scores per anchor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class AnchorGrid:
-    """Cells of the feature maps a head looks at, finest map first, each map row by row.
+    """Cells of the feature maps of a head, finest map first, each map row by row.
 
     Attributes:
         corners_xy: Top-left corner of each cell in px.
@@ -52,7 +52,7 @@ class Predictions:
         boxes_cxcywh: Boxes in px.
         objectness_logits: Log odds that the anchor's box holds an object.
         class_logits: Log odds of each class, independent of each other.
-        anchors: Where the anchors lie.
+        anchors: Positions of the anchors.
     """
 
     boxes_cxcywh: Float[Tensor, "K A 4"]

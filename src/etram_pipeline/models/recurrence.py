@@ -1,4 +1,4 @@
-"""What recurrent cells share: maps as rows of pixels, and the update of an LSTM's memory."""
+"""Functions shared by recurrent cells: maps as rows of pixels, and the update of an LSTM."""
 
 from collections.abc import Callable, Sequence
 
@@ -35,10 +35,10 @@ def open_state(
     """The memories of a cell as rows of pixels; zeros where the state is empty.
 
     Args:
-        state: What the cell kept from the windows before.
-        maps: What it sees next.
+        state: State after the previous windows.
+        maps: Maps of the next windows.
         channels: Channels of each memory.
-        dtype: Number type of a new memory: that of the weights, whatever the maps are cast to.
+        dtype: Number type of a new memory: that of the weights, not that of the maps.
     """
     if state:
         return tuple(pixel_rows(memory) for memory in state)
@@ -56,7 +56,7 @@ def update_memory(
 
     Args:
         gates: Three gates and the cell input before their activations.
-        memory: What is remembered so far; its number type is that of the results.
+        memory: Memory before the step; its number type is that of the results.
         order: Places of the forget, input and output gate among the three.
         drop: Dropout of the cell input.
 
@@ -65,7 +65,7 @@ def update_memory(
     """
     width = memory.shape[-1]
     raw_gates, cell_input = gates.split([3 * width, width], dim=-1)
-    # One call for the three gates takes less time than three for parts of their rows.
+    # One call for three gates is faster than three calls for parts of their rows.
     opened = raw_gates.sigmoid().chunk(3, dim=-1)
     forget, admit, emit = (opened[place] for place in order)
     memory = torch.addcmul(forget * memory, admit, drop(cell_input.tanh()))

@@ -42,7 +42,7 @@ def pad_to_multiple(
 def resize_targets(
     targets: tuple[Targets, ...], size: tuple[int, int], new_size: tuple[int, int]
 ) -> tuple[Targets, ...]:
-    """Boxes in px of images of `new_size` instead of `size`, each height and width."""
+    """Targets of images that are resized from `size` to `new_size`, each (height, width)."""
     if size == new_size or not targets:
         return targets
     boxes = resize_boxes(torch.cat([target.boxes_xyxy for target in targets]), size, new_size)
@@ -56,10 +56,10 @@ def resize_targets(
 def resize_boxes(
     boxes: Float[Tensor, "*images A 4"], size: tuple[int, int], new_size: tuple[int, int]
 ) -> Float[Tensor, "*images A 4"]:
-    """Boxes, of corners or centre and size, in px of images of `new_size` instead of `size`."""
+    """Boxes (corners, or centre and size) of images that are resized from `size` to `new_size`."""
     if size == new_size:
         return boxes
     vertical, horizontal = (new / old for new, old in zip(new_size, size, strict=True))
-    # Ratios that are numbers here need not be sent to a GPU, which would be waited for.
+    # Ratios as numbers need no copy to a GPU, which would have to wait for it.
     x, y = boxes[..., 0::2] * horizontal, boxes[..., 1::2] * vertical
     return torch.stack([x, y], dim=-1).flatten(-2)

@@ -1,4 +1,4 @@
-"""Which predictions become detections; free of torch, so that parameters can name it."""
+"""Which predictions become detections; free of torch, because parameters use it too."""
 
 from pydantic import Field
 
@@ -9,9 +9,9 @@ class SuppressionSettings(Settings):
     """Which predictions become detections.
 
     Attributes:
-        score_threshold: Least joint confidence, objectness times class score.
+        score_threshold: Lowest score of a detection (objectness times class score, if it has both).
         iou_threshold: Overlap above which the weaker of two boxes of one class is dropped.
-        max_detections: Most detections of one window, best first.
+        max_detections: Maximum number of detections in one window; the best are kept.
         class_agnostic: Whether a box also drops weaker boxes of other classes.
     """
 

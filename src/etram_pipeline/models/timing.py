@@ -1,19 +1,19 @@
-"""Running a detector at other times between windows than it was trained at."""
+"""Detection with another time between windows than in training."""
 
 from etram_pipeline.models.cells import Cell
 from etram_pipeline.models.detector import Detector
 
 
 def knows_time(detector: Detector) -> bool:
-    """Whether its recurrence can allow for another time between windows; most count windows."""
+    """Whether the recurrence can adapt to another time between windows; most cells cannot."""
     return any(cell.knows_time for cell in _cells(detector))
 
 
 def rescale_time(detector: Detector, factor: float) -> None:
-    """Let the time between windows be `factor` times what the detector was trained at.
+    """Set the time between windows to `factor` times that of training.
 
-    Calling again replaces the factor, which is not saved with the weights. It does nothing to a
-    detector that does not know of time.
+    Another call replaces the factor, which is not saved with the weights. Detectors that cannot
+    adapt do not change.
 
     Raises:
         ValueError: If the factor is not a positive number.

@@ -34,7 +34,7 @@ def describe(path: Path) -> Trained:
         CheckpointError: If it is damaged or holds something else.
     """
     from etram_pipeline.models.checkpoint import FORMAT, PAYLOAD_KEY, check_whole, read_checkpoint
-    from etram_pipeline.models.rvt_format.unpickling import load_tensors
+    from etram_pipeline.models.rvt_format import load_tensors
 
     payload = load_tensors(path).get(PAYLOAD_KEY)
     if isinstance(payload, Mapping) and payload.get("format") == FORMAT:

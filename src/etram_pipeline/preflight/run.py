@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
@@ -187,7 +188,7 @@ class Run:
 
 def of_splits(keys: Keys, splits: tuple[str, ...]) -> Keys:
     """The recordings of some splits."""
-    return frozenset(key for key in keys if key.split("/")[0] in splits)
+    return frozenset(in_splits(keys, splits))
 
 
 def some(names: Mapping[str, object] | Keys | list[str], limit: int = 3) -> str:

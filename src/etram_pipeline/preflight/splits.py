@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.export.settings import ExportSettings
@@ -134,7 +135,7 @@ def _found(run: Run, splits: tuple[str, ...], *, labelled: bool = False) -> str:
         return f"the {have} no label file{cause}"
     what = "labelled recordings" if labelled else "recordings"
     known = run.labelled if labelled else run.encoded
-    others = Counter(key.split("/")[0] for key in (known or ()))
+    others = Counter(RecordingKey.parse(key).split for key in (known or ()))
     where = path_of(run.dataset("recordings" if raw else "histograms"))
     return f"{where} has {_counted(others, what)}"
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, NoLabelsError, RecordingError
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
@@ -102,7 +103,7 @@ def label_jobs(
 ) -> dict[str, LabelJob]:
     """How to make labelled frames of every recording that has a label file."""
     return {
-        key: LabelJob(path, label_files[key], key.split("/")[0], dataset, settings)
+        key: LabelJob(path, label_files[key], RecordingKey.parse(key).split, dataset, settings)
         for key, path in recordings.items()
         if key in label_files
     }

@@ -168,7 +168,7 @@ def encode_jobs(
             windows=windows,
             representation=representation,
             storage=storage,
-            label_failure=failed.get(key, "").removeprefix("LabelError: "),
+            label_failure=failed[key].message if key in failed else "",
         )
     return jobs
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.quality.event_quality import EventQuality
 from etram_pipeline.quality.findings import SEVERITIES, Finding
 from etram_pipeline.quality.job import RecordingQuality
@@ -87,12 +88,12 @@ def quality_numbers(rows: Sequence[Row], findings: Sequence[Finding]) -> dict[st
 
 
 def _row(key: str, survey: Survey, findings: Sequence[Finding]) -> Row:
-    split, recording = key.split("/", 1)
+    recording = RecordingKey.parse(key)
     quality = survey.recordings.get(key)
     own = [finding for finding in findings if finding.recording == key]
     return {
-        "split": split,
-        "recording": recording,
+        "split": recording.split,
+        "recording": recording.name,
         **_event_cells(quality),
         **_label_cells(quality),
         **_class_cells(quality, survey.dataset.class_names),

@@ -1,4 +1,4 @@
-"""Figures of how a training went, from its saved history."""
+"""Figures of the course of a training, from its saved history."""
 
 import math
 from collections import defaultdict
@@ -8,21 +8,22 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.figure_style import add_legend, new_figure
+from etram_pipeline.reports.figure_style import add_legend, new_figure, show_from_zero
 
-History = Sequence[Mapping[str, object]]
+HistoryRows = Sequence[Mapping[str, object]]
 """Rows `step`, `name`, `value`, in the order they were logged."""
 
 _SMOOTHED_OVER = 25
-"""The running mean reaches over this part of all steps to either side."""
+"""The running mean covers one in this many of all points to either side."""
 
 _MAX_POINTS = 600
-"""Points of a line; more would not be seen, and would weigh down the page."""
+"""Points of a line; more would not be visible and would only make the page larger."""
 
 
-def draw_losses(history: History) -> Figure | None:
-    """Each training loss over the steps, raw and smoothed; None without any."""
+def draw_losses(history: HistoryRows) -> Figure | None:
+    """Every training loss over the steps, raw and smoothed; None without any."""
     losses = {
         _loss_title(name): curve for name, curve in _curves(history).items() if _is_loss(name)
     }
@@ -47,9 +48,15 @@ def draw_losses(history: History) -> Figure | None:
     return figure
 
 
-def draw_validation(history: History) -> Figure | None:
-    """AP on the validation recordings over the steps; None without any."""
-    scores = {name: curve for name, curve in _curves(history).items() if _is_validation_score(name)}
+def draw_validation(history: HistoryRows, protocol: Protocol) -> Figure | None:
+    """Values of the validation recordings over the steps; None without any.
+
+    Args:
+        history: The whole course of a training.
+        protocol: Protocol of the validations; its metrics name the values shown.
+    """
+    shown = {value.name: value for value in protocol.shown("training")}
+    scores = {name: curve for name, curve in _curves(history).items() if _score(name) in shown}
     if not scores:
         return None
     protocols = sorted({name.removeprefix("val/").rpartition("/")[0] for name in scores})
@@ -59,17 +66,19 @@ def draw_validation(history: History) -> Figure | None:
     for number, (name, curve) in enumerate(scores.items()):
         steps, values = curve.T
         colour = palette.SERIES[number % len(palette.SERIES)]
-        best = int(values.argmax())
-        label = f"{name.rpartition('/')[2].replace('_', '')}  {values[best]:.2f}"
+        value = shown[_score(name)]
+        best = int(values.argmax() if value.higher_is_better else values.argmin())
+        label = f"{value.title}  {values[best]:.2f}"
         axes.plot(steps, values, "o-", color=colour, linewidth=2, markersize=3.5, label=label)
         axes.plot(steps[best], values[best], "o", markersize=9, color=colour, fillstyle="none")
-    axes.set(xlabel="training step", ylabel="average precision", ylim=(0, 1.02))
+    axes.set(xlabel="training step", ylabel=protocol.metrics[0].title)
+    show_from_zero(axes, [value for curve in scores.values() for value in curve[:, 1].tolist()])
     add_legend(axes, columns=3)
     return figure
 
 
-def _curves(history: History) -> dict[str, Float[np.ndarray, "N 2"]]:
-    """Steps and values of each name; what is not finite is left out."""
+def _curves(history: HistoryRows) -> dict[str, Float[np.ndarray, "N 2"]]:
+    """Steps and values of each name, without those that are not finite."""
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in history:
         step, value = float(str(row["step"])), float(str(row["value"]))
@@ -88,9 +97,10 @@ def _loss_title(name: str) -> str:
     return "total" if quantity == "loss" else quantity.replace("_", " ")
 
 
-def _is_validation_score(name: str) -> bool:
-    stage, *_, quantity = name.split("/")
-    return stage == "val" and quantity in {"AP", "AP_50", "AP_75"}
+def _score(name: str) -> str:
+    """Name of the value of a validation; empty for anything else that was logged."""
+    stage, *_, value = name.split("/")
+    return value if stage == "val" else ""
 
 
 def _running_mean(values: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:

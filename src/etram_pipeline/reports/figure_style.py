@@ -6,6 +6,7 @@ Nothing here goes through pyplot, whose list of open figures threads would share
 import io
 import re
 import threading
+from collections.abc import Sequence
 from typing import Literal
 
 import matplotlib as mpl
@@ -65,6 +66,12 @@ def add_legend(axes: Axes, columns: int = 1, *, below: bool = False) -> None:
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def show_from_zero(axes: Axes, values: Sequence[float], headroom: float = 0.02) -> None:
+    """Let the vertical axis begin at 0, and end at 1 for values that are shares."""
+    top = 1 if max(values, default=0) <= 1 else max(values)
+    axes.set_ylim(0, top * (1 + headroom))
 
 
 def figure_svg(figure: Figure) -> str:

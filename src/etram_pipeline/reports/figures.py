@@ -9,10 +9,12 @@ from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Value
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.curves import draw_losses, draw_validation
-from etram_pipeline.reports.figure_style import add_legend, new_figure
+from etram_pipeline.reports.figure_style import add_legend, new_figure, show_from_zero
 from etram_pipeline.reports.wording import NO_LABELS, area_text, size_name
 
 _DARK_SHADE = 0.55
@@ -23,13 +25,15 @@ def draw_figures(
     metrics: Mapping[str, Metrics],
     history: Sequence[Mapping[str, object]] | None,
     headline: str,
+    validated_by: Protocol | None = None,
 ) -> dict[str, Figure]:
-    """Every figure the saved results allow, by name.
+    """Every figure that the saved results allow, by name.
 
     Args:
         metrics: Metrics by protocol.
         history: Rows `step`, `name`, `value` logged while training; None draws no curves.
-        headline: Protocol the figures show; those of several are never mixed in one figure.
+        headline: Protocol of the figures; no figure mixes protocols.
+        validated_by: Protocol of the validations while training; None: `headline`.
 
     Raises:
         ProtocolError: If `headline` was not evaluated.
@@ -49,16 +53,19 @@ def draw_figures(
         "size_precision": draw_size_precision(shown, about),
         "condition_precision": draw_condition_precision(shown, about),
         "losses": draw_losses(history or ()),
-        "validation": draw_validation(history or ()),
+        "validation": draw_validation(history or (), validated_by or shown.protocol),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def draw_precision_recall(metrics: Metrics, about: str) -> Figure:
+def draw_precision_recall(metrics: Metrics, about: str) -> Figure | None:
     """One curve per class at the protocol's `curve_iou`, up to the largest recall it reaches.
 
-    The legend gives AP at this overlap, and names classes without ground truth.
+    The legend gives AP at this overlap, and names classes without ground truth. None without
+    curves.
     """
+    if not metrics.precision_recall:
+        return None
     title = f"Precision and recall of each class at IoU {metrics.protocol.curve_iou:g}"
     figure, (axes,) = new_figure(title, about, height_in=5.0)
     axes.grid(color=palette.LINE, linewidth=0.8)
@@ -85,17 +92,24 @@ def draw_precision_recall(metrics: Metrics, about: str) -> Figure:
 
 
 def draw_class_precision(metrics: Metrics, about: str) -> Figure:
-    """AP, and AP50 where there is any, of each class beside the number of its labels."""
+    """The first two headline values of each class beside the number of its labels."""
     names = list(metrics.per_class)
+    values = [each for each in metrics.protocol.shown("headline") if each.name in metrics.overall]
     height_in = 1.3 + 0.34 * len(names)
-    title = "Average precision of each class, and what it rests on"
+    title = f"{_title(metrics)} of each class, and number of its labels"
     figure, (scores, counts) = new_figure(title, about, height_in=height_in, num_axes=2)
     rows = np.arange(len(names))
     for row, name in zip(rows.tolist(), names, strict=True):
-        _draw_class_row(scores, row, metrics.per_class[name].metrics)
-    scores.set(xlim=(0, 1.12), xticks=[0, 0.25, 0.5, 0.75, 1])
-    has_lenient = "AP_50" in metrics.overall
-    scores.set_xlabel("AP (solid) and AP50 (pale)" if has_lenient else "AP")
+        found = metrics.per_class[name].metrics
+        _draw_class_row(scores, row, [found.get(each.name) for each in values[:2]])
+    if scores.dataLim.xmax <= 1:
+        scores.set(xlim=(0, 1.12), xticks=[0, 0.25, 0.5, 0.75, 1])
+    titles = [each.title for each in values[:2]]
+    scores.set_xlabel(
+        " and ".join(map(" ".join, zip(titles, ("(solid)", "(pale)"), strict=False)))
+        if len(titles) > 1
+        else titles[0]
+    )
     num_labels = [metrics.per_class[name].num_labels for name in names]
     counts.barh(rows, num_labels, 0.62, color=palette.MUTED)
     for row, number in zip(rows.tolist(), num_labels, strict=True):
@@ -145,54 +159,68 @@ def draw_confusion(metrics: Metrics, headline: str) -> Figure:
     return figure
 
 
-def draw_size_precision(metrics: Metrics, about: str) -> Figure:
-    """AP of small, medium and large objects."""
-    ranges = metrics.protocol.area_ranges
-    groups = {"all": metrics.overall, **metrics.groups}
-    bars = {
-        group: [values.get(f"AP_{size}", NO_GROUND_TRUTH) for size in ranges]
-        for group, values in groups.items()
-    }
-    figure, (axes,) = new_figure("Average precision by size of the object", about, height_in=3.4)
-    names = [f"{size_name(size)}\n{area_text(metrics.protocol, size)}" for size in ranges]
-    _draw_grouped(axes, names, bars)
-    axes.set_ylabel("AP")
+def draw_size_precision(metrics: Metrics, about: str) -> Figure | None:
+    """Values of small, medium and large objects; None if no metric has them."""
+    values = metrics.protocol.shown("sizes")
+    if not values:
+        return None
+    title = f"{_title(metrics)} by size of the object"
+    figure, (axes,) = new_figure(title, about, height_in=3.4)
+    names = [
+        f"{size_name(size)}\n{area_text(metrics.protocol, size)}"
+        for size in metrics.protocol.area_ranges
+    ]
+    _draw_grouped(axes, names, _by_group(metrics, values))
+    axes.set_ylabel(metrics.protocol.monitored.title)
     return figure
 
 
 def draw_condition_precision(metrics: Metrics, about: str) -> Figure | None:
-    """AP of all recordings beside that of each group of them; None where there are no groups."""
+    """Values of all recordings beside those of each group; None where there are no groups."""
     if not metrics.groups:
         return None
-    kinds = {
-        title: name
-        for title, name in {"AP": "AP", "AP50": "AP_50", "AP75": "AP_75"}.items()
-        if name in metrics.overall
-    }
-    groups = {"all": metrics.overall, **metrics.groups}
-    bars = {
-        group: [values.get(key, NO_GROUND_TRUTH) for key in kinds.values()]
-        for group, values in groups.items()
-    }
-    figure, (axes,) = new_figure("Average precision by light", about, height_in=3.2)
-    _draw_grouped(axes, list(kinds), bars)
+    values = [each for each in metrics.protocol.shown("protocols") if each.name in metrics.overall]
+    figure, (axes,) = new_figure(f"{_title(metrics)} by light", about, height_in=3.2)
+    _draw_grouped(axes, [each.title for each in values], _by_group(metrics, values))
     return figure
 
 
-def _draw_class_row(axes: Axes, row: int, values: Mapping[str, float]) -> None:
-    strict, lenient = values["AP"], values.get("AP_50")
-    if strict < 0:
+def draw_absence(headline: str) -> Figure:
+    """A figure that says that the metrics of a protocol do not allow the figure asked for."""
+    text = f"the metrics of {headline} have no values for this figure"
+    figure, (axes,) = new_figure("No values", text, height_in=1.2)
+    axes.set_axis_off()
+    return figure
+
+
+def _title(metrics: Metrics) -> str:
+    """Name of the first metric, at the beginning of a title."""
+    return metrics.protocol.metrics[0].title.capitalize()
+
+
+def _by_group(metrics: Metrics, values: Sequence[Value]) -> dict[str, list[float]]:
+    groups = {"all": metrics.overall, **metrics.groups}
+    return {
+        group: [found.get(each.name, NO_GROUND_TRUTH) for each in values]
+        for group, found in groups.items()
+    }
+
+
+def _draw_class_row(axes: Axes, row: int, values: Sequence[float | None]) -> None:
+    """Bars of one class, the first value before the second; a class may have neither."""
+    known = [value for value in values if value is not None and value != NO_GROUND_TRUTH]
+    if not known:
         axes.text(
             0.02, row, NO_LABELS, va="center", fontsize=8, color=palette.MUTED, style="italic"
         )
         return
-    if lenient is not None:
-        axes.barh(row, lenient, 0.62, color=palette.ACCENT_PALE)
-    axes.barh(row, strict, 0.62, color=palette.ACCENT)
+    colours = (palette.ACCENT, palette.ACCENT_PALE)
+    for value, colour in reversed(list(zip(known, colours, strict=False))):
+        axes.barh(row, value, 0.62, color=colour)
     axes.text(
-        max(lenient or 0, strict) + 0.02,
+        max(known) + 0.02,
         row,
-        f"{strict:.2f}" if lenient is None else f"{strict:.2f} / {lenient:.2f}",
+        " / ".join(f"{value:.2f}" for value in known),
         va="center",
         fontsize=8,
         color=palette.INK,
@@ -228,7 +256,8 @@ def _draw_grouped(axes: Axes, places: Sequence[str], bars: Mapping[str, Sequence
                 fontsize=8 if known else 7,
                 color=palette.INK if known else palette.MUTED,
             )
-    axes.set(ylim=(0, 1.05), xlim=(-0.6, len(places) - 0.4))
+    show_from_zero(axes, [each for values in bars.values() for each in values], headroom=0.05)
+    axes.set_xlim(-0.6, len(places) - 0.4)
     axes.set_xticks(range(len(places)), places)
     axes.grid(axis="y", color=palette.LINE, linewidth=0.8)
     add_legend(axes, columns=len(bars))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from etram_pipeline.core.counts import counted
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
@@ -53,12 +54,12 @@ def _row(
     labels: LabelledFrames | None,
     class_names: tuple[str, ...],
 ) -> Row:
-    split, recording = key.split("/", 1)
+    recording = RecordingKey.parse(key)
     class_ids = np.zeros(0, np.int64) if labels is None else labels.labels["class_id"]
     counts = np.bincount(class_ids.astype(np.int64), minlength=len(class_names))
     return {
-        "split": split,
-        "recording": recording,
+        "split": recording.split,
+        "recording": recording.name,
         "windows": frames.num_windows,
         "labelled_frames": 0 if labels is None else len(labels),
         "with_window": len(frames.frame_windows),

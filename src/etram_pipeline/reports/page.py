@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import figure_svg
 from etram_pipeline.reports.render import Picture
@@ -67,8 +68,7 @@ class _Plot:
 
 
 _CAPTIONS = {
-    "class_precision": "Solid: AP. Pale: AP50, if the protocol has it. The right half shows how "
-    "many labels each score rests on.",
+    "class_precision": "The right half shows the number of labels behind each value.",
     "precision_recall": "Each point of a curve is one confidence threshold. Up and to the right is "
     "better; a curve ends at the largest share of objects that is found at all. Numbers: AP at "
     "this IoU.",
@@ -103,11 +103,11 @@ def _headline_values(content: ReportContent) -> dict[str, object]:
         "title": content.title,
         "headline": content.headline,
         "metrics": metrics,
-        "numbers": {
-            name: None if value == NO_GROUND_TRUTH else value
-            for name, value in metrics.overall.items()
-        },
-        "max_detections": metrics.protocol.max_detections[-1],
+        "numbers": [
+            (value, None if found == NO_GROUND_TRUTH else found)
+            for value in metrics.protocol.shown("page")
+            if (found := metrics.overall.get(value.name)) is not None
+        ],
         "facts": protocol_facts(metrics.protocol),
         "absent": absent,
         "num_labelled_classes": len(metrics.per_class) - len(absent),

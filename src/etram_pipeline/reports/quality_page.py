@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from etram_pipeline.core.counts import duration
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.quality.findings import SEVERITIES, Finding, cut, together
 from etram_pipeline.quality.job import RecordingQuality
 from etram_pipeline.quality.settings import QualitySettings
@@ -76,7 +77,7 @@ def write_quality_page(
         "splits": {
             split: own
             for split in SPLITS
-            if (own := [row for row in rows if row.key.startswith(f"{split}/")])
+            if (own := [row for row in rows if RecordingKey.parse(row.key).split == split])
         },
         "num_hidden": len(survey.keys) - len(rows),
         "classes": _class_rows(survey),
@@ -136,7 +137,7 @@ def _row(key: str, survey: Survey, findings: Sequence[Finding]) -> _Row:
         drawing = draw(shown, text)
     return _Row(
         key=key,
-        name=key.split("/", 1)[1],
+        name=RecordingKey.parse(key).name,
         severity=findings[0].severity if findings else "",
         titles="; ".join(finding.title for finding in findings),
         error=cut(survey.failed.get(key, "")),
@@ -151,7 +152,7 @@ def _class_rows(survey: Survey) -> list[dict[str, object]]:
     totals: dict[str, dict[int, int]] = {split: {} for split in SPLITS}
     for key, quality in survey.recordings.items():
         if quality.labels is not None:
-            own = totals[key.split("/")[0]]
+            own = totals[RecordingKey.parse(key).split]
             for class_id, count in quality.labels.boxes_of_class.items():
                 own[class_id] = own.get(class_id, 0) + count
     largest = max((count for own in totals.values() for count in own.values()), default=0)

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etram_pipeline.core.spreadsheet import inert
-from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Metrics
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.wording import number_text
 
-_SCORES = {"AP": "AP", "AP50": "AP_50", "AP75": "AP_75"}
-
 Cell = str | int | float | None
-"""Content of a cell; None: there is no ground truth to compare with."""
+"""Content of a cell; None: there is no ground truth."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,15 @@ class Table:
 
 def class_table(metrics: Metrics) -> Table:
     """One row per class."""
-    limit = metrics.protocol.max_detections[-1]
-    names = _SCORES | {f"AR{limit}": f"AR_{limit}"}
+    values = metrics.protocol.shown("classes")
     return Table(
-        header=("class", "labels", "detections", *names),
+        header=("class", "labels", "detections", *(value.title for value in values)),
         rows=tuple(
             (
                 name,
                 part.num_labels,
                 part.num_detections,
-                *(_value(part.metrics, key) for key in names.values()),
+                *(_cell_of(part.metrics, value.name) for value in values),
             )
             for name, part in metrics.per_class.items()
         ),
@@ -67,20 +65,19 @@ def class_table(metrics: Metrics) -> Table:
 
 def condition_table(metrics: Metrics) -> Table:
     """One row for all recordings and one for each group of them."""
-    sizes = {f"AP {size}": f"AP_{size}" for size in metrics.protocol.area_ranges}
-    names = _SCORES | sizes
+    values = metrics.protocol.shown("recordings")
     groups = {"all": metrics.overall, **metrics.groups}
     return Table(
-        header=("recordings", *names),
+        header=("recordings", *(value.title for value in values)),
         rows=tuple(
-            (group, *(_value(values, key) for key in names.values()))
-            for group, values in groups.items()
+            (group, *(_cell_of(found, value.name) for value in values))
+            for group, found in groups.items()
         ),
     )
 
 
 def mistake_table(metrics: Metrics, num_rows: int = 6) -> Table:
-    """The most frequent kinds of mistakes on labelled objects, with their share of the class."""
+    """The most frequent mistakes on labelled objects, with their share of the class."""
     counts = metrics.confusion.counts
     names = (*metrics.confusion.class_names[:-1], "missed")
     mistakes = [
@@ -96,14 +93,18 @@ def mistake_table(metrics: Metrics, num_rows: int = 6) -> Table:
 
 
 def protocol_table(metrics: Mapping[str, Metrics]) -> Table:
-    """One row per protocol; its rows must not be compared with each other."""
-    names = _SCORES
+    """One row per protocol; the rows must not be compared with each other."""
+    titles = {
+        value.name: value.title
+        for one in metrics.values()
+        for value in one.protocol.shown("protocols")
+    }
     return Table(
-        header=("protocol", *names, "classes", "labels", "frames", "class-aware"),
+        header=("protocol", *titles.values(), "classes", "labels", "frames", "class-aware"),
         rows=tuple(
             (
                 name,
-                *(_value(one.overall, key) for key in names.values()),
+                *(_cell_of(one.overall, value) for value in titles),
                 len(one.per_class),
                 one.num_labels,
                 one.num_frames,
@@ -123,8 +124,8 @@ def records_table(records: Sequence[Mapping[str, object]]) -> Table:
     )
 
 
-def _value(values: Mapping[str, float], name: str) -> Cell:
-    """A metric, None without ground truth, a dash where the protocol does not have it."""
+def _cell_of(values: Mapping[str, float], name: str) -> Cell:
+    """A value: None without ground truth, a dash if it was not measured."""
     value = values.get(name)
     if value is None:
         return "–"  # noqa: RUF001  # a dash that is as wide as a digit

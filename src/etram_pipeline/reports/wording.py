@@ -1,4 +1,4 @@
-"""Protocols and numbers in words, for people who do not know their names."""
+"""Protocols and numbers in words, for readers who do not know the names of the fields."""
 
 from collections.abc import Iterator
 
@@ -38,20 +38,19 @@ def area_text(protocol: Protocol, size: str) -> str:
 
 
 def protocol_facts(protocol: Protocol) -> tuple[str, ...]:
-    """Every choice of a protocol that changes its numbers, one sentence each."""
+    """Every choice of a protocol that changes its metrics, one sentence each."""
     return tuple(
         sentence
         for facts in (_class_facts, _box_facts, _time_facts, _score_facts)
         for sentence in facts(protocol)
-    )
+    ) + tuple(sentence for metric in protocol.metrics for sentence in metric.facts(protocol))
 
 
 def _class_facts(protocol: Protocol) -> Iterator[str]:
     yield (
-        "Class-aware: a detection counts only if its class is right too."
+        "Class-aware: a detection is right only if its class is right, too."
         if protocol.class_aware
-        else "Class-agnostic: overall numbers take all classes for one, so a bus found as a car "
-        "counts as right."
+        else "Class-agnostic: overall metrics ignore classes, so a bus detected as a car is right."
     )
     if protocol.class_names:
         yield f"Classes: {', '.join(protocol.class_names)}."
@@ -61,7 +60,7 @@ def _class_facts(protocol: Protocol) -> Iterator[str]:
     if protocol.classes_by == "id":
         yield (
             f"Only class ids 0 to {len(protocol.class_names or ()) - 1} count, whatever they mean "
-            "in these labels; all others are ignored."
+            "in these labels; all other ids are ignored."
         )
 
 
@@ -100,13 +99,4 @@ def _score_facts(protocol: Protocol) -> Iterator[str]:
         "Detections are ranked by joint confidence, objectness times class probability."
         if protocol.ranking == "joint"
         else "Detections are ranked by class probability alone."
-    )
-    first, last = protocol.iou_thresholds[0], protocol.iou_thresholds[-1]
-    overlaps = (
-        f"read at an overlap of {first:g}"
-        if first == last
-        else f"the mean over {len(protocol.iou_thresholds)} overlaps from {first:g} to {last:g}"
-    )
-    yield (
-        f"AP is {overlaps} (IoU), with at most {protocol.max_detections[-1]} detections a frame."
     )

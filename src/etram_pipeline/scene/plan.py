@@ -6,6 +6,7 @@ import numpy as np
 
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings
 
 RECIPE = 5
@@ -45,5 +46,5 @@ def plan_recordings(settings: SceneRecordingsSettings) -> list[PlannedRecording]
             entropy = np.random.SeedSequence([settings.seed, split_number, index])
             scene = settings.scene.model_copy(update={"night": night})
             seed = int(entropy.generate_state(1)[0])
-            planned.append(PlannedRecording(f"{split}/{name}", scene, seed))
+            planned.append(PlannedRecording(str(RecordingKey(split, name)), scene, seed))
     return planned

@@ -4,10 +4,12 @@ It lies under the root of the store, in one file for each product; RVT ignores i
 """
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
@@ -18,10 +20,10 @@ from etram_pipeline.stores.record import Summary
 
 
 class Provenance(Settings):
-    """All that decided what is stored of one recording, so that a change of it can be named.
+    """Everything that determines what is stored of one recording; a change can be named.
 
     Attributes:
-        recipe: What was done, and in which version.
+        recipe: The kind of computation and its version.
         parameters: Settings, as plain data.
         inputs: Files that were read.
     """
@@ -35,13 +37,13 @@ class Provenance(Settings):
 
 
 class IndexEntry(Settings):
-    """One recording in an index.
+    """One stored recording in an index.
 
     Attributes:
         file: The stored file that holds the record, relative to the root.
-        fingerprint: Of its record.
-        summary: Of its record.
-        origin: What it was made of; None where that is not known.
+        fingerprint: The fingerprint in its record.
+        summary: The summary in its record.
+        origin: Its inputs and settings; None if not known.
         sizes: Bytes of each of its files, by name relative to the recording's folder.
     """
 
@@ -53,12 +55,12 @@ class IndexEntry(Settings):
 
 
 class Skip(Settings):
-    """A recording of which there is nothing to store.
+    """A recording without anything to store.
 
     Attributes:
-        fingerprint: Of the inputs and settings that this is true of.
-        reason: Why.
-        origin: What it was looked for in; None where that is not known.
+        fingerprint: Fingerprint of the inputs and settings.
+        reason: Why there is nothing to store.
+        origin: The inputs and settings; None if not known.
     """
 
     fingerprint: str
@@ -66,29 +68,61 @@ class Skip(Settings):
     origin: Provenance | None = None
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a recording could not be computed; the index holds it as text.
+
+    Attributes:
+        message: The reason.
+        error: Name of the error's class; empty if the build gave the reason.
+    """
+
+    message: str
+    error: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Failure":
+        """The failure that a text in an index stands for."""
+        named = _NAMED_ERROR.fullmatch(text)
+        return cls(named[2], named[1]) if named else cls(text)
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message}" if self.error else self.message
+
+
+_NAMED_ERROR = re.compile(r"(\w+): (.*)", re.DOTALL)
+
+
+def _as_failure(value: object) -> object:
+    return Failure.parse(value) if isinstance(value, str) else value
+
+
+_StoredFailure = Annotated[Failure, BeforeValidator(_as_failure), PlainSerializer(str)]
+
+
 class Index(Settings):
-    """What the last build under a root came to.
+    """The result of the last build under a root.
 
     Attributes:
         complete: Whether the build ran to its end.
         recordings: Stored recordings, by key.
-        skipped: Recordings of which there is nothing to store.
-        failed: Recordings that could not be computed, and why.
+        skipped: Recordings without anything to store, by key.
+        failed: Recordings that could not be computed, by key.
     """
 
     complete: bool
     recordings: dict[str, IndexEntry] = Field(default_factory=dict)
     skipped: dict[str, Skip] = Field(default_factory=dict)
-    failed: dict[str, str] = Field(default_factory=dict)
+    failed: dict[str, _StoredFailure] = Field(default_factory=dict)
 
 
 def index_path(root: Path, product: Product) -> Path:
-    """File that lists what the last build under `root` stored."""
+    """The index file of a product under `root`."""
     return root / f"{product}.index.json"
 
 
 def read_index(root: Path, product: Product) -> Index | None:
-    """What the last build under `root` stored; None where no build ever was.
+    """The result of the last build under `root`; None before the first build.
 
     Raises:
         StoreError: If the index is damaged.

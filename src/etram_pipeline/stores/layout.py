@@ -1,9 +1,8 @@
-"""Names of stored files, and what they say about themselves.
+"""Names of stored files and folders.
 
 A recording is stored in the folder `<root>/<split>/<name>`, its labels and its representations in
-folders of their own. These, the files in them and their contents are RVT's, so that what is made
-here trains there and the other way round. Ours alone are the records and the index, which RVT does
-not look at.
+folders of their own. These folders, their files and the contents are RVT's, so that data made here
+trains there and the other way round. RVT ignores the records and the index, which only we write.
 
 Source: RVT, `scripts/genx/preprocess_dataset.py` and `data/genx_utils/sequence_base.py`.
 """
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from etram_pipeline.core.dataset import SPLITS
+from etram_pipeline.core.recording_key import RecordingKey
 
 Product = Literal["labels_v2", "event_representations_v2", "quality", "export"]
 """What is stored of a recording, and the folder it is stored in."""
@@ -31,9 +31,9 @@ RECORD_FILE = "settings.json"
 
 
 def recording_folders(root: Path) -> dict[str, Path]:
-    """Folders of recordings under `root`, whatever is in them, by `<split>/<name>`."""
+    """Folders of recordings under `root` by key, whatever they contain."""
     return {
-        f"{split}/{folder.name}": folder
+        str(RecordingKey(split, folder.name)): folder
         for split in SPLITS
         if (root / split).is_dir()
         for folder in sorted((root / split).iterdir())
@@ -42,6 +42,6 @@ def recording_folders(root: Path) -> dict[str, Path]:
 
 
 def files_of_recordings(root: Path, name: str) -> dict[str, Path]:
-    """A file of each recording under `root` that has it, by key of the recording."""
+    """The file `name` of each recording under `root` that has one, by key of the recording."""
     files = {key: folder / name for key, folder in recording_folders(root).items()}
     return {key: file for key, file in files.items() if file.is_file()}

@@ -1,4 +1,4 @@
-"""Reading the stored files of one recording, and refusing what does not fit together."""
+"""Reading the stored files of one recording, with checks that they fit together."""
 
 from pathlib import Path
 

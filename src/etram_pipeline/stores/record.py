@@ -1,4 +1,4 @@
-"""What stored files say about how they were made.
+"""The record of stored files: how they were made.
 
 The record of a recording is a JSON file beside its labels, and an attribute of the HDF5 file of its
 representations. RVT ignores both.
@@ -17,7 +17,7 @@ RECORD_ATTRIBUTE = "etram_pipeline"
 
 
 class Summary(Settings):
-    """Numbers about what is stored of one recording.
+    """Counts of what is stored of one recording.
 
     Attributes:
         num_windows: Windows encoded.
@@ -41,13 +41,13 @@ class Summary(Settings):
 
 
 class Record(Settings):
-    """What stored files say about how they were made.
+    """How stored files were made.
 
     Attributes:
-        fingerprint: Identifies inputs and settings; empty while the files are being written.
-        settings: The settings, as plain data.
-        summary: What came out.
-        interval_us: Regular distance of labelled frames; 0 if that means nothing here.
+        fingerprint: Fingerprint of inputs and settings; empty while the files are being written.
+        settings: The settings as plain data.
+        summary: Counts of the result.
+        interval_us: Regular interval of labelled frames; 0 if there is none.
     """
 
     fingerprint: str

@@ -1,6 +1,6 @@
-"""Reading what is stored of recordings: representations and labelled frames.
+"""Recordings under a root folder, read on request.
 
-Stores made by RVT are read as well; they have no index, and do not say how they were made.
+Stores made by RVT can be read as well. They have no index and no record of how they were made.
 """
 
 from abc import abstractmethod
@@ -13,7 +13,7 @@ from typing_extensions import override
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import file_identity
-from etram_pipeline.stores.index import IndexEntry, read_index
+from etram_pipeline.stores.index import Failure, IndexEntry, read_index
 from etram_pipeline.stores.layout import Product
 from etram_pipeline.stores.record import Summary
 
@@ -21,7 +21,7 @@ Stored = TypeVar("Stored")
 
 
 class Store(Mapping[str, Stored]):
-    """Recordings under a root folder by key: those of the last build, or else all there are."""
+    """Recordings under a root folder by key: those of the index, or all if there is no index."""
 
     def __init__(self, root: Path, product: Product) -> None:
         self._root = root
@@ -41,23 +41,23 @@ class Store(Mapping[str, Stored]):
 
     @property
     def skipped(self) -> dict[str, str]:
-        """Recordings that the last build found nothing to store of, and why."""
+        """Recordings without anything to store, and the reason."""
         skipped = self._index.skipped if self._index else {}
         return {key: skip.reason for key, skip in skipped.items()}
 
     @property
-    def failed(self) -> dict[str, str]:
-        """Recordings that the last build could not compute, and why."""
+    def failed(self) -> dict[str, Failure]:
+        """Recordings that the last build could not compute."""
         return dict(self._index.failed) if self._index else {}
 
     @property
     def summaries(self) -> dict[str, Summary]:
-        """Numbers about each recording; empty for a store that was not made here."""
+        """Counts of each recording; empty for a store made elsewhere."""
         return {key: entry.summary for key, entry in self._entries.items()}
 
     @property
     def made_with(self) -> dict[str, Any]:
-        """Parameters of the last build, as plain data; empty where they are not known."""
+        """Parameters of the last build as plain data; empty if not known."""
         entries = self._index.recordings.values() if self._index else ()
         origins = (entry.origin for entry in entries)
         return next((origin.parameters for origin in origins if origin is not None), {})
@@ -77,9 +77,9 @@ class Store(Mapping[str, Stored]):
         return self.content(self) or self.identity(self)
 
     def identity(self, keys: Iterable[str]) -> dict[str, object]:
-        """What identifies the stored data of some recordings, whatever becomes of the others.
+        """What identifies the stored data of some recordings.
 
-        Dates of the inputs and how images are compressed change it, too.
+        The dates of the inputs and the compression of the images are part of it.
         """
         entries = self._entries
         return {
@@ -88,9 +88,9 @@ class Store(Mapping[str, Stored]):
         }
 
     def content(self, keys: Iterable[str]) -> dict[str, str] | None:
-        """Hashes that change with what is stored of some recordings, and with nothing else.
+        """Hashes that change only with the stored content of some recordings.
 
-        None if one is not known: of a store made elsewhere, or before inputs were hashed.
+        None if a hash is not known, as for a store made elsewhere or before inputs were hashed.
         """
         contents = {key: self._content(key) for key in keys}
         return contents if all(contents.values()) else None
@@ -100,7 +100,7 @@ class Store(Mapping[str, Stored]):
         return self._index.recordings if self._index else {}
 
     def _content(self, key: str) -> str:  # noqa: ARG002  # stores that know it need the key
-        """Hash of what is stored of a recording; empty if not known."""
+        """Hash of the stored content of a recording; empty if not known."""
         return ""
 
     def _indexed(self) -> dict[str, Path]:

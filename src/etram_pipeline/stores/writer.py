@@ -32,11 +32,11 @@ def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) 
 
     Args:
         folder: Folder of the recording's labels, `labels_v2`.
-        frames: What to store.
-        record: Written last; until then the files count as unfinished.
+        frames: The labelled frames.
+        record: Record, written last; until then, the files count as unfinished.
 
     Raises:
-        StoreError: If labels of another origin are there already; they are left as they are.
+        StoreError: If the folder holds labels that were made elsewhere; they are not changed.
     """
     if (folder / LABELS_FILE).exists():
         _refuse_foreign(folder / RECORD_FILE)
@@ -57,12 +57,12 @@ def write_representations(
 ) -> Record:
     """Store the representations of a recording while they are computed.
 
-    What was stored before stays until the last image is written. Images are compressed in several
-    threads; the file does not depend on which of them is faster.
+    Files stored before stay until the last image is written. Images are compressed in several
+    threads; the content of the file does not depend on their timing.
 
     Args:
         folder: Folder of this representation, `event_representations_v2/<representation>`.
-        buffers: One for each window of the plan; each is given back once it is compressed.
+        buffers: An image for each window of the plan; a buffer is released once it is compressed.
         plan: The windows.
         downsampled_by: Sensor px that make one px of an image along each axis, 1 or 2.
         describe: Makes the record once all images are written, from the size they take in bytes.
@@ -72,8 +72,8 @@ def write_representations(
         The record that was stored with the images.
 
     Raises:
-        StoreError: If representations of another origin are there already; they are left as they
-            are.
+        StoreError: If the folder holds representations that were made elsewhere; they are not
+            changed.
         ValueError: If there are more or fewer images than windows.
     """
     for name in IMAGES_FILES.values():
@@ -81,7 +81,7 @@ def write_representations(
             _refuse_foreign(folder / name)
     with written_whole(folder / IMAGES_FILES[downsampled_by]) as partial:
         record = _write_images(partial, buffers, len(plan.stop_us), describe, profile)
-        # From here on the small files belong to the new images, so the old ones must be gone.
+        # The small files written next belong to the new images, so the old images must be gone.
         for name in IMAGES_FILES.values():
             (folder / name).unlink(missing_ok=True)
         _write_array(folder / TIMES_FILE, plan.stop_us)

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
+from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.resume import random_state, set_random_state
 
 logger = logging.getLogger(__name__)
@@ -42,19 +43,19 @@ class BestAndLast(Checkpoint):
     validation is saved too, so that an interrupted validation is repeated.
     """
 
-    def __init__(self, folder: Path, monitor: str, every_steps: int) -> None:
-        """Save in `folder` every `every_steps` steps; `monitor` names the score."""
+    def __init__(self, folder: Path, monitor: Monitor, every_steps: int) -> None:
+        """Save in `folder` every `every_steps` steps; `monitor` selects the best state."""
         self._folder = folder
         self._monitor = monitor
         self._every_steps = every_steps
-        self._best_score = -1.0
+        self._best_score = monitor.worst
         self._last_step = 0
         self._is_validation_due = False
         self._random: dict[str, Any] | None = None
 
     @property
     def best_score(self) -> float:
-        """Best score so far; -1 if there is none."""
+        """Best score so far; the worst one conceivable if there is none."""
         return self._best_score
 
     @override
@@ -90,10 +91,10 @@ class BestAndLast(Checkpoint):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._is_validation_due = False
-        score = trainer.callback_metrics.get(self._monitor)
-        is_best = score is None or float(score) > self._best_score
-        if score is not None:
-            self._best_score = max(self._best_score, float(score))
+        score = trainer.callback_metrics.get(self._monitor.name)
+        is_best = score is None or self._monitor.is_better(float(score), self._best_score)
+        if score is not None and is_best:
+            self._best_score = float(score)
         self._save(trainer, is_best=is_best)
 
     @override

@@ -11,6 +11,7 @@ from typing_extensions import override
 from etram_pipeline.builds.progress import Interval
 from etram_pipeline.core.counts import duration
 from etram_pipeline.core.progress import report_progress
+from etram_pipeline.training.monitor import Monitor
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ _NO_PARTS = {"loss", "num_foreground", "num_targets"}
 class TrainingProgress(Callback):
     """Reports step, losses, learning rate, validation metrics, speed and remaining time."""
 
-    def __init__(self, monitor: str) -> None:
-        """Report the validation metric of the name `monitor` with the others."""
+    def __init__(self, monitor: Monitor) -> None:
+        """Report the validation values of `monitor` with the others."""
         self._monitor = monitor
         self._started = 0.0
         self._first_step = 0
@@ -86,10 +87,9 @@ class TrainingProgress(Callback):
             figures[-1:] = [f"{' '.join(figures)} ({', '.join(parts)})"]
         if "learning_rate" in self._outputs:
             figures.append(f"rate {self._outputs['learning_rate']:.2g}")
-        scores = {"AP": self._monitor, "AP50": f"{self._monitor}_50"}
         figures += [
-            f"{word} {float(trainer.callback_metrics[name]):.3g}"
-            for word, name in scores.items()
+            f"{title} {float(trainer.callback_metrics[name]):.3g}"
+            for name, title in self._monitor.titles.items()
             if name in trainer.callback_metrics
         ]
         return ", ".join(figures) or "no step yet"

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from etram_pipeline.clips.detections import NOTHING, DetectionCollector
+from etram_pipeline.clips.detections import NO_DETECTIONS, DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.ranks import gather_over_ranks
 from etram_pipeline.evaluation import evaluate
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.protocols import Choice, resolve_protocol
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.training.monitor import Monitor
 
 
 class ValidationScore:
     """Collects the detections of a validation, then evaluates them all at once.
 
-    AP is not a mean over batches or devices, so detections are gathered, not metrics.
+    Metrics such as AP are not means over batches or devices, so tables are gathered, not values.
     """
 
     def __init__(
@@ -21,18 +24,23 @@ class ValidationScore:
         labels: Mapping[str, LabelTable],
         downsampled_by: Mapping[str, int],
         class_names: Sequence[str],
-        protocol: str,
+        protocol: Choice,
     ) -> None:
         """Score against `labels`, both mappings by recording."""
         self._labels = labels
         self._collector = DetectionCollector(downsampled_by)
         self._class_names = tuple(class_names)
-        self._protocol = protocol
+        self._protocol = resolve_protocol(protocol)
 
     @property
-    def monitor(self) -> str:
-        """Name of the metric that selects the best checkpoint."""
-        return f"val/{self._protocol}/AP"
+    def monitor(self) -> Monitor:
+        """The value that tells the better of two detectors, and those shown beside it."""
+        shown = self._protocol.shown("headline")
+        return Monitor(
+            name=self._name(shown[0].name),
+            mode=shown[0].mode,
+            titles={self._name(value.name): value.title for value in shown},
+        )
 
     @property
     def num_labels(self) -> int:
@@ -44,17 +52,20 @@ class ValidationScore:
         self._collector.add(batch, detections)
 
     def compute(self) -> dict[str, float]:
-        """Metrics by name, without those that have no labels; clears the detections."""
+        """Metrics by full name, without those that lack ground truth; forgets the detections."""
         tables = _gather(self._collector.take_all())
         if not self.num_labels:
             return {}
-        found = {name: tables.get(name, NOTHING) for name in self._labels}
+        found = {name: tables.get(name, NO_DETECTIONS) for name in self._labels}
         metrics = evaluate(self._labels, found, self._protocol, class_names=self._class_names)
         return {
-            f"val/{self._protocol}/{name}": value
+            self._name(name): value
             for name, value in metrics.overall.items()
-            if value >= 0
+            if value != NO_GROUND_TRUTH
         }
+
+    def _name(self, value: str) -> str:
+        return f"val/{self._protocol.name}/{value}"
 
 
 def _gather(tables: dict[str, DetectionTable]) -> dict[str, DetectionTable]:

@@ -1,14 +1,17 @@
 """How to train: parameters only, so that reading them imports nothing heavy."""
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from etram_pipeline.clips.augmentation import AugmentationSettings
 from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocols import expand_choice
 from etram_pipeline.models.execution import Execution, Precision
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.rate_schedules import RateScheduleConfig, one_cycle
@@ -67,18 +70,24 @@ class ResolutionSettings(Settings):
         return self
 
 
+def _written_out(choice: object) -> object:
+    """A protocol given by fields, with those it takes from another; a name as it is."""
+    return Protocol.model_validate(expand_choice(choice)) if isinstance(choice, Mapping) else choice
+
+
 class ValidationSettings(Settings):
     """How the detector is scored while it trains.
 
     Attributes:
-        protocol: Evaluation protocol; its AP decides which checkpoint is the best.
+        protocol: Evaluation protocol: its name, or its fields as in `evaluate.protocols`. The first
+            value of its first metric selects the best checkpoint: AP under the named protocols.
         every_steps: Steps between two validations; the last step is always validated.
-        patience: Validations without a better AP after which training stops; None: never.
+        patience: Validations without a better value after which training stops; None: never.
         lanes: Recordings read side by side.
         suppression: Which predictions count.
     """
 
-    protocol: str = "etram_8class"
+    protocol: Annotated[str | Protocol, BeforeValidator(_written_out)] = "etram_8class"
     every_steps: int = Field(default=10_000, ge=1)
     patience: int | None = Field(default=None, ge=1)
     lanes: int = Field(default=12, ge=1)

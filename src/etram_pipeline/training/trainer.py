@@ -20,6 +20,7 @@ from etram_pipeline.training.checkpoints import BestAndLast, WholeFiles
 from etram_pipeline.training.ema import WeightAverage
 from etram_pipeline.training.history import History, Recorder
 from etram_pipeline.training.interruption import StopOnSignal
+from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.progress import TrainingProgress
 from etram_pipeline.training.resume import ExactResume
 from etram_pipeline.training.settings import TrainSettings
@@ -84,14 +85,14 @@ class StayStopped(Callback):
 
 
 def build_trainer(
-    settings: TrainSettings, folder: Path, monitor: str, loggers: list[Logger], *, scored: bool
+    settings: TrainSettings, folder: Path, monitor: Monitor, loggers: list[Logger], *, scored: bool
 ) -> Trainer:
     """A trainer that saves into `folder`.
 
     Args:
         settings: What to do.
         folder: Where checkpoints and the history go.
-        monitor: Name of the validation score.
+        monitor: The validation value that selects the best checkpoint.
         loggers: Further places that step metrics go to.
         scored: Whether there is anything to score.
 
@@ -145,7 +146,7 @@ def _alone() -> LightningEnvironment:
 
 
 def _callbacks(
-    settings: TrainSettings, folder: Path, monitor: str, *, scored: bool
+    settings: TrainSettings, folder: Path, monitor: Monitor, *, scored: bool
 ) -> list[Callback]:
     callbacks: list[Callback] = [
         StopWhenDiverged(settings.log_every_steps),
@@ -157,7 +158,7 @@ def _callbacks(
         callbacks.append(WeightAverage(settings.average_decay))
     if settings.validation.patience is not None and scored:
         patience = settings.validation.patience
-        stopping = EarlyStopping(monitor, patience=patience, mode="max", strict=False)
+        stopping = EarlyStopping(monitor.name, patience=patience, mode=monitor.mode, strict=False)
         callbacks += [stopping, StayStopped(stopping)]
     keeper = BestAndLast(folder, monitor, settings.checkpoint_every_steps)
     # These come last, so that a saved step includes the changes of all other callbacks.

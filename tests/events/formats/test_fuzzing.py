@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from tests.events.formats.fuzz import damaged_copies
 NUM_COPIES = 200
 SECONDS = 240
 
+FRESH_SEED = int(os.environ.get("FUZZ_SEED") or time.time_ns() % 2**32)
+"""Another one each time; it is part of the names of tests, and `FUZZ_SEED=…` repeats it."""
+
+NUM_FRESH_COPIES = int(os.environ.get("FUZZ_COPIES") or 8000)
 
 FUZZED = (*FORMATS, "npy")
 
@@ -50,14 +55,15 @@ def test_damage_is_an_error_or_leaves_a_recording_that_keeps_its_promises(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.timeout(SECONDS + 60)
+@pytest.mark.parametrize("seed", [FRESH_SEED])
 @pytest.mark.parametrize("file_format", FUZZED)
 def test_much_more_damage_does_no_more_harm(
     seed: int, file_format: str, make_events: MakeEvents, write_recording: WriteRecording
 ) -> None:
     path = write_recording(file_format, make_events(2500))
 
-    assert fuzz(path, seed, num_copies=2000) == []
+    assert fuzz(path, seed, num_copies=NUM_FRESH_COPIES) == []
 
 
 def test_the_copies_are_damaged_and_the_same_in_every_run() -> None:

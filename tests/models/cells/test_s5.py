@@ -89,7 +89,7 @@ def test_the_factor_is_relative_to_training_and_not_kept_in_weights() -> None:
         torch.testing.assert_close(cell(maps, ()), before, rtol=0, atol=0)
     assert cell.state_dict().keys() == names
     for factor in (0.0, -1.0, math.inf, math.nan):
-        with pytest.raises(ValueError, match="cannot be"):
+        with pytest.raises(ValueError, match="must be a positive number, not"):
             cell.rescale_time(factor)
 
 

@@ -21,7 +21,7 @@ from etram_pipeline.models.convolution import Normalisation
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.heads import yolox
 from etram_pipeline.models.necks import pafpn
-from etram_pipeline.models.rvt_format.export import Layout, write_rvt_checkpoint
+from etram_pipeline.models.rvt_format.export import NamingScheme, write_rvt_checkpoint
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def same_weights(first: nn.Module, second: nn.Module) -> bool:
     ],
 )
 def test_detectors_come_back_to_the_bit(
-    tmp_path: Path, config: rvt.Config, changes: dict[str, object], layout: Layout
+    tmp_path: Path, config: rvt.Config, changes: dict[str, object], layout: NamingScheme
 ) -> None:
     checkpoint = made(config.model_copy(update=changes))
     write_rvt_checkpoint(tmp_path / "rvt.ckpt", checkpoint, layout)
@@ -195,7 +195,7 @@ def test_the_options_of_rvt_are_told(tmp_path: Path, config: rvt.Config) -> None
     ],
 )
 def test_what_rvt_lacks_is_refused_by_name(
-    tmp_path: Path, config: rvt.Config, changes: dict[str, object], layout: Layout, named: str
+    tmp_path: Path, config: rvt.Config, changes: dict[str, object], layout: NamingScheme, named: str
 ) -> None:
     with pytest.raises(CheckpointError, match=f"knows no {named}"):
         write_rvt_checkpoint(tmp_path / "rvt.ckpt", made(config.model_copy(update=changes)), layout)

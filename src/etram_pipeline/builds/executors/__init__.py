@@ -1,7 +1,7 @@
-"""Where recordings are computed, by the name of it.
+"""Executors: where jobs run; one module per kind.
 
-Each kind is a module of this package. Within a run an executor is opened once, when it is first
-used, because a cluster takes long to come up.
+Within a run, an executor is opened once, when it is first used, because a cluster takes long to
+start.
 """
 
 import threading
@@ -27,7 +27,7 @@ class ExecutorConfig(Component):
 
     @abstractmethod
     def open(self) -> AbstractContextManager[Executor]:
-        """Start it; at the end of the block it is ended, at once if there was an error.
+        """Start the executor; it ends with the block, at once if there was an error.
 
         Raises:
             ExecutorError: If it cannot be started.
@@ -35,7 +35,7 @@ class ExecutorConfig(Component):
 
 
 def read_executor(settings: Mapping[str, Any] | None) -> ExecutorConfig:
-    """The executor that a catalog entry names; without one, processes of this machine.
+    """The executor of a catalog entry; by default, processes of this machine.
 
     Raises:
         SettingsError: With a line for each wrong value.
@@ -54,13 +54,13 @@ class InlineExecutor(Executor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # an executor's errors are told by the future
+        except Exception as error:  # noqa: BLE001  # the future carries the error
             future.set_exception(error)
         return future
 
 
 class _Kept:
-    """Executors of the run at hand, by what describes them."""
+    """Executors of the current run, by their settings."""
 
     def __init__(self) -> None:
         self.stack = ExitStack()
@@ -68,7 +68,7 @@ class _Kept:
         self.is_run = False
 
     def close(self) -> None:
-        """End them; those asked for later are started anew."""
+        """End all of them; later requests start new ones."""
         self.executors.clear()
         self.stack.close()
 
@@ -78,7 +78,7 @@ _kept = _Kept()
 
 @contextmanager
 def kept_open() -> Iterator[None]:
-    """Keep executors that are opened inside the block, for all who want the same, until its end."""
+    """Keep executors open and share them between builds until the block ends."""
     with ExitStack() as _kept.stack:
         _kept.is_run = True
         try:
@@ -89,15 +89,15 @@ def kept_open() -> Iterator[None]:
 
 
 def close_kept() -> None:
-    """End executors that are kept open, because nothing more is to compute."""
+    """End the executors that are kept open."""
     _kept.close()
 
 
 @contextmanager
 def open_executor(config: ExecutorConfig) -> Iterator[Executor]:
-    """An executor for one build; it is started by the first job, for often there is none.
+    """An executor for one build; the first job starts it, since many builds have no job.
 
-    Submitting a job raises an `ExecutorError` if it cannot be started.
+    Submitting a job raises an `ExecutorError` if the executor cannot be started.
     """
     if not _kept.is_run:
         with ExitStack() as stack:
@@ -125,12 +125,12 @@ class _StartedByUse(Executor):
 
 
 def call_with_cores(cores: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever `fn` returns
-    """Call `fn` in a process that is to use only so many cores."""
+    """Call `fn` in a process that may use a limited number of cores."""
     set_num_cores(cores)
     return fn(*args, **kwargs)
 
 
 def worker_was_killed(error: BaseException | None) -> bool:
     """Whether a job was lost because the process it ran in was killed."""
-    # Dask's own error is known by name: those who do not use Dask need not have it.
+    # Dask's error is recognised by its name, since Dask is optional.
     return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"

@@ -25,7 +25,7 @@ _REPLACE_EVERY_S = 30.0
 _DASK_SETTINGS = {
     "logging.distributed": "warning",
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "warning",
-    # A recording that kills two workers is given one more chance, alone; see `State`.
+    # A recording that kills two workers is tried once more, alone; see `builds.running`.
     "distributed.scheduler.allowed-failures": 1,
 }
 
@@ -103,20 +103,20 @@ class _Limited(Executor):
 
 
 async def _started(cluster: Any) -> None:  # noqa: ANN401  # of a library that is not typed
-    """Wait until workers are started, or submitted: what goes wrong there would be lost."""
+    """Wait until workers are started or submitted; errors would be lost otherwise."""
     await cluster
     for worker in cluster.workers.values():
         await worker
 
 
 def _close(cluster: Any) -> None:  # noqa: ANN401  # of a library that is not typed
-    with suppress(AssertionError):  # what Dask makes of jobs that were refused
+    with suppress(AssertionError):  # which Dask raises for jobs that were refused
         cluster.close()
 
 
 @contextmanager
 def _replaced(cluster: Any, num_workers: int) -> Iterator[None]:  # noqa: ANN401  # see above
-    """Have workers replaced that are gone, as when the batch system ended their job."""
+    """Replace workers that ended, for example because the batch system ended their job."""
     is_over = threading.Event()
 
     def replace() -> None:
@@ -138,7 +138,7 @@ def _replaced(cluster: Any, num_workers: int) -> Iterator[None]:  # noqa: ANN401
 
 
 def _check_batch_system(cluster_class: Any) -> None:  # noqa: ANN401  # a class of a library
-    """Make sure that jobs can be submitted; else Dask would wait for them for ever."""
+    """Check that jobs can be submitted; otherwise Dask would wait for workers forever."""
     command = getattr(getattr(cluster_class, "job_cls", None), "submit_command", "")
     if command and shutil.which(command.split()[0]) is None:
         raise ExecutorError(

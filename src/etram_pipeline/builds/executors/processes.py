@@ -42,11 +42,11 @@ class Config(ExecutorConfig):
 
 
 class WorkerProcesses(Executor):
-    """Runs jobs in processes; one that kills its process fails alone.
+    """Runs jobs in processes; a job that kills its process fails alone.
 
-    A pool of processes is broken as a whole when one of them dies, and does not know which of its
-    jobs is to blame. So each process here is a pool of its own, served by a thread. Processes start
-    afresh, and so inherit neither threads nor open files.
+    A process pool breaks as a whole when one process dies, and does not say which job was the
+    cause. Here, each process is therefore a pool of its own, served by a thread. Processes are
+    spawned, so they inherit neither threads nor open files.
     """
 
     def __init__(self, num_workers: int) -> None:
@@ -80,7 +80,7 @@ class WorkerProcesses(Executor):
         self._told_to_end.close()
 
     def abort(self) -> None:
-        """End at once, whatever is being computed."""
+        """End at once, even if jobs are running."""
         if self._num_open:  # idle workers end by themselves, and give back what they hold
             self._tell_to_end.close()
         self.shutdown(cancel_futures=True)
@@ -118,12 +118,12 @@ class WorkerProcesses(Executor):
 
 
 def _hold_back_interrupts() -> None:
-    """Have this thread, and processes that it starts, not hear of Ctrl-C."""
+    """Block Ctrl-C in this thread and in processes that it starts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _obey(told_to_end: Connection) -> None:
-    """Leave it to the parent process when to end, and end when it tells or is killed."""
+    """Ignore Ctrl-C; end when the parent process says so or is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well
     threading.Thread(target=_exit_after, args=(told_to_end,), daemon=True).start()
 

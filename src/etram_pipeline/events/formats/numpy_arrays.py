@@ -57,7 +57,7 @@ class _Stream(NamedTuple):
     dtype: np.dtype[Any]
 
 
-class Layout(NamedTuple):
+class ArrayLayout(NamedTuple):
     """Location of the event columns.
 
     Attributes:
@@ -126,7 +126,7 @@ def is_archive_of_arrays(path: Path) -> bool:
         return True
 
 
-def find_layout(path: Path) -> Layout | None:
+def find_layout(path: Path) -> ArrayLayout | None:
     """Location of the events in a file of NumPy; None if it holds none.
 
     Raises:
@@ -136,7 +136,7 @@ def find_layout(path: Path) -> Layout | None:
         return _find_layout(_read_headers(path))
 
 
-def _read_layout(path: Path) -> Layout:
+def _read_layout(path: Path) -> ArrayLayout:
     layout = find_layout(path)
     if layout is None:
         raise RecordingError(f"{path}: {_describe(_read_headers(path))}")
@@ -234,7 +234,7 @@ def _read_header(file: Content, member: str | None, num_bytes: int) -> _Array:
     return _Array(member, dtype, shape, is_transposed and len(shape) > 1, start)
 
 
-def _find_layout(arrays: list[_Array]) -> Layout | None:
+def _find_layout(arrays: list[_Array]) -> ArrayLayout | None:
     """The events among some arrays; None if there are none, or several candidates."""
     tables = [layout for array in arrays if (layout := _table_layout(array)) is not None]
     by_name = {_name(array): array for array in arrays if len(array.shape) == 1}
@@ -245,10 +245,10 @@ def _find_layout(arrays: list[_Array]) -> Layout | None:
     if len({array.shape for array in columns}) > 1 or any(each.dtype.names for each in columns):
         return None
     streams = tuple(_Stream(array.member, array.start, array.dtype) for array in columns)
-    return Layout(columns[0].shape[0], streams, _IN_ORDER, fields.unit)
+    return ArrayLayout(columns[0].shape[0], streams, _IN_ORDER, fields.unit)
 
 
-def _table_layout(array: _Array) -> Layout | None:
+def _table_layout(array: _Array) -> ArrayLayout | None:
     """Events in one array; None if it holds none."""
     dtype = array.dtype
     if dtype.names is not None and not dtype.hasobject and dtype.itemsize <= _LARGEST_ROW_BYTES:
@@ -257,7 +257,7 @@ def _table_layout(array: _Array) -> Layout | None:
             return None
         stream = _Stream(array.member, array.start, dtype)
         places = {name: (0, fields.names[name]) for name in NAMES}
-        return Layout(array.shape[0], (stream,), places, fields.unit)
+        return ArrayLayout(array.shape[0], (stream,), places, fields.unit)
     if len(array.shape) != 2 or array.shape[1] != len(NAMES) or dtype.kind not in "iuf":  # noqa: PLR2004  a table
         return None
     num_events = array.shape[0]
@@ -266,10 +266,10 @@ def _table_layout(array: _Array) -> Layout | None:
         streams = tuple(
             _Stream(array.member, array.start + i * column_bytes, dtype) for i in range(len(NAMES))
         )
-        return Layout(num_events, streams, _IN_ORDER, None, has_names=False)
+        return ArrayLayout(num_events, streams, _IN_ORDER, None, has_names=False)
     stream = _Stream(array.member, array.start, np.dtype([(name, dtype) for name in NAMES]))
     by_name = {name: (0, name) for name in NAMES}
-    return Layout(num_events, (stream,), by_name, None, has_names=False)
+    return ArrayLayout(num_events, (stream,), by_name, None, has_names=False)
 
 
 def _name(array: _Array) -> str:

@@ -1,4 +1,4 @@
-"""Auxiliary tasks, which help a detector to learn and are left out when it detects."""
+"""Auxiliary tasks, which support training and are not computed in detection."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -13,7 +13,7 @@ from etram_pipeline.models.necks import FeatureMaps
 
 
 class Auxiliary(nn.Module, ABC):
-    """A further task on the maps of the neck, at keyframes of a training."""
+    """A further task on the maps of the neck at keyframes, in training only."""
 
     @abstractmethod
     def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:

@@ -1,4 +1,4 @@
-"""A second head that learns small objects alone, on the finest maps."""
+"""A second head that learns only small objects, on the finest maps."""
 
 from typing import Literal
 
@@ -22,9 +22,9 @@ from etram_pipeline.models.size_weights import SMALL_AREA
 
 
 class SmallObjects(Auxiliary):
-    """Detects the small ones among the objects, and teaches the maps beneath to show them.
+    """Detects only the small objects, so that the maps below learn to represent them.
 
-    Its classes are those of the detector that are learnt here, in their order.
+    Its classes are the chosen classes of the detector, in their order.
 
     Source of the idea: JeongbinOK/eTram-rvt, experiments/ABC_sod_basic_100k.
     """
@@ -54,7 +54,7 @@ class SmallObjects(Auxiliary):
         ids = self.id_of_class[torch.cat([target.class_ids for target in targets])]
         is_small = self._is_small(boxes, ids)
         of_image = is_small.split([len(target.class_ids) for target in targets])
-        # One wait for the device here, rather than one per image.
+        # One synchronisation of the device instead of one per image.
         num_small = torch.stack([chosen.sum() for chosen in of_image]).tolist()
         chosen = is_small.nonzero().squeeze(1)
         return tuple(
@@ -75,24 +75,24 @@ class SmallObjects(Auxiliary):
 
 
 def _small(name: str) -> str:
-    """What a loss or a count of the detector is called here."""
+    """The name of a loss or count of the detector in this task."""
     counted = name.removeprefix("num_")
     return f"small_{name}" if counted == name else f"num_small_{counted}"
 
 
 class Config(AuxiliaryConfig):
-    """Settings of the head for small objects; with it, losses and gradients change.
+    """Settings of the head for small objects; it changes losses and gradients.
 
-    An object is small if both `classes` and `maximum_area` say so.
+    An object is small if it meets both `classes` and `maximum_area`.
 
     Attributes:
-        classes: Names or ids of the classes that count as small; none: all. Names are looked up
-            by a training.
+        classes: Names or ids of the classes that count as small; empty: all. Training resolves the
+            names.
         maximum_area: Largest area in px of the image that the network sees; None: any.
-        num_scales: Maps it looks at, the finest ones of the neck; all if fewer.
+        num_scales: Number of the neck's maps that it reads, the finest ones; all if fewer exist.
         weight: Factor of its losses.
-        head: What reads boxes off the maps.
-        loss: What compares boxes with ground truth.
+        head: Predicts boxes from the maps.
+        loss: Compares predictions with ground truth.
     """
 
     kind: Literal["small_objects"] = "small_objects"
@@ -137,7 +137,7 @@ class Config(AuxiliaryConfig):
         return known.model_copy(update={"loss": self.loss.for_classes(chosen)})
 
     def _ids(self, num_classes: int) -> list[int]:
-        """Classes it learns, in the order of their ids."""
+        """Ids of the classes that it learns, ascending."""
         unknown = [class_ for class_ in self.classes if class_ not in range(num_classes)]
         if unknown:
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""Backbones, which turn representations into feature maps; one module per backbone."""
+"""Recurrent backbones, which turn representations into feature maps; one module per backbone."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -18,9 +18,9 @@ class Backbone(nn.Module, ABC):
     Attributes:
         channels: Channels of each stage's map, finest first.
         strides: Side in px of each stage's cells.
-        size_multiple: What height and width of the input must be multiples of.
+        size_multiple: Height and width of the input must be multiples of this number.
         num_memories: Tensors in its state.
-        execution: How it computes, which changes no number.
+        execution: How it computes; does not affect results.
     """
 
     channels: tuple[int, ...]

@@ -19,12 +19,12 @@ from etram_pipeline.models.execution import Execution, Order
 from etram_pipeline.models.lanes import num_groups, run_in_groups
 
 
-class Downsampling(nn.Module):
+class DownsamplingLayer(nn.Module):
     """Strided convolution and layer normalisation; the result is channels-last."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm_eps: float) -> None:
         super().__init__()
-        kernel_size = 2 * stride - 1  # neighbouring kernels overlap by all but one px of a stride
+        kernel_size = 2 * stride - 1  # neighbouring kernels overlap by `stride - 1` px
         self.convolution = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False
         )
@@ -53,9 +53,9 @@ class AttentionPair(nn.Module):
 
 
 class Stage(nn.Module):
-    """One scale of the backbone; its output at every window is its cell's."""
+    """One scale of the backbone; its output is that of its cell."""
 
-    def __init__(self, downsample: Downsampling, blocks: nn.ModuleList, cell: Cell) -> None:
+    def __init__(self, downsample: DownsamplingLayer, blocks: nn.ModuleList, cell: Cell) -> None:
         super().__init__()
         self.downsample, self.blocks, self.cell = downsample, blocks, cell
 
@@ -63,7 +63,7 @@ class Stage(nn.Module):
         self, maps: Float[Tensor, "T B C H W"], state: State, part_size: tuple[int, int]
     ) -> tuple[Float[Tensor, "T B D h w"], State]:
         """Maps of the windows of a clip at this scale, and the state of the cell after it."""
-        # Only the cell looks back, so that everything before it sees all windows at once.
+        # Only the cell is recurrent, so everything before it computes all windows at once.
         x = self.downsample(maps.flatten(0, 1))
         for block in self.blocks:
             x = block(x, part_size)
@@ -73,7 +73,7 @@ class Stage(nn.Module):
 
 
 class MaxViT(Backbone):
-    """Stages one after the other, over the whole clip or over one of its windows after another.
+    """Stages in sequence, each over the whole clip, or all over one window after another.
 
     Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
     Cameras", CVPR 2023, section 3; uzh-rpg/RVT models/detection/recurrent_backbone/maxvit_rnn.py.
@@ -90,7 +90,7 @@ class MaxViT(Backbone):
         self.num_memories = sum(built.num_memories for built in cells)
         self.stages = nn.ModuleList(
             Stage(
-                Downsampling(dim_in, dim, stride, config.attention.norm_eps),
+                DownsamplingLayer(dim_in, dim, stride, config.attention.norm_eps),
                 nn.ModuleList(
                     AttentionPair(dim, config.attention, is_input_normed=index == 0)
                     for index in range(num_blocks)
@@ -133,11 +133,11 @@ class MaxViT(Backbone):
         if execution.compile:
             from torch._dynamo import config as compiler
 
-            # Stages share their code, of which each needs variants: training, validation, sizes.
-            # With sizes left open instead, compiling takes many times as long.
+            # All stages share one code object with variants for training, validation and sizes.
+            # Compiling with dynamic sizes takes many times as long.
             compiler.cache_size_limit = max(compiler.cache_size_limit, 16 * len(self.stages))
             for stage in self.stages:
-                # In place, as a wrapper would rename the weights of checkpoints.
+                # In place: a wrapper would rename the weights of checkpoints.
                 stage.compile(dynamic=False)
 
     def _run_stages(
@@ -179,8 +179,8 @@ class MaxViT(Backbone):
         )
 
     def _input_dtype(self, frames: Tensor) -> torch.dtype:
-        # What the first convolution would make of them anyway: counts up to 255 are exact in half
-        # precision too, and take half the time and memory.
+        # The first convolution would cast them anyway. Counts up to 255 are exact in half precision
+        # and take half the time and memory.
         device = frames.device.type
         if torch.is_autocast_enabled(device):
             return torch.get_autocast_dtype(device)
@@ -193,8 +193,8 @@ def _channels_last(
     """The images as numbers of `dtype`, channels-last in memory."""
     if images.device.type != "cpu":
         return images.to(dtype, memory_format=channels_last)
-    # One image at a time stays in the cache, where it is cast and only then turned over, as a
-    # plain matrix: in bfloat16 that takes half the time of both at once.
+    # A single image stays in the cache. Casting it first and then transposing it as a plain matrix
+    # takes half the time of both at once in bfloat16.
     turned = torch.empty(images.shape, dtype=dtype, memory_format=channels_last)
     for image, place in zip(images, turned, strict=True):
         place.permute(1, 2, 0).flatten(0, 1).copy_(image.to(dtype).flatten(1).t())
@@ -209,9 +209,9 @@ class Config(BackboneConfig):
         dim_multipliers: Channels of each stage, as multiples of `embed_dim`.
         num_blocks: Pairs of window and grid attention in each stage.
         patch_size: Stride of the first stage in px; every further stage halves the map.
-        partition_split: Windows the coarsest map is cut into along each side. The same size of
-            windows, in cells, holds for every stage, and follows from the input's size.
-        attention: How the attention blocks are made.
+        partition_split: Number of attention windows along each side of the coarsest map. All stages
+            have windows of the same size in cells, which follows from the size of the input.
+        attention: Settings of the attention blocks.
     """
 
     kind: Literal["maxvit"] = "maxvit"

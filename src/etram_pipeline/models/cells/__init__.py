@@ -1,4 +1,4 @@
-"""Recurrent cells, which carry a feature map from window to window; one module per cell."""
+"""Recurrent cells over the feature maps of successive windows; one module per cell."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar
@@ -18,7 +18,7 @@ class Cell(nn.Module, ABC):
     """Tensors in the cell's state, each of shape (lanes, channels, height, width)."""
 
     knows_time: ClassVar[bool] = False
-    """Whether the cell can run at other times between windows than it was trained at."""
+    """Whether the cell can adapt to another time between windows than in training."""
 
     @abstractmethod
     def forward(
@@ -28,16 +28,16 @@ class Cell(nn.Module, ABC):
 
         Args:
             maps: Feature maps of every window.
-            state: What the cell kept from the windows before; empty stands for zeros.
+            state: State after the previous windows; empty stands for zeros.
 
         Returns:
             The cell's output at every window, and its state after the last.
         """
 
     def rescale_time(self, factor: float) -> None:
-        """Let the time between windows be `factor` times what the cell was trained at.
+        """Set the time between windows to `factor` times that of training.
 
-        Calling again replaces the factor. Cells that do not know of time do nothing.
+        Another call replaces the factor. Cells that cannot adapt ignore it.
         """
 
 

@@ -24,7 +24,7 @@ class ConvLSTM(Cell):
     """LSTM at every pixel, with gates in the order forget, input, output, cell input.
 
     Its state is the hidden map and the memory. Under mixed precision both stay in single
-    precision, so that the memory does not lose what it gathers over thousands of windows.
+    precision, so that the memory stays exact over thousands of windows.
 
     Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
     Cameras", CVPR 2023, section 3.2; uzh-rpg/RVT models/layers/rnn.py.
@@ -60,11 +60,11 @@ class ConvLSTM(Cell):
 
     @property
     def hidden_weight(self) -> Float[Tensor, "G D"]:
-        """What makes gates of the hidden map."""
+        """The weights that map hidden values to gates."""
         return self.gates.weight.flatten(1)[:, self.dim :]
 
     def gates_from_input(self, maps: Float[Tensor, "T B D H W"]) -> Float[Tensor, "T pixels G"]:
-        """The input's share of the gates of every window: it does not wait for the recurrence."""
+        """The input's contribution to the gates of all windows, which needs no recurrence."""
         if self.mixing is not None and self.mixes_input:
             mixed = _convolve_channels(self.mixing, maps.flatten(0, 1), slice(self.dim))
             maps = mixed.unflatten(0, maps.shape[:2])
@@ -81,7 +81,7 @@ class ConvLSTM(Cell):
         """Hidden values and memory of every pixel after one more window.
 
         Args:
-            from_input: The window's share of the gates.
+            from_input: Contribution of the window to the gates.
             weight: `hidden_weight`, taken once for all windows.
             state: Hidden values and memory before the window.
             like: Maps of the clip, for the places of the pixels.
@@ -97,7 +97,7 @@ class ConvLSTM(Cell):
 def _convolve_channels(
     depthwise: nn.Conv2d, maps: Float[Tensor, "N D H W"], channels: slice
 ) -> Float[Tensor, "N D H W"]:
-    """What some channels of a depth-wise convolution make of maps that have only those."""
+    """Some channels of a depth-wise convolution, applied to maps that have only those."""
     weight, bias = (depthwise.get_parameter(name)[channels] for name in ("weight", "bias"))
     return conv2d(maps, weight, bias, padding=weight.shape[-1] // 2, groups=len(weight))
 

@@ -14,27 +14,25 @@ from etram_pipeline.models.recurrence import open_state, pixel_maps, pixel_rows
 
 
 class EnhancedLSTM(Cell):
-    """`conv_lstm`, whose hidden map h is corrected from what it is and from few channels more.
+    """`conv_lstm` with a correction of its hidden map h, computed from h and a few more channels.
 
         corrected = h + sparse * attention * (F h + G relu(E h))
         sparse = sigmoid((density_threshold - sigmoid(D x)) / density_temperature)
         attention = sigmoid(S relu(A x + B h_before))
 
-    The matrices act on single pixels. The corrected map is the output, and the hidden map that the
-    next window sees. This is a fork's `LightweightEnhancedConvLSTM`, but
+    The matrices act on single pixels. The corrected map is the output and the hidden map for the
+    next window. This is the `LightweightEnhancedConvLSTM` of a fork, with these differences:
 
-    - `sparse` is a soft gate for every pixel. There, the density's mean over the map is compared
-      with the threshold: one decision for all of a frame, from which no gradient comes, so that
-      the density is never learnt.
-    - A first window is corrected like any other. There, it is not, and a clip's first window
-      is another function than a stream's.
-    - The fused map is added to h. There, it replaces h as far as the gates are open, and being
-      near zero at first, wipes out a part of what was remembered.
-    - E is followed by a ReLU. There, it is not, so that F + G E is one matrix that needs no E.
-    - All that is remembered is in the state, of each lane, as for `conv_lstm`.
-    - There are `d * d + (4 * e + 1) * d + e` weights more than in `conv_lstm` for d channels and
-      e enhancing ones: an eighth more, and a little. There, it is said to be a tenth, and the
-      method to count them refers to a name that does not exist.
+    - `sparse` is a soft gate for every pixel. In the fork, the mean density of the map is compared
+      with the threshold: one decision per frame without a gradient, so the density is never learnt.
+    - The first window is corrected like any other. In the fork it is not, so the first window of a
+      clip is treated differently from the same window in a stream.
+    - The fused map is added to h. In the fork it replaces h as far as the gates are open. It is
+      near zero at first and so deletes a part of the memory.
+    - E is followed by a ReLU. In the fork it is not, so F + G E is only one matrix.
+    - The whole memory is in the state of each lane, as for `conv_lstm`.
+    - It has `d * d + (4 * e + 1) * d + e` more weights than `conv_lstm` for d channels and e
+      enhancing channels, slightly more than an eighth. The fork states a tenth.
 
     Source: JeongbinOK/eTram-rvt, rvt_eTram/models/layers/rnn.py.
     """
@@ -65,7 +63,7 @@ class EnhancedLSTM(Cell):
     ) -> tuple[Float[Tensor, "T B D H W"], State]:
         weight = self.lstm.hidden_weight
         hidden, memory = open_state(state, maps, (self.dim, self.dim), weight.dtype)
-        # What does not wait for the recurrence is computed for all windows at once.
+        # Everything outside the recurrence is computed for all windows at once.
         rows = pixel_rows(maps)
         outputs = []
         for from_input, attending, sparse in zip(
@@ -94,11 +92,11 @@ class Config(CellConfig):
 
     Attributes:
         lstm: The LSTM that is enhanced.
-        enhancement_ratio: Enhancing channels as a share of the map's, of which there are at
-            least four.
+        enhancement_ratio: Number of enhancing channels as a fraction of the map's; at least four
+            channels.
         density_threshold: Learnt density, from 0 to 1, below which a pixel counts as sparse.
-        density_temperature: Difference in density over which it comes to count so; less makes
-            the gate harder.
+        density_temperature: Width of the transition at the threshold; a lower value gives a harder
+            gate.
     """
 
     kind: Literal["enhanced_lstm"] = "enhanced_lstm"

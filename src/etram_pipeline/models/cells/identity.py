@@ -10,7 +10,7 @@ from etram_pipeline.models.cells import Cell, CellConfig
 from etram_pipeline.models.detector import State
 
 
-class Identity(Cell):
+class IdentityCell(Cell):
     """Passes every map on as it is."""
 
     num_memories: ClassVar[int] = 0
@@ -28,5 +28,5 @@ class Config(CellConfig):
     kind: Literal["identity"] = "identity"
 
     @override
-    def build(self, dim: int) -> Identity:
-        return Identity()
+    def build(self, dim: int) -> IdentityCell:
+        return IdentityCell()

@@ -1,4 +1,4 @@
-"""The same LSTM as RVT's, with the weights laid out as one fork of eTraM has them."""
+"""RVT's LSTM with the weight layout of a fork of eTraM."""
 
 from typing import ClassVar, Literal
 
@@ -23,9 +23,9 @@ from etram_pipeline.models.recurrence import (
 class PlainLSTM(Cell):
     """LSTM at every pixel, with gates in the order input, forget, output, cell input.
 
-    It computes what `conv_lstm` without depth-wise convolution does, and `lstm_layouts` turns the
-    weights of either into the other's. What differs is where training starts from: the forget
-    gate begins open, the input's weights by Xavier's rule, the hidden map's orthogonal.
+    It computes the same function as `conv_lstm` without depth-wise convolution, and `lstm_layouts`
+    converts the weights of either into those of the other. Only the initialisation differs: an open
+    forget gate, Xavier weights for the input, orthogonal weights for the hidden map.
 
     Source: JeongbinOK/eTram-rvt, rvt_eTram/models/layers/rnn.py, `PlainLSTM2d`.
     """

@@ -1,4 +1,4 @@
-"""A state-space cell: it knows the time between windows, so that it can run at another."""
+"""A state-space cell, which can adapt to another time between windows."""
 
 import math
 from typing import ClassVar, Literal
@@ -22,14 +22,14 @@ class S5(Cell):
         state' = rate * state + B norm(x),  y = gelu(C state + D norm(x)) + norm(x),
         output = W (a * gelu(g)) + norm(y)  with  (a, g) = V norm(y)
 
-    `rate` is complex, a mode each, and stands for its conjugate too. The system is stepped exactly
-    for an input that is constant during a window (zero-order hold), each mode by a learnt step.
-    Its state is the real, then the imaginary parts. It is computed in single precision whatever
-    the precision of the rest.
+    `rate` has one complex number per mode, which also stands for its conjugate. The system is
+    stepped exactly for an input that is constant during a window (zero-order hold), with a learnt
+    step per mode. The state holds the real parts, then the imaginary parts. The system is always
+    computed in single precision.
 
-    Rates are kept stable by learning the logarithm of their decay. Modes above `bandlimit` are
-    kept out of the output at every pass, not only where training starts from, and the state of
-    the clip before takes part, which in the published code it does not.
+    Rates stay stable because the logarithm of their decay is learnt. Modes above `bandlimit` are
+    excluded from the output in every pass, not only at initialisation. Unlike in the published
+    code, the state of the previous clip is used.
 
     Source: Smith et al., "Simplified State Space Layers for Sequence Modeling", ICLR 2023; Zubic
     et al., "State Space Models for Event Cameras", CVPR 2024, section 3;
@@ -67,7 +67,9 @@ class S5(Cell):
     @override
     def rescale_time(self, factor: float) -> None:
         if not (math.isfinite(factor) and factor > 0):
-            raise ValueError(f"the time between windows cannot be {factor} times as long")
+            raise ValueError(
+                f"the factor of the time between windows must be a positive number, not {factor}"
+            )
         self.time_factor = factor
 
     @override
@@ -91,7 +93,7 @@ class S5(Cell):
         kept, gain = hold_input((-self.log_decay.exp(), self.frequency), step)
         real, imag = self.from_input.chunk(2)
         gain_real, gain_imag = gain[0][:, None], gain[1][:, None]
-        # All windows enter the state's space at once; only what the state keeps must wait.
+        # The input is projected for all windows at once; only the scan is recurrent.
         entering = (
             linear(inputs, gain_real * real - gain_imag * imag),
             linear(inputs, gain_real * imag + gain_imag * real),
@@ -103,10 +105,10 @@ class S5(Cell):
         return outputs, torch.cat([reals[-1], imags[-1]], dim=-1)
 
     def _band(self) -> Float[Tensor, " S"]:
-        """1 for modes that the windows are dense enough to show, 0 for those they are not."""
+        """1 for modes that the windows sample densely enough, 0 for the others."""
         if self.bandlimit is None:
             return torch.ones_like(self.to_output[0])
-        # Denser windows than in training could show modes whose output was never trained.
+        # Denser windows than in training could admit modes whose output was never trained.
         step = self.log_step.exp() * max(self.time_factor, 1)
         turns_per_window = step * self.frequency.abs() / (2 * math.pi)
         is_shown = turns_per_window < self.bandlimit / 2
@@ -122,8 +124,8 @@ class Config(CellConfig):
         shortest_step: Shortest time that a window stands for at the start of training, in the
             system's own unit.
         longest_step: Longest such time; the modes' steps lie in between, evenly on a log scale.
-        bandlimit: Modes are left out that turn faster than this share of what windows can show,
-            which is half a turn per window. It is None for no limit. It changes the numbers.
+        bandlimit: Modes that turn faster than this fraction of the Nyquist limit (half a turn per
+            window) are excluded; None: no limit. Changes results.
     """
 
     kind: Literal["s5"] = "s5"

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from typing_extensions import override
 
-from etram_pipeline.models.class_weights import CountedConfig
+from etram_pipeline.models.classification_losses import CountedConfig
 
 
 class Config(CountedConfig):

@@ -1,14 +1,14 @@
-"""Classes weigh the more, the fewer boxes of them there are."""
+"""Class weights inversely proportional to the number of boxes."""
 
 from typing import Literal
 
 from typing_extensions import override
 
-from etram_pipeline.models.class_weights import CountedConfig
+from etram_pipeline.models.classification_losses import CountedConfig
 
 
 class Config(CountedConfig):
-    """Weighs the objects of a class with `n` boxes by `1 / n`."""
+    """Weights objects of a class with `n` boxes by `1 / n`."""
 
     kind: Literal["inverse_frequency"] = "inverse_frequency"
 

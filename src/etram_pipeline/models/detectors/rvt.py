@@ -40,8 +40,8 @@ from etram_pipeline.models.suppression import SuppressionSettings
 class RVT(DenseDetector):
     """Recurrent vision transformer for event cameras.
 
-    The backbone sees every window, neck and head only the keyframes. Inputs are resized where the
-    settings name a size, then padded at the bottom and on the right to what the backbone needs.
+    The backbone computes every window, neck and head only the keyframes. Frames are resized if the
+    settings give a size, then padded at the bottom and on the right to what the backbone needs.
 
     Source: Gehrig and Scaramuzza, "Recurrent Vision Transformers for Object Detection with Event
     Cameras", CVPR 2023; uzh-rpg/RVT.
@@ -50,7 +50,7 @@ class RVT(DenseDetector):
     computes_lanes_apart: ClassVar[bool] = True
     execution_choices: ClassVar[frozenset[str]] = frozenset(Execution.model_fields)
 
-    def __init__(self, parts: "Parts", config: "Config") -> None:
+    def __init__(self, parts: "RVTParts", config: "Config") -> None:
         super().__init__()
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
@@ -129,8 +129,8 @@ class RVT(DenseDetector):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What an `RVT` is made of."""
+class RVTParts:
+    """The parts of an `RVT`."""
 
     backbone: Backbone
     refinement: Refinement
@@ -153,17 +153,17 @@ class Config(DetectorConfig):
     """Settings of RVT; the defaults are those of RVT-Base.
 
     Attributes:
-        backbone: What turns representations into feature maps.
-        cell: What carries them from window to window.
-        refinement: What changes the maps before they are merged; none in RVT.
-        neck: What merges the maps of several strides.
-        head: What reads boxes off them.
-        loss: What compares boxes with ground truth.
-        auxiliary: What is learnt beside it; nothing in RVT.
+        backbone: Turns representations into feature maps.
+        cell: Recurrence over the feature maps of all windows.
+        refinement: Changes the maps before they are merged; none in RVT.
+        neck: Merges the maps of several strides.
+        head: Predicts boxes and classes from the merged maps.
+        loss: Compares predictions with ground truth.
+        auxiliary: Auxiliary task in training; none in RVT.
         neck_stages: Stages of the backbone that the neck merges, counted from 1, up to its last
-            one; RVT's are 2, 3 and 4.
-        input_size: Height and width in px that frames are resized to inside the detector; None:
-            seen as they are, as in RVT. Detections are in px of the frames all the same.
+            one; RVT merges 2, 3 and 4.
+        input_size: Height and width in px that frames are resized to inside the detector; None: no
+            resizing, as in RVT. Detections are in px of the frames in both cases.
     """
 
     kind: Literal["rvt"] = "rvt"
@@ -204,7 +204,7 @@ class Config(DetectorConfig):
         channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
         neck = self.neck.build(channels)
-        parts = Parts(
+        parts = RVTParts(
             backbone=backbone,
             refinement=self.refinement.build(channels, strides),
             neck=neck,

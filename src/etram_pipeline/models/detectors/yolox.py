@@ -84,7 +84,7 @@ class YOLOX(FrameDetector):
 
 @dataclass(frozen=True)
 class YOLOXParts:
-    """What a `YOLOX` is made of."""
+    """The parts of a `YOLOX`."""
 
     backbone: nn.Module
     neck: Neck
@@ -96,12 +96,12 @@ class Config(DetectorConfig):
     """Settings of YOLOX.
 
     Attributes:
-        backbone: Name of the model of timm that turns frames into feature maps, with random
-            weights; `cs3darknet_s`, `_m`, `_l` and `_x` are as wide as the backbones of YOLOX-S to
-            -X, `lcnet_050` is about as large as that of RVT of 16 channels.
-        neck: What merges the maps.
-        head: What reads boxes off them.
-        loss: What compares boxes with ground truth.
+        backbone: Model of timm that turns frames into feature maps; it starts from random weights.
+            `cs3darknet_s`, `_m`, `_l` and `_x` are as wide as the backbones of YOLOX-S to -X. With
+            `lcnet_050`, the detector has about as many parameters as RVT with 16 channels.
+        neck: Merges the maps.
+        head: Predicts boxes and classes from the merged maps.
+        loss: Compares predictions with ground truth.
         count_scale: Number that counts of events are divided by.
         input_size: Height and width in px that frames are resized to inside the detector; None: no
             resizing. Detections are in px of the frames in both cases.

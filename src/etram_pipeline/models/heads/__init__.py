@@ -1,4 +1,4 @@
-"""Heads, which read boxes and classes off feature maps; one module per head."""
+"""Heads, which predict boxes and classes from feature maps; one module per head."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar

@@ -16,7 +16,7 @@ from etram_pipeline.models.predictions import AnchorGrid, Predictions
 
 
 class LevelHead(nn.Module):
-    """The head's branches over the map of one stride."""
+    """The branches of the head for the map of one stride."""
 
     def __init__(self, in_channels: int, hidden: int, num_classes: int, config: "Config") -> None:
         super().__init__()

@@ -22,8 +22,8 @@ from etram_pipeline.models.size_weights import SizeWeightConfig, uniform
 class YOLOXLoss(DetectionLoss):
     """Sums over all images, divided by the number of anchors that learn an object.
 
-    The class an anchor learns is weighted by the overlap of its box, so that its class score
-    comes to tell how well the box fits.
+    The class target of an anchor is the overlap of its box, so that the class score also expresses
+    how well the box fits.
 
     Source: Ge et al., "YOLOX", arXiv 2107.08430, section 2.1, without the L1 loss, as in RVT.
     """
@@ -36,7 +36,7 @@ class YOLOXLoss(DetectionLoss):
 
     @override
     def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
-        # The assignment takes logarithms of probabilities, which half precision cannot hold.
+        # The assignment needs logarithms of probabilities, which half precision cannot represent.
         with torch.autocast(predictions.boxes_cxcywh.device.type, enabled=False):
             padded = PaddedTargets.pad(targets, predictions.boxes_cxcywh.dtype)
             self._check_classes(padded)
@@ -47,7 +47,7 @@ class YOLOXLoss(DetectionLoss):
         self, predictions: Predictions, targets: PaddedTargets, assignment: Assignment
     ) -> Losses:
         is_foreground = assignment.is_foreground
-        # Places rather than masks: a GPU is waited for once, to learn how many there are.
+        # Indices instead of masks: a GPU is synchronised once, for their number.
         image, anchor = is_foreground.nonzero().unbind(1)
         target = assignment.target[image, anchor]
         boxes = targets.boxes_cxcywh[image, target]
@@ -75,7 +75,7 @@ class YOLOXLoss(DetectionLoss):
 
     def _check_classes(self, targets: PaddedTargets) -> None:
         ids = targets.class_ids
-        # On a GPU a look at the ids would wait for all that is still to be computed.
+        # On a GPU, reading the ids would synchronise it.
         if (
             ids.device.type == "cpu"
             and ids.numel()

@@ -1,4 +1,4 @@
-"""Necks, which exchange what the stages of a backbone know; one module per neck."""
+"""Necks, which merge the maps of a backbone's stages; one module per neck."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -23,7 +23,7 @@ class Neck(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, maps: FeatureMaps) -> FeatureMaps:
-        """Maps of the same sizes that know of each other."""
+        """Merged maps of the same sizes."""
 
 
 class NeckConfig(Component):

@@ -1,4 +1,4 @@
-"""YOLOX's path aggregation network: what is seen goes down to fine maps and up again."""
+"""YOLOX's path aggregation network: features flow down to the finest map and up again."""
 
 from functools import partial
 from itertools import pairwise
@@ -22,7 +22,7 @@ MakeBlock = partial[ConvolutionBlock]
 
 
 class CrossStagePartial(nn.Module):
-    """Bottlenecks over half of the channels, with the other half led past them.
+    """Bottlenecks over half of the channels; the other half bypasses them.
 
     Source: Wang et al., "CSPNet", CVPRW 2020; as in Megvii-BaseDetection/YOLOX.
     """
@@ -50,7 +50,7 @@ class CrossStagePartial(nn.Module):
 
 
 class TopDownStep(nn.Module):
-    """Carries a coarse map to the next finer one."""
+    """Merges a coarse map into the next finer one."""
 
     def __init__(self, coarse: int, fine: int, num_bottlenecks: int, make_block: MakeBlock) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class TopDownStep(nn.Module):
 
 
 class BottomUpStep(nn.Module):
-    """Carries a fine map to the next coarser one."""
+    """Merges a fine map into the next coarser one."""
 
     def __init__(self, fine: int, coarse: int, num_bottlenecks: int, make_block: MakeBlock) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class BottomUpStep(nn.Module):
         self.merge = CrossStagePartial(2 * fine, coarse, num_bottlenecks, make_block)
 
     def forward(self, fine: Tensor, reduced: Tensor) -> Tensor:
-        """The coarse map, merged of the fine one and what the way down made of the coarse one."""
+        """The coarse map, merged from the fine one and the reduced coarse one."""
         merged: Tensor = self.merge(torch.cat([self.shrink(fine), reduced], dim=1))
         return merged
 
@@ -114,7 +114,7 @@ class Config(NeckConfig):
     """Settings of the neck; the defaults are those of RVT-Base.
 
     Attributes:
-        num_bottlenecks: Bottlenecks wherever two maps merge; RVT-Tiny and -Small have one.
+        num_bottlenecks: Number of bottlenecks at each merge; RVT-Tiny and -Small have one.
         normalisation: Batch normalisation of every convolution.
     """
 

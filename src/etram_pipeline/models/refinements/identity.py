@@ -8,7 +8,7 @@ from etram_pipeline.models.detector import State
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig
 
 
-class Identity(Refinement):
+class IdentityRefinement(Refinement):
     """Passes all maps on as they are."""
 
     num_memories = 0
@@ -24,5 +24,5 @@ class Config(RefinementConfig):
     kind: Literal["identity"] = "identity"
 
     @override
-    def build(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> Identity:
-        return Identity()
+    def build(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> IdentityRefinement:
+        return IdentityRefinement()

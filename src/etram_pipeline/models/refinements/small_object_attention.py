@@ -12,7 +12,7 @@ from typing_extensions import override
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig
 
-Maps = Float[Tensor, "N C H W"]
+FrameMaps = Float[Tensor, "N C H W"]
 
 FINE_STRIDE = 8
 """Stride in px up to which maps are fine."""
@@ -27,7 +27,7 @@ class Gate(nn.Module):
         for parameter in self.logits.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, maps: Maps) -> Float[Tensor, "N D H W"]:
+    def forward(self, maps: FrameMaps) -> Float[Tensor, "N D H W"]:
         """Factors of maps to be refined."""
         factors: Tensor = 2 * self.logits(maps).sigmoid()
         return factors
@@ -45,7 +45,7 @@ class SpatialAttention(nn.Module):
         )
         self.gate = Gate(hidden * len(dilations), 1)
 
-    def forward(self, maps: Maps) -> Maps:
+    def forward(self, maps: FrameMaps) -> FrameMaps:
         """Weigh maps, each by itself."""
         contexts = torch.cat([context(maps) for context in self.contexts], dim=1)
         weighed: Tensor = maps * self.gate(silu(contexts))
@@ -61,7 +61,7 @@ class TemporalAttention(nn.Module):
         self.comparison = nn.Conv2d(2 * channels, hidden, 1)
         self.gate = Gate(hidden, 1, kernel_size=3)
 
-    def forward(self, maps: Maps, previous: Maps) -> Maps:
+    def forward(self, maps: FrameMaps, previous: FrameMaps) -> FrameMaps:
         """Weigh maps by themselves and those of the windows before."""
         compared = self.comparison(torch.cat([maps, previous], dim=1))
         weighed: Tensor = maps * self.gate(silu(compared))
@@ -80,7 +80,7 @@ class ChannelAttention(nn.Module):
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.gate = Gate(hidden, channels)
 
-    def forward(self, maps: Maps) -> Maps:
+    def forward(self, maps: FrameMaps) -> FrameMaps:
         """Weigh maps, each by itself."""
         means = maps.mean(dim=(2, 3), keepdim=True)
         weighed: Tensor = maps * self.gate(silu(self.squeeze(means)))
@@ -145,7 +145,7 @@ class Config(RefinementConfig):
         temporal: Whether pixels are weighed by what was there one window before.
         channel: Whether channels are weighed, on every map.
         dilations: Distances in pixels of the map at which the surroundings are looked at.
-        num_scales: Maps with spatial and temporal attention, the finest ones; all if fewer.
+        num_scales: FrameMaps with spatial and temporal attention, the finest ones; all if fewer.
     """
 
     kind: Literal["small_object_attention"] = "small_object_attention"

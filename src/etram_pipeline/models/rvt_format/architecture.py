@@ -1,4 +1,4 @@
-"""Reading the settings of a detector off the tensors of an RVT checkpoint."""
+"""Inferring the settings of a detector from the tensors of an RVT checkpoint."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _NUM_CLASSES_OF_GEN1 = 2
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the tensors of a checkpoint say about the detector they belong to.
+    """Settings of a detector, inferred from the tensors of its checkpoint.
 
     Attributes:
         backbone: Settings of its backbone.
@@ -38,7 +38,7 @@ class Architecture:
         neck_stages: Stages of the backbone that the neck merges.
         in_channels: Channels of the representation.
         num_classes: Classes the detector distinguishes.
-        assumed: What the tensors do not show, and what it was taken for.
+        assumed: Settings that the tensors do not determine, with the assumed values.
     """
 
     backbone: maxvit.Config
@@ -86,12 +86,12 @@ class Architecture:
 def infer_architecture(weights: Weights, partition_split: int | None = None) -> Architecture:
     """Architecture of the detector whose weights carry RVT's names, without prefix.
 
-    Attention heads are taken to have 32 channels where the widths allow, else 24 as in RVT-Small.
+    Attention heads are assumed to have 32 channels if the widths allow it, else 24 as in RVT-Small.
 
     Args:
         weights: Tensors by RVT's name.
         partition_split: Windows along each side of the coarsest map, which weights do not show;
-            None: the usual ones.
+            None: RVT's default.
 
     Raises:
         CheckpointError: If a weight that tells the architecture is missing or makes no sense.

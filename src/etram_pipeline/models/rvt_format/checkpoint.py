@@ -1,7 +1,7 @@
 """Weights of RVT and its eTraM fork, in their names and in ours.
 
-All implementations have the same tensors in the same shapes, so renaming is all it takes, in
-either direction. What tensors do not show is assumed, and logged.
+All implementations have the same tensors in the same shapes, so renaming converts in either
+direction. Settings that the tensors do not determine are assumed, and logged.
 """
 
 import logging
@@ -40,7 +40,7 @@ _OF_A_FORK = {
 def to_rvt_state_dict(detector: rvt.RVT) -> dict[str, Tensor]:
     """The weights of `detector` under RVT's names, without RVT's Lightning prefix.
 
-    What acts in training alone, the loss and an auxiliary task, is left out.
+    Parts that act only in training (the loss and an auxiliary task) are left out.
     """
     return {theirs: detector.state_dict()[ours] for theirs, ours in _names(detector).items()}
 
@@ -56,7 +56,7 @@ def from_rvt_state_dict(weights: Mapping[str, Tensor], config: rvt.Config | None
 
     Args:
         weights: Tensors by RVT's name, whatever that is wrapped in.
-        config: Settings of the detector; read off the tensors if not given.
+        config: Settings of the detector; inferred from the tensors if not given.
 
     Raises:
         CheckpointError: If the tensors do not make up a detector of kind `rvt`.
@@ -70,11 +70,11 @@ def read_rvt(
     config: rvt.Config | None = None,
     partition_split: int | None = None,
 ) -> tuple[rvt.RVT, Architecture]:
-    """A detector with RVT's weights, in evaluation mode, and what the tensors said about it.
+    """A detector with RVT's weights, in evaluation mode, and the inferred architecture.
 
     Args:
         weights: Tensors by RVT's name, whatever that is wrapped in.
-        config: Settings of the detector; read off the tensors if not given.
+        config: Settings of the detector; inferred from the tensors if not given.
         partition_split: See `infer_architecture`.
 
     Raises:

@@ -25,7 +25,7 @@ from etram_pipeline.models.rvt_format.names import LIGHTNING_PREFIX
 
 logger = logging.getLogger(__name__)
 
-Layout = Literal["rvt", "fork"]
+NamingScheme = Literal["rvt", "fork"]
 
 _LIGHTNING_VERSION = "1.8.6"
 """That RVT's README installs; Lightning asks a checkpoint for the version that wrote it."""
@@ -38,7 +38,7 @@ _NUM_CLASSES = (2, 3)
 """Of Gen1 and 1 Mpx, to which uzh-rpg/RVT's config/modifier.py sets the head."""
 
 
-def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: Layout = "rvt") -> str:
+def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: NamingScheme = "rvt") -> str:
     """Write the detector of a checkpoint as a Lightning checkpoint of RVT.
 
     Nothing is lost that detects: `read_checkpoint` gives the same weights back, to the bit. The
@@ -76,7 +76,7 @@ def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: Layout = "r
     return " ".join(_options(config, checkpoint) + _cell_options(config, layout))
 
 
-def _warn_of_classes(num_classes: int, layout: Layout) -> None:
+def _warn_of_classes(num_classes: int, layout: NamingScheme) -> None:
     if layout == "rvt" and num_classes not in (0, *_NUM_CLASSES):
         logger.warning(
             "uzh-rpg/RVT sets the number of classes by the data set, whatever its options say: "
@@ -95,7 +95,7 @@ def _lightning_content(weights: dict[str, Tensor]) -> dict[str, object]:
     }
 
 
-def _unknown_to_rvt(config: rvt.Config, layout: Layout) -> list[str]:
+def _unknown_to_rvt(config: rvt.Config, layout: NamingScheme) -> list[str]:
     """What a detector has that RVT's code or its configuration cannot express."""
     scales = len(config.neck_stages)
     found = {
@@ -167,7 +167,7 @@ def _options(config: rvt.Config, checkpoint: Checkpoint) -> list[str]:
     return options
 
 
-def _cell_options(config: rvt.Config, layout: Layout) -> list[str]:
+def _cell_options(config: rvt.Config, layout: NamingScheme) -> list[str]:
     match config.cell:
         case plain_lstm.Config() if layout == "fork":
             return ["+model.backbone.use_plain_lstm=true"]

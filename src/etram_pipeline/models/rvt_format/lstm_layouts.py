@@ -1,4 +1,4 @@
-"""Weights of one LSTM in the layouts of `conv_lstm` and `plain_lstm`; nothing is lost either way.
+"""Lossless conversion of LSTM weights between the layouts of `conv_lstm` and `plain_lstm`.
 
 `conv_lstm` has one kernel for input and hidden map side by side, and gates in the order forget,
 input, output, cell input. `plain_lstm` has two kernels, and gates in the order input, forget,
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Weights = Mapping[str, Tensor]
+CellWeights = Mapping[str, Tensor]
 
 CONV_LSTM = frozenset({"gates.weight", "gates.bias"})
 PLAIN_LSTM = frozenset(
@@ -19,7 +19,7 @@ PLAIN_LSTM = frozenset(
 )
 
 
-def conv_lstm_from_plain(weights: Weights) -> dict[str, Tensor]:
+def conv_lstm_from_plain(weights: CellWeights) -> dict[str, Tensor]:
     """State of the `conv_lstm` cell that computes what a `plain_lstm` of these weights does.
 
     Raises:
@@ -33,7 +33,7 @@ def conv_lstm_from_plain(weights: Weights) -> dict[str, Tensor]:
     }
 
 
-def plain_from_conv_lstm(weights: Weights) -> dict[str, Tensor]:
+def plain_from_conv_lstm(weights: CellWeights) -> dict[str, Tensor]:
     """State of the `plain_lstm` cell that computes what a `conv_lstm` of these weights does.
 
     Raises:
@@ -54,7 +54,7 @@ def _swap_first_gates(gates: Float[Tensor, "gates ..."]) -> Float[Tensor, "gates
     return torch.cat([second, first, *others])
 
 
-def _check_names(weights: Weights, wanted: frozenset[str], what: str) -> None:
+def _check_names(weights: CellWeights, wanted: frozenset[str], what: str) -> None:
     if weights.keys() != wanted:
         raise ValueError(
             f"these weights are not those of a {what}: it has {', '.join(sorted(wanted))}, "

@@ -1,4 +1,4 @@
-"""Reading tensors from files without running what else is pickled in them."""
+"""Reading tensors from files without executing other pickled content."""
 
 import logging
 import pickle
@@ -19,7 +19,7 @@ _OTHERS = {
     b"version https://git-lfs": "but is a pointer of Git LFS: fetch the file by `git lfs pull`",
     b"<": "but begins as a web page does, perhaps an error message of a download: fetch it again",
 }
-"""Beginnings of files that people take for a checkpoint, and what they are."""
+"""First bytes of files that are mistaken for checkpoints, and what these files are."""
 
 _TRUSTED = {
     ("collections", "OrderedDict"): OrderedDict,
@@ -76,7 +76,7 @@ class Unread:
     def __init__(self, *_args: object, **_named: object) -> None: ...
 
     def __call__(self, *_args: object, **_named: object) -> "Unread":
-        """What a function that is not loaded would have made."""
+        """Stand-in for the result of a function that is not loaded."""
         return Unread()
 
     def __setstate__(self, _state: object) -> None: ...

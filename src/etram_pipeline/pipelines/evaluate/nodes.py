@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
 
@@ -19,7 +20,7 @@ def score_detections(
     """Metrics by protocol, of the labelled recordings of one split."""
     from etram_pipeline.evaluation import evaluate as score
 
-    split = [key for key in labelled_frames if key.startswith(f"{evaluate.split}/")]
+    split = in_splits(labelled_frames, (evaluate.split,))
     if fault := find_missing(split, frozenset(detections), evaluate.split):
         raise StoreError(fault)
     if fault := find_other_classes(detections.class_names, dataset):

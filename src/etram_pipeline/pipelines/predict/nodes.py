@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError, StoreError
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import Prediction
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
@@ -31,15 +32,15 @@ def predict_detections(
     from etram_pipeline.models.checkpoint import read_checkpoint
 
     trained = read_checkpoint(checkpoint)
-    frames = {key: histograms[key] for key in histograms if key.split("/")[0] in predict.splits}
-    if not frames:
+    chosen = {key: histograms[key] for key in in_splits(histograms, predict.splits)}
+    if not chosen:
         raise StoreError(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(frames, trained.in_channels, trained.encoding, checkpoint)
+    _check_representation(chosen, trained.in_channels, trained.encoding, checkpoint)
     return Prediction(
-        _detect(trained, frames, predict),
+        _detect(trained, chosen, predict),
         _class_names(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
     )
@@ -74,14 +75,18 @@ def _class_names(
 
 
 def _detect(
-    trained: Checkpoint, frames: Mapping[str, StoredRepresentations], settings: PredictSettings
+    trained: Checkpoint,
+    representations: Mapping[str, StoredRepresentations],
+    settings: PredictSettings,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Recordings of one size after another: lanes of a batch must fit together."""
+    """Detections of the recordings, one size after another: a batch holds one size."""
     from etram_pipeline.inference.predict import predict_recordings
 
-    sizes = sorted({(stored.height, stored.width) for stored in frames.values()})
+    sizes = sorted({(stored.height, stored.width) for stored in representations.values()})
     for size in sizes:
-        alike = {key: one for key, one in frames.items() if (one.height, one.width) == size}
+        alike = {
+            key: one for key, one in representations.items() if (one.height, one.width) == size
+        }
         yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
 
 

@@ -52,7 +52,8 @@ def report_quality(
     from etram_pipeline.quality.table import quality_numbers, quality_rows
     from etram_pipeline.reports.quality_page import write_quality_page
 
-    survey = Survey(dict(quality), quality.failed, dataset, label_sets)
+    failed = {key: str(failure) for key, failure in quality.failed.items()}
+    survey = Survey(dict(quality), failed, dataset, label_sets)
     findings = find(survey)
     log_findings(findings)
     rows = quality_rows(survey, findings)

@@ -8,8 +8,10 @@ import numpy as np
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
-from etram_pipeline.evaluation.metrics import Metrics
+from etram_pipeline.evaluation.protocols import resolve_protocol
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -22,7 +24,7 @@ else:  # the command line reads this module long before anything needs these
     Figure = DataFrame = object
 
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
-"""Figures that every evaluation allows; the page has those that depend on the data as well."""
+"""Figures that are saved on their own; the page also has those that depend on the data."""
 
 QUALITY_COLUMNS = (
     "split",
@@ -44,8 +46,9 @@ def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict
     """Figures of the headline protocol, by dataset."""
     from etram_pipeline.reports import figures
 
-    drawn = figures.draw_figures(metrics, None, _headline(metrics, report))
-    return {f"{name}_figure": drawn[name] for name in FIGURES}
+    headline = _headline(metrics, report)
+    drawn = figures.draw_figures(metrics, None, headline)
+    return {f"{name}_figure": drawn.get(name) or figures.draw_absence(headline) for name in FIGURES}
 
 
 def annotate_video(
@@ -97,7 +100,9 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     content = page.ReportContent(
         metrics=metrics,
         headline=headline,
-        figures=figures.draw_figures(metrics, history, headline),
+        figures=figures.draw_figures(
+            metrics, history, headline, resolve_protocol(train.validation.protocol)
+        ),
         examples=example_images(histograms, labelled_frames, detections, names, report),
         video=annotated_video,
         quality=quality_of_page(quality_report),
@@ -148,7 +153,7 @@ def _what_ran(
         "detector": trained.detector_config.kind,
         "parameters": num_parameters,
         "representation": histograms.representation_name,
-        "training recordings": sum(key.startswith("train/") for key in labelled_frames),
+        "training recordings": len(in_splits(labelled_frames, ("train",))),
         "dataset fingerprint": fingerprint([histograms, labelled_frames]),
         "trained on": trained.dataset_fingerprint,
         "training run (MLflow)": trained.mlflow_run_id or "not logged",

@@ -8,6 +8,7 @@ from kedro.utils import find_kedro_project
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import file_digest, fingerprint
+from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -90,4 +91,4 @@ def _in_project(path: str | None) -> Path | None:
 
 
 def _labelled(frames: RepresentationStore, labels: LabelStore, split: str) -> tuple[str, ...]:
-    return tuple(key for key in frames if key in labels and key.startswith(f"{split}/"))
+    return tuple(key for key in in_splits(frames, (split,)) if key in labels)

@@ -8,7 +8,7 @@ import pytest
 import etram_pipeline.evaluation
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation import compare, evaluate
-from etram_pipeline.evaluation.metrics import Metrics, flatten_metrics
+from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 Evaluate = Callable[..., Metrics]
 
@@ -70,7 +70,7 @@ def test_results_on_different_labels_are_not_compared(evaluate_random: Evaluate)
 
 def test_settings_and_metrics_load_nothing_heavy() -> None:
     script = (
-        "import sys, etram_pipeline.evaluation.settings, etram_pipeline.evaluation.metrics;"
+        "import sys, etram_pipeline.evaluation.settings, etram_pipeline.evaluation.result;"
         "print({'numpy', 'pandas', 'torch', 'pycocotools'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", script]

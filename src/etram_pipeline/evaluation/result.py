@@ -1,17 +1,15 @@
 """The result of an evaluation, and how it is written down."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.metric_names import metric_names
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
 
 BACKGROUND = "background"
-NO_GROUND_TRUTH = -1.0
-"""Value of a metric that nothing could be compared with, as COCO has it."""
-
-_LOGGED_BY_PART = ("AP", "AP_50")
+"""Last class of a confusion matrix."""
 
 
 class ClassMetrics(Settings):
@@ -46,14 +44,12 @@ class Metrics(Settings):
     Attributes:
         protocol: How the numbers came about.
         split: Recordings they are of, the first part of every name logged in MLflow.
-        overall: `AP`, `AP_50` and `AP_75` if the protocol has these overlaps, AP by size
-            (`AP_S` …), recall by number of detections (`AR_1` …) and by size; -1 where there is no
-            ground truth.
-        per_class: By class name; class-aware under every protocol.
-        groups: Overall metrics of the recordings by day, by night, in twilight, as told by their
-            names; only those that exist.
+        overall: Values of the protocol's metrics by name; -1 without ground truth.
+        per_class: The same by class name; class-aware under every protocol.
+        groups: The same for the recordings by day, by night and in twilight, according to their
+            names; only groups that exist.
         precision_recall: Precision at recall 0, 0.01 … 1 and the protocol's `curve_iou` by class;
-            -1 where there is no ground truth.
+            -1 without ground truth. Empty if no metric of the protocol has it.
         confusion: At IoU 0.5, of detections with at least the protocol's `confusion_score`.
         num_recordings: Recordings compared.
         num_frames: Moments compared.
@@ -75,11 +71,10 @@ class Metrics(Settings):
 
 
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
-    """Metrics under the names MLflow shows: `test/etram_8class/car/AP_50`.
+    """Metrics under the names that MLflow shows: `test/etram_8class/car/AP_50`.
 
-    All overall metrics, AP and AP_50, where there is one, of each class and group; no two classes
-    share a name. What has
-    no ground truth is left out, for a curve through -1 says nothing.
+    These are all overall values, and the headline values of each class and group. No two classes
+    share a name. Values without ground truth are left out.
     """
     root = prefix or metrics.split, metrics.protocol.name
     values: dict[tuple[str, ...], float] = {
@@ -95,14 +90,11 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 
 
 def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
+    shown = [value.name for value in metrics.protocol.shown("headline")]
     for group, of_group in metrics.groups.items():
-        yield from (((group, name), of_group[name]) for name in _LOGGED_BY_PART if name in of_group)
+        yield from (((group, name), of_group[name]) for name in shown if name in of_group)
     for class_name, of_class in metrics.per_class.items():
-        # A class may be called as a group of recordings is.
+        # A class may have the name of a group of recordings.
         where = ("class", class_name) if class_name in metrics.groups else (class_name,)
         found = of_class.metrics
-        yield from (((*where, name), found[name]) for name in _present(found))
-
-
-def _present(values: Mapping[str, float]) -> list[str]:
-    return [name for name in _LOGGED_BY_PART if name in values]
+        yield from (((*where, name), found[name]) for name in shown if name in found)
