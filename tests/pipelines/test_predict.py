@@ -43,7 +43,8 @@ def test_as_many_classes_as_the_dataset_has_are_taken_for_these_aloud(
     with caplog.at_level(logging.WARNING):
         assert names(4) == ROAD.class_names
     assert (
-        "assumed to be pedestrian, car, bicycle, bus (dataset.class_names has as many)" in caplog.text
+        "assumed to be pedestrian, car, bicycle, bus (dataset.class_names has as many)"
+        in caplog.text
     )
 
 
