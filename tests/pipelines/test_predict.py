@@ -34,7 +34,7 @@ def test_other_numbers_of_classes_are_shown_as_numbers(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         assert names(3) == ("0", "1", "2")
     assert "rvt.ckpt does not name its 3 classes: assumed to be 0, 1, 2" in caplog.text
-    assert "give predict.class_names" in caplog.text
+    assert "set predict.class_names" in caplog.text
 
 
 def test_as_many_classes_as_the_dataset_has_are_taken_for_these_aloud(
