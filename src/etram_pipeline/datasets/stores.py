@@ -69,7 +69,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
     recording whose labels cannot be read is reported when it is encoded.
 
     Args:
-        path: Folder of the store; may be the one of the histograms.
+        path: Folder of the store; may be that of the representations.
         executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
             `{kind: dask, …}`.
         metadata: Read by kedro-viz.
@@ -90,7 +90,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
         return table_preview(["recording", "labelled frames", "boxes"], rows)
 
 
-class HistogramsDataset(StoreDataset[RepresentationStore]):
+class RepresentationsDataset(StoreDataset[RepresentationStore]):
     """Representations by recording, in RVT's layout.
 
     Saving takes one job per recording and runs those whose result is missing or out of date; the

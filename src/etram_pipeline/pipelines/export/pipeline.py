@@ -1,4 +1,4 @@
-"""Histograms and labelled frames to datasets that other projects train on."""
+"""Representations and labelled frames to datasets that other projects train on."""
 
 from kedro.pipeline import Node, Pipeline
 

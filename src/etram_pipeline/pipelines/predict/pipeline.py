@@ -1,4 +1,4 @@
-"""Histograms and a detector to detections."""
+"""Representations and a detector to detections."""
 
 from kedro.pipeline import Node, Pipeline
 

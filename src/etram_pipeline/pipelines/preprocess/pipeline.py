@@ -1,4 +1,4 @@
-"""Recordings and labels to labelled frames and histograms."""
+"""Recordings and labels to labelled frames and representations."""
 
 from kedro.pipeline import Node, Pipeline
 
