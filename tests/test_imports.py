@@ -1,4 +1,4 @@
-"""What is imported from where: declared dependencies, public modules, and no circles."""
+"""What is imported from where: declared dependencies, public modules, each module alone."""
 
 import ast
 import re
@@ -7,7 +7,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -29,31 +28,25 @@ def modules() -> dict[str, Path]:
     return {".".join(of).removesuffix(".__init__"): path for path, of in parts.items()}
 
 
-def imports(node: ast.AST, *, inside: bool) -> Iterator[str]:
-    """Names of what is imported, also inside functions or not; for types alone does not count."""
+def imports(node: ast.AST) -> Iterator[str]:
+    """Names of what is imported, also inside functions; for types alone does not count."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
         elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            yield from imports(ast.Module(child.orelse, []), inside=inside)
-        elif inside or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from imports(child, inside=inside)
+            yield from imports(ast.Module(child.orelse, []))
+        else:
+            yield from imports(child)
 
 
 @cache
-def imported(*, inside: bool) -> dict[str, frozenset[str]]:
-    """What each module imports."""
-    trees = {name: ast.parse(path.read_text()) for name, path in modules().items()}
-    return {name: frozenset(imports(tree, inside=inside)) for name, tree in trees.items()}
-
-
 def foreign() -> dict[str, set[str]]:
     """What the package imports from others, by their name for it, and who does."""
     found: dict[str, set[str]] = {}
-    for module, names in imported(inside=True).items():
-        for name in names:
+    for module, path in modules().items():
+        for name in imports(ast.parse(path.read_text())):
             if name.partition(".")[0] not in {"etram_pipeline", *sys.stdlib_module_names}:
                 found.setdefault(name, set()).add(module)
     return found
@@ -85,22 +78,6 @@ def test_private_modules_of_others_are_not_imported() -> None:
         and not name.startswith(tuple(WITHOUT_PUBLIC_NAME))
     }
     assert not private
-
-
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {}
-    for module, names in imported(inside=False).items():
-        wanted = {name if name in modules() else name.rpartition(".")[0] for name in names}
-        wanted |= {parent for name in wanted for parent in parents(name)} - set(parents(module))
-        graph[module] = (wanted & modules().keys()) - {module}
-    assert sum(map(len, graph.values())) > 1000
-    TopologicalSorter(graph).prepare()
-
-
-def parents(module: str) -> list[str]:
-    """Packages that are imported before a module."""
-    parts = module.split(".")
-    return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
 @pytest.mark.slow

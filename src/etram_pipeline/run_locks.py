@@ -50,8 +50,8 @@ class Locks(ResourceHook):
                     stack.enter_context(held(access, REMEDY))
                 except OSError as error:
                     raise StoreError(
-                        f"{access.path} cannot be written to ({error}): make its folder writable, or "
-                        "choose another one with `--params results=…` or `--params data=…`"
+                        f"{access.path} cannot be written to ({error}): make its folder writable, "
+                        "or choose another one with `--params results=…` or `--params data=…`"
                     ) from error
             self._of_thread.held = stack.pop_all()
 

@@ -17,7 +17,7 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.reports.figures import draw_figures
+from etram_pipeline.reports.figures import draw_report_figures
 from etram_pipeline.reports.page import ReportContent, write_page
 from etram_pipeline.reports.tables import class_table, condition_table, protocol_table
 from etram_pipeline.reports.wording import protocol_facts
@@ -151,7 +151,7 @@ def test_a_metric_of_ones_own_is_reported(counted: Callable[..., Metrics]) -> No
         {"step": step, "name": "val/counting/count_error", "value": value}
         for step, value in ((1, 9.0), (2, 4.0), (3, 5.0))
     ]
-    figures = draw_figures({"counting": metrics}, history, "counting")
+    figures = draw_report_figures({"counting": metrics}, history, "counting")
     legend = figures["validation"].axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["count error  4.00"]
@@ -164,7 +164,7 @@ def test_without_average_precision_its_figures_are_left_out(random_tables: Make)
     choice = {"like": "coco", "name": "only", "metrics": [{"kind": "count_error"}]}
     labels, detections = random_tables(3)
     metrics = evaluate(labels, detections, resolve_protocol(choice))
-    figures = draw_figures({"only": metrics}, None, "only")
+    figures = draw_report_figures({"only": metrics}, None, "only")
     assert sorted(figures) == ["class_precision", "condition_precision", "confusion"]
     assert "only" in write_page(ReportContent({"only": metrics}, "only", figures))
 

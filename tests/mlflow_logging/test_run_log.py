@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_written_ends_nothing(
     store.is_up = False
     log = RunLog(run_id, "x", tmp_path / "unsent")
     log.close("FINISHED")
-    assert "cannot be kept" in warnings(caplog)[-1]
+    assert "cannot be stored" in warnings(caplog)[-1]
 
 
 def test_only_numbers_are_logged() -> None:

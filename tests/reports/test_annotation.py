@@ -8,7 +8,7 @@ import pytest
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
-from etram_pipeline.reports.render import Picture
+from etram_pipeline.reports.render import RgbImage
 
 CLASSES = ("car", "tram")
 
@@ -16,14 +16,14 @@ CLASSES = ("car", "tram")
 @pytest.fixture
 def draw(
     make_detections: Callable[..., np.ndarray], make_labels: Callable[..., LabelledFrames]
-) -> Callable[..., Picture]:
+) -> Callable[..., RgbImage]:
     """Draws a scene of a sensor of 200 x 400 px at half resolution, enlarged four times."""
 
     def make(
         *detections: tuple[float, ...],
         labels: tuple[tuple[float, ...], ...] | None = None,
         recording: str = "test/test_day_0001",
-    ) -> Picture:
+    ) -> RgbImage:
         truth = None if labels is None else make_labels([0], *labels)[0]
         scene = AnnotatedWindow(
             frame=np.zeros((2, 100, 200), np.uint8),
@@ -38,12 +38,12 @@ def draw(
     return make
 
 
-def _pixels(image: Picture, colour: str) -> np.ndarray:
+def _pixels(image: RgbImage, colour: str) -> np.ndarray:
     return np.argwhere((image == palette.rgb(colour)).all(axis=2))
 
 
 def test_detection_in_sensor_px_is_drawn_where_its_events_are(
-    draw: Callable[..., Picture],
+    draw: Callable[..., RgbImage],
 ) -> None:
     image = draw((0, 100, 120, 80, 40, 1, 0.9))
     headline = 30
@@ -54,20 +54,20 @@ def test_detection_in_sensor_px_is_drawn_where_its_events_are(
 
 
 def test_ground_truth_is_outlined_white_and_absent_truth_is_not(
-    draw: Callable[..., Picture],
+    draw: Callable[..., RgbImage],
 ) -> None:
     with_labels = draw(labels=((0, 100, 120, 80, 40, 0),))
     assert len(_pixels(with_labels, palette.LABEL)) > 50
     assert len(_pixels(draw(), palette.LABEL)) == 0
 
 
-def test_scenes_of_one_size_make_pictures_of_one_size(draw: Callable[..., Picture]) -> None:
+def test_scenes_of_one_size_make_pictures_of_one_size(draw: Callable[..., RgbImage]) -> None:
     busy = draw(*[(0, 10 * i, 50, 30, 30, i % 2, 0.5) for i in range(12)], labels=())
     long_name = draw(recording="test/" + "very_long_name_" * 20)
     assert busy.shape == long_name.shape == draw().shape
 
 
-def test_class_without_a_name_is_drawn_all_the_same(draw: Callable[..., Picture]) -> None:
+def test_class_without_a_name_is_drawn_all_the_same(draw: Callable[..., RgbImage]) -> None:
     assert (draw((0, 100, 120, 80, 40, 7, 0.9)) != draw()).any()
 
 

@@ -8,13 +8,13 @@ import pytest
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.examples import example_images
-from etram_pipeline.reports.render import Picture
+from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
 CAR = (4.0, 4.0, 20.0, 20.0, 0)
 TIMES = (50_000, 100_000, 150_000)
-Choose = Callable[..., dict[str, Picture]]
+Choose = Callable[..., dict[str, RgbImage]]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def choose(
 
     def make(
         found: dict[str, tuple[int, ...]], num_examples: int = 1, score: float = 0.9
-    ) -> dict[str, Picture]:
+    ) -> dict[str, RgbImage]:
         labels = make_labels(TIMES, *[(t, *CAR) for t in TIMES])
         return example_images(
             {key: make_frames(key, labelled_us=TIMES) for key in found},

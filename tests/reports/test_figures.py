@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.figures import draw_figures
+from etram_pipeline.reports.figures import draw_report_figures
 
 HISTORY = [
     {"step": 1, "name": "train/loss", "value": 2.0},
@@ -21,7 +21,7 @@ HISTORY = [
 @pytest.fixture
 def figures(metrics: Metrics) -> dict[str, Figure]:
     """All figures of one protocol and a training."""
-    return draw_figures({"mine": metrics}, HISTORY, "mine")
+    return draw_report_figures({"mine": metrics}, HISTORY, "mine")
 
 
 def _texts(axes: Axes) -> list[str]:
@@ -84,7 +84,7 @@ def test_legend_of_precision_gives_ap_at_its_overlap(figures: dict[str, Figure])
 
 
 def test_overlaps_without_a_half_are_drawn_without_ap50(without_half: Metrics) -> None:
-    figures = draw_figures({"mine": without_half}, None, "mine")
+    figures = draw_report_figures({"mine": without_half}, None, "mine")
     curve = figures["precision_recall"]
     assert curve.get_suptitle().strip() == "Precision and recall of each class at IoU 0.2"
     scores, _ = figures["class_precision"].axes
@@ -123,7 +123,7 @@ def test_sizes_are_explained_by_their_extent(figures: dict[str, Figure]) -> None
 def test_recordings_of_one_kind_make_no_figure_of_conditions(
     make_metrics: Callable[..., Metrics],
 ) -> None:
-    figures = draw_figures({"mine": make_metrics(groups={})}, None, "mine")
+    figures = draw_report_figures({"mine": make_metrics(groups={})}, None, "mine")
     assert "condition_precision" not in figures
     assert "losses" not in figures
     assert "size_precision" in figures
@@ -131,7 +131,7 @@ def test_recordings_of_one_kind_make_no_figure_of_conditions(
 
 def test_headline_that_was_not_evaluated_is_refused(metrics: Metrics) -> None:
     with pytest.raises(ProtocolError, match=r"'other' are wanted, but .* are \['mine'\]"):
-        draw_figures({"mine": metrics}, None, "other")
+        draw_report_figures({"mine": metrics}, None, "other")
 
 
 def test_names_with_mathematical_signs_are_drawn_as_they_are(
@@ -145,6 +145,6 @@ def test_names_with_mathematical_signs_are_drawn_as_they_are(
             update={"class_names": (odd, "$\\frac", "background")}
         ),
     )
-    for figure in draw_figures({"mine": changed}, None, "mine").values():
+    for figure in draw_report_figures({"mine": changed}, None, "mine").values():
         figure.canvas.draw_idle()
         figure.draw_without_rendering()

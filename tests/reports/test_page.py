@@ -11,7 +11,7 @@ from tests.reports.html import Reader
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import page
-from etram_pipeline.reports.figures import draw_figures
+from etram_pipeline.reports.figures import draw_report_figures
 from etram_pipeline.reports.page import ReportContent, write_page
 from etram_pipeline.reports.video import write_video
 
@@ -39,7 +39,7 @@ def full(make_metrics: Callable[..., Metrics], video: Path) -> ReportContent:
     return ReportContent(
         metrics=metrics,
         headline="mine",
-        figures=draw_figures(metrics, history, "mine"),
+        figures=draw_report_figures(metrics, history, "mine"),
         examples={f"best by day, {EVIL} at 0.10 s": np.zeros((20, 30, 3), np.uint8)},
         video=video,
         quality=[{"recording": EVIL, "num_events": 1234567}],
@@ -116,7 +116,7 @@ def test_figures_keep_their_texts_and_follow_the_theme(full: ReportContent) -> N
     html = write_page(full)
     assert html.count("<svg") == len(full.figures)
     assert "What is taken for what" in html
-    assert 'aria-label="What is taken for what. The diagonal is right' in html
+    assert 'aria-label="What is taken for what. Correct classes are on the diagonal' in html
 
 
 def test_headline_that_was_not_evaluated_is_refused(metrics: Metrics) -> None:

@@ -25,7 +25,7 @@ def test_histogram_shows_rising_light_falling_blue_and_silence_dark() -> None:
     frame[3, 0, 0] = 5
     frame[0, 0, 1] = 5
     image = polarity_image(frame)
-    colours = [palette.rgb(colour) for colour in (palette.ON, palette.OFF, palette.BACKGROUND)]
+    colours = [palette.rgb(colour) for colour in (palette.ON, palette.OFF, palette.NO_EVENTS)]
     assert image[0].tolist() == [list(colour) for colour in colours]
 
 
@@ -40,7 +40,7 @@ def test_mixed_density_shows_the_balance_of_its_last_channel() -> None:
     frame[9, 0] = [7, -7, 0]
     frame[0, 0] = [-7, 7, 7]  # an earlier part of the window, which the last channel contains
     image = polarity_image(frame)
-    colours = [palette.rgb(colour) for colour in (palette.ON, palette.OFF, palette.BACKGROUND)]
+    colours = [palette.rgb(colour) for colour in (palette.ON, palette.OFF, palette.NO_EVENTS)]
     assert image[0].tolist() == [list(colour) for colour in colours]
 
 
@@ -55,7 +55,7 @@ def test_more_events_are_brighter_and_one_is_visible_beside_many() -> None:
     frame = np.zeros((2, 1, 3), np.uint8)
     frame[1, 0] = [1, 9, 100]
     one, nine, many = polarity_image(frame, saturation=100.0).astype(int).sum(axis=2)[0]
-    assert sum(palette.rgb(palette.BACKGROUND)) + 30 < one < nine < many
+    assert sum(palette.rgb(palette.NO_EVENTS)) + 30 < one < nine < many
 
 
 def test_odd_number_of_counting_channels_is_refused() -> None:
@@ -66,7 +66,7 @@ def test_odd_number_of_counting_channels_is_refused() -> None:
 def test_frame_without_events_is_background() -> None:
     empty = np.zeros((2, 4, 4), np.uint8)
     assert saturation_of(empty) == 1
-    assert (polarity_image(empty) == palette.rgb(palette.BACKGROUND)).all()
+    assert (polarity_image(empty) == palette.rgb(palette.NO_EVENTS)).all()
 
 
 def test_box_is_drawn_on_its_outermost_pixels_after_enlarging() -> None:

@@ -11,7 +11,7 @@ import pytest
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import Picture
+from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.reports.video import annotate_recording, read_picture, write_video
 from etram_pipeline.stores.representation_store import StoredRepresentations
@@ -20,7 +20,7 @@ SETTINGS = ReportSettings(scale=8)
 CAR = (4.0, 4.0, 20.0, 20.0, 0)
 
 
-def _grey(num: int, height: int = 48, width: int = 64) -> Iterator[Picture]:
+def _grey(num: int, height: int = 48, width: int = 64) -> Iterator[RgbImage]:
     return (np.full((height, width, 3), 20 + 10 * i, np.uint8) for i in range(num))
 
 
@@ -56,7 +56,7 @@ def test_odd_sizes_get_one_more_row_and_column(tmp_path: Path) -> None:
 
 
 def test_interrupted_writing_leaves_what_was_there(tmp_path: Path) -> None:
-    def interrupted() -> Iterator[Picture]:
+    def interrupted() -> Iterator[RgbImage]:
         yield from _grey(2)
         raise KeyboardInterrupt
 
@@ -75,7 +75,7 @@ def test_memory_holds_few_pictures_at_a_time(tmp_path: Path) -> None:
     pictures: list[weakref.ref[np.ndarray]] = []
     num_alive: list[int] = []
 
-    def counted() -> Iterator[Picture]:
+    def counted() -> Iterator[RgbImage]:
         for image in _grey(9):
             pictures.append(weakref.ref(image))
             num_alive.append(sum(picture() is not None for picture in pictures))
@@ -94,7 +94,7 @@ def test_memory_holds_few_pictures_at_a_time(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_video_is_refused(
-    tmp_path: Path, images: Iterator[Picture], rate: float, message: str
+    tmp_path: Path, images: Iterator[RgbImage], rate: float, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         write_video(tmp_path / "out.mp4", images, rate)
@@ -122,12 +122,12 @@ def test_video_without_an_h264_encoder_is_written_and_said_to_be_second_best(
     assert len(_decode(tmp_path / "out.mp4")) == 3
 
 
-def _num_pixels(images: Iterator[Picture], colour: str) -> list[int]:
+def _num_pixels(images: Iterator[RgbImage], colour: str) -> list[int]:
     strip = slice(60, 160)  # of the picture proper, between headline and legend
     return [int((image[strip] == palette.rgb(colour)).all(axis=2).sum()) for image in images]
 
 
-def _are_drawn(images: Iterator[Picture], colour: str) -> list[bool]:
+def _are_drawn(images: Iterator[RgbImage], colour: str) -> list[bool]:
     return [number > 30 for number in _num_pixels(images, colour)]
 
 

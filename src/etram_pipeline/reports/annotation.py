@@ -12,7 +12,7 @@ from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.render import (
     Overlay,
-    Picture,
+    RgbImage,
     draw_boxes,
     enlargement,
     font,
@@ -64,7 +64,7 @@ class Annotator:
         self._scale = scale
         self._saturation = saturation
 
-    def draw(self, scene: AnnotatedWindow) -> Picture:
+    def draw(self, scene: AnnotatedWindow) -> RgbImage:
         """Picture of one scene; of one size for all scenes of one size."""
         scale = self._scale or enlargement(scene.frame.shape[2])
         overlays = [self._detected(scene)]
@@ -86,7 +86,7 @@ class Annotator:
             tags=tuple(tags),
         )
 
-    def _legend(self, scene: AnnotatedWindow, width: int) -> Picture:
+    def _legend(self, scene: AnnotatedWindow, width: int) -> RgbImage:
         """Each class with its colour and its number of detections, in as many rows as it takes."""
         size_px = text_px(width)
         letters, row_px, swatch_px = font(size_px), 2 * size_px, size_px - 3
@@ -112,7 +112,7 @@ def class_title(class_names: Sequence[str], class_id: int) -> str:
     return class_names[class_id] if class_id < len(class_names) else f"class {class_id}"
 
 
-def _headline(scene: AnnotatedWindow, width: int) -> Picture:
+def _headline(scene: AnnotatedWindow, width: int) -> RgbImage:
     size_px = text_px(width)
     image = Image.new("RGB", (width, 2 * size_px + 6), palette.PANEL)
     draw = ImageDraw.Draw(image)

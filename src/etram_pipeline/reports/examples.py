@@ -13,7 +13,7 @@ from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator, class_title
-from etram_pipeline.reports.render import Picture
+from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
@@ -36,7 +36,7 @@ def example_images(
     detections: Mapping[str, DetectionTable],
     class_names: Sequence[str],
     settings: ReportSettings,
-) -> dict[str, Picture]:
+) -> dict[str, RgbImage]:
     """Pictures of the best and the worst frames by day and by night, by caption.
 
     A caption serves as a file name too. Labels that no detection of their class overlaps by half
@@ -60,7 +60,7 @@ def example_images(
         for candidate in _candidates(frames[recording], labels[recording], table)
     ]
     annotator = Annotator(class_names, settings.scale)
-    images: dict[str, Picture] = {}
+    images: dict[str, RgbImage] = {}
     for title, candidate in _choose(candidates, settings.num_examples):
         recording = candidate.recording
         truth = labels[recording][candidate.frame]

@@ -21,7 +21,7 @@ _DARK_SHADE = 0.55
 _LINE_STYLES = ("-", "--", ":", "-.")
 
 
-def draw_figures(
+def draw_report_figures(
     metrics: Mapping[str, Metrics],
     history: Sequence[Mapping[str, object]] | None,
     headline: str,

@@ -17,7 +17,7 @@ from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import figure_svg
-from etram_pipeline.reports.render import Picture
+from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
@@ -40,19 +40,19 @@ class ReportContent:
     Attributes:
         metrics: Metrics by protocol.
         headline: Protocol of the numbers shown first.
-        figures: Figures by the names `draw_figures` gives them.
+        figures: Figures by the names `draw_report_figures` gives them.
         examples: Pictures by caption.
         video: Annotated recording.
-        quality: One row per recording, as it was found.
-        frames: One row per recording, as it was made ready to learn from.
-        run: What ran: plain values are listed, nested ones folded.
+        quality: One row per recording: its contents.
+        frames: One row per recording: the result of preprocessing.
+        run: Facts about the run: plain values are listed, nested ones collapsed.
         title: Heading of the page.
     """
 
     metrics: Mapping[str, Metrics]
     headline: str
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    examples: Mapping[str, Picture] = field(default_factory=dict)
+    examples: Mapping[str, RgbImage] = field(default_factory=dict)
     video: Path | None = None
     quality: Sequence[Mapping[str, object]] = ()
     frames: Sequence[Mapping[str, object]] = ()
@@ -72,13 +72,13 @@ _CAPTIONS = {
     "precision_recall": "Each point of a curve is one confidence threshold. Up and to the right is "
     "better; a curve ends at the largest share of objects that is found at all. Numbers: AP at "
     "this IoU.",
-    "confusion": "The diagonal is right; the last column was missed, and the last row was detected "
-    "where nothing is labelled.",
+    "confusion": "Correct classes are on the diagonal, missed labels in the last column, and "
+    "detections without a label in the last row.",
     "size_precision": "Area of the labelled box, as the side of a square.",
-    "condition_precision": "Recordings by day and by night, as told by their names.",
+    "condition_precision": "Recordings by day and by night, according to their names.",
     "losses": "The total is the sum of its parts.",
-    "validation": "Scored by the same evaluation as above, on recordings that are neither trained "
-    "on nor tested on.",
+    "validation": "Evaluated in the same way as above, on recordings that are used neither for "
+    "training nor for the test.",
 }
 
 
@@ -151,7 +151,7 @@ def _plot(name: str, figure: Figure) -> _Plot:
     return _Plot(Markup(figure_svg(figure)), caption, f"{title}. {caption}".strip())
 
 
-def _example(caption: str, image: Picture) -> dict[str, object]:
+def _example(caption: str, image: RgbImage) -> dict[str, object]:
     return {
         "source": _picture_uri(image, "png"),
         "caption": caption[:1].upper() + caption[1:],
@@ -169,7 +169,7 @@ def _video(path: Path | None) -> dict[str, object] | None:
     return {"source": source, "embedded": embedded, "name": path.name, "poster": poster}
 
 
-def _picture_uri(image: Picture, image_format: str) -> str:
+def _picture_uri(image: RgbImage, image_format: str) -> str:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format=image_format, optimize=True)
     return _data_uri(f"image/{image_format}", buffer.getvalue())

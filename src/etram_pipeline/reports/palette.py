@@ -31,7 +31,7 @@ ACCENT_PALE = "#9cc3e4"
 SERIES = ("#1f6fb2", "#d0652b", "#2a8f72", "#8a5cc2", "#b8860b", "#6b7787")
 """Lines of one figure that stand for no class."""
 
-BACKGROUND = "#10151e"
+NO_EVENTS = "#10151e"
 """Pixels without events."""
 ON = "#f2f5fa"
 """Pixels where brightness rose."""

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from etram_pipeline.events.polarity import count_polarities
 from etram_pipeline.reports import palette
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
+RgbImage = UInt8[np.ndarray, "_ _ 3"]
 """Red, green and blue of each pixel by row and column, 0 to 255; of any size."""
 
 _DASH_PX = 6
@@ -43,7 +43,9 @@ def saturation_of(frame: Integer[np.ndarray, "C H W"], percentile: float = 97) -
     return max(float(np.percentile(active, percentile)), 1.0) if active.size else 1.0
 
 
-def polarity_image(frame: Integer[np.ndarray, "C H W"], saturation: float | None = None) -> Picture:
+def polarity_image(
+    frame: Integer[np.ndarray, "C H W"], saturation: float | None = None
+) -> RgbImage:
     """Picture of a representation: light where brightness rose, blue where it fell.
 
     Args:
@@ -59,14 +61,14 @@ def polarity_image(frame: Integer[np.ndarray, "C H W"], saturation: float | None
     share = np.divide(rising, total, out=np.zeros_like(total), where=total > 0)[..., None]
     background, on, off = (
         np.array(palette.rgb(colour), np.float32)
-        for colour in (palette.BACKGROUND, palette.ON, palette.OFF)
+        for colour in (palette.NO_EVENTS, palette.ON, palette.OFF)
     )
     colour = share * on + (1 - share) * off
-    picture: Picture = np.rint(background + strength * (colour - background)).astype(np.uint8)
+    picture: RgbImage = np.rint(background + strength * (colour - background)).astype(np.uint8)
     return picture
 
 
-def enlarge(picture: Picture, factor: int) -> Picture:
+def enlarge(picture: RgbImage, factor: int) -> RgbImage:
     """The picture with every pixel a square of `factor` px."""
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
@@ -76,7 +78,7 @@ def enlargement(width: int, wanted_px: int = 960) -> int:
     return max(1, -(-wanted_px // width))
 
 
-def draw_boxes(picture: Picture, *overlays: Overlay, scale: int = 1) -> Picture:
+def draw_boxes(picture: RgbImage, *overlays: Overlay, scale: int = 1) -> RgbImage:
     """The picture, enlarged by `scale`, with boxes on it; later overlays cover earlier ones."""
     image = Image.fromarray(enlarge(picture, scale))
     draw = ImageDraw.Draw(image)

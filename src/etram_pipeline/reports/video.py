@@ -19,7 +19,7 @@ from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
-from etram_pipeline.reports.render import Picture, saturation_of
+from etram_pipeline.reports.render import RgbImage, saturation_of
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
@@ -36,7 +36,7 @@ _WINDOWS_PER_READ = 16
 _UNKNOWN_INTERVAL_US = 100_000
 
 
-def write_video(path: Path, images: Iterator[Picture], frames_per_second: float | int) -> None:
+def write_video(path: Path, images: Iterator[RgbImage], frames_per_second: float | int) -> None:
     """Write pictures as an MP4, one at a time, so that memory does not grow with their number.
 
     The first picture sets the size. Odd heights and widths, which the format cannot hold, get one
@@ -69,7 +69,7 @@ def write_video(path: Path, images: Iterator[Picture], frames_per_second: float 
         container.mux(stream.encode(None))
 
 
-def read_picture(path: Path, share: float = 0.4) -> Picture:
+def read_picture(path: Path, share: float = 0.4) -> RgbImage:
     """One picture of a video, at `share` of its length.
 
     Raises:
@@ -85,7 +85,7 @@ def read_picture(path: Path, share: float = 0.4) -> Picture:
 
 
 def _add_stream(
-    container: OutputContainer, first: Picture, frames_per_second: float | int
+    container: OutputContainer, first: RgbImage, frames_per_second: float | int
 ) -> VideoStream:
     name, options = next(
         (encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available), _ENCODERS[-1]
@@ -100,7 +100,7 @@ def _add_stream(
     return stream
 
 
-def _even_frame(image: Picture) -> av.VideoFrame:
+def _even_frame(image: RgbImage) -> av.VideoFrame:
     height, width = image.shape[:2]
     padding = ((0, height % 2), (0, width % 2), (0, 0))
     even = np.pad(image, padding, mode="edge") if height % 2 or width % 2 else image
@@ -113,7 +113,7 @@ def annotate_recording(
     labels: LabelledFrames | None,
     class_names: Sequence[str],
     settings: ReportSettings,
-) -> Iterator[Picture]:
+) -> Iterator[RgbImage]:
     """Pictures of a recording's windows, with detections and ground truth, one at a time.
 
     Ground truth exists only at labelled frames and stays on the picture until the next of them is

@@ -47,7 +47,7 @@ def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict
     from etram_pipeline.reports import figures
 
     headline = _headline(metrics, report)
-    drawn = figures.draw_figures(metrics, None, headline)
+    drawn = figures.draw_report_figures(metrics, None, headline)
     return {f"{name}_figure": drawn.get(name) or figures.draw_absence(headline) for name in FIGURES}
 
 
@@ -100,7 +100,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     content = page.ReportContent(
         metrics=metrics,
         headline=headline,
-        figures=figures.draw_figures(
+        figures=figures.draw_report_figures(
             metrics, history, headline, resolve_protocol(train.validation.protocol)
         ),
         examples=example_images(histograms, labelled_frames, detections, names, report),
