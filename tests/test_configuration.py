@@ -54,6 +54,28 @@ def test_a_preset_composes_with_an_environment(conf: Path) -> None:
     assert "preset" not in parameters
 
 
+@pytest.mark.parametrize("name", ["tracking.yml", "params.yaml", "notes/train.yml"])
+@pytest.mark.parametrize("env", ["base", "lab"])
+def test_a_file_that_no_setting_is_read_from_is_refused(conf: Path, env: str, name: str) -> None:
+    path = conf / env / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("experiment: mine\n")
+    with pytest.raises(ConfigurationError) as refused:
+        load(conf)
+    assert f"{path} is not read" in str(refused.value)
+    assert "catalog, credentials, globals, parameters; rename it" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["parameters/train.yml", "train/parameters.yml", ".hidden/a.yml", "README.md"]
+)
+def test_files_that_are_read_or_are_no_settings_pass(conf: Path, name: str) -> None:
+    path = conf / "lab" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("train: {optimizer: {rate: 0.3}}\n")
+    assert load(conf)["train"]
+
+
 def test_another_kind_replaces_its_block_whole(conf: Path) -> None:
     assert load(conf, preset="other")["detector"] == {"kind": "frame"}
 

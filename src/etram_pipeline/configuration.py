@@ -28,6 +28,7 @@ from etram_pipeline.yaml_files import (
     read_folder,
     read_yaml,
     resolved,
+    unread_files,
 )
 
 FOLDERS = ("data", "results")
@@ -65,6 +66,7 @@ class ConfigLoader(OmegaConfigLoader):
         _check_environment(conf, env or options.get("default_run_env"))
         self._layers: dict[str, list[dict[Path, Any]]] = {}
         super().__init__(str(conf), env, _with_texts(runtime_params or {}), **options)
+        self._refuse_unread_files()
 
     @override
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -159,6 +161,17 @@ class ConfigLoader(OmegaConfigLoader):
         for key in merged:
             if texts and key not in known and not any(f"globals:{key}" in text for text in texts):
                 raise ConfigurationError(f"globals: {unknown_name('key', key, known)}")
+
+    def _refuse_unread_files(self) -> None:
+        """Refuse files whose names Kedro does not look for: their settings would have no effect."""
+        patterns = [pattern for found in self.config_patterns.values() for pattern in found]
+        for env in {self.base_env, self.env or self.default_run_env}:
+            for path in unread_files(Path(self.conf_source) / env, patterns):
+                kinds_of_files = ", ".join(sorted(self.config_patterns))
+                raise ConfigurationError(
+                    f"{path} is not read: names of configuration files begin with one of "
+                    f"{kinds_of_files}; rename it, or move it out of the folder"
+                )
 
     def _executor(self, name: str) -> dict[str, Any]:
         executors: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in kinds(_EXECUTORS)}

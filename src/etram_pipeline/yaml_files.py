@@ -86,10 +86,7 @@ def read_folder(folder: Path, patterns: Iterable[str], *, nested: bool) -> dict[
     Raises:
         ConfigurationError: If a file is damaged, or two files hold the same key.
     """
-    # `**` at the end of a pattern means files to Kedro, but folders to pathlib.
-    globs = [f"{pattern}/*" if pattern.endswith("**") else pattern for pattern in patterns]
-    paths = {path for pattern in globs for path in folder.glob(pattern) if path.is_file()}
-    shown = [path for path in paths if not any(p[0] == "." for p in path.relative_to(folder).parts)]
+    shown = _visible(folder, _matching(folder, patterns))
     files = {path: read_yaml(path) for path in sorted(shown) if path.suffix in _SUFFIXES}
     keys = {path: set(flatten(file) if nested else file) for path, file in files.items()}
     for first, second in combinations(files, 2):
@@ -98,6 +95,22 @@ def read_folder(folder: Path, patterns: Iterable[str], *, nested: bool) -> dict[
                 f"{first} and {second} both set {', '.join(both[:3])}: remove it from one of them"
             )
     return files
+
+
+def unread_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """The YAML files of an environment whose names fit none of Kedro's patterns."""
+    found = {path for path in folder.rglob("*.y*ml") if path.is_file()}
+    return sorted(_visible(folder, found - _matching(folder, patterns)))
+
+
+def _matching(folder: Path, patterns: Iterable[str]) -> set[Path]:
+    # `**` at the end of a pattern means files to Kedro, but folders to pathlib.
+    globs = [f"{pattern}/*" if pattern.endswith("**") else pattern for pattern in patterns]
+    return {path for pattern in globs for path in folder.glob(pattern) if path.is_file()}
+
+
+def _visible(folder: Path, paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if not any(p[0] == "." for p in path.relative_to(folder).parts)]
 
 
 def local_folder(source: str, owner: object) -> Path:

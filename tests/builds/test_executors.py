@@ -169,7 +169,7 @@ def test_an_executor_that_is_not_used_is_not_started() -> None:
         pass
     with (
         open_executor(NO_CLUSTER) as executor,
-        pytest.raises(ExecutorError, match=r"there is no cluster multiprocessing\.NoCluster"),
+        pytest.raises(ExecutorError, match=r"there is no cluster class multiprocessing\.NoCluster"),
     ):
         executor.submit(int)
 
@@ -182,7 +182,7 @@ def test_an_executor_that_is_not_used_is_not_started() -> None:
         ({"options": {"memory_limt": "1GB"}}, "does not start with .* argument 'memory_limt'"),
         (
             {"cluster": "dask_jobqueue.SGECluster", "options": {"cores": 1, "memory": "1GB"}},
-            "submits jobs by `qsub`, which this machine does not have",
+            "submits jobs by `qsub`, which is not installed here",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from etram_pipeline.datasets.video import VideoDataset
 
 @pytest.mark.parametrize("name", ["a.avi", "a.webm", "a"])
 def test_other_suffixes_are_refused_by_the_ones_that_work(name: str) -> None:
-    with pytest.raises(DatasetError, match=r"change the end to \.mp4 or \.m4v"):
+    with pytest.raises(DatasetError, match=r"change the suffix of .* to \.mp4 or \.m4v"):
         VideoDataset(filepath=name)
 
 

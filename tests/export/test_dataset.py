@@ -205,7 +205,7 @@ def test_super_classes_give_their_names(
 
     categories = read_json(root / "annotations/instances_train.json")["categories"]
     assert [each["name"] for each in categories] == ["road", "rail"]
-    with pytest.raises(StoreError, match="of the classes road, rail, but the dataset has car, tr"):
+    with pytest.raises(StoreError, match="have the classes road, rail, but the dataset has car"):
         write(make_export(DATASET))
 
 

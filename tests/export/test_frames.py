@@ -83,5 +83,5 @@ def test_labels_of_another_preprocessing_are_refused(
 ) -> None:
     stored.stop_us[1] -= 1
     assert (stores / "train/a" / LABELS / TIMES_FILE).exists()
-    with pytest.raises(StoreError, match=r"does not label: run `preprocess` again"):
+    with pytest.raises(StoreError, match=r"are missing in .*: run `preprocess` again"):
         read_frames(stored, stored.frame_windows, stores / "train/a" / LABELS, 3)

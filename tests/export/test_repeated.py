@@ -129,7 +129,7 @@ def test_a_folder_of_someone_else_is_left_alone(
 ) -> None:
     root.mkdir()
     (root / "data.yaml").write_text("mine")
-    with pytest.raises(StoreError, match=r"holds data.yaml, and nothing was exported there befor"):
+    with pytest.raises(StoreError, match=r"contains data.yaml, but no earlier export: choose"):
         write(street())
     assert [path.name for path in root.iterdir()] == ["data.yaml"]
 
@@ -140,7 +140,7 @@ def test_a_picture_of_someone_else_is_not_replaced(
     write(street(every=6))
     theirs = root / "images/val/c_0000300000.png"
     theirs.write_text("mine")
-    with pytest.raises(StoreError, match=r"c_0000300000.png is there already and was not export"):
+    with pytest.raises(StoreError, match=r"c_0000300000.png already exists and was not export"):
         write(street())
     assert theirs.read_text() == "mine"
     assert "/c_" not in "".join(path.read_text() for path in root.glob("*.txt"))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from tests.models.detector_choices import CHOICES, SMALL_YOLOX
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.events.settings import EncodingSettings
@@ -12,6 +13,7 @@ from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.checkpoint import (
     Checkpoint,
 )
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.lanes import use_cores
@@ -98,3 +100,17 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
         dataset_fingerprint="0123456789abcdef",
         mlflow_run_id="f00",
     )
+
+
+@pytest.fixture(params=CHOICES, ids=str)
+def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
+    """Every detector, and RVT with every part, everything else as small as `config`."""
+    small = {"rvt": config.model_dump(serialize_as_any=True), "yolox": SMALL_YOLOX}
+    given = small.get(str(request.param["kind"]), {}) | request.param
+    config_of_any = DetectorConfig.model_validate(given)
+    return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))
+
+
+@pytest.fixture
+def any_detector(any_config: DetectorConfig, build: Build) -> Detector:
+    return build(any_config)

@@ -33,8 +33,8 @@ def test_a_detector_that_names_its_classes_is_believed() -> None:
 def test_other_numbers_of_classes_are_shown_as_numbers(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert names(3) == ("0", "1", "2")
-    assert "rvt.ckpt does not name its 3 classes: taken for 0, 1, 2" in caplog.text
-    assert "give predict.class_names" in caplog.text
+    assert "rvt.ckpt does not name its 3 classes: assumed to be 0, 1, 2" in caplog.text
+    assert "set predict.class_names" in caplog.text
 
 
 def test_as_many_classes_as_the_dataset_has_are_taken_for_these_aloud(
@@ -43,7 +43,8 @@ def test_as_many_classes_as_the_dataset_has_are_taken_for_these_aloud(
     with caplog.at_level(logging.WARNING):
         assert names(4) == ROAD.class_names
     assert (
-        "taken for pedestrian, car, bicycle, bus (dataset.class_names has as many)" in caplog.text
+        "assumed to be pedestrian, car, bicycle, bus (dataset.class_names has as many)"
+        in caplog.text
     )
 
 

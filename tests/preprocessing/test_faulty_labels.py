@@ -120,7 +120,7 @@ def test_classes_that_count_from_one_are_recognised(make_case: MakeCase, tmp_pat
     table = np.load(labels)
     table["class_id"] = np.arange(len(table)) % len(DATASET.class_names) + 1
     np.save(labels, table)
-    with pytest.raises(LabelError, match=r"ids count from 1\? Then subtract 1 from `class_id`"):
+    with pytest.raises(LabelError, match=r"If ids count from 1, subtract 1 from `class_id`"):
         LabelJob(recording, labels, "train", DATASET, NO_FILTERS)(tmp_path / "out", "mark")
 
 

@@ -95,9 +95,9 @@ def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (IMAGES[:3], "fewer windows than it did before"),
-        (IMAGES[:, :, :8], r"it holds uint8 \(4, 8, 24\), not uint8 \(4, 16, 24\)"),
-        (IMAGES.astype(np.int8), "it holds int8"),
+        (IMAGES[:3], "fewer windows than before"),
+        (IMAGES[:, :, :8], r"images are uint8 \(4, 8, 24\), but were uint8 \(4, 16, 24\)"),
+        (IMAGES.astype(np.int8), "images are int8"),
     ],
 )
 def test_a_file_that_no_longer_fits_is_refused(

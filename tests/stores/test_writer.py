@@ -176,7 +176,7 @@ def test_representations_of_another_origin_are_never_replaced(folder: Path) -> N
     before = foreign.read_bytes()
 
     for downsampled_by in (1, 2):
-        with pytest.raises(StoreError, match="this project did not make"):
+        with pytest.raises(StoreError, match="contains data that was made elsewhere"):
             write_representations(folder, images(), PLAN, downsampled_by, describe("mark"))
 
     assert foreign.read_bytes() == before
@@ -197,7 +197,7 @@ def test_labelled_frames_are_written_as_the_reference_writes_them(tmp_path: Path
 def test_labels_of_another_origin_are_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "labels.npz").write_bytes(b"of RVT")
 
-    with pytest.raises(StoreError, match="this project did not make"):
+    with pytest.raises(StoreError, match="contains data that was made elsewhere"):
         write_labelled_frames(tmp_path, FRAMES, record("mark"))
 
     assert (tmp_path / "labels.npz").read_bytes() == b"of RVT"

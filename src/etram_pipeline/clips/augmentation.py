@@ -49,8 +49,8 @@ class AugmentationSettings(Settings):
             rng: Source of randomness.
             height: Rows of the representations.
             width: Columns of the representations.
-            boxes_xyxy: Boxes, one of which a zoom keeps in view. Without boxes, a zoom may show
-                any part of the image.
+            boxes_xyxy: Boxes, in px; a zoom keeps one of them in view. Without boxes, a zoom may
+                show any part of the image.
         """
         image = Rectangle(0, 0, width, height)
         mirrored = bool(rng.random() < self.flip_probability)
@@ -66,11 +66,11 @@ class AugmentationSettings(Settings):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of the clips of one training.
+    """Random changes of the clips of one training run.
 
     Attributes:
-        settings: Settings by how a clip was chosen; clips chosen in another way do not change.
-        seed: Seed of the draws, together with the number of a clip's part.
+        settings: Settings by sampling; clips of any other sampling stay unchanged.
+        seed: Seed of the draws, combined with `Clip.draw`.
     """
 
     settings: Mapping[Sampling, AugmentationSettings] = field(default_factory=dict)
@@ -129,7 +129,7 @@ def _place_anywhere(rng: np.random.Generator, image: Rectangle, window: Rectangl
 def _place_around_box(
     rng: np.random.Generator, image: Rectangle, window: Rectangle, boxes_xyxy: BoxesXyxy
 ) -> Rectangle:
-    """A rectangle that holds one of the boxes, or as much of it as fits."""
+    """A rectangle that contains one of the boxes, or as much of it as fits."""
     if not len(boxes_xyxy):
         return _place_anywhere(rng, image, window)
     left, top, right, bottom = boxes_xyxy[rng.integers(len(boxes_xyxy))].tolist()

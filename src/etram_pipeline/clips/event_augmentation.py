@@ -1,8 +1,8 @@
-"""Changes of the events behind stacked histograms; NumPy only.
+"""Random changes of the events in stacked histograms; NumPy only.
 
 The random draw for a whole part (`EventAugmentationSettings.draw`) is separate from its application
-(`EventChanges.apply`). Stored histograms hold counts, not events: a count at its limit is treated
-as that many events, and the changed count is limited again.
+(`EventChanges.apply`). Stored histograms hold counts, not events. A saturated count is treated as
+`max_count` events, and changed counts saturate again.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ Counts = UInt8[np.ndarray, "T 2 bins pixels"]
 
 @dataclass(frozen=True)
 class HistogramLayout:
-    """What the values of a stored stacked histogram are.
+    """Meaning of the values of a stored stacked histogram.
 
     Attributes:
-        bins: Parts of the window; channel `p * bins + b` counts polarity `p` in part `b`.
-        max_count: Where counts stop.
+        bins: Time bins of a window; channel `p * bins + b` counts polarity `p` in bin `b`.
+        max_count: Value at which counts saturate.
     """
 
     bins: int
@@ -34,10 +34,10 @@ class HistogramLayout:
 
     @classmethod
     def of(cls, encoding: EncodingSettings | None, recording: str) -> "HistogramLayout":
-        """The layout of representations that were made with `encoding`.
+        """Layout of representations that were encoded with `encoding`.
 
         Raises:
-            StoreError: If they are not stacked histograms, or if `encoding` is not known.
+            StoreError: If they are not stacked histograms, or if `encoding` is unknown.
         """
         representation = None if encoding is None else encoding.representation
         if not isinstance(representation, stacked_histogram.Config):
@@ -52,14 +52,14 @@ class HistogramLayout:
 
 @dataclass(frozen=True)
 class EventChanges:
-    """What becomes of the events of a clip, in this order.
+    """Changes to the events of a clip, applied in this order.
 
     Attributes:
-        drop: Chance of each event to be left out.
-        jitter: Chance of each event to move to the part of its window before or after its own,
-            either as often; at the ends of the window it stays if there is none.
-        noise: Events that are added in each pixel, part of a window and polarity, on average.
-        suppressed: Polarity whose events, added ones too, are all left out.
+        drop: Probability that an event is removed.
+        jitter: Probability that an event moves to the previous or the next time bin of its window,
+            each in half of the cases; an event that would leave the window stays in its bin.
+        noise: Mean number of events added per pixel, time bin and polarity.
+        suppressed: Polarity whose events, including added ones, are all removed.
     """
 
     drop: float = 0.0
@@ -87,22 +87,22 @@ class EventChanges:
 
 
 class EventAugmentationSettings(Settings):
-    """How often and how far the events of clips are changed; never in the reference.
+    """How often and how strongly the events of clips are changed; the reference never does so.
 
-    Any probability above 0 changes what is learnt. Only stacked histograms made here can be
-    changed: those of mixed densities have cancelled out.
+    Any probability above 0 changes the training result. Only stacked histograms made by this
+    project can be changed: in mixed density stacks, opposite polarities have cancelled out.
 
     Attributes:
-        suppression_probability: Share of clips that lose all events of one polarity, either one as
-            often.
-        noise_probability: Share of clips with events added where none was.
-        max_noise: Most events added in each pixel, part of a window and polarity, on average; how
-            many is drawn evenly from 0.
-        drop_probability: Share of clips with events left out.
-        max_drop: Largest share of events left out, drawn evenly from 0.
+        suppression_probability: Share of clips that lose all events of one polarity, which is
+            chosen at random.
+        noise_probability: Share of clips with events added at random.
+        max_noise: Largest mean number of events added per pixel, time bin and polarity; the mean is
+            drawn uniformly between 0 and this.
+        drop_probability: Share of clips with events removed at random.
+        max_drop: Largest share of events removed; the share is drawn uniformly between 0 and this.
         jitter_probability: Share of clips with events moved in time.
-        max_jitter: Largest share of events moved to a neighbouring part of their window, drawn
-            evenly from 0.
+        max_jitter: Largest share of events moved to a neighbouring time bin; the share is drawn
+            uniformly between 0 and this.
     """
 
     suppression_probability: float = Field(default=0.0, ge=0, le=1)
@@ -124,8 +124,8 @@ class EventAugmentationSettings(Settings):
         )
 
     def draw(self, rng: np.random.Generator) -> EventChanges:
-        """Changes drawn by chance."""
-        # Every number is drawn whether it is needed or not, so that none depends on the others.
+        """Draw random changes."""
+        # All numbers are always drawn, so that no setting changes the numbers of another one.
         suppress, drop, jitter, noise = rng.random(4)
         polarity = int(rng.integers(2))
         drop_by, jitter_by, noise_by = rng.random(3)
@@ -138,14 +138,14 @@ class EventAugmentationSettings(Settings):
 
 
 def _drop(counts: Counts, share: float, rng: np.random.Generator) -> None:
-    """Leave out each event with the chance of `share`."""
+    """Remove each event with the probability `share`."""
     flat = counts.reshape(-1)
     filled = _filled(flat)
     flat[filled] = rng.binomial(flat[filled], 1 - share)
 
 
 def _jitter(counts: Counts, share: float, limit: int, rng: np.random.Generator) -> None:
-    """Move each event to the part before or after its own with the chance of `share`."""
+    """Move each event to a neighbouring time bin with the probability `share`."""
     bins, pixels = counts.shape[-2:]
     flat = counts.reshape(-1)
     filled = _filled(flat)
@@ -162,10 +162,10 @@ def _jitter(counts: Counts, share: float, limit: int, rng: np.random.Generator) 
 
 
 def _add_noise(counts: Counts, rate: float, limit: int, rng: np.random.Generator) -> None:
-    """Add events to all cells alike.
+    """Add events to all cells at the same rate.
 
-    As many as the cells get in all, each thrown into any of them, makes the same distribution as
-    one Poisson draw for every cell, of which nearly all would be 0.
+    One Poisson draw gives the total number of events, and each event falls into a random cell. The
+    result has the same distribution as one Poisson draw per cell, which would nearly always give 0.
     """
     thrown = rng.integers(counts.size, size=rng.poisson(rate * counts.size))
     cells, events = np.unique(thrown, return_counts=True)
@@ -173,7 +173,7 @@ def _add_noise(counts: Counts, rate: float, limit: int, rng: np.random.Generator
 
 
 def _filled(counts: UInt8[np.ndarray, " N"]) -> Int64[np.ndarray, " M"]:
-    """Cells with events; looking for truth is six times as fast as looking for numbers."""
+    """Indices of cells with events; `flatnonzero` is six times as fast on booleans."""
     return np.flatnonzero(counts != 0)
 
 
@@ -183,5 +183,5 @@ def _add(
     events: Int64[np.ndarray, " M"],
     limit: int,
 ) -> None:
-    """Add events to cells, none of which is named twice."""
+    """Add events to cells; `cells` has no duplicates."""
     counts[cells] = np.minimum(counts[cells] + events, limit)

@@ -1,8 +1,8 @@
 """How many times a part is read in a pass, so that rare classes are seen more often; NumPy only.
 
 Source: Gupta, Dollár and Girshick, "LVIS: A Dataset for Large Vocabulary Instance Segmentation",
-CVPR 2019, appendix B: a class that the share `f` of the images shows has the repeat factor
-`max(1, sqrt(threshold / f))`, and an image has the largest one of its classes. Here, images are
+CVPR 2019, appendix B: a class that occurs in the share `f` of the images has the repeat factor
+`max(1, sqrt(threshold / f))`, and an image has the largest factor of its classes. Here, images are
 labelled frames, and a part has the largest factor of its frames.
 """
 
@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
 FrameClasses = Mapping[str, Sequence[Integer[np.ndarray, " _"]]]
-"""Class of each box, by labelled frame of each recording."""
+"""Classes of the boxes in each labelled frame, by recording."""
 
 
 def class_factors(frame_classes: FrameClasses, threshold: float) -> dict[int, float]:
-    """Repeat factor of each class that there is."""
+    """Repeat factor of each class that occurs."""
     shown = [np.unique(classes) for frames in frame_classes.values() for classes in frames]
     classes, num_frames = np.unique(np.concatenate([*shown, []]), return_counts=True)
     factors = np.sqrt(threshold * len(shown) / num_frames).clip(min=1.0)
@@ -38,10 +38,10 @@ def frame_factors(
 def repeated(
     factors: Float64[np.ndarray, " P"], rng: np.random.Generator
 ) -> Int64[np.ndarray, " N"]:
-    """Numbers of what to read in one pass, part `number % P` for each.
+    """Numbers of the readings in one pass; number `n` stands for part `n % P`.
 
-    The fraction of a factor is the chance of being read once more, drawn anew for each pass, so
-    that parts are read as often as their factors say in the long run.
+    The fractional part of a factor is the probability of one more reading in a pass, so that a
+    part is read as often as its factor says on average.
     """
     num_parts = len(factors)
     times = np.floor(factors).astype(np.int64)

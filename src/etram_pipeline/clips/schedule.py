@@ -1,16 +1,16 @@
 """Which windows are read together, and in what order; no torch, no files.
 
-A schedule is a sequence of steps. A step names one clip for every lane of a batch, and a lane reads
-the clips of one part of a recording after the other, so that a detector keeps one state per lane
-however many workers load the data. A data loader that keeps the order of its batches is all that
-is needed.
+A schedule is a sequence of steps. A step names one clip for every lane of a batch. A lane reads the
+clips of a part of a recording one after the other, so a detector keeps one state per lane, and the
+number of data-loading workers does not matter. The schedule only needs a data loader that keeps the
+order of its batches.
 
-Clips are those of the RVT reference (`data/genx_utils/sequence_for_streaming.py` and
-`sequence_rnd.py`). What differs is who reads them when. There, every place in a batch of every
-worker on every device reads all parts in an order of its own, and an "epoch" ends when all of them
-have. Here all lanes of all devices take the next part from one queue as they become free, so every
-part is read once before any is read again, no lane ever runs out, and training has no epochs that
-could end.
+The clips are the same as in the RVT reference (`data/genx_utils/sequence_for_streaming.py` and
+`sequence_rnd.py`), but their order differs. In RVT, every batch position of every worker on every
+device reads all parts in its own order, and an epoch ends when all of them have finished. Here, all
+lanes of all devices take the next part from one queue when they become free. Every part is
+therefore read once before any part is read again, no lane runs out of data, and training has no
+epochs.
 """
 
 import itertools
@@ -39,11 +39,11 @@ class Clip:
     Attributes:
         recording: Key of the recording.
         start: Index of the first window.
-        stop: Index after the last window; less than a clip's length away where a part ends.
-        starts: Whether no state precedes the clip.
-        sampling: How the clip was chosen; `whole` clips read a recording from end to end.
-        draw: Pass over the data and number of the part in it. Whatever is drawn by chance from
-            these is the same for all clips of a part and another one when it is read again.
+        stop: Index after the last window; the last clip of a part may be shorter than the others.
+        starts: Whether the clip starts from a new state.
+        sampling: How the clip was chosen; `whole` clips cover a recording from start to end.
+        draw: Number of the pass over the data, and number of the part in that pass. They seed the
+            random draws, so all clips of a part share a draw, and the next pass uses another one.
     """
 
     recording: str
@@ -62,14 +62,14 @@ class SamplingSettings(Settings):
     """How training reads recordings.
 
     Attributes:
-        kind: `stream` reads them in order with the state carried on, `random` cuts a clip before
-            any labelled frame and forgets, `mixed` gives some lanes of a batch to each.
-        stream_weight: Share of the lanes that stream when mixed.
-        random_weight: Share of the others.
-        repeat_threshold: Parts with a class that fewer labelled frames than this share show are
-            read several times in a pass, so that rare classes are seen more often; see
-            `clips.repetition`. None: every part once, as in the reference. Any other changes
-            what is learnt.
+        kind: `stream` reads recordings in order and carries the state on. `random` reads single
+            clips that end at a labelled frame, each from a new state. `mixed` uses some lanes of
+            a batch for each.
+        stream_weight: Weight of the streaming lanes in a mixed batch.
+        random_weight: Weight of the random lanes in a mixed batch.
+        repeat_threshold: Share of labelled frames below which a class is rare. Parts that show a
+            rare class are read several times in a pass; see `clips.repetition`. None: every part
+            is read once, as in the reference. Any other value changes the training result.
     """
 
     kind: Literal["stream", "random", "mixed"] = "mixed"
@@ -84,7 +84,7 @@ class SamplingSettings(Settings):
         return self
 
     def num_random(self, lanes: int) -> int:
-        """Lanes of a batch that read random clips; a mixed batch keeps one that streams.
+        """Number of lanes that read random clips; a mixed batch keeps at least one streaming lane.
 
         Source: RVT, `modules/data/genx.py`, `get_dataloader_kwargs` and `set_mixed_sampling`.
         """
@@ -96,12 +96,12 @@ class SamplingSettings(Settings):
 
 @dataclass(frozen=True)
 class Lanes:
-    """The lanes one process reads.
+    """The lanes of one process.
 
     Attributes:
-        count: Lanes of the process, the size of its batches.
+        count: Number of lanes of the process, which is its batch size.
         rank: Number of the process.
-        num_ranks: Processes that train together, each with `count` lanes of its own.
+        num_ranks: Number of processes that train together, each with `count` lanes.
     """
 
     count: int
@@ -109,16 +109,17 @@ class Lanes:
     num_ranks: int = 1
 
     def share(self, step: Step) -> Step:
-        """What this process reads of a step that is dealt to all of them."""
+        """The clips of this process in a step for all processes."""
         per_rank = len(step) // self.num_ranks
         return step[self.rank * per_rank : (self.rank + 1) * per_rank]
 
 
 def stream_parts(recording: str, frame_windows: Int64[np.ndarray, " F"], length: int) -> list[Part]:
-    """Stretches of a recording between long gaps without labels, cut into clips.
+    """Split a recording at long gaps between labels, and cut each part into clips.
 
-    A part begins `length` windows before the first label's end, or where the recording begins, and
-    ends with its last label. As no gap within is longer than `length`, every clip has a label.
+    The first clip of a part ends at the first labelled window, if enough windows precede it;
+    otherwise the part starts with the recording. A part ends at its last labelled window. Gaps
+    within a part are at most `length` windows, so every clip has a labelled window.
     """
     gaps = np.flatnonzero(np.diff(frame_windows) > length) + 1
     groups = [group for group in np.split(frame_windows, gaps) if len(group)]
@@ -127,7 +128,7 @@ def stream_parts(recording: str, frame_windows: Int64[np.ndarray, " F"], length:
 
 
 def random_parts(recording: str, frame_windows: Int64[np.ndarray, " F"], length: int) -> list[Part]:
-    """One clip that ends with each labelled window; none for those too early for a full clip."""
+    """One clip that ends at each labelled window; windows too early for a full clip are skipped."""
     stops = [int(window) + 1 for window in frame_windows if window >= length - 1]
     return [
         (Clip(recording, stop - length, stop, starts=True, sampling="random"),) for stop in stops
@@ -142,21 +143,21 @@ def training_schedule(
     seed: int,
     frame_classes: FrameClasses | None = None,
 ) -> Iterator[Step]:
-    """Steps without end; the same for the same arguments.
+    """Infinite sequence of training steps; equal arguments give equal steps.
 
-    Lanes that stream come first. Without a single clip to draw at random, all lanes stream.
+    Streaming lanes come first. In a mixed batch, all lanes stream if no random clip is possible.
 
     Args:
         frame_windows: Labelled windows of each recording.
-        sampling: How many lanes do what.
-        lanes: The lanes to deal to.
+        sampling: How many lanes stream and how many read random clips.
+        lanes: The lanes to fill.
         length: Windows per clip.
-        seed: Decides the order of the parts in each pass.
-        frame_classes: What the labelled windows show, by which rare parts are read more often.
+        seed: Determines the order of the parts in each pass.
+        frame_classes: Classes of the boxes in each labelled window; needed for `repeat_threshold`.
 
     Raises:
         StoreError: If no recording has a label, or none is long enough for a random clip.
-        ValueError: If parts are to be read more often but `frame_classes` is missing.
+        ValueError: If `repeat_threshold` is set but `frame_classes` is missing.
     """
     names = sorted(frame_windows)
     streams = [p for name in names for p in stream_parts(name, frame_windows[name], length)]
@@ -166,7 +167,9 @@ def training_schedule(
     num_random = sampling.num_random(lanes.count)
     if num_random and not items:
         if sampling.kind == "random":
-            raise StoreError(f"no labelled window has {length} windows up to it; lower clip_length")
+            raise StoreError(
+                f"no clip of {length} windows ends at a labelled window; lower clip_length"
+            )
         num_random = 0
     num_stream = lanes.count - num_random
     passes = [
@@ -181,14 +184,14 @@ def training_schedule(
 
 
 def whole_schedule(spans: Mapping[str, range], lanes: Lanes, length: int) -> list[Step]:
-    """Every recording once, each in one lane; lanes that run out are None, but never all of them.
+    """Steps that read every recording once; each recording is read in one lane.
 
-    Recordings are dealt longest first, each to the lane that has least to read, so any number of
-    them fits any number of lanes.
+    Recordings are assigned from the longest to the shortest, each to the lane with the fewest clips
+    so far. A lane without clips left is None; a step has at least one clip.
 
     Args:
         spans: Windows to read of each recording; empty ones are left out.
-        lanes: The lanes to deal to.
+        lanes: The lanes to fill.
         length: Windows per clip.
     """
     queues: list[list[Clip]] = [[] for _ in range(lanes.count * lanes.num_ranks)]
@@ -200,7 +203,7 @@ def whole_schedule(spans: Mapping[str, range], lanes: Lanes, length: int) -> lis
 
 
 def labelled_span(frame_windows: Int64[np.ndarray, " F"], num_windows: int, length: int) -> range:
-    """Windows to read so that every label of a recording is reached; none without labels."""
+    """Windows to read to detect at every labelled window; empty without labels."""
     if not len(frame_windows):
         return range(0)
     return range(max(int(frame_windows[0]) - length + 1, 0), num_windows)
@@ -219,7 +222,7 @@ def _factors(
     sampling: SamplingSettings,
     frame_classes: FrameClasses | None,
 ) -> Float64[np.ndarray, " P"] | None:
-    """How often each part is read in a pass; None: once each."""
+    """Repeat factor of each part; None: every part is read once per pass."""
     if sampling.repeat_threshold is None:
         return None
     if frame_classes is None:
@@ -236,7 +239,7 @@ def _factors(
 def _passes(
     parts: Sequence[Part], factors: Float64[np.ndarray, " P"] | None, seed: list[int]
 ) -> Iterator[Part]:
-    """All parts, each as often as its factor says, in one random order after the other."""
+    """Endless passes over all parts, shuffled, each part repeated according to its factor."""
     for number in itertools.count():
         rng = np.random.default_rng([*seed, number])
         order = rng.permutation(len(parts) if factors is None else repeated(factors, rng))
@@ -246,7 +249,7 @@ def _passes(
 
 
 def _deal(parts: Iterator[Part], lanes: int) -> Iterator[Step]:
-    """Each lane reads a part to its end, then takes the next one."""
+    """Steps in which each lane reads a part to its end and then takes the next part."""
     readers = [itertools.chain.from_iterable(parts) for _ in range(lanes)]
     while True:
         yield tuple(next(reader) for reader in readers)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
-"""Processes that read clips. 0: a thread reads them. `auto`: a sensible number."""
+"""Number of processes that read clips. 0: a thread reads them. `auto`: chosen automatically."""
 
 
 class _Share:
@@ -26,14 +26,14 @@ def available_cores(control_groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Cores this process may use, within the limits of a scheduler or a container.
 
     Args:
-        control_groups: Folder in which Linux states the CPU quota of a container.
+        control_groups: Folder of the control groups of Linux, which hold the CPU quota.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(allowed or 1, _quota(control_groups) or sys.maxsize)
 
 
 def _quota(control_groups: Path) -> int:
-    """CPU quota of a container in cores, rounded up; 0 without a limit."""
+    """CPU quota of a container in cores, rounded up; 0 if there is no limit."""
     for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
         try:
             words = " ".join((control_groups / name).read_text() for name in names).split()
@@ -49,15 +49,17 @@ def available_memory(
     own_groups: Path = Path("/proc/self/cgroup"),
     control_groups: Path = Path("/sys/fs/cgroup"),
 ) -> int | None:
-    """Bytes this process may still use, within the limits of a scheduler or a container.
+    """Memory that is still available to this process, in bytes.
+
+    Limits of a scheduler or a container are respected.
 
     Args:
-        meminfo: File in which Linux states the free memory of the machine.
-        own_groups: File in which it lists the control groups of this process.
-        control_groups: Folder in which it states their limits.
+        meminfo: File in which Linux reports the free memory of the machine.
+        own_groups: File in which Linux lists the control groups of this process.
+        control_groups: Folder of the control groups, which hold their limits.
 
     Returns:
-        None where the system does not state it.
+        The number of bytes; None if the system does not report it.
     """
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -77,7 +79,7 @@ def available_memory(
 
 
 def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
-    """Bytes a control group may still use, cached files not counted; empty without a limit."""
+    """Bytes still available to a control group, including file caches; empty without a limit."""
     try:
         most, used = (int((folder / name).read_text()) for name in (limit, usage))
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
@@ -88,11 +90,11 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
 
 
 def is_first_process() -> bool:
-    """Whether this is the first of the processes that a launcher started, or the only one.
+    """Whether this is the only process, or the first one that a launcher started.
 
-    torchrun numbers all processes, Lightning's launcher numbers the machines and the processes of
-    each, and srun numbers all tasks. Inside a SLURM job the first two take precedence, because they
-    start processes of their own.
+    torchrun numbers all processes, Lightning numbers the nodes and the processes on each node, and
+    srun numbers all tasks. Within a SLURM job, torchrun and Lightning take precedence, because they
+    start their own processes.
     """
     for names in (["RANK"], ["LOCAL_RANK", "NODE_RANK"], ["SLURM_PROCID"]):
         if os.environ.get(names[0]):  # an empty value means nothing
@@ -101,5 +103,5 @@ def is_first_process() -> bool:
 
 
 def set_num_cores(cores: int) -> None:
-    """Use at most this many cores from now on, because other processes share the machine."""
+    """Limit this process to a number of cores, because other processes share the machine."""
     _Share.cores = cores

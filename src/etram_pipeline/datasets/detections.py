@@ -1,4 +1,4 @@
-"""Detections of many recordings: one parquet file each."""
+"""Detections of many recordings, one parquet file per recording."""
 
 import errno
 import fcntl
@@ -32,12 +32,12 @@ _PARTIAL = ".partial"
 
 @dataclass(frozen=True)
 class Prediction:
-    """Detections as they are made, and where they come from.
+    """Detections to save, computed recording by recording, and their origin.
 
     Attributes:
-        tables: Recording and its detections, one after another.
+        tables: Key and detections of each recording.
         class_names: Name of each class id.
-        training_run_id: MLflow run that trained the detector; empty if not known.
+        training_run_id: MLflow run that trained the detector; empty if unknown.
     """
 
     tables: Iterable[tuple[str, DetectionTable]]
@@ -46,11 +46,11 @@ class Prediction:
 
 
 class DetectionStore(Mapping[str, DetectionTable]):
-    """Detections by recording, read when asked for.
+    """Detections by recording, read on access.
 
     Attributes:
         class_names: Name of each class id.
-        training_run_id: MLflow run that trained the detector; empty if not known.
+        training_run_id: MLflow run that trained the detector; empty if unknown.
     """
 
     def __init__(self, root: Path) -> None:
@@ -105,8 +105,8 @@ class DetectionStore(Mapping[str, DetectionTable]):
 class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
     """A folder of parquet files `<split>/<recording>.parquet`.
 
-    Each table is written as it comes, to a folder beside, which takes the place of the last one
-    when it is whole.
+    Tables are written one by one to a temporary folder, which replaces the old folder when it is
+    complete.
 
     Args:
         path: The folder, relative to the project.
@@ -150,7 +150,7 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
         return self._whole() is not None
 
     def _whole(self) -> Path | None:
-        """The folder, or the last one where a process was killed just when it was replaced."""
+        """The complete folder; the old one if a process was killed while replacing it."""
         former = sorted(self._path.parent.glob(f"{escape(self._path.name)}{_OLD}*"))
         return next((each for each in (self._path, *former) if (each / INDEX).is_file()), None)
 
@@ -167,9 +167,9 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path`, removed in the end unless it has taken another name.
+    """A temporary folder next to `path`, removed at the end unless it was renamed.
 
-    It is locked while it is written: that of a process that was killed is not.
+    It is locked while it is written. The system releases the lock of a process that was killed.
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
     new.mkdir()
@@ -184,9 +184,9 @@ def _new_folder(path: Path) -> Iterator[Path]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed processes left unfinished."""
+    """Remove the unfinished folders of processes that were killed."""
     for left in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}"):
-        with suppress(OSError):  # of file systems without locks nothing is known
+        with suppress(OSError):  # locked, or on a file system without locks
             handle = os.open(left, os.O_RDONLY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,7 +196,7 @@ def _sweep(path: Path) -> None:
 
 
 def _replace(path: Path, new: Path) -> None:
-    """Have a folder take the place of another; readers find one of them at any moment."""
+    """Replace a folder by another one; readers find one of them at any time."""
     while True:
         old = path.with_name(f"{path.name}{_OLD}.{secrets.token_hex(4)}")
         with suppress(FileNotFoundError):
@@ -206,7 +206,7 @@ def _replace(path: Path, new: Path) -> None:
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
-            continue  # another process was faster, and this one is later
+            continue  # another process was faster; replace its folder
         break
     for each in path.parent.glob(f"{escape(path.name)}{_OLD}*"):
         shutil.rmtree(each, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Datasets for other projects' detectors, written on saving where they are missing or stale."""
+"""Datasets for detectors of other projects; saving writes what is missing or out of date."""
 
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from etram_pipeline.export.layout import DatasetSummary, read_summary
 
 
 class ExportDataset(ComputedDataset[Export, Path]):
-    """A folder of pictures and boxes in the formats of COCO and YOLO; loading gives the folder.
+    """A folder of pictures, with boxes in the formats of COCO and YOLO; loading returns its path.
 
     Args:
-        path: The folder, relative to the project; it must be empty or missing at first.
+        path: The folder, relative to the project; before the first export, it must be empty or
+            missing.
         executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
             `{kind: dask, …}`.
         metadata: Read by kedro-viz and by the MLflow hook.
@@ -37,7 +38,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
         return read_summary(self._path) is not None
 
     def numbers(self, data: Export) -> dict[str, float]:  # noqa: ARG002  # what the hook gives
-        """What the MLflow hook may log: `{"export/train/pictures": 700, …}`."""
+        """Metrics for the MLflow hook: `{"export/train/pictures": 700, …}`."""
         return {
             f"export/{split}/{name}": float(getattr(summary, name))
             for split, summary in self._summary().splits.items()
@@ -45,7 +46,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
         }
 
     def preview(self) -> TablePreview:
-        """Recordings, pictures and boxes of each split, for kedro-viz."""
+        """Numbers of recordings, pictures and boxes of each split, for kedro-viz."""
         splits = self._summary().splits
         names = list(next(iter(splits.values())).boxes_of_class)
         columns = ["split", "recordings", "pictures", "boxes", *names]
@@ -59,7 +60,7 @@ class ExportDataset(ComputedDataset[Export, Path]):
         summary = read_summary(self._path)
         if summary is None:
             raise DatasetError(
-                f"{self._path} is not complete: run `kedro run --pipelines export`, which keeps "
-                "what is done"
+                f"{self._path} is not complete: run `kedro run --pipelines export`, which resumes "
+                "the export"
             )
         return summary

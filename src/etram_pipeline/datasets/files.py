@@ -36,19 +36,19 @@ class SingleFileDataset(AbstractDataset[Saved, Loaded]):
 
 
 class FileDataset(AbstractDataset[Path, Path]):
-    """Copies a file to its place; loading gives that place.
+    """A file that saving copies into the catalog; loading returns its path.
 
     Args:
-        filepath: Where the file is kept, relative to the project.
-        read_from: Another file to load instead, as `{filepath: …}`; it is never written, and a run
-            that would make a file of its own is refused.
-        made_by: Pipeline that makes it, for the message when it is missing.
-        described_by: End of the names of files beside it that describe it: they are removed before
-            it is replaced, so that none ever describes another one.
+        filepath: Path of the copy, relative to the project.
+        read_from: Another file to load instead, as `{filepath: …}`. It is never written, and a run
+            that would save to this dataset is refused.
+        made_by: Pipeline that makes the file, for the error message if it is missing.
+        described_by: Suffixes of files next to it that describe it. They are removed before the
+            file is replaced, so that a description never belongs to another file.
         metadata: Ignored by Kedro; read by kedro-viz and by the MLflow hook.
 
     Attributes:
-        source: The file that loading gives.
+        source: Path of the file that is loaded.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class FileDataset(AbstractDataset[Path, Path]):
 
     @property
     def reads_another(self) -> bool:
-        """Whether loading gives another file than the one that saving writes."""
+        """Whether loading returns another file than the one that saving writes."""
         return self.source != self._filepath
 
     @override
@@ -97,8 +97,8 @@ class FileDataset(AbstractDataset[Path, Path]):
 
 
 def path_of(dataset: object) -> Path | None:
-    """File or folder that a dataset saves to, if it is on a disk of this machine."""
-    # Datasets have no public attribute for the path; `DataCatalog.to_config` is of whole catalogs.
+    """File or folder that a dataset saves to; None if it is not in the local file system."""
+    # Datasets have no public attribute for the path; `DataCatalog.to_config` needs a whole catalog.
     if getattr(dataset, "_protocol", "file") != "file":
         return None
     path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
@@ -106,5 +106,5 @@ def path_of(dataset: object) -> Path | None:
 
 
 def is_of_file(dataset: object) -> bool:
-    """Whether a dataset is kept in a single file, not in a folder."""
+    """Whether a dataset is a single file rather than a folder."""
     return hasattr(dataset, "_filepath")  # as in `path_of`

@@ -1,4 +1,4 @@
-"""A folder that a node keeps its intermediate files in."""
+"""Working folders for the intermediate files of a node."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class FolderDataset(AbstractDataset[object, Path]):
 
     @override
     def save(self, data: object) -> None:
-        raise DatasetError(f"{self._path} is a folder to work in, not an output")
+        raise DatasetError(f"{self._path} is a working folder, not an output")
 
     @override
     def _describe(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The learning curves of a training."""
+"""Loss curves of a training run."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ COLUMNS = ("step", "name", "value")
 
 
 class HistoryDataset(SingleFileDataset[DataFrame, DataFrame]):
-    """Loss curves as a CSV file; a checkpoint from elsewhere has none, which loads as no rows.
+    """Loss curves as a CSV file; loads as an empty table for a checkpoint from elsewhere.
 
     Args:
         filepath: The CSV file, relative to the project.

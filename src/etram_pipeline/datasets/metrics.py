@@ -42,14 +42,14 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
             partial.write_text(json.dumps(content, indent=1))
 
     def numbers(self, data: Mapping[str, Metrics]) -> dict[str, float]:
-        """What the MLflow hook logs: `{"test/etram_8class/AP": 0.41, …}`."""
+        """Metrics for the MLflow hook: `{"test/etram_8class/AP": 0.41, …}`."""
         flat: dict[str, float] = {}
         for metrics in data.values():
             flat |= flatten_metrics(metrics)
         return flat
 
     def preview(self) -> TablePreview:
-        """Overall numbers of each protocol, for kedro-viz."""
+        """Overall metrics of each protocol, for kedro-viz."""
         data = self.load()
         names = list(dict.fromkeys(name for metrics in data.values() for name in metrics.overall))
         columns = ["protocol", *names]

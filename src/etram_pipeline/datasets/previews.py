@@ -1,9 +1,9 @@
-"""What datasets show in kedro-viz, which tells kinds of preview apart by the name of their type."""
+"""Types of previews in kedro-viz, which recognises each kind by the name of its type."""
 
 from typing import Any, NewType
 
 TablePreview = NewType("TablePreview", dict[str, Any])
-"""Rows as `DataFrame.to_dict(orient="split")` gives them."""
+"""A table in the format of `DataFrame.to_dict(orient="split")`."""
 
 JSONPreview = NewType("JSONPreview", str)
-"""A text in JSON."""
+"""A JSON document."""

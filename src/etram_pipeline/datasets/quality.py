@@ -1,4 +1,4 @@
-"""The measurements behind the quality report, and its numbers."""
+"""Measurements for the quality report, and its metrics."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from etram_pipeline.stores.layout import QUALITY
 class QualityDataset(StoreDataset[QualityStore]):
     """Quality of each recording and its labels.
 
-    Saving takes one job per recording and runs those whose result is missing or out of date. A
-    recording that cannot be read stops nothing: the report lists it.
+    Saving takes one job per recording and runs the jobs whose result is missing or out of date. A
+    recording that cannot be read does not stop the run; the report lists it.
 
     Args:
         path: Folder of the store.
@@ -61,7 +61,7 @@ class NumbersDataset(SingleFileDataset[Mapping[str, float], dict[str, float]]):
             partial.write_text(json.dumps(dict(data), indent=1))
 
     def numbers(self, data: Mapping[str, float]) -> dict[str, float]:
-        """What the MLflow hook may log."""
+        """Metrics for the MLflow hook."""
         return dict(data)
 
     def preview(self) -> JSONPreview:

@@ -1,4 +1,4 @@
-"""Folders of recordings and of their labels, as they come from a camera or an archive."""
+"""Folders of raw recordings and of their label files."""
 
 import logging
 import os
@@ -25,26 +25,26 @@ RELATIVE_PATHS = (
 )
 LABEL_SUFFIX = "_bbox.npy"
 _GENERAL_SUFFIXES = (".hdf", ".npy", ".npz", ".csv", ".txt")
-"""Suffixes of recordings and of many other files, so that the content decides."""
+"""Suffixes that other files share; the content shows whether a file is a recording."""
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".raw", ".dat", ".aedat4", *_GENERAL_SUFFIXES)
 _TABLES = (".parquet", ".feather", ".arrow", ".pkl", ".pickle")
 _PACKED = (".zip", ".gz", ".tgz", ".zst", ".lz4", ".xz", ".bz2", ".tar", ".7z", ".rar")
 _FOREIGN_SUFFIXES = (".bag", ".mcap", ".db3", ".aedat", ".es", ".mat", *_TABLES, *_PACKED)
-"""Suffixes of recordings that are to be converted or unpacked first."""
+"""Suffixes of recordings that must be converted or unpacked first."""
 
 _ENDINGS = re.compile(
     rf"(_bbox\.npy|(_td(\.dat)?)?({'|'.join(map(re.escape, RECORDING_SUFFIXES))}))\Z",
     re.IGNORECASE | re.ASCII,
 )
 _MOST_NAME_BYTES = 200
-"""Stored files are named after recordings, with endings, and may have 255 bytes in all."""
+"""Stored files add a suffix to the recording's name; file systems allow 255 bytes in total."""
 _NUM_SHOWN = 5
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Categories of Unicode: control characters, surrogates, separators of lines and paragraphs."""
+"""Unicode categories: control characters, surrogates, line and paragraph separators."""
 
 
 class RawFolderDataset(AbstractDataset[object, dict[str, Path]]):
-    """Files of a folder `<path>/<split>/…`, by `<split>/<recording>`."""
+    """Files in the folders `<path>/<split>`, by `<split>/<recording>`."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
@@ -73,11 +73,11 @@ class RawFolderDataset(AbstractDataset[object, dict[str, Path]]):
 
 
 class RecordingsDataset(RawFolderDataset):
-    """Event files by `<split>/<recording>`, from a folder in eTraM's layout or one single file.
+    """Event files by `<split>/<recording>`, from a folder in eTraM's layout or from a single file.
 
-    Files lie in `<path>/train`, `<path>/val` and `<path>/test`, at any depth below, also behind
-    symbolic links; the name of a recording is the file's, without suffix and without `_td`. Arrays
-    and text files count if they hold events. A single file counts as `test`.
+    Files are searched in `<path>/train`, `<path>/val` and `<path>/test`, at any depth, and symbolic
+    links are followed. The name of a recording is the file name without suffix and without `_td`.
+    Arrays and text files are included if they hold events. A single file belongs to `test`.
     """
 
     @override
@@ -92,7 +92,7 @@ class RecordingsDataset(RawFolderDataset):
         if not found:
             files = [path for path in sorted(self._path.iterdir()) if path.is_file()]
             loose = [path.name for path in _recordings_among(files)]
-            outside = f"; {loose[0]} and the like lie outside these folders" if loose else ""
+            outside = f"; {loose[0]} is outside these folders" if loose else ""
             raise DatasetError(
                 f"no recordings in {self._path}: put event files ({', '.join(RECORDING_SUFFIXES)}) "
                 f"into {', '.join(f'{self._path}/{split}' for split in SPLITS)}{outside}. Or name "
@@ -103,7 +103,7 @@ class RecordingsDataset(RawFolderDataset):
 
 
 class LabelFilesDataset(RawFolderDataset):
-    """Label files `<recording>_bbox.npy` by `<split>/<recording>`; empty where there are none."""
+    """Label files `<recording>_bbox.npy` by `<split>/<recording>`; empty if there are none."""
 
     @override
     def load(self) -> dict[str, Path]:
@@ -118,7 +118,7 @@ class LabelFilesDataset(RawFolderDataset):
 
 
 def recording_name(path: Path) -> str:
-    """Name of a recording: the file's, without `_td.h5`, `_td.dat.h5`, `_bbox.npy` and the like.
+    """Name of a recording: the file name without `_td.h5`, `_td.dat.h5`, `_bbox.npy` or similar.
 
     Dots before the suffix belong to the name.
     """
@@ -140,13 +140,13 @@ def _by_key(root: Path, chosen: Callable[[list[Path]], Iterable[Path]]) -> dict[
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Files at any depth, in order, hidden ones left out; none if there is no such folder.
+    """Sorted files at any depth, without hidden ones; empty if the folder does not exist.
 
-    Links to folders are followed; a folder that several links lead to, or that holds itself, is
-    looked through once.
+    Links to folders are followed. A folder that is reached by several links, or that contains
+    itself, is searched once.
 
     Raises:
-        DatasetError: If a folder cannot be read or a link leads nowhere, for recordings would be
+        DatasetError: If a folder cannot be read or a link is broken, because recordings would be
             missing unnoticed.
     """
 
@@ -171,19 +171,19 @@ def _files_below(folder: Path) -> list[Path]:
         files += [Path(parent, name) for name in names if not name.startswith(".")]
     for path in files:
         _check_link(path)
-    return sorted(path for path in files if path.is_file())  # not a pipe, on which to wait
+    return sorted(path for path in files if path.is_file())  # reading a pipe would block
 
 
 def _check_link(path: Path) -> None:
     if path.is_symlink() and not path.exists():
         raise DatasetError(
-            f"the link {path} leads to {path.readlink()}, where there is nothing: mount the disk "
-            "it lies on, correct the link, or remove it"
+            f"the link {path} leads to {path.readlink()}, which does not exist: mount the disk it "
+            "is on, correct the link, or remove it"
         )
 
 
 def _recordings_among(paths: list[Path]) -> Iterator[Path]:
-    """Recordings, told by suffix, and by content where the suffix is of much else too."""
+    """Recordings, recognised by suffix, and by content where other files share the suffix."""
     others: list[Path] = []
     for path in paths:
         if path.name.lower().endswith(_FOREIGN_SUFFIXES):
@@ -197,14 +197,14 @@ def _recordings_among(paths: list[Path]) -> Iterator[Path]:
     if others:
         shown = ", ".join(str(path) for path in others[:_NUM_SHOWN])
         more = " …" if len(others) > _NUM_SHOWN else ""
-        logger.info("%d files hold no events and are no recordings: %s%s", len(others), shown, more)
+        logger.info("%d files hold no events and were skipped: %s%s", len(others), shown, more)
 
 
 def _warn_of_foreign(path: Path) -> None:
     with path.open("rb") as file:
         foreign = describe_foreign(file.read(NUM_BYTES))
     if foreign is not None:
-        logger.warning("%s is left out: this is %s; %s", path, *foreign)
+        logger.warning("%s was skipped: this is %s; %s", path, *foreign)
 
 
 def _has_suffix(path: Path) -> bool:
@@ -216,16 +216,16 @@ def _is_label_file(path: Path) -> bool:
 
 
 def _key(split: str, path: Path) -> str:
-    """Key of a recording, whose name goes into lists with a line for each, JSON and file names."""
+    """Key of a recording; its name must fit into line-based lists, JSON and file names."""
     name = recording_name(path)
     if name in {"", ".", ".."} or any(unicodedata.category(each) in _UNWRITABLE for each in name):
         raise DatasetError(
-            f"{str(path)!a} cannot be the name of a recording, for it is empty, consists of dots, "
-            "or holds line breaks, control characters, or bytes that are no UTF-8: rename the file"
+            f"{str(path)!a} is no valid name of a recording: it is empty, consists of dots, or "
+            "contains line breaks, control characters or invalid UTF-8; rename the file"
         )
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise DatasetError(
-            f"{path} has a name of {len(name.encode())} bytes, but files that are named after a "
-            f"recording leave it {_MOST_NAME_BYTES}: rename the file"
+            f"{path} has a name of {len(name.encode())} bytes, but the name of a recording may "
+            f"have at most {_MOST_NAME_BYTES}: rename the file"
         )
     return str(RecordingKey(split, name))

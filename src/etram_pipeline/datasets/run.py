@@ -1,4 +1,4 @@
-"""How the current run was started, to tell its results from others later."""
+"""How the current run was started, to identify its results later."""
 
 import os
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ class RunFactsDataset(AbstractDataset[object, dict[str, str]]):
 
     @override
     def save(self, data: object) -> None:
-        raise DatasetError("facts of a run are read from the run itself; nothing is saved")
+        raise DatasetError("the facts of a run are read from the run itself and cannot be saved")
 
     @override
     def _describe(self) -> dict[str, Any]:

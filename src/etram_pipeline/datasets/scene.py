@@ -1,4 +1,4 @@
-"""The embedded scene: recordings and labels that are simulated when they are first loaded."""
+"""The embedded scene: recordings and labels, simulated when they are first loaded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +21,9 @@ class _Simulated(RawFolderDataset):
     """Files of simulated recordings by `<split>/<recording>`.
 
     Args:
-        path: Folder for the files; files that the simulator did not make there are never touched.
-        settings: Fields of `SceneRecordingsSettings` that differ from their defaults; the same for
-            recordings and labels.
+        path: Folder for the files; files that the simulator did not write are never changed.
+        settings: Fields of `SceneRecordingsSettings` that differ from their defaults; must be the
+            same for recordings and labels.
         executor: Where recordings are simulated, as for `LabelledFramesDataset`.
         metadata: Read by kedro-viz.
     """
@@ -48,7 +48,7 @@ class _Simulated(RawFolderDataset):
             write_scene(self._path, self._settings, pool, write_recording=write_etram_recording)
 
     def _files(self) -> Iterator[tuple[str, Path, Path]]:
-        """Key of each recording, and the files of its events and of its boxes."""
+        """Key, event file and label file of each recording."""
         for each in plan_recordings(self._settings):
             yield each.key, *recording_files(self._path, each.key)
 
@@ -63,11 +63,11 @@ class SceneRecordingsDataset(_Simulated, RecordingsDataset):
 
     @property
     def is_default(self) -> bool:
-        """Whether all settings are as they are by default."""
+        """Whether all settings have their default values."""
         return self._settings == SceneRecordingsSettings()
 
     def planned(self) -> dict[str, Path]:
-        """What loading gives, without simulating anything."""
+        """Files that loading returns, without simulating anything."""
         return {key: events for key, events, _ in self._files()}
 
 
@@ -80,5 +80,5 @@ class SceneLabelsDataset(_Simulated, LabelFilesDataset):
         return LabelFilesDataset.load(self)
 
     def planned(self) -> dict[str, Path]:
-        """What loading gives, without simulating anything."""
+        """Files that loading returns, without simulating anything."""
         return {key: boxes for key, _, boxes in self._files()}

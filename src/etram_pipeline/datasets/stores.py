@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 
 StoreType = TypeVar("StoreType")
 
-_LEAST_BYTES_FOR_PROCESSES = 8_000_000  # about a second of work, as starting a process is
+_LEAST_BYTES_FOR_PROCESSES = 8_000_000  # about 1 s of work, as long as starting a process
 
 
 class ComputedDataset(AbstractDataset[Saved, Loaded]):
-    """A folder whose content is computed on saving, in an executor."""
+    """A folder whose content an executor computes on saving."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class StoreDataset(ComputedDataset[Mapping[str, BuildJob], StoreType]):
 class LabelledFramesDataset(StoreDataset[LabelStore]):
     """Labelled frames by recording, in RVT's layout.
 
-    Saving takes one job per recording and runs those whose result is missing or out of date. A
+    Saving takes one job per recording and runs the jobs whose result is missing or out of date. A
     recording whose labels cannot be read is reported when it is encoded.
 
     Args:
-        path: Folder of the store; may be the one of the histograms.
+        path: Folder of the store; may be the same as that of the histograms.
         executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
             `{kind: dask, …}`.
         metadata: Read by kedro-viz.
@@ -93,8 +93,8 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
 class HistogramsDataset(StoreDataset[RepresentationStore]):
     """Representations by recording, in RVT's layout.
 
-    Saving takes one job per recording and runs those whose result is missing or out of date; the
-    failures of some do not stop the others, and are an error at the end.
+    Saving takes one job per recording and runs the jobs whose result is missing or out of date. A
+    failed job does not stop the others; all failures are raised as one error at the end.
 
     Args:
         path: Folder of the store.
@@ -134,10 +134,10 @@ class HistogramsDataset(StoreDataset[RepresentationStore]):
 
 
 def load_store(open_store: Callable[[Path], StoreType], path: Path) -> StoreType:
-    """The store under `path`.
+    """Open the store under `path`.
 
     Raises:
-        DatasetError: If there is no such folder.
+        DatasetError: If the folder does not exist.
     """
     if not path.is_dir():
         raise DatasetError(f"{path} does not exist: run `kedro run --pipelines preprocess`")
@@ -152,13 +152,13 @@ def build_store(
     *,
     raise_failures: bool,
 ) -> None:
-    """Bring what is stored under `path` up to date with `jobs`."""
+    """Bring the store under `path` up to date with `jobs`."""
     with open_executor(where_to_run(executor, jobs.values())) as pool:
         build(path, product, jobs, pool, raise_failures=raise_failures)
 
 
 def where_to_run(executor: ExecutorConfig, jobs: Iterable[BuildJob]) -> ExecutorConfig:
-    """The executor for the jobs; this process if starting others takes longer than the jobs."""
+    """The executor for the jobs; this process if starting others would take longer."""
     if not isinstance(executor, processes.Config):
         return executor
     files = {path for job in jobs for path in job.inputs}

@@ -1,4 +1,4 @@
-"""Tables for people, who open them in a spreadsheet."""
+"""Tables that people open in a spreadsheet."""
 
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,9 @@ else:  # Kedro reads this module long before anything needs pandas
 
 
 class TableDataset(SingleFileDataset[DataFrame, DataFrame]):
-    """A CSV file whose names of recordings and classes no spreadsheet runs as formulas.
+    """A CSV file whose texts are escaped, so that no spreadsheet runs them as formulas.
 
-    What is loaded is what was saved; names of recordings stay text whatever they look like.
+    Loading returns what was saved; names of recordings stay text, even if they look like numbers.
 
     Args:
         filepath: The CSV file, relative to the project.

@@ -14,9 +14,9 @@ _SUFFIXES = (".mp4", ".m4v")
 
 
 class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
-    """An MP4 file made of a speed in frames per second and RGB images `(H, W, 3)`.
+    """An MP4 file, saved from a frame rate in frames per second and RGB images `(H, W, 3)`.
 
-    Loading gives its path.
+    Loading returns its path.
 
     Args:
         filepath: The MP4 file, relative to the project.
@@ -27,8 +27,8 @@ class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
         super().__init__(filepath=filepath, metadata=metadata)
         if self._filepath.suffix.lower() not in _SUFFIXES:
             raise DatasetError(
-                f"videos are written as MP4, not as '{self._filepath.suffix}': in {filepath}, "
-                f"change the end to {' or '.join(_SUFFIXES)}"
+                f"videos are written as MP4, not as '{self._filepath.suffix}': change the suffix "
+                f"of {filepath} to {' or '.join(_SUFFIXES)}"
             )
 
     @override

@@ -1,1 +1,1 @@
-"""Writing stored recordings as the pictures and boxes that other projects train on."""
+"""Export of stored recordings as pictures and boxes for training in other projects."""

@@ -1,7 +1,7 @@
-"""COCO's file of a split: pictures, boxes and classes in one JSON document.
+"""COCO annotation file of a split: pictures, boxes and classes in one JSON file.
 
-Categories are numbered from 1, as in COCO, where 0 is left to the background. Files of pictures are
-named relative to the folder of their split.
+Category ids start at 1, as in COCO, where 0 is the background. File names of pictures are relative
+to the picture folder of the split.
 
 Source: COCO, https://cocodataset.org/#format-data, "Data format" and "Object Detection".
 """
@@ -16,14 +16,14 @@ from etram_pipeline.export.layout import Ledgers
 
 
 def annotation_file(split: str) -> str:
-    """COCO's file of a split, relative to the dataset."""
+    """Path of the COCO annotation file of a split, relative to the dataset."""
     return f"annotations/instances_{split}.json"
 
 
 def write_coco(
     path: Path, ledgers: Ledgers, class_names: Sequence[str], info: dict[str, Any]
 ) -> None:
-    """Write one split, an item at a time, so that memory does not grow with their number."""
+    """Write the annotations of a split item by item, so that memory use stays constant."""
     categories = [
         {"id": number, "name": name, "supercategory": ""}
         for number, name in enumerate(class_names, start=1)

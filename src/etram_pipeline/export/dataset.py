@@ -1,7 +1,7 @@
-"""Exporting all recordings into one dataset.
+"""Export of all recordings into one dataset.
 
-An export that was killed goes on when it is started again. Until it is complete, the files that
-describe the dataset are missing.
+An export that was killed is resumed when it is started again. The files that describe the dataset
+are written last, so an incomplete dataset has none.
 """
 
 import logging
@@ -35,12 +35,12 @@ _MOST_FAILURES_SHOWN = 10
 
 @dataclass(frozen=True)
 class Export:
-    """What to export.
+    """Inputs and settings of an export.
 
     Attributes:
-        representations: Representations of recordings.
-        labels: Their labelled frames.
-        dataset: Names of the classes.
+        representations: Representations of the recordings.
+        labels: Labelled frames of the recordings.
+        dataset: Dataset settings, with the class names.
         settings: Settings of the export.
     """
 
@@ -50,13 +50,13 @@ class Export:
     settings: ExportSettings
 
     def jobs(self, root: Path) -> dict[str, BuildJob]:
-        """How to export each recording of the wanted splits to the dataset under `root`.
+        """One job per recording of the chosen splits; they write to the dataset under `root`.
 
         Raises:
-            StoreError: If there are none, or if their labels are of other classes.
+            StoreError: If there are no recordings to export, or if their labels have other classes.
         """
         of_splits = in_splits(self.representations, self.settings.splits)
-        labelled = set(self.labels)  # to ask the store itself would read every recording
+        labelled = set(self.labels)  # `key in self.labels` would read every recording
         keys = [key for key in of_splits if key in labelled]
         if not keys:
             raise StoreError(
@@ -66,7 +66,7 @@ class Export:
             )
         if len(of_splits) > len(keys):
             left_out = counted(len(of_splits) - len(keys), "recording")
-            logger.warning("%s without labelled frames left out", left_out)
+            logger.warning("%s without labelled frames skipped", left_out)
         return {key: self._job(root, key) for key in keys}
 
     def _job(self, root: Path, key: str) -> BuildJob:
@@ -81,27 +81,27 @@ class Export:
 
     @property
     def publication(self) -> Publication:
-        """What is said of the dataset."""
+        """Files that describe the dataset."""
         return Publication(self.dataset, self.settings, self.representations.representation_name)
 
 
 def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     """Bring the dataset under `root` up to date.
 
-    Pictures of recordings that no longer belong to the dataset are removed. Other files are never
-    changed.
+    Pictures of recordings that no longer belong to the dataset are removed. Files that the export
+    did not write are never changed.
 
     Args:
         root: Folder of the dataset.
-        export: What to export.
-        executor: Where to export recordings.
+        export: Inputs and settings of the export.
+        executor: Where the jobs run.
 
     Raises:
-        StoreError: If recordings failed, the others being exported; or if `root` holds something
-            else.
-        NoLabelsError: If no recording had a labelled frame.
+        StoreError: If some recordings failed, after all others were exported; or if `root` contains
+            other files.
+        NoLabelsError: If no recording has a labelled frame.
     """
-    root = root.absolute()  # jobs may run where relative paths begin elsewhere
+    root = root.absolute()  # jobs may run in another working directory
     _refuse_foreign(root)
     publication, jobs = export.publication, export.jobs(root)
     notes = root / layout.NOTES_FOLDER
@@ -109,7 +109,7 @@ def write_dataset(root: Path, export: Export, executor: Executor) -> None:
     with exclusive(root, EXPORT):
         _sweep(root)
         _forget_incomplete(root, jobs)
-        # Jobs withdraw what is published before they change anything.
+        # Jobs remove the files that describe the dataset before they change anything.
         index = build(notes, EXPORT, jobs, executor, raise_failures=False)
         mark = publication.mark(_reached(index))
         if index.recordings and not is_published(root, mark):
@@ -123,33 +123,33 @@ def _refuse_foreign(root: Path) -> None:
     visible = sorted(path.name for path in root.glob("*") if not path.name.startswith("."))
     if visible and not (root / layout.NOTES_FOLDER).is_dir():
         raise StoreError(
-            f"{root} holds {visible[0]}, and nothing was exported there before: choose another "
-            "folder for `exported_dataset` in the catalog, or empty this one"
+            f"{root} contains {visible[0]}, but no earlier export: choose another folder for "
+            "`exported_dataset` in the catalog, or empty this one"
         )
 
 
 def _check_classes(folder: Path, dataset: DatasetSettings) -> None:
     record = read_record(folder / RECORD_FILE)
     if record is None or "dataset" not in record.settings:
-        return  # made elsewhere: it does not say what its classes are
+        return  # made elsewhere: its classes are unknown
     found = DatasetSettings.model_validate(record.settings["dataset"]).detected_classes
     if found != dataset.detected_classes:
         raise StoreError(
-            f"the labels in {folder} are of the classes {', '.join(found)}, but the dataset has "
+            f"the labels in {folder} have the classes {', '.join(found)}, but the dataset has "
             f"{', '.join(dataset.detected_classes)}: run `preprocess` and `export` with the same "
             "preset"
         )
 
 
 def _sweep(root: Path) -> None:
-    """Remove unfinished files of a killed export."""
+    """Remove unfinished files of an export that was killed."""
     for pattern in (".*.partial", "*/.*.partial", "*/*/.*.partial"):
         for path in root.glob(pattern):
             path.unlink(missing_ok=True)
 
 
 def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
-    """Export recordings again if files are missing; their record does not list the files."""
+    """Make recordings with missing files stale; their record does not list the files."""
     for key in keys:
         path = layout.ledger_path(root, key)
         if not all((root / file).is_file() for file in layout.read_ledger(path).files):
@@ -157,14 +157,14 @@ def _forget_incomplete(root: Path, keys: Iterable[str]) -> None:
 
 
 def _reached(index: Index) -> dict[str, str]:
-    """Fingerprint of each recording of a build; empty for those that failed."""
+    """Fingerprint of each recording of a build; empty for recordings that failed."""
     done = {key: entry.fingerprint for key, entry in index.recordings.items()}
     skipped = {key: skip.fingerprint for key, skip in index.skipped.items()}
     return done | skipped | dict.fromkeys(index.failed, "")
 
 
 def _remove_others(root: Path, index: Index) -> None:
-    """Remove files of recordings that left the dataset; failed recordings keep their files."""
+    """Remove files of recordings that left the dataset; keep those of failed recordings."""
     for key, folder in recording_folders(root / layout.NOTES_FOLDER).items():
         if key not in index.recordings and key not in index.failed:
             for file in layout.read_ledger(layout.ledger_path(root, key)).files:
@@ -179,8 +179,8 @@ def _raise_failures(index: Index) -> None:
             shown[_MOST_FAILURES_SHOWN:] = [f"  and {len(shown) - _MOST_FAILURES_SHOWN} more"]
         num_all = len(index.failed) + len(index.skipped) + len(index.recordings)
         raise StoreError(
-            f"{counted_of(len(index.failed), num_all, 'recording')} could not be exported; the "
-            "others are, and the next run tries again:\n" + "\n".join(shown)
+            f"{counted_of(len(index.failed), num_all, 'recording')} could not be exported; all "
+            "others were, and the next run tries again:\n" + "\n".join(shown)
         )
     if not index.recordings:
         raise NoLabelsError("no window of any recording ends at a labelled frame")

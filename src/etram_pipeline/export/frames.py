@@ -1,4 +1,4 @@
-"""Labelled frames as they are exported: a name for each picture, and its boxes."""
+"""Labelled frames for the export: the name and the boxes of each picture."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from etram_pipeline.stores.reader import read_labelled_frames
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
 _LEAST_SIDE_PX = 0.01
-"""Six digits of a share of the picture, which YOLO's files have, hold no thinner box."""
+"""Smallest side of a box; the six decimals of YOLO's files cannot represent thinner boxes."""
 
 
 def frame_names(key: str, times_us: Int64[np.ndarray, " F"]) -> list[str]:
-    """Names of pictures: the recording's and the time, so that they sort in the order of time."""
+    """Names of pictures: recording and time in microseconds, so that they sort by time."""
     recording = RecordingKey.parse(key).name
     return [f"{recording}_{time_us:010}" for time_us in times_us.tolist()]
 
@@ -29,17 +29,17 @@ def read_frames(
     label_folder: Path,
     num_classes: int,
 ) -> tuple[ExportedFrame, ...]:
-    """Name, time and boxes of the pictures of some windows.
+    """Names, times and boxes of the pictures of some windows.
 
     Args:
         stored: Representations of the recording.
         windows: Windows that end at labelled frames.
-        label_folder: Where these are stored.
-        num_classes: Classes that the dataset knows.
+        label_folder: Folder of the labelled frames.
+        num_classes: Number of classes of the dataset.
 
     Raises:
-        LabelError: If boxes are of a class that the dataset does not know, or are no boxes.
-        StoreError: If windows and labels do not belong together.
+        LabelError: If a box has a class that the dataset lacks, or is invalid.
+        StoreError: If windows and labels do not match.
     """
     labels = read_labelled_frames(label_folder)
     found = np.unique(labels.labels["class_id"]).tolist()
@@ -52,7 +52,7 @@ def read_frames(
     times_us = stored.stop_us[windows]
     if not np.isin(times_us, labels.times_us).all():
         raise StoreError(
-            f"{stored.path} has windows for frames that {label_folder} does not label: run "
+            f"{stored.path} has windows for frames that are missing in {label_folder}: run "
             "`preprocess` again"
         )
     places = np.searchsorted(labels.times_us, times_us)
@@ -64,7 +64,7 @@ def read_frames(
 
 
 def boxes_on_picture(labels: LabelTable, stored: StoredRepresentations) -> tuple[Box, ...]:
-    """Boxes in px of the picture, cut at its border; those beyond it are left out.
+    """Boxes in px of the picture, clipped to its border; boxes outside it are left out.
 
     Raises:
         LabelError: If a box is not finite, or has a negative size.

@@ -1,4 +1,4 @@
-"""Exporting one recording."""
+"""Export of one recording."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ _OUTPUTS = tuple(f"{EXPORT}/{name}" for name in (layout.LEDGER_FILE, layout.EXPO
 
 @dataclass(frozen=True)
 class UnreadableJob(BuildJob):
-    """Fails, so that one recording that cannot be read does not stop the others.
+    """Job of a recording that cannot be read; it fails without stopping the other jobs.
 
     Attributes:
-        reason: Why it cannot be read.
+        reason: Why the recording cannot be read.
     """
 
     reason: str
@@ -60,14 +60,14 @@ class UnreadableJob(BuildJob):
 
 @dataclass(frozen=True)
 class ExportJob(BuildJob):
-    """Writes the pictures of a recording, and their boxes where a format wants a file for each.
+    """Writes the pictures of a recording and, for YOLO, one file of boxes per picture.
 
     Attributes:
         root: Folder of the dataset.
         stored: Representations of the recording.
-        label_folder: Where its labelled frames are stored.
-        num_classes: Classes that the dataset knows.
-        settings: What to write.
+        label_folder: Folder of its labelled frames.
+        num_classes: Number of classes of the dataset.
+        settings: Settings of the export.
     """
 
     root: Path
@@ -81,13 +81,13 @@ class ExportJob(BuildJob):
     @property
     @override
     def outputs(self) -> tuple[str, ...]:
-        # Not the pictures: the index of a large dataset would have to list every one.
+        # Pictures are not listed, to keep the index of a large dataset small.
         return _OUTPUTS
 
     @override
     def __call__(self, folder: Path, fingerprint: str) -> Record:
         if len(self._windows) == 0:
-            raise NoLabelsError("no window ends at a labelled frame, so there is no picture")
+            raise NoLabelsError("no window ends at a labelled frame, so there are no pictures")
         signed = np.issubdtype(np.dtype(self.stored.dtype), np.signedinteger)
         paint = self.settings.picture.build(self.stored.channels, signed=signed)
         frames = read_frames(self.stored, self._windows, self.label_folder, self.num_classes)
@@ -119,7 +119,7 @@ class ExportJob(BuildJob):
         return {"key": self.stored.key, "num_classes": self.num_classes, **self._settings()}
 
     def _settings(self) -> dict[str, Any]:
-        """What of the settings decides the files of one recording."""
+        """Settings that affect the files of one recording."""
         settings = self.settings.model_dump(mode="json", serialize_as_any=True)
         chosen = {name: settings[name] for name in ("picture", "every")}
         return chosen | {"yolo": "yolo" in self.settings.formats}
@@ -137,21 +137,21 @@ class ExportJob(BuildJob):
         return files
 
     def _claim(self, notes: Path, files: Sequence[str]) -> set[str]:
-        """Note that `files` will be the export's own, and are not whole; says which were its own.
+        """Register `files` as unfinished files of the export; return the files registered before.
 
         Raises:
-            StoreError: If someone else's file has one of these names.
+            StoreError: If another file already has one of these names.
         """
         last_files = set(layout.read_ledger(notes / layout.LEDGER_FILE).files)
         foreign = [file for file in files if file not in last_files and (self.root / file).exists()]
         if foreign:
             raise StoreError(
-                f"{self.root / foreign[0]} is there already and was not exported here: move it "
-                "away, or choose another folder for `exported_dataset` in the catalog"
+                f"{self.root / foreign[0]} already exists and was not exported here: move it away, "
+                "or choose another folder for `exported_dataset` in the catalog"
             )
         withdraw(self.root)
-        # With the record left in place, an export that is killed and then set back to its former
-        # settings would take what the killed one wrote for its own.
+        # If the record stayed, the files of an export that was killed would look complete to the
+        # next export with the settings of the record.
         (notes / layout.EXPORT_RECORD_FILE).unlink(missing_ok=True)
         claimed = self._ledger(sorted(last_files | set(files)))
         layout.write_notes(notes / layout.LEDGER_FILE, claimed)
@@ -164,8 +164,8 @@ class ExportJob(BuildJob):
         return layout.Ledger(files=tuple(files), frames=frames, **size)
 
     def _write_files(self, frames: Sequence[layout.ExportedFrame], paint: Painter) -> int:
-        """Write a picture of each frame and, for YOLO, its boxes; says how many bytes."""
-        # Nothing but the export itself needs the compressor.
+        """Write the picture of each frame and, for YOLO, its boxes; return the number of bytes."""
+        # Only the export itself needs the compressor.
         from etram_pipeline.export.png import encode_png
 
         split = RecordingKey.parse(self.stored.key).split

@@ -1,7 +1,7 @@
-"""Names of exported files, and what an export notes about itself.
+"""Names of exported files, and the records of the export.
 
-Pictures are shared by all formats; each format adds its own files of boxes, in the places where
-those who read it look for them. Notes lie in a hidden folder beside.
+All formats share the pictures. Each format adds its own files of boxes, at the paths that it
+prescribes. The records of the export are in a hidden folder of the dataset.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ from etram_pipeline.stores.layout import EXPORT
 
 PICTURES_FOLDER = "images"
 BOXES_FOLDER = "labels"
-"""Files of boxes, which YOLO finds by replacing `images` in the path of a picture."""
+"""Files of boxes; YOLO derives their paths by replacing `images` in the path of a picture."""
 
 NOTES_FOLDER = ".export"
 EXPORT_RECORD_FILE = "record.json"
@@ -24,7 +24,7 @@ LEDGER_FILE = "frames.json"
 SUMMARY_FILE = "dataset.json"
 
 Box = tuple[int, float, float, float, float]
-"""Class, then left, top, width and height in px of the picture."""
+"""Class id, left, top, width and height, in px of the picture."""
 
 
 class ExportedFrame(Settings):
@@ -32,7 +32,7 @@ class ExportedFrame(Settings):
 
     Attributes:
         name: Name of its files, without folder and suffix.
-        time_us: End of the window it shows.
+        time_us: End of its window, in microseconds.
         boxes: Its boxes.
     """
 
@@ -42,10 +42,10 @@ class ExportedFrame(Settings):
 
 
 class Ledger(Settings):
-    """What was exported of one recording.
+    """Exported files of one recording.
 
     Attributes:
-        files: Files that are the export's own, whether finished or not, relative to the dataset.
+        files: Files written by the export, finished or not, relative to the dataset.
         width: Columns of its pictures.
         height: Rows of its pictures.
         frames: Its pictures; empty while they are being written.
@@ -58,17 +58,17 @@ class Ledger(Settings):
 
 
 Ledgers = Callable[[], Iterable[tuple[str, Ledger]]]
-"""Gives keys and ledgers of recordings, in the same order each time it is called."""
+"""Returns keys and ledgers of recordings, in the same order on every call."""
 
 
 class SplitSummary(Settings):
-    """What a split of the dataset holds.
+    """Contents of a split of the dataset.
 
     Attributes:
-        recordings: Recordings with pictures.
-        pictures: Pictures.
-        boxes: Boxes.
-        boxes_of_class: Boxes by name of their class.
+        recordings: Number of recordings with pictures.
+        pictures: Number of pictures.
+        boxes: Number of boxes.
+        boxes_of_class: Number of boxes by class name.
     """
 
     recordings: int = 0
@@ -78,11 +78,11 @@ class SplitSummary(Settings):
 
 
 class DatasetSummary(Settings):
-    """What a finished dataset holds.
+    """Contents of a complete dataset.
 
     Attributes:
-        fingerprint: Identifies recordings and settings.
-        splits: What each split holds.
+        fingerprint: Fingerprint of recordings and settings.
+        splits: Contents of each split.
     """
 
     fingerprint: str
@@ -90,22 +90,22 @@ class DatasetSummary(Settings):
 
 
 def picture_file(split: str, name: str) -> str:
-    """Picture of a frame, relative to the dataset."""
+    """Path of the picture of a frame, relative to the dataset."""
     return f"{PICTURES_FOLDER}/{split}/{name}.png"
 
 
 def label_file(split: str, name: str) -> str:
-    """YOLO's file of the boxes of a frame, relative to the dataset."""
+    """Path of YOLO's file with the boxes of a frame, relative to the dataset."""
     return f"{BOXES_FOLDER}/{split}/{name}.txt"
 
 
 def ledger_path(root: Path, key: str) -> Path:
-    """File of the ledger of a recording in the dataset under `root`."""
+    """Path of the ledger of a recording in the dataset under `root`."""
     return root / NOTES_FOLDER / key / EXPORT / LEDGER_FILE
 
 
 def read_ledger(path: Path) -> Ledger:
-    """A ledger; an empty one where there is none.
+    """Read a ledger; empty if the file does not exist.
 
     Raises:
         StoreError: If it is damaged.
@@ -116,30 +116,30 @@ def read_ledger(path: Path) -> Ledger:
         return Ledger.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise StoreError(
-            f"{path} is damaged, so nobody knows which pictures are the export's own; delete the "
-            f"whole exported dataset and run `export` again: {error}"
+            f"{path} is damaged, so the files of the export are unknown; delete the whole exported "
+            f"dataset and run `export` again: {error}"
         ) from error
 
 
 def read_ledgers(root: Path, keys: list[str]) -> Iterator[tuple[str, Ledger]]:
-    """Recordings and their ledgers, one after another, so that memory does not grow with them."""
+    """Read the ledgers of recordings one by one, so that memory use stays constant."""
     for key in keys:
         yield key, read_ledger(ledger_path(root, key))
 
 
 def read_summary(root: Path) -> DatasetSummary | None:
-    """What the dataset under `root` holds; None unless it is finished."""
+    """Contents of the dataset under `root`; None unless it is complete."""
     path = root / NOTES_FOLDER / SUMMARY_FILE
     if not path.is_file():
         return None
     try:
         return DatasetSummary.model_validate_json(path.read_bytes())
     except ValidationError:
-        # It was damaged from outside, and is written anew by the next export.
+        # The next export replaces a damaged file.
         return None
 
 
 def write_notes(path: Path, notes: Settings) -> None:
-    """Replace a file of notes."""
+    """Write a record of the export, replacing the old file."""
     with written_whole(path) as partial:
         partial.write_text(notes.model_dump_json())

@@ -1,4 +1,4 @@
-"""PNG files, fast: pictures of events are mostly background, which compresses well as it is."""
+"""Fast PNG encoder for pictures of events, whose background compresses well without prediction."""
 
 import struct
 
@@ -9,15 +9,15 @@ from etram_pipeline.export.pictures import Picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 1
-"""Least work but for none; more makes pictures of events no smaller."""
+"""Fastest level that compresses; higher ones do not make pictures of events smaller."""
 _GREY, _COLOUR = 0, 2
 
 
 def encode_png(picture: Picture) -> bytes:
-    """Content of a PNG file, without loss.
+    """Content of a PNG file; the compression is lossless.
 
-    Rows are not predicted from those above, which other writers do: it takes ten times as long, and
-    makes pictures of events larger.
+    Unlike other encoders, this one does not predict rows from the rows above: prediction takes ten
+    times as long and makes pictures of events larger.
 
     Source: W3C, Portable Network Graphics (PNG) Specification, third edition, chapters 5 and 11.
     """

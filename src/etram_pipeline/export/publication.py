@@ -1,4 +1,4 @@
-"""Files that describe a dataset: written last, and removed before the dataset changes."""
+"""Files that describe a dataset; written last, and removed before the dataset changes."""
 
 import logging
 from collections import Counter
@@ -17,17 +17,17 @@ from etram_pipeline.export.settings import ExportSettings
 logger = logging.getLogger(__name__)
 
 _RECIPE = 1
-"""Raised when the same recordings and settings give other files."""
+"""Increase it when the same recordings and settings produce different files."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """The description of a dataset, apart from its recordings.
+    """Description of a dataset, without its recordings.
 
     Attributes:
-        dataset: Names of the classes.
-        settings: What is exported.
-        representation_name: Representation that pictures show.
+        dataset: Dataset settings, with the class names.
+        settings: Settings of the export.
+        representation_name: Name of the representation shown in the pictures.
     """
 
     dataset: DatasetSettings
@@ -35,7 +35,11 @@ class Publication:
     representation_name: str
 
     def mark(self, recordings: Mapping[str, str]) -> str:
-        """Fingerprint of a dataset of recordings with these fingerprints, by key."""
+        """Fingerprint of the dataset.
+
+        Args:
+            recordings: Fingerprint of each recording, by key.
+        """
         classes = self.dataset.detected_classes
         splits = list(self.settings.splits)
         return fingerprint(
@@ -52,7 +56,7 @@ class Publication:
                 self._publish_split(root, split, ledgers)
                 splits[split] = self._summarise(ledgers)
             else:
-                logger.warning("no pictures of %s: the dataset goes without this split", split)
+                logger.warning("no pictures for %s: the dataset lacks this split", split)
         if "yolo" in self.settings.formats:
             yolo.write_data_file(root, list(splits), self.dataset.detected_classes)
         summary = layout.DatasetSummary(fingerprint=mark, splits=splits)
@@ -90,13 +94,13 @@ class Publication:
 
 
 def is_published(root: Path, mark: str) -> bool:
-    """Whether the dataset under `root` is whole, and the one identified by `mark`."""
+    """Whether the dataset under `root` is complete and has the fingerprint `mark`."""
     summary = layout.read_summary(root)
     return summary is not None and summary.fingerprint == mark
 
 
 def withdraw(root: Path) -> None:
-    """Remove the files that describe the dataset, its completeness first."""
+    """Remove the files that describe the dataset, beginning with its summary."""
     (root / layout.NOTES_FOLDER / layout.SUMMARY_FILE).unlink(missing_ok=True)
     (root / yolo.DATA_FILE).unlink(missing_ok=True)
     for split in SPLITS:

@@ -1,4 +1,4 @@
-"""Parameters of the export."""
+"""Settings of the export."""
 
 from typing import Literal
 
@@ -13,13 +13,13 @@ Format = Literal["coco", "yolo"]
 
 
 class ExportSettings(Settings):
-    """What is exported, and for whom.
+    """Content and formats of the exported dataset.
 
     Attributes:
-        picture: What pictures show.
-        formats: Files of boxes to write beside the pictures, which are the same for all.
+        picture: What the pictures show.
+        formats: Formats in which boxes are written; all formats share the pictures.
         splits: Splits to export.
-        every: Of each recording, export the first labelled frame and every n-th after it.
+        every: Export the first labelled frame of each recording and every n-th frame after it.
     """
 
     picture: PictureConfig
@@ -30,5 +30,5 @@ class ExportSettings(Settings):
     @field_validator("formats", "splits")
     @classmethod
     def _in_order(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """In the order they were written first: another order is no other dataset."""
+        """Sort the names: their order does not change the dataset."""
         return tuple(name for name in (*SPLITS, "coco", "yolo") if name in names)

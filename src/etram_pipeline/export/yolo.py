@@ -1,7 +1,7 @@
-"""YOLO's files: the boxes of each picture, the pictures of each split, and what there is.
+"""YOLO's files: boxes of each picture, picture list of each split, and the dataset file.
 
-Pictures of a split are listed in a file, for a folder would also offer those that someone else put
-there. Classes are numbered from 0.
+The pictures of a split are listed in a file, because a folder may contain other pictures too. Class
+ids start at 0.
 
 Source: https://docs.ultralytics.com/datasets/detect, "Ultralytics YOLO format".
 """
@@ -17,7 +17,7 @@ DATA_FILE = "data.yaml"
 
 
 def box_lines(boxes: Iterable[Box], height: int, width: int) -> str:
-    """A line for each box: class, centre, width and height, as shares of the picture's."""
+    """One line per box: class id, centre, width and height, relative to the size of the picture."""
     shares = (
         (class_id, (x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
         for class_id, x, y, w, h in boxes
@@ -26,15 +26,15 @@ def box_lines(boxes: Iterable[Box], height: int, width: int) -> str:
 
 
 def list_file(split: str) -> str:
-    """File that lists the pictures of a split, relative to the dataset."""
+    """Path of the picture list of a split, relative to the dataset."""
     return f"{split}.txt"
 
 
 def cache_file(split: str) -> str:
-    """Where Ultralytics keeps what it read of a split, relative to the dataset.
+    """Path of the cache in which Ultralytics keeps a split, relative to the dataset.
 
-    It tells changed boxes by the sum of the files' sizes, which stays the same when only digits
-    change, so the file has to go when boxes change.
+    Ultralytics detects changes by the total size of the files, which stays the same when only
+    digits change. The cache must therefore be removed when boxes change.
 
     Source: Ultralytics, `ultralytics/data/utils.py`, `get_hash`.
     """
@@ -42,18 +42,18 @@ def cache_file(split: str) -> str:
 
 
 def write_list(root: Path, split: str, ledgers: Ledgers) -> None:
-    """List the pictures of a split, relative to the list, which `./` tells Ultralytics."""
+    """Write the picture list of a split; Ultralytics resolves `./` relative to the list."""
     with written_whole(root / list_file(split)) as partial, partial.open("w") as lines:
         for _, ledger in ledgers():
             lines.writelines(f"./{picture_file(split, frame.name)}\n" for frame in ledger.frames)
 
 
 def write_data_file(root: Path, splits: Sequence[str], class_names: Sequence[str]) -> None:
-    """Say where pictures are listed, and what classes are called.
+    """Write the dataset file, with the picture lists and the class names.
 
-    There is no `path`: without one, lists are looked for beside this file, wherever it is moved.
+    It has no `path`, so Ultralytics looks for the lists next to it, even after the dataset moved.
     """
-    # JSON's way to write a text is one of YAML's, for names that look like something else.
+    # JSON strings are valid YAML, and quote names that YAML would read as another type.
     names = (json.dumps(name, ensure_ascii=False) for name in class_names)
     lines = [f"{split}: {list_file(split)}" for split in splits]
     lines += ["names:", *(f"  {class_id}: {name}" for class_id, name in enumerate(names))]

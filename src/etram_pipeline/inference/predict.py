@@ -1,4 +1,4 @@
-"""Detections of whole recordings."""
+"""Detection in whole recordings."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -33,17 +33,18 @@ def predict_recordings(
     settings: PredictSettings,
     trained_on: EncodingSettings | None = None,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Detect in every recording from its first window to its last, keeping the detector's state.
+    """Detect in every recording, and carry the detector's state from window to window.
 
     Args:
         detector: The detector; it is moved to the device of the settings.
         representations: Representations by recording, all of one size.
         settings: Device, precision and windows.
         trained_on: Settings of the representations that the detector was trained on, from its
-            checkpoint. Detectors whose cells scale with time adapt to another time between windows.
+            checkpoint. Detectors that scale with time adapt if the time between windows differs.
 
     Yields:
-        Key and table of each recording when it is done; boxes in px of the sensor, times ascending.
+        Key and detections of each recording when it is finished; boxes in px of the sensor, sorted
+        by time.
     """
     recordings = dict(representations)
     match_window_rate(detector, trained_on, (stored.encoding for stored in recordings.values()))
@@ -88,7 +89,7 @@ def predict_recording(
 
 
 def arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Context in which the device computes with `precision`."""
+    """Context manager in which the device computes with `precision`."""
     if precision not in _AUTOCAST:
         return nullcontext()
     return torch.autocast(device.type, _AUTOCAST[precision])
@@ -117,7 +118,7 @@ def _device(name: str) -> torch.device:
 def _steps(
     recordings: Mapping[str, WindowRepresentations], settings: PredictSettings
 ) -> list[Step]:
-    """Recordings spread over lanes, read from a clip's length before the first window wanted."""
+    """Steps that read all recordings, starting one clip before the first wanted window."""
     length = settings.clip_length
     spans = {
         name: labelled_span(stored.frame_windows, stored.num_windows, length)

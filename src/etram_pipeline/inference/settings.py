@@ -1,4 +1,4 @@
-"""How to predict: parameters only, so that reading them imports nothing heavy."""
+"""Settings of the prediction; in a module of their own, so that reading them is fast."""
 
 import re
 from typing import Literal
@@ -12,18 +12,18 @@ from etram_pipeline.models.suppression import SuppressionSettings
 
 
 class PredictSettings(Settings):
-    """How a trained detector is run over recordings.
+    """How a trained detector runs over recordings.
 
     Attributes:
-        splits: Splits whose recordings are read.
-        class_names: Names of the classes of a checkpoint that does not name them, as one of RVT, in
-            the order of their ids. None: those of the dataset if it has as many, else numbers.
-        windows: Detect at the labelled windows, or in every window.
-        lanes: Recordings read side by side.
-        clip_length: Windows handed to the detector at once.
+        splits: Splits to detect in.
+        class_names: Class names, in the order of the class ids, for a checkpoint without names such
+            as one of RVT. None: the names of the dataset if their number matches, else numbers.
+        windows: Detect in labelled windows only, or in all windows.
+        lanes: Number of recordings read in parallel.
+        clip_length: Number of windows per call of the detector.
         suppression: Which predictions become detections.
-        device: Where the detector runs; `auto`: on a GPU where there is one.
-        precision: Of the arithmetic; `auto`: as in training.
+        device: Device of the detector; `auto`: a GPU if there is one, else the CPU.
+        precision: Numerical precision; `auto`: as in training.
         workers: Processes that read clips; 0: a thread reads them; `auto`: as in training.
     """
 

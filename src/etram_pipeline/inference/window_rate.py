@@ -1,4 +1,4 @@
-"""Detecting in windows that differ from those of the training."""
+"""Detection with other windows than in training."""
 
 import logging
 from collections.abc import Iterable
@@ -17,18 +17,18 @@ def match_window_rate(
     trained_on: EncodingSettings | None,
     encodings: Iterable[EncodingSettings | None],
 ) -> None:
-    """Adapt a detector to the time between windows if it can; otherwise warn if it differs.
+    """Adapt a detector to the time between windows if possible; otherwise warn if windows differ.
 
     Args:
         detector: The detector; changed in place if its cells can scale their time step.
-        trained_on: Settings of the representations it was trained on. None: not known; the detector
-            stays as it is.
-        encodings: Settings of the representations of each recording. None: not known; taken as
-            equal to those of the training.
+        trained_on: Settings of the representations that the detector was trained on. None: unknown;
+            the detector is not changed.
+        encodings: Settings of the representations of each recording. None: unknown; assumed to be
+            those of the training.
 
     Raises:
-        StoreError: If the detector can scale its time step, but recordings differ in the time
-            between windows.
+        StoreError: If the detector can scale its time step, but the time between windows differs
+            among the recordings.
     """
     if trained_on is None:
         return
@@ -59,9 +59,8 @@ def _warn_of_other_windows(trained: WindowConfig, found: Iterable[WindowConfig])
     for windows in found:
         if _describe(windows) != _describe(trained):
             logger.warning(
-                "the detector was trained on %s, but detects in %s: it counts windows and cannot "
-                "adapt to that; change `windows`, or train a detector whose cells scale with time "
-                "(s5)",
+                "the detector was trained on %s, but detects in %s, and its cells cannot adapt: "
+                "change `windows`, or train a detector whose cells scale with time (s5)",
                 _describe(trained),
                 _describe(windows),
             )

@@ -1,4 +1,4 @@
-"""Precision and number of threads for the hardware."""
+"""Selection of precision and number of threads for the hardware."""
 
 from typing import Literal
 
@@ -23,16 +23,20 @@ def resolve_precision(
 
 
 def check_gpu(name: str, value: str) -> None:
-    """Check that the GPU that a setting names exists.
+    """Check that the GPU named by a setting exists.
+
+    Args:
+        name: Name of the setting.
+        value: Its value, such as `cuda` or `cuda:1`.
 
     Raises:
-        SettingsError: If it does not.
+        SettingsError: If the GPU does not exist.
     """
     _, _, number = value.partition(":")
     if not torch.cuda.is_available():
         raise SettingsError(
-            f"{name} is {value}, but PyTorch finds no GPU it can use; install a driver that fits "
-            f"PyTorch {torch.__version__}, or set {name}=auto"
+            f"{name} is {value}, but PyTorch finds no GPU it can use; install a driver that "
+            f"supports PyTorch {torch.__version__}, or set {name}=auto"
         )
     if number and int(number) >= torch.cuda.device_count():
         raise SettingsError(
@@ -53,13 +57,14 @@ def set_thread_counts(workers: Workers, lanes: int = 1) -> None:
     """Reserve a core for each process that reads clips, and use the others for the detector.
 
     The threads of one operation wait for each other, so a thread that shares its core slows down
-    all of them, and waking them takes longer than most operations of a small detector. With enough
-    lanes, every operation therefore uses one thread, and the lanes are spread over all cores. A
-    lower number of threads in the environment, such as `OMP_NUM_THREADS`, is respected.
+    all others, and waking threads takes longer than most operations of a small detector. With
+    enough lanes, every operation therefore uses one thread, and the lanes are spread over all
+    cores. A lower number of threads in the environment, such as `OMP_NUM_THREADS`, is respected.
 
     Args:
-        workers: Processes that read clips.
-        lanes: Lanes that the detector computes separately; 1 if it computes them together.
+        workers: Number of processes that read clips.
+        lanes: Number of lanes that the detector computes separately; 1 if it computes them
+            together.
     """
     threads = max(1, min(cores_in_use(), num_cores() - (0 if workers == "auto" else workers)))
     by_lane = 1 < threads <= lanes

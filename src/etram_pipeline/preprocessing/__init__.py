@@ -1,1 +1,1 @@
-"""Labels filtered and recordings encoded."""
+"""Filtering of labels and encoding of recordings."""

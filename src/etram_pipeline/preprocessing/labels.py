@@ -1,4 +1,4 @@
-"""Labelled frames of recordings: labels are checked, filtered and stored."""
+"""Labelled frames of recordings: checks, filters and stores labels."""
 
 import logging
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ class LabelJob(BuildJob):
     """Filters the labels of a recording and stores its labelled frames.
 
     Attributes:
-        recording_path: The recording, which knows the size of the sensor.
+        recording_path: The recording; it states the sensor size.
         label_path: Its label file.
-        split: Split it belongs to.
-        dataset: Classes, and the size of the sensor should the recording not say it.
-        settings: Filters and distance of frames.
+        split: Split of the recording.
+        dataset: Classes, and the sensor size for a recording that does not state it.
+        settings: Filters, and the time between frames.
     """
 
     recording_path: Path
@@ -101,7 +101,7 @@ def label_jobs(
     dataset: DatasetSettings,
     settings: LabelSettings,
 ) -> dict[str, LabelJob]:
-    """How to make labelled frames of every recording that has a label file."""
+    """One job for every recording that has a label file."""
     return {
         key: LabelJob(path, label_files[key], RecordingKey.parse(key).split, dataset, settings)
         for key, path in recordings.items()
@@ -112,26 +112,26 @@ def label_jobs(
 def checked_size(
     labels: LabelTable, label_path: Path, recording_path: Path, size: tuple[int, int]
 ) -> tuple[int, int]:
-    """Height and width of the sensor, after a check that labels are in its px and in microseconds.
+    """Height and width of the sensor; checks that labels are in its px and in microseconds.
 
     Args:
         labels: Boxes of a recording, before any filter.
-        label_path: Where they are from.
+        label_path: File of the labels, for error messages.
         recording_path: The recording; if it cannot be read, times are not checked.
-        size: Height and width in px, should the recording not say them.
+        size: Height and width in px, for a recording that does not state them.
 
     Raises:
-        LabelError: If labels are evidently in another unit; names the likely one.
+        LabelError: If labels are clearly in another unit; the message names the likely unit.
     """
     fault = ""
     try:
         recording = open_recording(recording_path, size=size)
         size = recording.height, recording.width
-        # Some formats are read to their end to know when that is.
+        # Some formats must be read completely to find their end time.
         if is_rate_unusual(labels):
             fault = time_fault(labels, (recording.start_us, recording.stop_us))
     except RecordingError as error:
-        logger.debug("labels are not held against their recording: %s", error)
+        logger.debug("cannot compare labels with their recording: %s", error)
     fault = fault or place_fault(labels, *size)
     if fault:
         raise LabelError(f"{label_path}: {fault}")
@@ -146,10 +146,10 @@ def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> 
     found = set(np.unique(labels["class_id"]).tolist())
     foreign = found.difference(known)
     if foreign:
-        counted_from_one = ". Or do ids count from 1? Then subtract 1 from `class_id`"
+        counted_from_one = ". If ids count from 1, subtract 1 from `class_id`"
         hint = counted_from_one if min(found) > 0 and foreign == {len(known)} else ""
         raise LabelError(
             f"{path} has boxes of class {max(foreign)}, but the dataset has only the classes "
             f"{dict(enumerate(dataset.detected_classes))}: complete `dataset.class_names`, or "
-            f"drop others by the filters `select_classes` or `group_classes`{hint}"
+            f"remove other classes by the filter `select_classes` or `group_classes`{hint}"
         )

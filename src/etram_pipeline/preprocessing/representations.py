@@ -1,4 +1,4 @@
-"""Representations of recordings: events are cut into windows, encoded and stored."""
+"""Representations of recordings: cuts events into windows, encodes and stores them."""
 
 import math
 from collections.abc import Mapping
@@ -33,24 +33,24 @@ from etram_pipeline.stores.settings import StorageSettings
 from etram_pipeline.stores.writer import write_representations
 
 _LARGEST_IMAGE_BYTES = 2**31 - 2**16
-"""Blosc compresses no more at once."""
+"""Largest input of Blosc."""
 
 
 @dataclass(frozen=True)
 class EncodeJob(BuildJob):
     """Encodes a recording and stores its representations.
 
-    Boxes are no inputs: filters that leave the times of labelled frames as they are do not make
-    stored representations out of date.
+    Boxes are not inputs: stored representations stay valid if a label filter changes boxes but not
+    the times of labelled frames.
 
     Attributes:
         recording_path: The recording.
         frame_times_us: Times of its labelled frames, in microseconds.
-        frame_interval_us: Regular distance of these; 0 if not known.
-        dataset: Size of the sensor, should the recording not say it.
-        windows: When to cut.
-        representation: What to make of a window.
-        storage: How to compress images.
+        frame_interval_us: Regular time between labelled frames, in microseconds; 0 if unknown.
+        dataset: Sensor size for a recording that does not state it.
+        windows: When windows start and end.
+        representation: How a window is encoded.
+        storage: How images are compressed.
         label_failure: Why its labels could not be read; empty if they could.
     """
 
@@ -89,7 +89,7 @@ class EncodeJob(BuildJob):
         tally = Tally()
         representation = self.representation.build(recording.height, recording.width)
         _check_image(representation, recording)
-        # Enough for the threads to have one each, one to draw on, and one to wait its turn.
+        # One buffer for each thread, one being drawn, and one waiting for a thread.
         buffers = ImageBuffers(representation.buffer() for _ in range(num_threads() + 2))
         drawn = draw_windows(recording, plan, representation, buffers.take, tally)
 
@@ -145,16 +145,16 @@ def encode_jobs(
     representation: RepresentationConfig,
     storage: StorageSettings,
 ) -> dict[str, EncodeJob]:
-    """How to encode every recording.
+    """One job for every recording.
 
     Args:
         recordings: Files, by key.
-        labelled_frames: Labelled frames of those that have any. Where this is a store, recordings
-            whose labels could not be read fail as well, rather than being taken for unlabelled.
-        dataset: Size of the sensor, for recordings that do not say it.
-        windows: When to cut.
-        representation: What to make of a window.
-        storage: How to compress images.
+        labelled_frames: Labelled frames by key; recordings without labels are missing. If this is a
+            store, recordings whose labels could not be read fail instead of being unlabelled.
+        dataset: Sensor size for recordings that do not state it.
+        windows: When windows start and end.
+        representation: How a window is encoded.
+        storage: How images are compressed.
     """
     failed = labelled_frames.failed if isinstance(labelled_frames, LabelStore) else {}
     jobs: dict[str, EncodeJob] = {}

@@ -1,4 +1,4 @@
-"""Compressing images outside HDF5, whose lock lets only one thread at a time do so."""
+"""Compression of images in several threads; HDF5 itself would admit one thread at a time."""
 
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -12,29 +12,29 @@ from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.stores.settings import Profile
 
 _CODECS: dict[Profile, tuple[str, int]] = {"archive": ("zstd", 5), "training": ("lz4", 1)}
-"""Compressor of each profile, and its number within Blosc."""
+"""Compressor of each profile, and its number in Blosc."""
 
 BLOSC_FILTER = 32001
-"""Number of the filter within HDF5."""
+"""Number of the Blosc filter in HDF5."""
 
 _LEVEL = 1
 _SHUFFLE = 1
 
 _BLOCK_BYTES = 2**20
-"""Larger than Blosc would choose, for which images are smaller and faster to read."""
+"""Larger than Blosc's default; images become smaller and faster to read."""
 
 _LEAST_SPARSE_BYTES = 2**20
-"""Smaller images are not worth the seconds that compiling the sparse encoder takes at first."""
+"""Smallest image for the sparse encoder, whose first use compiles it for some seconds."""
 
 _CELLS_PER_EVENT = 8
-"""Images with more events than this allows are left to the general compressor."""
+"""Least number of cells per event for the sparse encoder; denser images use Blosc."""
 
 _MOST_THREADS = 4
 _MOST_AHEAD = 16
 
 
 class Chunk(NamedTuple):
-    """A compressed image, and what it is when it is not."""
+    """A compressed image, with the shape and dtype of the image."""
 
     content: bytes
     shape: tuple[int, ...]
@@ -42,14 +42,14 @@ class Chunk(NamedTuple):
 
 
 def num_threads() -> int:
-    """Threads that compress."""
+    """Number of threads that compress."""
     return min(num_cores(), _MOST_THREADS)
 
 
 def filter_options(profile: Profile) -> dict[str, Any]:
-    """Options of an HDF5 dataset that holds such chunks.
+    """Options of the HDF5 dataset for chunks of a profile.
 
-    Every chunk says itself how it was compressed, so that any Blosc filter reads all of them.
+    Every chunk states how it was compressed, so any Blosc filter can read all chunks.
 
     Source: RVT, `scripts/genx/preprocess_dataset.py`, `_blosc_opts`; read by `hdf5plugin`.
     """
@@ -61,11 +61,11 @@ def compress(buffers: Iterable[ImageBuffer], profile: Profile) -> Generator[Chun
     """Compress images in several threads.
 
     Args:
-        buffers: Each is given back once it is compressed.
-        profile: How to compress.
+        buffers: Images; a buffer is released when its image is compressed.
+        profile: Chooses the compressor.
 
     Yields:
-        The images in their order.
+        The compressed images, in order.
     """
     ahead: deque[Future[Chunk]] = deque()
     with ThreadPoolExecutor(num_threads()) as pool:
@@ -78,7 +78,7 @@ def compress(buffers: Iterable[ImageBuffer], profile: Profile) -> Generator[Chun
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-            # An error that is kept would keep them, and the threads that draw them, as well.
+            # Otherwise, a stored exception would keep them and their drawing threads alive.
             if isinstance(buffers, Generator):
                 buffers.close()
 
@@ -95,13 +95,13 @@ def _compress(buffer: ImageBuffer, profile: Profile) -> Chunk:
 
 
 def _compress_sparse(buffer: ImageBuffer) -> bytes | None:
-    """Compress a large image by its cells; None where they are not known or too many."""
+    """Compress a large image by its cells; None if they are unknown or too many."""
     image, num_touched = buffer.image, buffer.num_touched
     if num_touched is None or num_touched > image.size // _CELLS_PER_EVENT:
         return None
     if image.dtype != np.uint8 or image.nbytes < _LEAST_SPARSE_BYTES:
         return None
-    # The compiler behind the kernels takes a second to import.
+    # The compiler of the kernels takes a second to import.
     from etram_pipeline.stores.sparse_encoding import encode_sparse
 
     cells, values = buffer.lift()
@@ -112,7 +112,7 @@ def _compress_sparse(buffer: ImageBuffer) -> bytes | None:
 
 
 def _compress_any(buffer: ImageBuffer, profile: Profile) -> bytes:
-    # Its import takes a quarter of a second, which nothing else should wait for.
+    # This import takes a quarter of a second; only compression needs it.
     from numcodecs import blosc
 
     codec, _ = _CODECS[profile]

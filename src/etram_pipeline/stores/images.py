@@ -1,8 +1,8 @@
-"""Reading stored images straight from the file, past HDF5.
+"""Reading of stored images directly from the file, without HDF5.
 
-HDF5 would look up where an image lies each time, copy it twice, and let only one thread at a time
-do so. Where the images lie is read once and kept; the files themselves are not kept open, so that
-nothing is shared with processes that are forked off, and a file that is replaced is noticed.
+HDF5 would look up the position of an image on each access, copy the image twice, and admit one
+thread at a time. Here, the positions of the images are read once and cached. Files are not kept
+open, so forked processes share nothing, and the replacement of a file is noticed.
 """
 
 import os
@@ -24,21 +24,21 @@ Images = Integer[np.ndarray, "T C H W"]
 ChunkTable = Int64[np.ndarray, "N 2"]
 
 _HEADER = struct.Struct("<4xIII")
-"""Size of the content, of its blocks and of the whole; c-blosc, README_CHUNK_FORMAT.rst."""
+"""Sizes of the content, of a block and of the chunk; c-blosc, README_CHUNK_FORMAT.rst."""
 
 _MOST_FILES = 2048
 
 _DAMAGE = (OSError, LookupError, OverflowError, AttributeError, RuntimeError, ValueError)
-"""What h5py raises over a file whose structure makes no sense, beside what is raised here."""
+"""Exceptions that h5py raises for a damaged file, and those raised in this module."""
 
 
 def read_images(path: Path, start: int, images: Images) -> None:
-    """Fill `images` with those that are stored from number `start` on.
+    """Fill `images` with the stored images from index `start` on.
 
-    Each of them must be contiguous, but they need not lie one after the other.
+    Each image must be contiguous in memory; the array as a whole need not be.
 
     Raises:
-        StoreError: If the file is damaged, or holds other images than those wanted.
+        StoreError: If the file is damaged, or its images have another shape or dtype.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -63,35 +63,35 @@ def _identity(file: BinaryIO) -> tuple[int, ...]:
 def _chunk_table(
     path: Path, identity: tuple[int, ...], shape: tuple[int, ...], dtype: "np.dtype[Any]"
 ) -> ChunkTable | None:
-    """First byte and size of each image; None if they are not stored as this project stores them.
+    """First byte and size of each image; None if this project did not store them.
 
     Raises:
-        OSError: If the file is damaged, or no longer the one it was.
-        ValueError: If it holds other images than those wanted.
+        OSError: If the file is damaged, or was replaced.
+        ValueError: If its images have another shape or dtype.
     """
     import h5py
 
     with path.open("rb") as file:
         if _identity(file) != identity:
-            raise OSError("it has just been replaced")
+            raise OSError("the file has just been replaced")
         with h5py.File(file, "r") as content:
             data = content["data"]
             if (data.shape[1:], data.dtype) != (shape, dtype):
                 raise ValueError(
-                    f"it holds {data.dtype} {data.shape[1:]}, not {dtype} {shape} as it did before"
+                    f"images are {data.dtype} {data.shape[1:]}, but were {dtype} {shape} before"
                 )
             return _blosc_chunks(data)
 
 
 def _blosc_chunks(data: "h5py.Dataset") -> ChunkTable | None:
-    """Where the images of a dataset lie; None if one of them is not a Blosc chunk of its own."""
+    """Positions of the images of a dataset; None unless each image is one Blosc chunk."""
     filters = data.id.get_create_plist()
     is_plain = (
         data.chunks == (1, *data.shape[1:])
         and filters.get_nfilters() == 1
         and filters.get_filter(0)[0] == BLOSC_FILTER
         and data.dtype.itemsize == 1
-        and data.id.get_num_chunks() == len(data)  # else some were never written
+        and data.id.get_num_chunks() == len(data)  # all chunks were written
     )
     if not is_plain:
         return None
@@ -107,33 +107,33 @@ def _blosc_chunks(data: "h5py.Dataset") -> ChunkTable | None:
 
 def _read_chunks(file: BinaryIO, table: ChunkTable, images: Images) -> None:
     if len(table) != len(images):
-        raise ValueError("it holds fewer windows than it did before")
+        raise ValueError("the file has fewer windows than before")
     for image, (offset, size) in zip(images, table.tolist(), strict=True):
         _decompress(os.pread(file.fileno(), size, offset), image)
 
 
 def _decompress(chunk: bytes, image: Integer[np.ndarray, "C H W"]) -> None:
-    """Decompress a chunk, which must say of itself that it is whole and of the right size.
+    """Decompress a chunk after a check of the sizes in its header.
 
-    Blosc believes what it says, and would read or leave out what lies beyond.
+    Blosc trusts the header: with wrong sizes, it would read beyond the chunk or leave data out.
     """
-    # Its import takes a quarter of a second, which nothing else should wait for.
+    # This import takes a quarter of a second; only decompression needs it.
     from numcodecs import blosc
 
     sizes = _HEADER.unpack_from(chunk) if len(chunk) >= _HEADER.size else (0, 0, 0)
     if (sizes[0], sizes[2]) != (image.nbytes, len(chunk)):
         raise ValueError(
-            f"a chunk of {len(chunk)} bytes says that it has {sizes[2]} and holds {sizes[0]}, "
-            f"not {image.nbytes}"
+            f"the header of a chunk of {len(chunk)} bytes states a size of {sizes[2]} bytes and a "
+            f"content of {sizes[0]}, which should be {image.nbytes}"
         )
-    # Several processes read clips side by side; threads of each would only get in their way.
+    # Several processes read clips in parallel; threads in each of them would only compete.
     blosc.use_threads = False
     blosc.decompress(chunk, image)
 
 
 def _read_by_hdf5(path: Path, start: int, images: Images) -> None:
     import h5py
-    import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
+    import hdf5plugin  # noqa: F401  # registers the filter
 
     with h5py.File(path) as file:
         images[:] = file["data"][start : start + len(images)]

@@ -1,4 +1,4 @@
-"""Writing labelled frames and representations of one recording, each file whole or not at all."""
+"""Atomic writing of the labelled frames and the representations of one recording."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,10 +33,10 @@ def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) 
     Args:
         folder: Folder of the recording's labels, `labels_v2`.
         frames: The labelled frames.
-        record: Record, written last; until then, the files count as unfinished.
+        record: Record, written last; until then, the files are treated as unfinished.
 
     Raises:
-        StoreError: If the folder holds labels that were made elsewhere; they are not changed.
+        StoreError: If the folder contains labels that were made elsewhere; they are not changed.
     """
     if (folder / LABELS_FILE).exists():
         _refuse_foreign(folder / RECORD_FILE)
@@ -57,22 +57,22 @@ def write_representations(
 ) -> Record:
     """Store the representations of a recording while they are computed.
 
-    Files stored before stay until the last image is written. Images are compressed in several
+    Existing files stay until the last image is written. Images are compressed in several
     threads; the content of the file does not depend on their timing.
 
     Args:
         folder: Folder of this representation, `event_representations_v2/<representation>`.
         buffers: An image for each window of the plan; a buffer is released once it is compressed.
         plan: The windows.
-        downsampled_by: Sensor px that make one px of an image along each axis, 1 or 2.
-        describe: Makes the record once all images are written, from the size they take in bytes.
-        profile: How to compress.
+        downsampled_by: Sensor px per px of an image along each axis, 1 or 2.
+        describe: Makes the record after all images are written, from their stored size in bytes.
+        profile: Chooses the compressor.
 
     Returns:
         The record that was stored with the images.
 
     Raises:
-        StoreError: If the folder holds representations that were made elsewhere; they are not
+        StoreError: If the folder contains representations that were made elsewhere; they are not
             changed.
         ValueError: If there are more or fewer images than windows.
     """
@@ -97,7 +97,7 @@ def _write_images(
     profile: Profile,
 ) -> Record:
     import h5py
-    import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
+    import hdf5plugin  # noqa: F401  # registers the filter
 
     with h5py.File(path, "w") as file:
         data, num_images = None, 0
@@ -130,8 +130,8 @@ def _create_dataset(
 def _refuse_foreign(path: Path) -> None:
     if read_record(path) is None:
         raise StoreError(
-            f"{path.parent} holds data that this project did not make, and which it will not "
-            "replace: use it as it is, move it away, or choose another folder in the catalog"
+            f"{path.parent} contains data that was made elsewhere and is therefore not replaced: "
+            "use it unchanged, move it away, or choose another folder in the catalog"
         )
 
 

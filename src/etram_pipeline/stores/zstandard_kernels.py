@@ -1,9 +1,9 @@
-"""Compiled loops that write the blocks of a Zstandard frame from the cells that are not zero.
+"""Compiled loops that write the blocks of a Zstandard frame from the non-zero bytes of an image.
 
-All are in one module, for what is compiled is kept until the module of the function called changes.
-`no_type_check` keeps the run-time type checks of the tests out of what the compiler understands.
+All functions are in one module, because Numba recompiles a cached function only if its own module
+changes. `no_type_check` disables the run-time type checks of the tests, which Numba cannot compile.
 
-Source: RFC 8878, whose sections are named below.
+Source: RFC 8878; section numbers below refer to it.
 """
 
 from typing import no_type_check
@@ -24,7 +24,7 @@ BLOCK_BYTES = 2**17
 
 _SHORTEST_MATCH = 3
 _SEVERAL_STREAMS = 256
-"""Literals from which on they are written in four streams, which are faster to read."""
+"""Number of literals from which on four streams are written, which are faster to read."""
 
 _RAW, _REPEATED_BYTE, _COMPRESSED = 0, 1, 2
 _CODED, _CODED_AS_BEFORE = 2, 3
@@ -47,14 +47,14 @@ def write_blocks(
     """Write the blocks of a frame.
 
     Args:
-        image: Bytes that are not zero, in order, what they are, and how many bytes there are.
-        literal_code: How to write literals, and the description of that.
-        tables: How to write lengths.
-        out: Where to write to.
-        end: Where to begin.
+        image: Indices of the non-zero bytes, ascending; their values; number of bytes of the image.
+        literal_code: Prefix code of the literals, and its description.
+        tables: Tables to encode lengths.
+        out: Output buffer.
+        end: Index in `out` at which the blocks begin.
 
     Returns:
-        Where the blocks end.
+        Index in `out` after the last block.
 
     Source: Sections 3.1.1.2 and 3.1.1.3.
     """
@@ -77,7 +77,7 @@ def write_blocks(
             end = _write_runs(runs[:num_runs], tables, table_description, out, end)
             kind, size = _COMPRESSED, end - content
             if num_runs > 0 and size < stop - start:
-                # What follows is written as before.
+                # Later blocks reuse the code and the tables.
                 code_description, table_description = code_description[:0], table_description[:0]
             else:
                 kind, size = _RAW, stop - start
@@ -97,13 +97,13 @@ def _find_runs(
     literals: Bytes,
     runs: Runs,
 ) -> tuple[int, int, int]:
-    """Split a span of bytes into literals and runs, which repeat the zero before them.
+    """Split a span of bytes into literals and runs; a run repeats the zero before it.
 
-    For every run, the literals since the last one and its length above the shortest are noted.
+    For every run, `runs` receives the number of literals since the last run, and the length of the
+    run minus that of the shortest match.
 
     Returns:
-        The first cell after the span, of those from `first` on, and how many literals and runs
-        there are.
+        Index of the first cell after the span, number of literals, and number of runs.
     """
     start, stop = span
     num_literals, num_runs, num_noted = np.uint64(0), np.uint64(0), np.uint64(0)
@@ -115,7 +115,7 @@ def _find_runs(
         num_zeros = cell - place
         for zero in range(_SHORTEST_MATCH):
             literals[num_literals + np.uint64(zero)] = 0
-        # Without branches, which the processor could not foresee.
+        # No branches, because the processor could not predict them.
         is_run = num_zeros > shortest
         num_literals += one if is_run else num_zeros
         runs[num_runs, 0] = num_literals - num_noted
@@ -133,7 +133,7 @@ def _find_runs(
 @no_type_check
 @njit(cache=True, nogil=True)
 def _write_raw(cells: Cells, values: Bytes, span: tuple[int, int], out: Bytes, start: int) -> int:
-    """Write a span of bytes as they are; return where they end."""
+    """Write a span of bytes uncompressed; return the index after it."""
     end = start + span[1] - span[0]
     for place in range(start, end):
         out[place] = 0
@@ -145,12 +145,12 @@ def _write_raw(cells: Cells, values: Bytes, span: tuple[int, int], out: Bytes, s
 @no_type_check
 @njit(cache=True, nogil=True)
 def _write_literals(literals: Bytes, code: Code, description: Bytes, out: Bytes, start: int) -> int:
-    """Write literals by a code, which is not described again; return where they end.
+    """Write the description of a code, if any, and encoded literals; return the index after them.
 
     Source: Section 3.1.1.3.1.
     """
     num = len(literals)
-    # Number of streams, its code, bits of a size, bytes of the header and of the jump table.
+    # Number of streams, size format, bits per size, bytes of the header and of the jump table.
     streams = (4, 3, 18, 5, 6) if num >= _SEVERAL_STREAMS else (1, 0, 10, 3, 0)
     num_streams, size_format, size_bits, header_bytes, jump_bytes = streams
     content = start + header_bytes
@@ -171,7 +171,7 @@ def _write_literals(literals: Bytes, code: Code, description: Bytes, out: Bytes,
 @no_type_check
 @njit(cache=True, nogil=True)
 def _write_stream(literals: Bytes, code: Code, out: Bytes, start: int) -> int:
-    """Write literals from the last to the first, as they are read backwards; section 4.2.2."""
+    """Write literals from last to first, because decoders read backwards; section 4.2.2."""
     end, bits, num = np.uint64(start), np.uint64(0), np.uint64(0)
     for index in range(len(literals) - 1, -1, -1):
         entry = np.uint64(code[literals[index]])
@@ -185,16 +185,16 @@ def _write_stream(literals: Bytes, code: Code, out: Bytes, start: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _write_runs(runs: Runs, tables: Tables, description: Bytes, out: Bytes, start: int) -> int:
-    """Write runs as sequences, from the last to the first; return where they end.
+    """Write runs as sequences, from last to first; return the index after them.
 
     Source: Sections 3.1.1.3.2 and 4.1.
     """
-    # Two bytes hold any number of runs that fits into a block.
+    # Two bytes can hold the number of runs in any block.
     _write_number(0x80 | len(runs) >> 8 | (len(runs) & 255) << 8, 2, out, start)
     out[start + 2] = _MODES_DESCRIBED if len(description) > 0 else _MODES_AS_BEFORE
     end = np.uint64(_copy(description, out, start + 3))
     bits, num = np.uint64(0), np.uint64(0)
-    # Any states will do to begin with; what leads from them to the first ones is not written.
+    # The initial states are arbitrary; the bits of the first transitions are not written.
     literal_state = match_state = np.uint64(1 << ACCURACY_LOG)
     for index in range(len(runs) - 1, -1, -1):
         end, bits, num = _flush(out, end, bits, num)
@@ -221,11 +221,11 @@ def _write_runs(runs: Runs, tables: Tables, description: Bytes, out: Bytes, star
 @no_type_check
 @njit(cache=True, nogil=True)
 def _step(table: LengthTable, length: int, state: int) -> tuple[int, int, int, int]:
-    """Write the code of a length.
+    """Encode the code of a length.
 
     Returns:
-        What the state leaves to be written, in how many bits, the next state, and how many low bits
-        of the length follow its code.
+        Bits of the state to write, number of these bits, next state, and number of low bits of the
+        length that follow its code.
     """
     short, step = np.uint64(SHORT_LENGTHS), np.uint64(_SHORT_LENGTH_BITS)
     code = table.codes[length if length < short else short - np.uint64(1) + (length >> step)]
@@ -243,7 +243,7 @@ def _low(value: int, num_bits: int) -> int:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _flush(out: Bytes, end: int, bits: int, num: int) -> tuple[int, int, int]:
-    """Write whole bytes of `num` bits, at most 63; return the end and what is left."""
+    """Write the whole bytes of `num` bits, at most 63; return the end and the remaining bits."""
     for place in range(8):
         out[end + np.uint64(place)] = bits >> np.uint64(8 * place) & np.uint64(255)
     written = num >> np.uint64(3)
@@ -253,7 +253,7 @@ def _flush(out: Bytes, end: int, bits: int, num: int) -> tuple[int, int, int]:
 @no_type_check
 @njit(cache=True, nogil=True)
 def _finish(out: Bytes, end: int, bits: int, num: int) -> int:
-    """Write the last bits, at most 55, and the one that marks the end; return the end."""
+    """Write the last bits, at most 55, and the end mark; return the end."""
     end, bits, num = _flush(out, end, bits | np.uint64(1) << num, num + np.uint64(8))
     return np.int64(end)
 

@@ -1,7 +1,6 @@
-"""Executors: where jobs run; one module per kind.
+"""Executors, which run jobs; one module per kind.
 
-Within a run, an executor is opened once, when it is first used, because a cluster takes long to
-start.
+A run opens each executor once, on first use, because starting a cluster takes long.
 """
 
 import threading
@@ -27,7 +26,7 @@ class ExecutorConfig(Component):
 
     @abstractmethod
     def open(self) -> AbstractContextManager[Executor]:
-        """Start the executor; it ends with the block, at once if there was an error.
+        """Start the executor; leaving the block stops it, immediately after an error.
 
         Raises:
             ExecutorError: If it cannot be started.
@@ -35,10 +34,10 @@ class ExecutorConfig(Component):
 
 
 def read_executor(settings: Mapping[str, Any] | None) -> ExecutorConfig:
-    """The executor of a catalog entry; by default, processes of this machine.
+    """The executor of a catalog entry; by default, processes on this machine.
 
     Raises:
-        SettingsError: With a line for each wrong value.
+        SettingsError: If values are invalid; the message has a line for each.
     """
     try:
         return ExecutorConfig.model_validate(settings or {"kind": "processes"})
@@ -68,7 +67,7 @@ class _Kept:
         self.is_run = False
 
     def close(self) -> None:
-        """End all of them; later requests start new ones."""
+        """Stop all executors; later requests start new ones."""
         self.executors.clear()
         self.stack.close()
 
@@ -89,13 +88,13 @@ def kept_open() -> Iterator[None]:
 
 
 def close_kept() -> None:
-    """End the executors that are kept open."""
+    """Stop the executors that are kept open."""
     _kept.close()
 
 
 @contextmanager
 def open_executor(config: ExecutorConfig) -> Iterator[Executor]:
-    """An executor for one build; the first job starts it, since many builds have no job.
+    """An executor for one build; the first job starts it, since many builds have no jobs.
 
     Submitting a job raises an `ExecutorError` if the executor cannot be started.
     """

@@ -1,4 +1,4 @@
-"""Recordings on a Dask cluster: processes of this machine, or jobs of a batch system."""
+"""Jobs on a Dask cluster: processes on this machine, or jobs of a batch system."""
 
 import logging
 import shutil
@@ -31,14 +31,14 @@ _DASK_SETTINGS = {
 
 
 class Config(ExecutorConfig):
-    """Recordings on a Dask cluster, whose machines see the same folders.
+    """A Dask cluster, whose machines must share the project's folders.
 
     Attributes:
-        cluster: Dotted name of the cluster's class.
-        workers: Number of worker processes, each of which computes one recording at a time; None
-            is one for each core this process may use.
-        cores: Cores that a recording may use.
-        options: Arguments of the cluster's class, as its documentation describes them.
+        cluster: Dotted name of the cluster class.
+        workers: Number of worker processes, each of which processes one recording at a time. None:
+            one for each core that this process may use.
+        cores: Number of cores that a recording may use.
+        options: Arguments of the cluster class; see its documentation.
     """
 
     kind: Literal["dask"]
@@ -57,7 +57,7 @@ class Config(ExecutorConfig):
         try:
             import dask
 
-            # Must come before the next import, which sets up the logging.
+            # Must precede the next import, which sets up the logging.
             dask.config.set(_DASK_SETTINGS)
             from dask.distributed import Client
 
@@ -103,14 +103,14 @@ class _Limited(Executor):
 
 
 async def _started(cluster: Any) -> None:  # noqa: ANN401  # of a library that is not typed
-    """Wait until workers are started or submitted; errors would be lost otherwise."""
+    """Wait until workers are started or submitted, because errors would be lost otherwise."""
     await cluster
     for worker in cluster.workers.values():
         await worker
 
 
 def _close(cluster: Any) -> None:  # noqa: ANN401  # of a library that is not typed
-    with suppress(AssertionError):  # which Dask raises for jobs that were refused
+    with suppress(AssertionError):  # raised by Dask if jobs were refused
         cluster.close()
 
 
@@ -124,8 +124,8 @@ def _replaced(cluster: Any, num_workers: int) -> Iterator[None]:  # noqa: ANN401
             cluster.scale(num_workers)
             if not cluster.scheduler_info["workers"]:
                 logger.warning(
-                    "waiting for the first worker: are its jobs queued, or do they fail? The batch "
-                    "system tells, and the `log_directory` of the executor's options"
+                    "waiting for the first worker: its job may be queued or may have failed; check "
+                    "the batch system, and the `log_directory` in the executor's options"
                 )
 
     thread = threading.Thread(target=replace, daemon=True)
@@ -138,12 +138,12 @@ def _replaced(cluster: Any, num_workers: int) -> Iterator[None]:  # noqa: ANN401
 
 
 def _check_batch_system(cluster_class: Any) -> None:  # noqa: ANN401  # a class of a library
-    """Check that jobs can be submitted; otherwise Dask would wait for workers forever."""
+    """Check that jobs can be submitted, because Dask would otherwise wait for workers forever."""
     command = getattr(getattr(cluster_class, "job_cls", None), "submit_command", "")
     if command and shutil.which(command.split()[0]) is None:
         raise ExecutorError(
-            f"{cluster_class.__name__} submits jobs by `{command.split()[0]}`, which this machine "
-            "does not have: run where jobs are submitted from, or choose another executor"
+            f"{cluster_class.__name__} submits jobs by `{command.split()[0]}`, which is not "
+            "installed here: run on a submit host of the cluster, or choose another executor"
         )
 
 
@@ -160,7 +160,7 @@ def _find(dotted_name: str) -> Any:  # noqa: ANN401  # a class of a library that
         return getattr(import_module(module), name)
     except (AttributeError, ValueError) as error:
         raise ExecutorError(
-            f"there is no cluster {dotted_name}; known are, for one, "
+            f"there is no cluster class {dotted_name}; examples are "
             "dask.distributed.LocalCluster and dask_jobqueue.SLURMCluster"
         ) from error
     finally:

@@ -1,4 +1,4 @@
-"""One recording after another, in the process itself."""
+"""One recording after another, in the current process."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -11,7 +11,7 @@ from etram_pipeline.builds.executors import ExecutorConfig, InlineExecutor
 
 
 class Config(ExecutorConfig):
-    """One recording after another, in the process itself, where a debugger can follow."""
+    """One recording after another, in the current process, which a debugger can follow."""
 
     kind: Literal["inline"]
 

@@ -1,4 +1,4 @@
-"""Several recordings at a time, each in a process of its own on this machine."""
+"""Several recordings in parallel, each in its own process on this machine."""
 
 import multiprocessing
 import os
@@ -20,10 +20,10 @@ from etram_pipeline.core.machine import num_cores
 
 
 class Config(ExecutorConfig):
-    """Several recordings at a time, each in a process of its own on this machine.
+    """Several recordings in parallel, each in its own process on this machine.
 
     Attributes:
-        workers: Number of processes; None is one for each core this process may use.
+        workers: Number of processes. None: one for each core that this process may use.
     """
 
     kind: Literal["processes"]
@@ -42,23 +42,23 @@ class Config(ExecutorConfig):
 
 
 class WorkerProcesses(Executor):
-    """Runs jobs in processes; a job that kills its process fails alone.
+    """Runs jobs in processes; if a process is killed, only its job fails.
 
-    A process pool breaks as a whole when one process dies, and does not say which job was the
-    cause. Here, each process is therefore a pool of its own, served by a thread. Processes are
+    A process pool breaks completely when one of its processes dies, and does not report which job
+    was the cause. Each process is therefore a separate pool, controlled by a thread. Processes are
     spawned, so they inherit neither threads nor open files.
     """
 
     def __init__(self, num_workers: int) -> None:
         self._num_workers = num_workers
-        # Ctrl-C reaches processes that have not yet come to where they are told to ignore it, so
-        # they inherit that it is held back; their tracker would let it through as it is started.
+        # Ctrl-C may reach a process before it has set up to ignore the signal, so it inherits a
+        # blocked signal. Starting the resource tracker would unblock it, so this is done before.
         resource_tracker.ensure_running()
         self._threads = Threads(num_workers, "worker", initializer=_hold_back_interrupts)
         self._own = threading.local()
         self._pools: set[ProcessPoolExecutor] = set()
         self._context = multiprocessing.get_context("spawn")
-        # Workers end when this is closed, be it on purpose or because this process was killed.
+        # Workers exit when this pipe is closed, also when this process was killed.
         self._told_to_end, self._tell_to_end = self._context.Pipe(duplex=False)
         self._num_open = 0
         self._lock = threading.Lock()
@@ -80,8 +80,8 @@ class WorkerProcesses(Executor):
         self._told_to_end.close()
 
     def abort(self) -> None:
-        """End at once, even if jobs are running."""
-        if self._num_open:  # idle workers end by themselves, and give back what they hold
+        """Stop immediately, even if jobs are running."""
+        if self._num_open:  # idle workers exit by themselves and release their resources
             self._tell_to_end.close()
         self.shutdown(cancel_futures=True)
 
@@ -93,8 +93,8 @@ class WorkerProcesses(Executor):
         except BrokenExecutor:
             self._pools.discard(pool)
             self._own.pool = None
-            # Its process is gone, so this is short; left to itself, it may still be closing its
-            # pipes when the program ends and wants to write to them.
+            # This is fast, because the process has died. Without it, the pool may still be closing
+            # its pipes when the program exits and writes to them.
             pool.shutdown()
             raise
 
@@ -118,12 +118,12 @@ class WorkerProcesses(Executor):
 
 
 def _hold_back_interrupts() -> None:
-    """Block Ctrl-C in this thread and in processes that it starts."""
+    """Block Ctrl-C in this thread and in the processes that it starts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _obey(told_to_end: Connection) -> None:
-    """Ignore Ctrl-C; end when the parent process says so or is killed."""
+    """Ignore Ctrl-C; exit when the parent process asks for it or was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well
     threading.Thread(target=_exit_after, args=(told_to_end,), daemon=True).start()
 

@@ -10,12 +10,12 @@ from jaxtyping import Integer, UInt8
 from etram_pipeline.core.component import Component
 
 Picture = UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]
-"""Grey, or red, green and blue, of each pixel by row and column."""
+"""Grey values, or red, green and blue, by row and column."""
 
 Painter = Callable[[Integer[np.ndarray, "C H W"]], Picture]
-"""Makes the picture of one representation.
+"""Draws the picture of one representation.
 
-It depends on nothing else, so that equal representations look equal wherever they come from.
+The picture depends on nothing else, so equal representations give equal pictures.
 """
 
 
@@ -26,12 +26,12 @@ class PictureConfig(Component):
 
     @abstractmethod
     def build(self, channels: int, *, signed: bool) -> Painter:
-        """Make the painter for representations of so many channels.
+        """Make the painter for one kind of representation.
 
         Args:
-            channels: Channels of a representation.
-            signed: Whether its values are balances of both polarities, or counts.
+            channels: Number of channels of a representation.
+            signed: Whether its values are signed sums over both polarities, rather than counts.
 
         Raises:
-            StoreError: If such representations do not have what the picture shows.
+            StoreError: If such a representation cannot be drawn in this way.
         """

@@ -1,4 +1,4 @@
-"""Channels of the representation, as they are stored."""
+"""Pictures of the channels of a representation."""
 
 from typing import Literal
 
@@ -14,15 +14,15 @@ _NUM_COLOURS = (1, 3)
 
 
 class Config(PictureConfig):
-    """Sums of groups of channels, scaled to 8 bits: grey of one group, a colour of three.
+    """Sums of groups of channels, scaled to 8 bits: one group gives a grey picture, three give RGB.
 
-    Counts start at black. Balances, which are signed, are grey where they are zero, darker where
-    falls outweigh, and brighter where rises do.
+    A count of zero is black. A signed sum of zero is grey; it is darker where negative events
+    prevail, and brighter where positive events do.
 
     Attributes:
-        groups: Channels that are added up for red, green and blue, or for grey alone; an empty
-            group stays black. None adds up all channels, for grey.
-        saturation: Sum that is shown at full brightness; greater ones look the same.
+        groups: Channels to sum for red, green and blue, or for grey alone; an empty group is black.
+            None: the sum of all channels, in grey.
+        saturation: Sum that is shown at full brightness; larger sums look the same.
     """
 
     kind: Literal["channels"] = "channels"
@@ -51,20 +51,20 @@ class Config(PictureConfig):
 
 
 class Channels:
-    """Adds up each group, and looks the brightness of sums up."""
+    """Sums each group of channels, and maps the sums to brightness."""
 
     def __init__(
         self, groups: tuple[tuple[int, ...], ...], saturation: int, *, signed: bool
     ) -> None:
         self._groups = [list(group) for group in groups]
         self._limits = (-saturation if signed else 0, saturation)
-        # Of a balance, 128 levels stand for each sign, and zero counts to the rises.
+        # Signed sums have 128 levels per sign; zero is the lowest level of the positive ones.
         middle, span = (128, 127) if signed else (0, 255)
         sums = np.arange(self._limits[0], self._limits[1] + 1)
         self._brightness = np.rint(middle + sums / saturation * span).clip(0, 255).astype(np.uint8)
 
     def __call__(self, frame: Integer[np.ndarray, "C H W"]) -> Picture:
-        """Picture of a representation."""
+        """Draw a representation."""
         colours = [self._shade(frame, group) for group in self._groups]
         return colours[0] if len(colours) == 1 else np.stack(colours, axis=-1)
 

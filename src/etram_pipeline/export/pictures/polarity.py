@@ -1,4 +1,4 @@
-"""Rises and falls of brightness, in a colour each."""
+"""Pictures with one colour per polarity."""
 
 import re
 from typing import Annotated, Literal
@@ -24,16 +24,16 @@ Colour = Annotated[str, AfterValidator(_check_colour)]
 
 
 class Config(PictureConfig):
-    """The window's rises and falls added to a background, each in its colour.
+    """Positive and negative events of a window, each in its own colour on a background.
 
-    With the colours given here green holds the rises and blue the falls, each by itself, and red
-    is empty.
+    With the default colours, the green channel holds positive events, the blue channel negative
+    ones, and the red channel is empty.
 
     Attributes:
-        saturation: Events of one polarity in a pixel from which on it has the full colour. Below,
-            the colour grows with the square root of their number.
-        rising: Colour of rising brightness.
-        falling: Colour of falling brightness.
+        saturation: Number of events of one polarity in a pixel at which it has the full colour. For
+            fewer events, the colour grows with the square root of their number.
+        rising: Colour of positive events (rising brightness).
+        falling: Colour of negative events (falling brightness).
         background: Colour of pixels without events.
     """
 
@@ -54,14 +54,14 @@ class Config(PictureConfig):
 
 
 class Polarity:
-    """Looks the colour of each pixel up by its two counts."""
+    """Looks up the colour of each pixel by its two counts."""
 
     def __init__(self, config: Config) -> None:
         self._saturation = np.uint16(config.saturation)
         self._colours = _colours(config)
 
     def __call__(self, frame: Integer[np.ndarray, "C H W"]) -> Picture:
-        """Picture of a representation."""
+        """Draw a representation."""
         rising, falling = count_polarities(frame)
         np.minimum(rising, self._saturation, out=rising)
         np.minimum(falling, self._saturation, out=falling)
@@ -71,7 +71,7 @@ class Polarity:
 
 
 def _colours(config: Config) -> UInt8[np.ndarray, "N 3"]:
-    """Colour of each pair of counts, those of rising brightness changing last."""
+    """Colour of each pair of counts; the count of negative events varies fastest."""
     strength = np.sqrt(np.arange(config.saturation + 1) / config.saturation)
     background = _rgb(config.background)
     rising = strength[:, None, None] * (_rgb(config.rising) - background)

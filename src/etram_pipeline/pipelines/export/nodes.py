@@ -1,4 +1,4 @@
-"""Node of the export pipeline: it says what to export, the dataset does it on saving."""
+"""Node of the export pipeline: it describes the export, which the dataset runs on saving."""
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.export.dataset import Export
@@ -13,5 +13,5 @@ def describe_export(
     dataset: DatasetSettings,
     export: ExportSettings,
 ) -> Export:
-    """Which recordings to export, and what their pictures show."""
+    """Inputs and settings of the export."""
     return Export(histograms, labelled_frames, dataset, export)

@@ -1,4 +1,4 @@
-"""Histograms and labelled frames to datasets that other projects train on."""
+"""Pipeline from histograms and labelled frames to a dataset for training in other projects."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -28,7 +28,7 @@ def predict_detections(
     dataset: DatasetSettings,
     predict: PredictSettings,
 ) -> Prediction:
-    """Detections of each recording, made as they are saved."""
+    """Detections of each recording, computed while they are saved."""
     from etram_pipeline.models.checkpoint import read_checkpoint
 
     trained = read_checkpoint(checkpoint)
@@ -49,7 +49,7 @@ def predict_detections(
 def _class_names(
     trained: Checkpoint, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
 ) -> tuple[str, ...]:
-    """Name of each class id; numbers where nothing tells the names."""
+    """Name of each class id; the ids themselves if the names are unknown."""
     if trained.class_names:
         return trained.class_names
     if predict.class_names is not None:
@@ -64,8 +64,8 @@ def _class_names(
     else:
         names, source = tuple(map(str, range(trained.num_classes))), "shown as numbers"
     logger.warning(
-        "%s does not name its %d classes: taken for %s (%s); give predict.class_names, in the "
-        "order of their ids, if they are others",
+        "%s does not name its %d classes: assumed to be %s (%s); if this is wrong, set "
+        "predict.class_names, in the order of the class ids",
         checkpoint,
         trained.num_classes,
         ", ".join(names),
@@ -79,7 +79,7 @@ def _detect(
     representations: Mapping[str, StoredRepresentations],
     settings: PredictSettings,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Detections of the recordings, one size after another: a batch holds one size."""
+    """Detections of the recordings, grouped by size: all images of a batch have the same size."""
     from etram_pipeline.inference.predict import predict_recordings
 
     sizes = sorted({(stored.height, stored.width) for stored in representations.values()})
@@ -105,14 +105,14 @@ def _check_representation(
 def find_other_channels(
     in_channels: int, trained: object, checkpoint: Path, where: str, channels: int
 ) -> str:
-    """What to say of representations that a detector cannot read; empty if it can.
+    """Error message for representations that a detector cannot read; empty if it can.
 
     Args:
-        in_channels: Channels that the detector reads.
-        trained: Settings of the representation it was trained on.
-        checkpoint: The detector's file.
-        where: Whose representations they are.
-        channels: Their channels.
+        in_channels: Number of input channels of the detector.
+        trained: Settings of the representation that it was trained on.
+        checkpoint: File of the detector.
+        where: Owner of the representations, such as the key of a recording.
+        channels: Number of channels of the representations.
     """
     if channels == in_channels:
         return ""

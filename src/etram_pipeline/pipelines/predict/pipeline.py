@@ -1,4 +1,4 @@
-"""Histograms and a detector to detections."""
+"""Pipeline from histograms and a detector to detections."""
 
 from kedro.pipeline import Node, Pipeline
 

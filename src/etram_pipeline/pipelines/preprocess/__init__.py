@@ -1,4 +1,4 @@
-"""The preprocess pipeline, and the part of it that only looks at the recordings."""
+"""The preprocess pipeline, and its quality report as a pipeline of its own."""
 
 from etram_pipeline.pipelines.preprocess.pipeline import create_pipeline, create_quality_pipeline
 

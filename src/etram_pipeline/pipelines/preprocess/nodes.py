@@ -1,4 +1,4 @@
-"""Nodes of the preprocess pipeline: they say what to compute, the datasets do it on saving."""
+"""Nodes of the preprocess pipeline: they return jobs, which the datasets run on saving."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def describe_quality(
     quality: QualitySettings,
     storage: StorageSettings,
 ) -> Mapping[str, BuildJob]:
-    """How to check each recording and its labels; labels of the wrong label set are refused."""
+    """Jobs that check each recording and its labels; labels of another label set are refused."""
     check_label_set(label_files.values(), dataset, label_sets)
     jobs = quality_jobs(recordings, label_files, dataset, quality)
     return check_contents(jobs, check=storage.check_content)
@@ -44,7 +44,7 @@ def report_quality(
     label_sets: LabelSets,
     settings: QualitySettings,
 ) -> tuple[DataFrame, dict[str, float], str]:
-    """What was found: a row per recording, the numbers of a run, and the page."""
+    """Quality report: table with one row per recording, metrics of the run, and HTML page."""
     import pandas as pd
 
     from etram_pipeline.quality.findings import find, log_findings
@@ -69,9 +69,9 @@ def describe_labelled_frames(
     labels: LabelSettings,
     storage: StorageSettings,
 ) -> Mapping[str, BuildJob]:
-    """How to filter the labels of each recording and to pick the frames that count.
+    """Jobs that filter the labels of each recording and select its labelled frames.
 
-    Labels of the wrong label set are refused.
+    Labels of another label set are refused.
     """
     check_label_set(label_files.values(), dataset, label_sets)
     jobs = label_jobs(recordings, label_files, dataset, labels)
@@ -86,7 +86,7 @@ def describe_histograms(
     representation: RepresentationConfig,
     storage: StorageSettings,
 ) -> Mapping[str, BuildJob]:
-    """How to cut each recording into windows and to encode them."""
+    """Jobs that cut each recording into windows and encode them."""
     jobs = encode_jobs(recordings, labelled_frames, dataset, windows, representation, storage)
     return check_contents(jobs, check=storage.check_content)
 
@@ -94,7 +94,7 @@ def describe_histograms(
 def report_frames(
     histograms: RepresentationStore, labelled_frames: LabelStore, dataset: DatasetSettings
 ) -> DataFrame:
-    """One row per recording: windows, labelled frames, boxes by class after the filters."""
+    """One row per recording: windows, labelled frames, and filtered boxes by class."""
     import pandas as pd
 
     from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames

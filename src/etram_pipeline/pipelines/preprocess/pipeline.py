@@ -1,4 +1,4 @@
-"""Recordings and labels to labelled frames and histograms."""
+"""Pipeline from recordings and labels to labelled frames and histograms."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -52,10 +52,10 @@ def create_pipeline() -> Pipeline:
 
 
 def create_quality_pipeline() -> Pipeline:
-    """The quality report alone: it needs nothing that preprocessing makes.
+    """The quality report, which needs no other output of preprocessing.
 
-    Of nodes that are ready, Kedro runs those first that come first in the alphabet; the page must
-    be there before the encoding, which may fail.
+    Kedro runs nodes that are ready in alphabetical order. The names of these nodes make the page
+    come before the encoding, which may fail.
     """
     nodes = [
         Node(

@@ -28,7 +28,7 @@ def train_detector(
     detector: DetectorConfig,
     train: TrainSettings,
 ) -> tuple[Path, DataFrame]:
-    """Best checkpoint of a training, and its loss curves; an interrupted training goes on."""
+    """Best checkpoint and loss curves of a training run; an interrupted run is resumed."""
     import pandas as pd
 
     from etram_pipeline.training.checkpoints import write_detector
@@ -68,11 +68,12 @@ def train_detector(
 
 
 def _continued(folder: Path, former: Path) -> Path:
-    """Folder of a training, which may so far have only the name that dates of its data gave it.
+    """Folder of a training run, named after the content of its data.
 
-    It then gets its own name as well, by which it is found when dates have changed.
+    A run whose folder is named after the modification times of its data gets a link with the new
+    name, so that it is still found when these times change.
     """
-    if folder.is_symlink() and not folder.exists():  # what it led to was deleted
+    if folder.is_symlink() and not folder.exists():  # its target was deleted
         folder.unlink()
     if folder.exists() or not former.is_dir():
         return folder
@@ -84,7 +85,7 @@ def _continued(folder: Path, former: Path) -> Path:
 
 
 def _in_project(path: str | None) -> Path | None:
-    """A path as the catalog reads it: relative to the project, wherever in it a run starts."""
+    """Resolve a path relative to the project, as the catalog does."""
     if path is None:
         return None
     return (find_kedro_project(Path.cwd()) or Path.cwd()) / Path(path).expanduser()

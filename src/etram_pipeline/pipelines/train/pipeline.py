@@ -1,4 +1,4 @@
-"""Histograms and labelled frames to a detector."""
+"""Pipeline from histograms and labelled frames to a detector."""
 
 from kedro.pipeline import Node, Pipeline
 
