@@ -18,10 +18,10 @@ def run(*words: str) -> Result:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--runner ParallelRunner", "the runner ParallelRunner is not supported"),
+        ("--runner ParallelRunner", "ParallelRunner is not supported"),
         ("--runner SequentialRuner", "unknown runner 'SequentialRuner'; did you mean 'Sequential"),
-        ("--runner no.such.Runner", "the runner no.such.Runner is not there"),
-        ("--runner pathlib.Path", "pathlib.Path is no runner; known: SequentialRunner"),
+        ("--runner no.such.Runner", "the runner no.such.Runner cannot be loaded"),
+        ("--runner pathlib.Path", "pathlib.Path is not a runner; known: SequentialRunner"),
         ("--runner-params max_workers=2", "--runner-params: "),
         ("--tags cpu", "--tags: unknown tag 'cpu'; did you mean 'gpu'? known: gpu"),
         ("--pipelines report --tags gpu", "--tags: unknown tag 'gpu'; these pipelines have none"),

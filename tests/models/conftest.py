@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from tests.models.detector_choices import CHOICES, SMALL_YOLOX
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
-from etram_pipeline.core.component import kinds
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
-from etram_pipeline.models.checkpoint import Checkpoint
+from etram_pipeline.models.checkpoint import (
+    Checkpoint,
+)
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig, rvt
@@ -18,48 +20,6 @@ from etram_pipeline.models.lanes import use_cores
 from etram_pipeline.models.necks import pafpn
 
 NUM_CHANNELS, NUM_CLASSES = 4, 3
-
-PARTS = {
-    "backbone": "backbones",
-    "cell": "cells",
-    "refinement": "refinements",
-    "neck": "necks",
-    "head": "heads",
-    "loss": "losses",
-    "auxiliary": "auxiliaries",
-}
-
-SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
-
-DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
-
-CHOICES: list[dict[str, object]] = [
-    {"kind": kind} for kind in kinds("etram_pipeline.models.detectors")
-]
-CHOICES += [
-    {"kind": "rvt", part: {"kind": kind}}
-    for part, package in PARTS.items()
-    for kind in kinds(f"etram_pipeline.models.{package}")
-    if kind != DEFAULTS[part]["kind"]
-]
-CHOICES += [
-    {"kind": "rvt", "cell": {"kind": "conv_lstm", "depthwise": mixed}}
-    for mixed in ("hidden", "input_and_hidden")
-]
-
-CHOICES += [
-    {"kind": "rvt", "loss": {"kind": "yolox", "size_weight": {"kind": kind}}}
-    for kind in kinds("etram_pipeline.models.size_weights")
-]
-CHOICES += [
-    {"kind": "rvt", "loss": {"kind": "yolox", "classification": {"kind": kind}}}
-    for kind in kinds("etram_pipeline.models.classification_losses")
-]
-CHOICES += [
-    {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
-    {"kind": "rvt", "input_size": (48, 96)},
-    {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
-]
 
 Build = Callable[[DetectorConfig], Detector]
 MakeBatch = Callable[..., SequenceBatch]
@@ -85,15 +45,6 @@ def config() -> rvt.Config:
     )
 
 
-@pytest.fixture(params=CHOICES, ids=str)
-def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
-    """Every detector, and RVT with every part, everything else as small as `config`."""
-    small = {"rvt": config.model_dump(serialize_as_any=True), "yolox": SMALL_YOLOX}
-    given = small.get(str(request.param["kind"]), {}) | request.param
-    config_of_any = DetectorConfig.model_validate(given)
-    return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))
-
-
 @pytest.fixture
 def build() -> Build:
     """Makes detectors of three classes that fit the batches."""
@@ -104,11 +55,6 @@ def build() -> Build:
 def detector(config: rvt.Config) -> rvt.RVT:
     """A small detector in evaluation mode."""
     return config.build(NUM_CHANNELS, NUM_CLASSES).eval()
-
-
-@pytest.fixture
-def any_detector(any_config: DetectorConfig, build: Build) -> Detector:
-    return build(any_config)
 
 
 @pytest.fixture
@@ -154,3 +100,17 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
         dataset_fingerprint="0123456789abcdef",
         mlflow_run_id="f00",
     )
+
+
+@pytest.fixture(params=CHOICES, ids=str)
+def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
+    """Every detector, and RVT with every part, everything else as small as `config`."""
+    small = {"rvt": config.model_dump(serialize_as_any=True), "yolox": SMALL_YOLOX}
+    given = small.get(str(request.param["kind"]), {}) | request.param
+    config_of_any = DetectorConfig.model_validate(given)
+    return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))
+
+
+@pytest.fixture
+def any_detector(any_config: DetectorConfig, build: Build) -> Detector:
+    return build(any_config)

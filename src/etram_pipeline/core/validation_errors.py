@@ -31,6 +31,7 @@ _MUST_BE = {
     "dict_type": "a mapping of keys to values",
     "mapping_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
+    "dataclass_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
     "path_type": "a path",
     "string_pattern_mismatch": "text like {pattern}",

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
 from etram_pipeline.evaluation.assignment import UNASSIGNED, assign, find_overlaps
-from etram_pipeline.evaluation.evidence import Engine
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
@@ -45,15 +44,6 @@ class _Assigned:
     labels: Int32[np.ndarray, "A T C"]
     areas: Float64[np.ndarray, " D"]
     ranks: Int64[np.ndarray, " D"]
-
-
-def curves_by(engine: Engine, frames: Frames, num_classes: int, protocol: Protocol) -> Curves:
-    """Curves of all classes, computed by `engine`."""
-    if engine == "numpy":
-        return compute_curves(frames, num_classes, protocol)
-    from etram_pipeline.evaluation.coco import library_curves
-
-    return library_curves(frames, num_classes, protocol, engine)
 
 
 def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curves:

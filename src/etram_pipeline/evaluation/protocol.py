@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
-from etram_pipeline.evaluation.metrics import MetricConfig, Place, Value, average_precision
+from etram_pipeline.evaluation.metrics import MetricConfig, Place, Value
 
 # Computed as `numpy.linspace` does, for the last bit of 0.9 decides a match on the threshold.
 COCO_IOU_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 0.95)
@@ -76,7 +76,8 @@ class Protocol(Settings):
     max_detections: tuple[int, ...] = Field(default=(1, 10, 100), min_length=1)
     confusion_score: float = Field(default=0.3, ge=0, le=1)
     metrics: tuple[SerializeAsAny[MetricConfig], ...] = Field(
-        default_factory=lambda: (average_precision.Config(),), min_length=1
+        default_factory=lambda: (MetricConfig.model_validate({"kind": "average_precision"}),),
+        min_length=1,
     )
 
     @property

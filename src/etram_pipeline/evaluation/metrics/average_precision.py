@@ -8,7 +8,9 @@ from typing_extensions import override
 from etram_pipeline.evaluation.metrics import Measured, MetricConfig, Place, Value
 
 if TYPE_CHECKING:
+    from etram_pipeline.evaluation.curves import Curves
     from etram_pipeline.evaluation.evidence import Evidence
+    from etram_pipeline.evaluation.matching import Frames
     from etram_pipeline.evaluation.protocol import Protocol
 else:
     Evidence = Protocol = object
@@ -63,13 +65,12 @@ class Config(MetricConfig):
     @override
     def measure(self, evidence: Evidence) -> Measured:
         from etram_pipeline.evaluation.breakdown import precision_by_recall, summarize
-        from etram_pipeline.evaluation.curves import curves_by
 
         protocol, names = evidence.protocol, evidence.class_names
-        curves = curves_by(evidence.engine, evidence.frames, len(names), protocol)
+        curves = _curves(evidence, evidence.frames, len(names))
         of_all = curves
         if not protocol.class_aware:
-            of_all = curves_by(evidence.engine, evidence.frames.without_classes(), 1, protocol)
+            of_all = _curves(evidence, evidence.frames.without_classes(), 1)
         overall = summarize(of_all, protocol)
         if evidence.nothing_detected:
             # As in the references, even for sizes without ground truth.
@@ -113,3 +114,14 @@ def _values(protocol: Protocol) -> Iterator[Value]:
         )
     for size in protocol.area_ranges:
         yield Value(f"AR_{size}", f"AR {size}")
+
+
+def _curves(evidence: "Evidence", frames: "Frames", num_classes: int) -> "Curves":
+    """Curves of all classes, computed by the engine of `evidence`."""
+    if evidence.engine == "numpy":
+        from etram_pipeline.evaluation.curves import compute_curves
+
+        return compute_curves(frames, num_classes, evidence.protocol)
+    from etram_pipeline.evaluation.coco import library_curves
+
+    return library_curves(frames, num_classes, evidence.protocol, evidence.engine)

@@ -1,0 +1,46 @@
+"""Every detector, and RVT with every part: what the tests of all detectors run over."""
+
+from etram_pipeline.core.component import kinds
+from etram_pipeline.models.detectors import rvt
+
+PARTS = {
+    "backbone": "backbones",
+    "cell": "cells",
+    "refinement": "refinements",
+    "neck": "necks",
+    "head": "heads",
+    "loss": "losses",
+    "auxiliary": "auxiliaries",
+}
+
+SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
+
+DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
+
+CHOICES: list[dict[str, object]] = [
+    {"kind": kind} for kind in kinds("etram_pipeline.models.detectors")
+]
+CHOICES += [
+    {"kind": "rvt", part: {"kind": kind}}
+    for part, package in PARTS.items()
+    for kind in kinds(f"etram_pipeline.models.{package}")
+    if kind != DEFAULTS[part]["kind"]
+]
+CHOICES += [
+    {"kind": "rvt", "cell": {"kind": "conv_lstm", "depthwise": mixed}}
+    for mixed in ("hidden", "input_and_hidden")
+]
+
+CHOICES += [
+    {"kind": "rvt", "loss": {"kind": "yolox", "size_weight": {"kind": kind}}}
+    for kind in kinds("etram_pipeline.models.size_weights")
+]
+CHOICES += [
+    {"kind": "rvt", "loss": {"kind": "yolox", "classification": {"kind": kind}}}
+    for kind in kinds("etram_pipeline.models.classification_losses")
+]
+CHOICES += [
+    {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
+    {"kind": "rvt", "input_size": (48, 96)},
+    {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
+]
