@@ -15,7 +15,7 @@ from etram_pipeline.core import etram
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
-from etram_pipeline.datasets.stores import HistogramsDataset, LabelledFramesDataset
+from etram_pipeline.datasets.stores import LabelledFramesDataset, RepresentationsDataset
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
@@ -161,7 +161,7 @@ def preprocess(
             )
         )
         labels: LabelStore = labelled.load()
-        encoded = HistogramsDataset(path=str(folder / "histograms"), executor=inline)
+        encoded = RepresentationsDataset(path=str(folder / "histograms"), executor=inline)
         encoded.save(
             nodes.describe_histograms(
                 recordings,

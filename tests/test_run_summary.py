@@ -69,7 +69,7 @@ def test_what_is_not_there_is_not_named(tmp_path: Path) -> None:
 
 def test_what_could_not_be_read_is_counted_at_the_end() -> None:
     lines = list(result_lines(_made("quality"), _catalog(quality=Unreadable()), Path.cwd()))
-    assert lines == ["1 of 1 recording could not be read; the quality page shows why"]
+    assert lines == ["1 of 1 recording could not be read; the quality report shows why"]
 
 
 def test_the_headline_is_the_first_protocol() -> None:

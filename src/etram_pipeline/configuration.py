@@ -77,7 +77,7 @@ class ConfigLoader(OmegaConfigLoader):
             cause = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {cause}") from error
         except (yaml.YAMLError, ValueError, AttributeError, OSError):
-            self._read_layers(key)  # Kedro names no file for most describe_errors
+            self._read_layers(key)  # Kedro names no file in most of its messages
             raise
         return _from_home(found) if key == "catalog" else found
 

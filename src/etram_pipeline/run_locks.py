@@ -45,13 +45,13 @@ class Locks(ResourceHook):
         """
         self.release()
         with ExitStack() as stack:
-            for need in accesses(pipeline, catalog):
+            for access in accesses(pipeline, catalog):
                 try:
-                    stack.enter_context(held(need, REMEDY))
+                    stack.enter_context(held(access, REMEDY))
                 except OSError as error:
                     raise StoreError(
-                        f"{need.path} cannot be written to ({error}): make its folder writable, or "
-                        "choose another one with `--params results=…` or `--params data=…`"
+                        f"{access.path} cannot be written to ({error}): make its folder writable, "
+                        "or choose another one with `--params results=…` or `--params data=…`"
                     ) from error
             self._of_thread.held = stack.pop_all()
 
@@ -72,7 +72,7 @@ def accesses(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Acc
     read = _resolved(read_path(catalog.get(name)) for name in inputs)
     return sorted(
         [Access(path) for path in written] + [Access(path, shared=True) for path in read - written],
-        key=lambda need: str(need.path),
+        key=lambda access: str(access.path),
     )
 
 

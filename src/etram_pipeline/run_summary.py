@@ -137,5 +137,5 @@ def _unreadable(catalog: Catalog) -> Iterator[str]:
         num_all = len(quality.failed) + len(quality)
         yield (
             f"{counted_of(len(quality.failed), num_all, 'recording')} could not be read; the "
-            "quality page shows why"
+            "quality report shows why"
         )

@@ -49,7 +49,7 @@ def test_at_the_end_nothing_remains() -> None:
     assert str(BuildProgress(4, 4, 0, 9, 9, 60.0)) == "4 of 4 recordings"
 
 
-def test_a_clock_counts_what_is_done() -> None:
+def test_a_counter_counts_what_is_done() -> None:
     clock = ProgressCounter(num_all=3, num_bytes_all=60)
     clock.add(num_bytes=10, num_events=5)
     clock.add(num_bytes=20, num_events=6)

@@ -253,6 +253,16 @@ def test_no_keyframe_means_no_loss_and_no_detections(
     assert len(after) == len(state)
 
 
+def test_no_keyframe_means_that_no_statistic_changes(
+    any_detector: Detector, make_batch: MakeBatch
+) -> None:
+    detector = any_detector.train()
+    before = {name: value.clone() for name, value in detector.named_buffers()}
+    losses, _ = detector.losses(make_batch(keyframes=()), ())
+    total(losses).backward()
+    assert all(torch.equal(value, before[name]) for name, value in detector.named_buffers())
+
+
 def test_windows_without_events_are_no_trouble(
     any_detector: Detector, make_batch: MakeBatch
 ) -> None:

@@ -44,7 +44,7 @@ class BuildState:
     _finished: dict[str, IndexEntry] = field(default_factory=dict)
     _skipped: dict[str, Skip] = field(default_factory=dict)
     _failed: dict[str, Failure] = field(default_factory=dict)
-    _clock: ProgressCounter = field(default_factory=ProgressCounter)
+    _counter: ProgressCounter = field(default_factory=ProgressCounter)
     _since_saved: Interval = field(default_factory=lambda: Interval(_SAVE_EVERY_S))
 
     @property
@@ -67,18 +67,18 @@ class BuildState:
                 self._skip(key, skip.reason)
                 continue
             try:
-                finding = examine(
+                stored = examine(
                     self.claim.root / key, self.jobs[key], origin, self.last.recordings.get(key)
                 )
-                for path in finding.damaged:
+                for path in stored.damaged:
                     path.unlink(missing_ok=True)
             except OSError as error:
                 self._fail(key, f"what is stored cannot be read: {error}")
                 continue
-            if finding.entry is not None:
-                self._finished[key] = finding.entry
-            elif finding.reason:
-                reasons[key] = finding.reason
+            if stored.entry is not None:
+                self._finished[key] = stored.entry
+            elif stored.reason:
+                reasons[key] = stored.reason
         if not self.jobs:
             logger.info("nothing to compute in %s", self.claim.root)
             return
@@ -95,7 +95,7 @@ class BuildState:
     def compute(self, executor: Executor) -> None:
         """Run the jobs of the recordings to compute; failures are recorded, not raised."""
         todo = self.to_compute
-        self._clock = ProgressCounter(len(todo), sum(map(self._num_bytes, todo)))
+        self._counter = ProgressCounter(len(todo), sum(map(self._num_bytes, todo)))
         self._report_progress([])
         tasks = {key: Task(self.jobs[key], key, self.claim, self._origins[key]) for key in todo}
         with closing(run_tasks(executor, tasks, self._report_progress)) as outcomes:
@@ -155,7 +155,7 @@ class BuildState:
 
     def _count(self, key: str) -> None:
         entry = self._finished.get(key)
-        self._clock.add(self._num_bytes(key), entry.summary.num_events if entry else 0)
+        self._counter.add(self._num_bytes(key), entry.summary.num_events if entry else 0)
         if self._since_saved.has_passed():
             # Not needed, but lets a later build log why it computes a recording again.
             with suppress(OSError):
@@ -163,7 +163,7 @@ class BuildState:
 
     def _report_progress(self, running: list[str]) -> None:
         """Report the progress and the recordings that are being computed."""
-        progress = self._clock.read()
+        progress = self._counter.read()
         # Bytes measure the work better than recordings; jobs without inputs have none.
         done, total = progress.num_bytes_done, progress.num_bytes_all
         shown = ", ".join(running[:_MOST_RUNNING_SHOWN])
@@ -175,7 +175,7 @@ class BuildState:
         )
 
     def _summarise(self) -> None:
-        progress = self._clock.read()
+        progress = self._counter.read()
         logger.info(
             "%s: %s in %s%s",
             self.claim.product,

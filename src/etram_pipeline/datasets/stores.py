@@ -90,7 +90,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
         return table_preview(["recording", "labelled frames", "boxes"], rows)
 
 
-class HistogramsDataset(StoreDataset[RepresentationStore]):
+class RepresentationsDataset(StoreDataset[RepresentationStore]):
     """Representations by recording, in RVT's layout.
 
     Saving takes one job per recording and runs the jobs whose result is missing or out of date. A

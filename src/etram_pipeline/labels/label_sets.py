@@ -107,21 +107,21 @@ class LabelSets(Settings):
         possible = self._holding(max(class_ids))
         return possible[0] if possible and possible[0] != wanted else None
 
-    def evidence(self, folder: "LabelFolder") -> "Evidence | None":
+    def proof(self, folder: "LabelFolder") -> "LabelSetProof | None":
         """What proves the set of a folder's files; None where it cannot be known."""
         largest = max(folder.largest_ids.values())
         possible = self._holding(largest)
         if len(possible) == 1:
-            return Evidence(possible[0], f"class ids up to {largest}")
+            return LabelSetProof(possible[0], f"class ids up to {largest}")
         names = (file.name.removesuffix(_LABEL_SUFFIX) for file in folder.largest_ids)
         num_known = sum(bool(re.fullmatch(self.recording_name, name)) for name in names)
         if num_known >= self.enough_recordings:
             recordings = counted(num_known, "recording")
-            return Evidence(possible[0], f"no class id above {largest} in {recordings}")
+            return LabelSetProof(possible[0], f"no class id above {largest} in {recordings}")
         for part in reversed(folder.path.parts):
             for name in possible:
                 if re.search(self.sets[name].folder_name, part, re.IGNORECASE):
-                    return Evidence(name, f"as the folder's name {part} says")
+                    return LabelSetProof(name, f"as the folder's name {part} says")
         return None
 
     def _holding(self, class_id: int) -> list[str]:
@@ -132,7 +132,7 @@ class LabelSets(Settings):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class LabelSetProof:
     """What proves the label set of a folder.
 
     Attributes:
@@ -176,12 +176,12 @@ def check_label_set(
     wanted = label_sets.wanted(dataset)
     if wanted is None:
         return
-    fitting: list[tuple[LabelFolder, Evidence]] = []
-    wrong: list[tuple[LabelFolder, Evidence]] = []
+    fitting: list[tuple[LabelFolder, LabelSetProof]] = []
+    wrong: list[tuple[LabelFolder, LabelSetProof]] = []
     for folder in _read_folders(label_files):
-        evidence = label_sets.evidence(folder)
-        if evidence is not None:
-            (fitting if evidence.label_set == wanted else wrong).append((folder, evidence))
+        proof = label_sets.proof(folder)
+        if proof is not None:
+            (fitting if proof.label_set == wanted else wrong).append((folder, proof))
     if wrong:
         mixture = f", while those in {fitting[0][0].path} are of {wanted}" if fitting else ""
         found = label_sets.sets[wrong[0][1].label_set]
@@ -213,13 +213,10 @@ def _largest_class_id(path: Path) -> int | None:
         return None
 
 
-def _describe(wrong: Sequence[tuple[LabelFolder, Evidence]]) -> str:
-    folder, evidence = wrong[0]
+def _describe(wrong: Sequence[tuple[LabelFolder, LabelSetProof]]) -> str:
+    folder, proof = wrong[0]
     names = sorted(path.name for path in folder.largest_ids)
     shown = ", ".join(names[:_NUM_SHOWN])
     files = f"{shown} and {len(names) - _NUM_SHOWN} more" if len(names) > _NUM_SHOWN else shown
     others = f", and those of {len(wrong) - 1} other folders," if len(wrong) > 1 else ""
-    return (
-        f"the files in {folder.path} ({files}){others} are of {evidence.label_set} "
-        f"({evidence.reason})"
-    )
+    return f"the files in {folder.path} ({files}){others} are of {proof.label_set} ({proof.reason})"

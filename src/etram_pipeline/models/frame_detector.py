@@ -53,7 +53,7 @@ class FrameDetector(Detector):
 
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
-        return learn_keyframes(batch, self._learn), ()
+        return learn_keyframes(self, batch, self._learn), ()
 
     @override
     def detect(

@@ -1,18 +1,24 @@
 """Learning from the keyframes of a batch, which may have none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.core.ranks import num_ranks
 from etram_pipeline.models.detector import Losses
 
 
-def learn_keyframes(batch: SequenceBatch, learn: Callable[[SequenceBatch], Losses]) -> Losses:
+def learn_keyframes(
+    detector: nn.Module, batch: SequenceBatch, learn: Callable[[SequenceBatch], Losses]
+) -> Losses:
     """Losses of a batch; zeros that depend on every parameter if it has no keyframe.
 
     Args:
+        detector: The detector that learns.
         batch: Keyframes and their targets.
         learn: Losses of a batch with at least one keyframe.
 
@@ -28,7 +34,19 @@ def learn_keyframes(batch: SequenceBatch, learn: Callable[[SequenceBatch], Losse
         return learn(batch)
     # Other processes may have keyframes and wait for this one wherever statistics, counts or
     # gradients are combined. It takes part in all of that with a window whose losses weigh nothing.
-    return {name: 0 * value for name, value in learn(_with_bare_keyframe(batch)).items()}
+    with _unchanged_statistics(detector):
+        return {name: 0 * value for name, value in learn(_with_bare_keyframe(batch)).items()}
+
+
+@contextmanager
+def _unchanged_statistics(detector: nn.Module) -> Iterator[None]:
+    """Keep the statistics of a detector as they are, unless several processes share them."""
+    before = [(buffer, buffer.clone()) for buffer in detector.buffers()]
+    yield
+    if num_ranks() == 1:
+        for buffer, value in before:
+            # The backward pass reads no buffer, but would refuse one that it sees change.
+            buffer.data.copy_(value)
 
 
 def _with_bare_keyframe(batch: SequenceBatch) -> SequenceBatch:

@@ -76,7 +76,7 @@ def log_findings(findings: Sequence[Finding]) -> None:
     for group in together(findings):
         first, num_more = group[0], len(group) - _LOGGED_NAMES
         named = [f"{one.recording}: {one.detail}" for one in group[:_LOGGED_NAMES]]
-        more = f"; and {num_more} more, see the quality page" if num_more > 0 else ""
+        more = f"; and {num_more} more, see the quality report" if num_more > 0 else ""
         where = "; ".join(named) if first.recording else first.detail
         logger.log(_LEVELS[first.severity], "%s (%s%s): %s", first.title, where, more, first.remedy)
 

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.events.formats.cleaning import Columns
-from etram_pipeline.events.formats.flatbuffer import FlatBufferError, Table
+from etram_pipeline.events.formats.flatbuffer import FlatBufferError, FlatBufferTable
 from etram_pipeline.events.formats.indexed import Block, IndexedRecording
 from etram_pipeline.events.formats.sensor_size import known_size, stated_size
 
@@ -116,7 +116,7 @@ class Aedat4Recording(IndexedRecording):
             identifier = bytes(content[8:12])
             if identifier != _EVENTS.encode():
                 raise FlatBufferError(f"its identifier is {identifier!r}, not {_EVENTS}")  # noqa: TRY301  one message for all damage
-            return np.frombuffer(Table(content[4:]).vector(0, _EVENT.itemsize), _EVENT)
+            return np.frombuffer(FlatBufferTable(content[4:]).vector(0, _EVENT.itemsize), _EVENT)
         except (OSError, FlatBufferError, pa.ArrowException) as error:
             raise RecordingError(
                 f"{self.path}: the packet of events at byte {packet.position} is damaged: {error}; "
@@ -164,7 +164,7 @@ def _read_header(path: Path) -> _Header:
         content = memoryview(file.read(min(num_bytes, _LARGEST_HEADER_BYTES)))
     end = len(prefix) + len(content)
     try:
-        table = Table(content)
+        table = FlatBufferTable(content)
         compression = _COMPRESSIONS[table.number(0, "<i", 0)]
         data_end = table.number(1, "<q", -1)
         streams, events_stream, size = _describe(path, bytes(table.vector(2, 1)))

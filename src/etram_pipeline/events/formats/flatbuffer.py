@@ -11,7 +11,7 @@ class FlatBufferError(ValueError):
     """An offset lies outside the buffer."""
 
 
-class Table:
+class FlatBufferTable:
     """The root table of a buffer.
 
     Args:

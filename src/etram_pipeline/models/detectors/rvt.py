@@ -69,7 +69,7 @@ class RVT(DenseDetector):
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
         features, state = self._extract(batch.frames, reset_state(state, batch.starts))
-        return learn_keyframes(batch, partial(self._learn, features)), state
+        return learn_keyframes(self, batch, partial(self._learn, features)), state
 
     @override
     def detect(
