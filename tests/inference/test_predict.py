@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from tests.training.runs import NANO
 
 from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.batch import SequenceBatch
@@ -12,7 +13,6 @@ from etram_pipeline.inference.predict import predict_recording, predict_recordin
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
@@ -107,17 +107,8 @@ def test_a_detector_that_trains_detects_in_evaluation_mode(
 
 
 def test_low_precision_finds_nearly_the_same(record: Record) -> None:
-    config = {
-        "kind": "rvt",
-        "backbone": {
-            "kind": "maxvit",
-            "embed_dim": 8,
-            "partition_split": 1,
-            "attention": {"dim_head": 8},
-        },
-    }
     torch.manual_seed(0)
-    detector = DetectorConfig.model_validate(config).build(2, 2)
+    detector = NANO.build(2, 2)
     frames = record(1).frames["train/r0"]
     every_anchor = {"suppression": SuppressionSettings(score_threshold=0, iou_threshold=1.0)}
     exact, rough = (

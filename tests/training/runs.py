@@ -8,16 +8,30 @@ import torch
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
+from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.history import HISTORY, read_history
 from etram_pipeline.training.settings import TrainSettings
 
+NANO = DetectorConfig.model_validate(
+    {
+        "kind": "rvt",
+        "backbone": {
+            "kind": "maxvit",
+            "embed_dim": 8,
+            "partition_split": 1,
+            "attention": {"dim_head": 8},
+        },
+    }
+)
+"""A recurrent vision transformer of the smallest size that fits 32 px."""
+
 
 class At(Logger):
-    """Does something when a step is logged."""
+    """Does something when a metric of a step is logged."""
 
-    def __init__(self, step: int, action: Callable[[], object]) -> None:
+    def __init__(self, step: int, action: Callable[[], object], metric: str = "train/loss") -> None:
         super().__init__()
-        self._step, self._action = step, action
+        self._step, self._action, self._metric = step, action, metric
 
     @property
     @override
@@ -31,15 +45,19 @@ class At(Logger):
 
     @override
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        if step == self._step - 1 and "train/loss" in metrics:
+        if step == self._step - 1 and self._metric in metrics:
             self._action()
 
     @override
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
 
 
+class PowerCutError(RuntimeError):
+    """An error from anywhere."""
+
+
 def fail() -> None:
-    raise RuntimeError("power cut")
+    raise PowerCutError("power cut")
 
 
 def interrupt() -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training.runs import changed, changed_validation, curve, weights
+from tests.training.runs import NANO, changed, changed_validation, curve, weights
 
 from etram_pipeline.core.errors import CheckpointError, LabelError, StoreError
 from etram_pipeline.models.checkpoint import read_checkpoint
-from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -200,19 +199,8 @@ def test_nothing_to_train_on_is_an_error(
 
 @pytest.fixture
 def nano() -> Blueprint:
-    """A recurrent vision transformer of the smallest size that fits 32 px."""
-    rvt = DetectorConfig.model_validate(
-        {
-            "kind": "rvt",
-            "backbone": {
-                "kind": "maxvit",
-                "embed_dim": 8,
-                "partition_split": 1,
-                "attention": {"dim_head": 8},
-            },
-        }
-    )
-    return Blueprint(detector=rvt, class_names=("box", "other"), dataset_fingerprint="abc")
+    """The smallest recurrent vision transformer, and two classes."""
+    return Blueprint(detector=NANO, class_names=("box", "other"), dataset_fingerprint="abc")
 
 
 def test_the_best_checkpoint_describes_itself_and_starts_another_training(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.test_resume import PowerCutError, When, assert_same_training, changed, fail
+from tests.training.runs import At, PowerCutError, changed, fail
+from tests.training.test_resume import assert_same_training
 
 from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.training.checkpoints import BEST, LAST
@@ -49,7 +50,7 @@ def test_two_sizes_are_trained_on_and_continued_to_the_last_bit(
     settings = changed(settings, sampling={"kind": sampling})
     fit(*mixed, blueprint, settings, tmp_path / "whole")
     with pytest.raises(PowerCutError):
-        fit(*mixed, blueprint, settings, tmp_path / "parts", [When(5, fail)])
+        fit(*mixed, blueprint, settings, tmp_path / "parts", [At(5, fail)])
     fit(*mixed, blueprint, settings, tmp_path / "parts")
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
     assert (tmp_path / "whole" / BEST).exists()

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import Logger
+from tests.training.runs import NANO, At, changed
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -26,7 +26,6 @@ from etram_pipeline.clips.schedule import (
     training_schedule,
 )
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -39,17 +38,6 @@ from etram_pipeline.training.trainer import build_trainer, quiet_lightning
 Record = Callable[..., LabelledRecordings]
 Gradients = list[dict[str, Tensor]]
 
-NANO = DetectorConfig.model_validate(
-    {
-        "kind": "rvt",
-        "backbone": {
-            "kind": "maxvit",
-            "embed_dim": 8,
-            "partition_split": 1,
-            "attention": {"dim_head": 8},
-        },
-    }
-)
 NO_KEYFRAMES_AT = 2
 """Step, counted from 0, at which the lanes of the second process have nothing to learn from."""
 
@@ -93,34 +81,10 @@ class Bare(DetectionModule):
         return super().training_step(thinned, batch_idx)
 
 
-class KillAt(Logger):
-    """Kills the second process when a step is logged."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__()
-        self._step = step
-
-    @property
-    @override
-    def name(self) -> str:
-        return "kill"
-
-    @property
-    @override
-    def version(self) -> str:
-        return ""
-
-    @override
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        if step == self._step - 1 and os.environ["RANK"] == "1":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    @override
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
-
-
-def changed(settings: TrainSettings, **changes: object) -> TrainSettings:
-    return TrainSettings.model_validate(settings.model_dump() | changes)
+def kill_second() -> None:
+    """Kill the second process."""
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def train_and_look(
@@ -217,7 +181,7 @@ def test_a_training_of_which_one_process_was_killed_goes_on_to_the_last_bit(
     two = changed(settings, devices=2, launcher="torchrun", sampling={"kind": "stream"})
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert in_two_processes(lambda: fit(*data, two, whole)) == [0, 0]
-    codes = in_two_processes(lambda: fit(*data, two, parts, [KillAt(7)]))
+    codes = in_two_processes(lambda: fit(*data, two, parts, [At(7, kill_second)]))
     assert codes == [1, -signal.SIGKILL]
     assert torch.load(parts / LAST)["global_step"] == 6
     assert in_two_processes(lambda: fit(*data, two, parts)) == [0, 0]

@@ -5,16 +5,14 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.loggers import Logger
+from tests.training.runs import At, PowerCutError, changed, fail, interrupt
 from torch import Tensor
-from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.training.checkpoints import BEST, LAST
@@ -29,50 +27,8 @@ Record = Callable[..., LabelledRecordings]
 SAMPLINGS = ("stream", "random", "mixed")
 
 
-class When(Logger):
-    """Does something when a metric of a step is logged."""
-
-    def __init__(self, step: int, action: Callable[[], object], metric: str = "train/loss") -> None:
-        super().__init__()
-        self._step, self._action, self._metric = step, action, metric
-
-    @property
-    @override
-    def name(self) -> str:
-        return "when"
-
-    @property
-    @override
-    def version(self) -> str:
-        return ""
-
-    @override
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        if step == self._step - 1 and self._metric in metrics:
-            self._action()
-
-    @override
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
-
-
-class PowerCutError(Exception):
-    """An error from anywhere."""
-
-
-def fail() -> None:
-    raise PowerCutError
-
-
-def interrupt() -> None:
-    raise KeyboardInterrupt
-
-
 def terminate() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def changed(settings: TrainSettings, **changes: object) -> TrainSettings:
-    return TrainSettings.model_validate(settings.model_dump() | changes)
 
 
 @pytest.fixture
@@ -152,7 +108,7 @@ def test_a_training_stopped_again_and_again_gives_the_same_to_the_last_bit(
     settings = changed(settings, workers=workers)
     for step, action, error in ways[workers]:
         with pytest.raises(error):
-            fit(*data, settings, tmp_path / "parts", [When(step, action)])
+            fit(*data, settings, tmp_path / "parts", [At(step, action)])
     fit(*data, settings, tmp_path / "parts")
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
 
@@ -275,7 +231,7 @@ def test_a_signal_loses_no_step(
     settings = changed(eventful, checkpoint_every_steps=100)
     fit(*data, settings, tmp_path / "whole")
     parts = tmp_path / "parts"
-    when = When(at, lambda: os.kill(os.getpid(), number))
+    when = At(at, lambda: os.kill(os.getpid(), number))
     if saved is None:
         fit(*data, settings, parts, [when])
     else:

@@ -6,14 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.test_resume import (
-    PowerCutError,
-    Record,
-    When,
-    assert_same_training,
-    changed,
-    fail,
-)
+from tests.training.runs import NANO, At, PowerCutError, changed, fail
+from tests.training.test_resume import Record, assert_same_training
 
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
@@ -30,23 +24,13 @@ Data = tuple[LabelledRecordings, LabelledRecordings, Blueprint]
 def test_a_recurrent_transformer_with_dropout_goes_on_to_the_last_bit(
     record: Record, settings: TrainSettings, tmp_path: Path
 ) -> None:
-    rvt = DetectorConfig.model_validate(
-        {
-            "kind": "rvt",
-            "backbone": {
-                "kind": "maxvit",
-                "embed_dim": 8,
-                "partition_split": 1,
-                "attention": {"dim_head": 8},
-            },
-            "cell": {"kind": "conv_lstm", "cell_input_dropout": 0.5},
-        }
-    )
+    dropout = {"cell": {"kind": "conv_lstm", "cell_input_dropout": 0.5}}
+    rvt = DetectorConfig.model_validate(NANO.model_dump(serialize_as_any=True) | dropout)
     settings = changed(settings, max_steps=5, sampling={"kind": "stream"}, clip_length=2)
     data = record(2), record(1, first_seed=7), Blueprint(detector=rvt, class_names=("a", "b"))
     fit(*data, settings, tmp_path / "whole")
     with pytest.raises(PowerCutError):
-        fit(*data, settings, tmp_path / "parts", [When(4, fail)])
+        fit(*data, settings, tmp_path / "parts", [At(4, fail)])
     best = fit(*data, settings, tmp_path / "parts")
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
     (saved,) = torch.load(tmp_path / "parts" / LAST)[PROCESSES_KEY]["each"]
@@ -67,15 +51,15 @@ def test_a_training_killed_just_when_it_stops_early_is_not_resumed(
     data = record(2), record(1), blueprint
     fit(*data, patient, tmp_path / "whole")
     with pytest.raises(PowerCutError):
-        fit(*data, patient, tmp_path / "parts", [When(6, fail, "val/coco/AP")])
-    fit(*data, patient, tmp_path / "parts", [When(7, fail)])
+        fit(*data, patient, tmp_path / "parts", [At(6, fail, "val/coco/AP")])
+    fit(*data, patient, tmp_path / "parts", [At(7, fail)])
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
 
 
 def interrupted(data: Data, settings: TrainSettings, folder: Path) -> Path:
     """Checkpoint of a training that was interrupted in its fifth step."""
     with pytest.raises(PowerCutError):
-        fit(*data, settings, folder, [When(5, fail)])
+        fit(*data, settings, folder, [At(5, fail)])
     return folder / LAST
 
 
