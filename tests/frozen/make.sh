@@ -53,8 +53,8 @@ for number, name in enumerate(conftest.FORMATS):
     path = write(name, events).rename(folder / name)
     open_recording(path, index=path.with_suffix(".index"))
 
-for lock in Path("data").rglob("*.lock"):
-    lock.unlink()
+for unread in (*Path("data").rglob("*.lock"), *Path("data").rglob("*.html")):
+    unread.unlink()
 files = [path for path in sorted(Path("data").rglob("*")) if path.is_file()]
 times = {str(path.relative_to("data")): path.stat().st_mtime_ns for path in files}
 Path("times.json").write_text(json.dumps(times, indent=1) + "\n")
