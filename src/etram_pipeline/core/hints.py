@@ -5,7 +5,7 @@ from operator import is_not
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-_KEY = "[key]"
+KEY = "[key]"
 """How pydantic marks an error about the key of a mapping, after the key itself."""
 
 
@@ -45,7 +45,7 @@ def path_of_value(hint: object, location: Sequence[int | str]) -> tuple[int | st
     """
     kinds = members(hint)
     path = tuple(location[1:] if len(kinds) > 1 else location)
-    if not path or _KEY in path:
+    if not path or KEY in path:
         return path
     items = [item for kind in kinds if (item := _hint_of_item(kind, path[0])) is not None]
     return (path[0], *path_of_value(items[0], path[1:])) if items else path

@@ -4,8 +4,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from etram_pipeline.core import component
+from etram_pipeline.core.hints import KEY
 
-_KEY = "[key]"
 _LONGEST_VALUE = 60
 
 _MUST_BE = {
@@ -72,7 +72,7 @@ def _is_consequence(error: ErrorDetails) -> bool:
 
 def _path(where: str, error: ErrorDetails) -> str:
     parts = [where, *map(str, error["loc"])]
-    return ".".join(part for part in parts if part not in {"", _KEY})
+    return ".".join(part for part in parts if part not in {"", KEY})
 
 
 def _sentence(errors: list[ErrorDetails]) -> str:
@@ -82,7 +82,7 @@ def _sentence(errors: list[ErrorDetails]) -> str:
     if not wanted:
         return _other(first)
     value = first["input"]
-    subject = "the key must be" if first["loc"][-1:] == (_KEY,) else "must be"
+    subject = "the key must be" if first["loc"][-1:] == (KEY,) else "must be"
     return f"{subject} {' or '.join(wanted)}, not {shown(value)}{_advice(errors, value)}"
 
 

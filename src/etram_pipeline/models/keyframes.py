@@ -41,12 +41,12 @@ def learn_keyframes(
 @contextmanager
 def _unchanged_statistics(detector: nn.Module) -> Iterator[None]:
     """Keep the statistics of a detector as they are, unless several processes share them."""
-    before = [(buffer, buffer.clone()) for buffer in detector.buffers()]
+    kept = detector.buffers() if num_ranks() == 1 else ()
+    before = [(buffer, buffer.clone()) for buffer in kept]
     yield
-    if num_ranks() == 1:
-        for buffer, value in before:
-            # The backward pass reads no buffer, but would refuse one that it sees change.
-            buffer.data.copy_(value)
+    for buffer, value in before:
+        # The backward pass reads no buffer, but would refuse one that it sees change.
+        buffer.data.copy_(value)
 
 
 def _with_bare_keyframe(batch: SequenceBatch) -> SequenceBatch:
