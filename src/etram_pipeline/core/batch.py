@@ -14,10 +14,12 @@ class Targets:
     Attributes:
         boxes_xyxy: Corners, `x1 < x2` and `y1 < y2`.
         class_ids: Class of each box.
+        masks: Pixels of each object, of the size of the image; None: the labels have no masks.
     """
 
     boxes_xyxy: Float[Tensor, "N 4"]
     class_ids: Int64[Tensor, " N"]
+    masks: Bool[Tensor, "N H W"] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Detections:
         objectness: Probability of any object, in `[0, 1]`; None if the detector has no such output.
         class_scores: Probability of the class given an object, in `[0, 1]`; None likewise. Where
             there are both, `scores` is their product.
+        masks: Pixels of each object, of the size of the image; None: the detector has no masks.
     """
 
     boxes_xyxy: Float[Tensor, "N 4"]
@@ -38,6 +41,7 @@ class Detections:
     scores: Float[Tensor, " N"]
     objectness: Float[Tensor, " N"] | None = None
     class_scores: Float[Tensor, " N"] | None = None
+    masks: Bool[Tensor, "N H W"] | None = None
 
     def select(self, chosen: Int64[Tensor, " n"]) -> "Detections":
         """The detections at these places, in their order."""
@@ -47,6 +51,7 @@ class Detections:
             scores=self.scores[chosen],
             objectness=None if self.objectness is None else self.objectness[chosen],
             class_scores=None if self.class_scores is None else self.class_scores[chosen],
+            masks=None if self.masks is None else self.masks[chosen],
         )
 
 
@@ -113,4 +118,8 @@ def _move_together(
     moved = (
         packed.to(device, non_blocking=non_blocking).split(counts) for packed in (boxes, class_ids)
     )
-    return tuple(Targets(*of_image) for of_image in zip(*moved, strict=True))
+    masks = (
+        None if target.masks is None else target.masks.to(device, non_blocking=non_blocking)
+        for target in targets
+    )
+    return tuple(Targets(*of_image) for of_image in zip(*moved, masks, strict=True))
