@@ -98,10 +98,19 @@ def read_labels(path: Path) -> LabelTable:
     Raises:
         LabelError: If the file is missing or damaged, or does not hold boxes.
     """
-    table = as_label_table(_load(path), str(path))
+    return in_order_of_time(read_rows(path), str(path))
+
+
+def read_rows(path: Path) -> LabelTable:
+    """Boxes of a label file in the order of the file; see `read_labels`."""
+    return as_label_table(_load(path), str(path))
+
+
+def in_order_of_time(table: LabelTable, where: str) -> LabelTable:
+    """The boxes of a table in order of time; a log message says if they had another order."""
     times_us = table["t"].astype(np.int64)
     if np.any(np.diff(times_us) < 0):
-        logger.warning("%s is not in order of time; its boxes are sorted", path)
+        logger.warning("%s is not in order of time; its boxes are sorted", where)
         table = table[np.argsort(times_us, kind="stable")]
     return table
 
