@@ -154,7 +154,13 @@ def _renamed(table: LabelTable) -> LabelTable:
         "offsets": [field[1] for field in fields],
         "itemsize": table.dtype.itemsize,
     }
-    return table.view(np.dtype(cast("Any", layout)))
+    dtype = np.dtype(cast("Any", layout))
+    if not dtype.hasobject:
+        return table.view(dtype)
+    renamed = np.zeros(len(table), dtype)  # NumPy has no views of masks, which are objects
+    for old, new in zip(found, names, strict=True):
+        renamed[new] = table[old]
+    return renamed
 
 
 def _check_types(table: LabelTable, where: str) -> None:
