@@ -77,6 +77,7 @@ def _launcher(train: TrainSettings) -> Iterator[Notice]:
 def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detector | None]:
     """Faults of the detector that show without data, and the detector if it could be built."""
     from etram_pipeline.training.optimizer import freeze
+    from etram_pipeline.training.parameter_groups import parameter_groups
     from etram_pipeline.training.resolution import MixedResolution
 
     names = run.parameter("dataset", DatasetSettings.model_validate).detected_classes
@@ -89,6 +90,7 @@ def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detecto
         detector.check_execution(train.execution)
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)
+        parameter_groups(detector, train.optimizer)
     except ValueError as error:
         yield Notice(str(error))
     return detector
