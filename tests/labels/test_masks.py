@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.lib.recfunctions import rename_fields
 
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.core.mask_column import has_masks, with_masks, without_masks, write_masks
@@ -55,7 +54,11 @@ def test_a_column_of_masks_comes_and_goes() -> None:
 def test_a_table_with_masks_is_a_table_of_boxes() -> None:
     masked = with_masks(boxes(3), masks_of(boxes(3)))
     assert as_label_table(masked, "here")["mask"].tolist() == masked["mask"].tolist()
-    of_others = with_masks(rename_fields(boxes(3), {"t": "ts"}), masks_of(boxes(3)))
+    names = ["ts" if name == "t" else name for name in LABEL_DTYPE.names or ()]
+    types = [LABEL_DTYPE[name] for name in LABEL_DTYPE.names or ()]
+    of_others = with_masks(
+        boxes(3).astype(list(zip(names, types, strict=True))), masks_of(boxes(3))
+    )
     assert as_label_table(of_others, "here")["mask"].tolist() == masked["mask"].tolist()
 
 

@@ -1,6 +1,7 @@
 """Labels with masks, from their files to the store."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from etram_pipeline.builds.executors import InlineExecutor
 from etram_pipeline.core import etram
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.mask_column import write_masks
-from etram_pipeline.core.run_lengths import encode_masks, mask_boxes
+from etram_pipeline.core.run_lengths import RunLengths, encode_masks, mask_boxes
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.labels.masks import read_masks
 from etram_pipeline.labels.settings import LabelSettings
@@ -125,7 +126,7 @@ def test_jobs_without_masks_are_those_of_before_masks_existed(raw: Path) -> None
 def test_masks_that_do_not_fit_are_a_failure_of_the_recording(
     raw: Path,
     tmp_path: Path,
-    change,  # noqa: ANN001
+    change: Callable[[list[RunLengths]], list[RunLengths]],
     message: str,
 ) -> None:
     path = raw / f"{KEY}_masks.json"

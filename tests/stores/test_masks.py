@@ -1,5 +1,6 @@
 """Masks in stores of labelled frames."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def test_labels_stored_without_masks_lose_those_of_before(root: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_as_we_do, lambda root, keys: write_as_rvt(root, keys[0])])
-def test_labels_without_masks_are_refused_where_masks_are_wanted(tmp_path: Path, write) -> None:  # noqa: ANN001
+def test_labels_without_masks_are_refused_where_masks_are_wanted(
+    tmp_path: Path, write: Callable[[Path, list[str]], object]
+) -> None:
     write(tmp_path, ["train/a"])
     with pytest.raises(StoreError, match="labels_v2 have no masks: put a file <recording>_masks"):
         LabelStore(tmp_path).with_masks()["train/a"]
