@@ -72,10 +72,12 @@ class MetricConfig(Component):
 
     Attributes:
         title: Name of the metric in titles of figures.
+        needs_masks: Whether labels and detections must have masks.
     """
 
     package: ClassVar[str] = __name__
     title: ClassVar[str]
+    needs_masks: ClassVar[bool] = False
 
     @abstractmethod
     def declare(self, protocol: Protocol) -> tuple[Value, ...]:

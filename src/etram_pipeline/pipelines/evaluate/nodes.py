@@ -25,6 +25,8 @@ def score_detections(
         raise StoreError(fault)
     if fault := find_other_classes(detections.class_names, dataset):
         raise StoreError(fault)
+    if any(protocol.needs_masks for protocol in evaluate.protocols):
+        labelled_frames, detections = labelled_frames.with_masks(), detections.with_masks()
     labels = {key: labelled_frames[key].labels for key in split}
     found = {key: detections[key] for key in split}
     return {
