@@ -53,7 +53,7 @@ def library_curves(
     for dataset, boxes in ((truth, frames.labels), (found, frames.detections)):
         annotations = _annotations(boxes)
         if overlap == "segm":
-            _add_masks(annotations, boxes, sizes, protocol.pixel_scale)
+            _add_masks(annotations, boxes, sizes, float(protocol.pixel_scale))
         dataset.dataset = shared | {"annotations": annotations}
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
