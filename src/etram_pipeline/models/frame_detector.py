@@ -35,6 +35,7 @@ class FrameDetector(Detector):
     """
 
     count_scale: float = 1.0
+    has_memory = False
 
     @abstractmethod
     def frame_losses(

@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError
@@ -20,6 +21,11 @@ from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 from etram_pipeline.training.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from etram_pipeline.models.detector import Detector
+else:  # the command line reads this module long before anything needs torch
+    Detector = object
+
 
 def check(run: Run) -> Iterator[Notice]:
     """Settings of the detector and of its training that do not fit each other or the machine."""
@@ -31,9 +37,10 @@ def check(run: Run) -> Iterator[Notice]:
         if train.accelerator == "gpu" and not train.launcher:
             yield from _gpu("train.accelerator", train.accelerator)
     if "detections" in run.makes:
-        device = run.parameter("predict", PredictSettings.model_validate).device
-        if device.startswith("cuda"):
-            yield from _gpu("predict.device", device)
+        predict = run.parameter("predict", PredictSettings.model_validate)
+        yield from _augmentation(run, predict)
+        if predict.device.startswith("cuda"):
+            yield from _gpu("predict.device", predict.device)
 
 
 def _start(train: TrainSettings) -> Iterator[Notice]:
@@ -68,16 +75,40 @@ def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
     from etram_pipeline.training.optimizer import freeze
     from etram_pipeline.training.resolution import MixedResolution
 
-    names = run.parameter("dataset", DatasetSettings.model_validate).detected_classes
-    config = run.parameter("detector", DetectorConfig.model_validate)
-    channels = representation_of(run)[1].get("channels", 1)
     try:
-        known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
-        detector = known.build(channels, len(names))
+        detector = _build(run)
         detector.check_execution(train.execution)
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)
     except ValueError as error:
+        yield Notice(str(error))
+
+
+def _build(run: Run) -> Detector:
+    """The detector that the run trains."""
+    names = run.parameter("dataset", DatasetSettings.model_validate).detected_classes
+    config = run.parameter("detector", DetectorConfig.model_validate)
+    known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
+    return known.build(representation_of(run)[1].get("channels", 1), len(names))
+
+
+def _augmentation(run: Run, predict: PredictSettings) -> Iterator[Notice]:
+    """A detector that cannot follow `predict.augmentation`."""
+    from etram_pipeline.inference.augmentation import check_augmentation
+
+    trained = run.trained
+    if predict.augmentation.is_plain or (trained is None and "checkpoint" not in run.makes):
+        return
+    try:
+        if trained is None:
+            detector = _build(run)
+        else:
+            detector = trained.config.build(trained.in_channels, len(trained.class_names) or 1)
+    except ValueError:  # reported where the detector is trained or read
+        return
+    try:
+        check_augmentation(detector, predict.augmentation)
+    except SettingsError as error:
         yield Notice(str(error))
 
 

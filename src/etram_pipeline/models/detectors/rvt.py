@@ -55,6 +55,7 @@ class RVT(DenseDetector):
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.neck_stages, self.input_size = config.neck_stages, config.input_size
+        self.has_memory = bool(self.backbone.num_memories + self.refinement.num_memories)
         self.size_multiple = parts.backbone.size_multiple
 
     @override
