@@ -3,9 +3,9 @@
 A package that adds a detector declares in its pyproject.toml:
 
     [project.entry-points."etram_pipeline.detectors"]
-    my_detector = "my_package:Config"
+    frame_cnn = "our_detectors:Config"
 
-The part is then chosen like any other, by `kind: my_detector`. Entry points are looked up only for
+The part is then chosen like any other, by `kind: frame_cnn`. Entry points are looked up only for
 kinds that the project does not have itself, because reading those of all installed packages takes
 longer than reading a configuration file.
 """
