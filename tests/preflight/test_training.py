@@ -19,6 +19,10 @@ STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
             "train.launcher is nosuchlauncher",
         ),
         ({"train": {"launcher": "a 'b"}}, "train.launcher is a 'b, which is no command"),
+        (
+            {"train": {"optimizer": {"groups": {"nope": {"rate": 2}}}}},
+            "train.optimizer.groups: no parameter starts with 'nope'",
+        ),
         ({"train": {"freeze": ["nope"]}}, "train.freeze: no parameter starts with 'nope'"),
         ({"detector": {"neck_stages": [3, 4, 5]}}, STAGES),
         (

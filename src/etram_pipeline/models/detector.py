@@ -11,7 +11,15 @@ from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import SuppressionSettings
 
-__all__ = ["DenseDetector", "Detector", "Losses", "State", "SuppressionSettings", "reset_state"]
+__all__ = [
+    "DenseDetector",
+    "Detector",
+    "Losses",
+    "State",
+    "SuppressionSettings",
+    "check_lanes",
+    "reset_state",
+]
 
 Losses = dict[str, Float[Tensor, ""]]
 State = tuple[Tensor, ...]
@@ -97,3 +105,17 @@ def reset_state(state: State, starts: Tensor) -> State:
     return tuple(
         memory.masked_fill(starts.view(-1, *[1] * (memory.ndim - 1)), 0) for memory in state
     )
+
+
+def check_lanes(state: State, num_lanes: int) -> None:
+    """Check that a state belongs to a batch of `num_lanes` lanes.
+
+    Raises:
+        ValueError: If it has another number of lanes.
+    """
+    lanes = {len(memory) for memory in state}
+    if lanes - {num_lanes}:
+        raise ValueError(
+            f"the state remembers {sorted(lanes)} lanes, but the batch has {num_lanes}; "
+            "start from an empty state when the number of lanes changes"
+        )

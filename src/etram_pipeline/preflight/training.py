@@ -73,6 +73,7 @@ def _launcher(train: TrainSettings) -> Iterator[Notice]:
 def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
     """Faults of the detector that show without data."""
     from etram_pipeline.training.optimizer import freeze
+    from etram_pipeline.training.parameter_groups import parameter_groups
     from etram_pipeline.training.resolution import MixedResolution
 
     try:
@@ -80,6 +81,7 @@ def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
         detector.check_execution(train.execution)
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)
+        parameter_groups(detector, train.optimizer)
     except ValueError as error:
         yield Notice(str(error))
 
