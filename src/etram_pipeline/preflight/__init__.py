@@ -13,7 +13,17 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.preflight import classes, files, masks, memory, space, splits, stored, training
+from etram_pipeline.preflight import (
+    classes,
+    files,
+    masks,
+    memory,
+    plugins,
+    space,
+    splits,
+    stored,
+    training,
+)
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 from etram_pipeline.yaml_files import ConfigurationError
@@ -28,6 +38,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     splits.check,
     classes.check,
     stored.check,
+    plugins.check,
     training.check,
     masks.check,
     memory.check,
