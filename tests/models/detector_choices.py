@@ -13,7 +13,17 @@ PARTS = {
     "auxiliary": "auxiliaries",
 }
 
-SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
+SMALL: dict[str, dict[str, object]] = {
+    "rtdetr": {
+        "width": 8,
+        "hidden_size": 32,
+        "decoder_layers": 2,
+        "num_queries": 40,
+        "num_denoising": 4,
+    },
+    "yolox": {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}},
+}
+"""What makes the other families small."""
 
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
 
@@ -43,4 +53,5 @@ CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
+    {"kind": "rtdetr", "memory": {"cell": {"kind": "conv_lstm"}, "initial_weight": 1.0}},
 ]
