@@ -14,6 +14,7 @@ PARTS = {
 }
 
 SMALL: dict[str, dict[str, object]] = {
+    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16},
     "rtdetr": {
         "width": 8,
         "hidden_size": 32,
@@ -53,5 +54,6 @@ CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
+    {"kind": "faster_rcnn", "batch_norm": "frozen", "focal": {"gamma": 1.5}},
     {"kind": "rtdetr", "memory": {"cell": {"kind": "conv_lstm"}, "initial_weight": 1.0}},
 ]

@@ -1,6 +1,7 @@
 """The interface of every detector."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from jaxtyping import Float, Shaped
@@ -64,6 +65,15 @@ class Detector(nn.Module, ABC):
         self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
         """Detections of each keyframe, and the state after the batch."""
+
+    def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        """Weights of the library that this family comes from, under the names of this detector.
+
+        A family that can start from such weights overrides this. Names that do not exist in the
+        detector and shapes that do not fit are allowed: `pretrained.fitting_weights` leaves them
+        out.
+        """
+        return {}
 
     def execute_with(self, execution: Execution) -> None:
         """Compute like this from now on; no result changes.
