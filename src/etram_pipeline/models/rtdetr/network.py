@@ -115,8 +115,9 @@ def build_network(shape: Shape) -> Any:  # noqa: ANN401, transformers is not typ
         num_denoising=shape.num_denoising,
         num_labels=shape.num_classes,
         initializer_bias_prior_prob=PRIOR,
+        tie_word_embeddings=False,
     )
-    # The outer model would have each head twice, under two names of the same weights.
+    # The outer model has a second copy of the heads, which the inner one does not need.
     network = RTDetrV2ForObjectDetection(config).model
     _initialise(network)
     for projection in network.decoder_input_proj:
