@@ -209,7 +209,7 @@ def test_an_absent_library_is_named_with_what_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("etram_pipeline.models.transformers_library.find_spec", lambda _: None)
-    with pytest.raises(SettingsError, match=r"pip install 'etram-pipeline\[detr\]'") as error:
+    with pytest.raises(SettingsError, match=r"pip install -e '.\[detr\]'") as error:
         build(small())
     assert "\n" not in str(error.value)
 
