@@ -29,7 +29,10 @@ HEIGHT, WIDTH = 96, 128
 BOXES: list[list[tuple[float, ...]]] = [
     [(10, 20, 30, 16, 1), (64, 40, 20, 30, 0)],
     [(200, 20, 8, 8, 1), (2, 4, 60, 70, 2)],
-    *([(8.0 * frame, 30, 24, 24, 0)] for frame in range(4)),
+    [(0, 30, 24, 24, 0)],
+    [(8, 30, 24, 24, 0)],
+    [(16, 30, 24, 24, 0)],
+    [(24, 30, 24, 24, 0)],
 ]
 """Boxes of each labelled frame in px of the sensor; the first of the second is outside."""
 
