@@ -5,12 +5,12 @@
     python -m benchmarks.equal_budget --cpu-minutes 10 --jobs 2 --folder /tmp/budget
 
 Each training run is a `kedro run` in its own copy of the project, on recordings that are simulated
-and preprocessed once. Three runs come before those of a family: two short ones that differ in their
-number of steps give the processor time of a step, and with it the number of steps that fit into the
-budget; then one run for each of two learning rates, with a quarter of the budget, of which the
-better one on the validation recordings is used. The budget covers training steps only. The copies
-are kept in `--folder`, so that an interrupted comparison continues. Metrics are those of the test
-recordings under the first protocol of `evaluate`; the spread is the standard deviation over seeds.
+and preprocessed once. Before the runs of a family, two short ones measure the processor time of a
+step, and two more try a learning rate each, with a quarter of the budget; the better one on the
+validation recordings is used. The budget covers training steps; the table lists the time of the
+whole training command. The copies are kept in `--folder`, so that an interrupted comparison
+continues. Metrics are those of the test recordings under the first protocol of `evaluate`; the
+spread is the standard deviation over seeds.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -81,12 +81,26 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What a learning rate reached: AP on the validation recordings, and the loss at the end.
+
+    The loss decides where the AP is the same, such as 0 so early in the training.
+    """
+
+    rate: float
+    ap: float
+    loss: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
 class Result:
     """What one training run reached."""
 
     scores: dict[str, float]
     frames_per_second: float
     parameters: int
+    cpu_minutes: float
 
 
 def main() -> None:
@@ -102,7 +116,15 @@ def main() -> None:
         )
         runs = list(product(arguments.families, arguments.seeds))
         results = list(pool.map(lambda run: comparison.train(run[0], run[1], plans[run[0]]), runs))
-    titles = ["detector", "parameters", "frames/s", "steps", "learning rate", *METRICS.values()]
+    titles = [
+        "detector",
+        "parameters",
+        "frames/s",
+        "CPU min",
+        "steps",
+        "learning rate",
+        *METRICS.values(),
+    ]
     print(f"| {' | '.join(titles)} |")
     print("|---" * len(titles) + "|")
     for name in arguments.families:
@@ -137,42 +159,42 @@ class Comparison:
             return Plan(**json.loads(path.read_text()))
         family = FAMILIES[name]
         share = 1.0 if family.first is None else 0.5
-        seconds = [self._probe(name, steps) for steps in PROBES]
-        per_step = (seconds[1] - seconds[0]) / (PROBES[1] - PROBES[0])
-        steps = int(self._budget_s * share / per_step)
-        tries = [Plan(max(int(steps * TRIAL_SHARE), 2), rate) for rate in family.rates]
-        scores = [self._try(name, trial) for trial in tries]
-        best = max(zip(scores, family.rates, strict=True))
-        found = ", ".join(
-            f"{rate:g}: {ap:.2f} (loss {-loss:.2f})"
-            for (ap, loss), rate in zip(scores, family.rates, strict=True)
+        budget_s = self._budget_s * share
+        start_s, more_s = (self._probe(name, steps) for steps in PROBES)
+        per_step_s = (more_s - start_s) / (PROBES[1] - PROBES[0])
+        tried = max(int(TRIAL_SHARE * budget_s / per_step_s), PROBES[1])
+        tries = [self._try(name, Plan(tried, rate)) for rate in family.rates]
+        # Probes are short; the tries tell more precisely how long a step takes.
+        per_step_s = (mean(one.cpu_s for one in tries) - start_s) / (tried - PROBES[0])
+        best = max(tries, key=lambda one: (round(one.ap, 2), -one.loss))
+        plan = Plan(int(budget_s / per_step_s), best.rate)
+        found = ", ".join(f"{one.rate:g}: {one.ap:.2f} (loss {one.loss:.2f})" for one in tries)
+        print(
+            f"{name}: {per_step_s:.2f} CPU s a step, {plan.steps} steps; AP by rate {found}",
+            flush=True,
         )
-        print(f"{name}: {per_step:.2f} CPU s a step, {steps} steps; AP by rate {found}", flush=True)
-        plan = Plan(steps, best[1])
         path.write_text(json.dumps(asdict(plan)))
         return plan
 
     def train(self, name: str, seed: int, plan: Plan) -> Result:
         """Train, detect and evaluate one seed."""
         project = self._project(f"{name}-{seed}")
-        metrics = project / "data/08_reporting/metrics.json"
-        if not metrics.exists():
-            first = FAMILIES[name].first
-            start = ""
-            if first is not None:
-                before = self._project(f"{name}-{seed}-first")
-                steps = self.plan(first).steps // 2
-                rate = self.plan(first).rate
-                self._run(before, "train", first, seed, Plan(steps, rate))
-                start = f"train.start_from={before / DETECTOR}"
-            self._run(project, "train,predict,evaluate", name, seed, plan, start)
-        scores = next(iter(json.loads(metrics.read_text()).values()))["overall"]
-        print(f"{name}-{seed}: AP {scores['AP']:.3f}", flush=True)
+        first, start, cpu_s = FAMILIES[name].first, "", 0.0
+        if first is not None:
+            before, whole = self._project(f"{name}-{seed}-first"), self.plan(first)
+            cpu_s = self._run(before, "train", first, seed, replace(whole, steps=whole.steps // 2))
+            start = f"train.start_from={before / DETECTOR}"
+        cpu_s += self._run(project, "train", name, seed, plan, start)
+        self._run(project, "predict,evaluate", name, seed, plan, start)
+        metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+        scores: dict[str, float] = next(iter(metrics.values()))["overall"]
+        print(f"{name}-{seed}: AP {scores['AP']:.3f} after {cpu_s / 60:.1f} CPU min", flush=True)
         detector = read_checkpoint(project / DETECTOR).detector
         return Result(
             scores=scores,
             frames_per_second=self._frames_per_second(detector),
             parameters=sum(weight.numel() for weight in detector.parameters()),
+            cpu_minutes=cpu_s / 60,
         )
 
     def _probe(self, name: str, steps: int) -> float:
@@ -180,18 +202,15 @@ class Comparison:
         project = self._project(f"{name}-probe-{steps}")
         return self._run(project, "train", name, TRIAL_SEED, Plan(steps, FAMILIES[name].rates[0]))
 
-    def _try(self, name: str, plan: Plan) -> tuple[float, float]:
-        """What a learning rate reaches with a part of the budget: validation AP, minus the loss.
-
-        The loss decides where the AP is the same, such as 0 so early in the training.
-        """
+    def _try(self, name: str, plan: Plan) -> Trial:
+        """What a learning rate reaches with a part of the budget."""
         project = self._project(f"{name}-try-{plan.rate:g}")
-        self._run(project, "train", name, TRIAL_SEED, plan)
+        cpu_s = self._run(project, "train", name, TRIAL_SEED, plan)
         (history,) = (project / "data/06_models/trainings").glob("*/history.csv")
         rows = list(csv.reader(history.read_text().splitlines()))
         aps = [float(value) for _, metric, value in rows if metric.endswith("class/AP")]
         losses = [float(value) for _, metric, value in rows if metric == "train/loss"]
-        return round(aps[-1], 2), -mean(losses[-max(len(losses) // 5, 1) :])
+        return Trial(plan.rate, aps[-1], mean(losses[-max(len(losses) // 5, 1) :]), cpu_s)
 
     def _run(
         self, project: Path, pipelines: str, name: str, seed: int, plan: Plan, more: str = ""
@@ -205,7 +224,12 @@ class Comparison:
             COMMON,
             more,
         ]
-        return run_pipelines(project, pipelines, ",".join(filter(None, parameters)))
+        done = project / f"{pipelines}.cpu_s"
+        if not done.exists():
+            done.write_text(
+                str(run_pipelines(project, pipelines, ",".join(filter(None, parameters))))
+            )
+        return float(done.read_text())
 
     def _project(self, name: str) -> Path:
         project = copy_project(self._folder / name)
@@ -259,7 +283,8 @@ def row(name: str, plan: Plan, results: list[Result]) -> str:
     """Line of the table for one family."""
     speed = mean(result.frames_per_second for result in results)
     cells = [f"`{name}`", f"{results[0].parameters:,}".replace(",", " "), f"{speed:.1f}"]
-    cells += [str(plan.steps), f"{plan.rate:g}"]
+    cells += [f"{mean(result.cpu_minutes for result in results):.1f}", str(plan.steps)]
+    cells.append(f"{plan.rate:g}")
     cells += [summary([result.scores for result in results], metric) for metric in METRICS]
     return f"| {' | '.join(cells)} |"
 
