@@ -40,7 +40,7 @@ class Config(MetricConfig):
             "headline": ("AP", "AP_50"),
             "page": ("AP_50", "AP", recall),
             "classes": (*overlaps, recall),
-            "recordings": (*overlaps, *sizes),
+            "recordings": overlaps,
             "sizes": sizes,
             "protocols": overlaps,
             "training": overlaps,
