@@ -26,6 +26,7 @@ class Config(MetricConfig):
 
     kind: Literal["average_precision"] = "average_precision"
     title: ClassVar[str] = "average precision"
+    needs_low_scores: ClassVar[bool] = True
 
     @override
     def declare(self, protocol: Protocol) -> tuple[Value, ...]:
