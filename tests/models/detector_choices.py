@@ -13,7 +13,11 @@ PARTS = {
     "auxiliary": "auxiliaries",
 }
 
-SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
+SMALL: dict[str, dict[str, object]] = {
+    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16},
+    "yolox": {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}},
+}
+"""What makes the other families small."""
 
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
 
@@ -43,4 +47,5 @@ CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
+    {"kind": "faster_rcnn", "batch_norm": "frozen", "focal": {"gamma": 1.5}},
 ]

@@ -125,6 +125,11 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     return found
 
 
+def is_checkpoint(content: Mapping[Any, Any]) -> bool:
+    """Whether a file with this content is for `read_checkpoint`."""
+    return PAYLOAD_KEY in content or is_rvt_state_dict(weights_in(content))
+
+
 def check_whole(path: Path) -> None:
     """Check that a checkpoint of this project has not changed since it was written.
 
@@ -157,8 +162,8 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         detector.load_state_dict(unwrapped(weights, WEIGHT_PREFIX.removesuffix(".")))
     except ValidationError as error:
         raise CheckpointError(
-            "the detector's settings are not known to this version of the project: "
-            + "; ".join(describe_errors(error, "detector"))
+            "the detector's settings are not known to this version of the project, or to the "
+            "packages installed beside it: " + "; ".join(describe_errors(error, "detector"))
         ) from error
     except CheckpointError:
         raise

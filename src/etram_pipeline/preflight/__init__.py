@@ -13,7 +13,17 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.preflight import classes, files, memory, scores, space, splits, stored, training
+from etram_pipeline.preflight import (
+    classes,
+    files,
+    memory,
+    plugins,
+    scores,
+    space,
+    splits,
+    stored,
+    training,
+)
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 from etram_pipeline.yaml_files import ConfigurationError
@@ -29,6 +39,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     classes.check,
     stored.check,
     scores.check,
+    plugins.check,
     training.check,
     memory.check,
     space.check,
