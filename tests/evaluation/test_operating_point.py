@@ -16,6 +16,7 @@ from etram_pipeline.evaluation.result import Metrics, OperatingPoint, flatten_me
 from etram_pipeline.evaluation.scoring import _evidence
 
 Make = Callable[..., Any]
+MakeTables = Callable[..., tuple[Any, Any]]
 Boxes = list[tuple[float, int]]
 Found = list[tuple[float, int, float]]
 
@@ -30,7 +31,7 @@ FOUND: Found = [
 
 
 @pytest.fixture
-def tables(label_table: Make, detection_table: Make) -> Make:
+def tables(label_table: Make, detection_table: Make) -> MakeTables:
     """Makes tables of squares of 10 px at one moment, given by their left edge, class and score."""
 
     def make(labels: Boxes, found: Found) -> tuple[Any, Any]:
@@ -43,7 +44,7 @@ def tables(label_table: Make, detection_table: Make) -> Make:
 
 
 @pytest.fixture
-def point(tables: Make, two_classes: Protocol) -> Make:
+def point(tables: MakeTables, two_classes: Protocol) -> Make:
     """Measures the operating point, with scores found in the same or in other tables."""
 
     def run(labels: Boxes, found: Found, chosen_in: tuple[Boxes, Found]) -> OperatingPoint:
@@ -60,7 +61,7 @@ def measured(point: OperatingPoint, name: str) -> tuple[float, ...]:
     return found.score, found.precision, found.recall, found.f1, found.num_detections
 
 
-def test_the_best_scores_are_those_found_by_hand(tables: Make, two_classes: Protocol) -> None:
+def test_the_best_scores_are_those_found_by_hand(tables: MakeTables, two_classes: Protocol) -> None:
     scores = find_operating_scores(*tables(LABELS, FOUND), two_classes)
     assert scores is not None
     assert scores.common == 0.25
@@ -108,13 +109,15 @@ def test_a_class_without_labels_in_the_evaluated_recordings_has_no_values(point:
     ("labels", "found"), [([], FOUND), (LABELS, []), (LABELS, [(5000, 0, 0.9)]), ([], [])]
 )
 def test_without_a_right_detection_there_are_no_scores(
-    tables: Make, two_classes: Protocol, labels: Boxes, found: Found
+    tables: MakeTables, two_classes: Protocol, labels: Boxes, found: Found
 ) -> None:
     assert find_operating_scores(*tables(labels, found), two_classes) is None
     assert evaluate(*tables(LABELS, FOUND), two_classes).operating_point is None
 
 
-def test_scores_found_by_other_choices_are_not_used(tables: Make, two_classes: Protocol) -> None:
+def test_scores_found_by_other_choices_are_not_used(
+    tables: MakeTables, two_classes: Protocol
+) -> None:
     stricter = two_classes.model_copy(update={"iou_thresholds": (0.75,)})
     scores = find_operating_scores(*tables(LABELS, FOUND), stricter)
     assert evaluate(*tables(LABELS, FOUND), stricter, operating_scores=scores).operating_point
@@ -124,14 +127,14 @@ def test_scores_found_by_other_choices_are_not_used(tables: Make, two_classes: P
 
 
 def test_scores_of_protocols_that_differ_in_name_and_shown_values_are_the_same(
-    tables: Make, two_classes: Protocol
+    tables: MakeTables, two_classes: Protocol
 ) -> None:
     scores = find_operating_scores(*tables(LABELS, FOUND), "coco", ("car", "tram"))
     metrics = evaluate(*tables(LABELS, FOUND), two_classes, operating_scores=scores)
     assert metrics.operating_point is not None
 
 
-def test_a_protocol_that_ignores_classes_has_a_common_score_that_does(tables: Make) -> None:
+def test_a_protocol_that_ignores_classes_has_a_common_score_that_does(tables: MakeTables) -> None:
     agnostic = Protocol(name="one", class_names=("car", "tram"), class_aware=False)
     wrong_class = [(x, 1 - kind, 0.5) for x, kind in LABELS]
     scores = find_operating_scores(*tables(LABELS, wrong_class), agnostic)
@@ -142,7 +145,7 @@ def test_a_protocol_that_ignores_classes_has_a_common_score_that_does(tables: Ma
     assert metrics.operating_point.overall.f1 == 1
 
 
-def test_a_few_values_are_logged_and_compared(tables: Make, two_classes: Protocol) -> None:
+def test_a_few_values_are_logged_and_compared(tables: MakeTables, two_classes: Protocol) -> None:
     scores = find_operating_scores(*tables(LABELS, FOUND), two_classes)
     after = evaluate(*tables(LABELS, FOUND), two_classes, operating_scores=scores)
     before = evaluate(*tables(LABELS, FOUND[:1]), two_classes, operating_scores=scores)
@@ -160,7 +163,7 @@ def test_a_few_values_are_logged_and_compared(tables: Make, two_classes: Protoco
     assert Metrics.model_validate_json(after.model_dump_json()) == after
 
 
-def test_values_without_labels_are_not_logged(tables: Make, two_classes: Protocol) -> None:
+def test_values_without_labels_are_not_logged(tables: MakeTables, two_classes: Protocol) -> None:
     scores = find_operating_scores(*tables(LABELS, FOUND), two_classes)
     metrics = evaluate(*tables([], FOUND), two_classes, operating_scores=scores)
     assert not [name for name in flatten_metrics(metrics) if "operating" in name]
