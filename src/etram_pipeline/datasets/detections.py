@@ -20,6 +20,7 @@ from typing_extensions import override
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
@@ -38,11 +39,15 @@ class Prediction:
         tables: Key and detections of each recording.
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
+        operating_scores: Scores that were best in the validation of the training; None if unknown.
+        score_threshold: Lowest score of a detection; None if unknown.
     """
 
     tables: Iterable[tuple[str, DetectionTable]]
     class_names: tuple[str, ...]
     training_run_id: str = ""
+    operating_scores: OperatingScores | None = None
+    score_threshold: float | None = None
 
 
 class DetectionStore(Mapping[str, DetectionTable]):
@@ -51,6 +56,8 @@ class DetectionStore(Mapping[str, DetectionTable]):
     Attributes:
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
+        operating_scores: Scores that were best in the validation of the training; None if unknown.
+        score_threshold: Lowest score of a detection; None if unknown.
     """
 
     def __init__(self, root: Path) -> None:
@@ -59,6 +66,9 @@ class DetectionStore(Mapping[str, DetectionTable]):
         self._counts: dict[str, int] = index["recordings"]
         self.class_names: tuple[str, ...] = tuple(index["class_names"])
         self.training_run_id: str = index["training_run_id"]
+        scores = index.get("operating_scores")
+        self.operating_scores = None if scores is None else OperatingScores.model_validate(scores)
+        self.score_threshold: float | None = index.get("score_threshold")
 
     def __getitem__(self, key: str) -> DetectionTable:
         import pyarrow.parquet as pq
@@ -136,8 +146,11 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
             for key, table in data.tables:
                 _write(new / f"{key}.parquet", table)
                 counts[key] = len(table)
+            scores = data.operating_scores
             index = {
                 "training_run_id": data.training_run_id,
+                "operating_scores": None if scores is None else scores.model_dump(mode="json"),
+                "score_threshold": data.score_threshold,
                 "class_names": data.class_names,
                 "recordings": counts,
             }

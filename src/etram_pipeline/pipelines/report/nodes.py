@@ -70,7 +70,7 @@ def annotate_video(
         detections[key],
         labelled_frames.get(key),
         detections.class_names,
-        report,
+        report.drawing(detections.operating_scores),
     )
     return report.frames_per_second, pictures
 
@@ -95,6 +95,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     from etram_pipeline.reports.examples import example_images
 
     headline = _headline(metrics, report)
+    report = report.drawing(detections.operating_scores)
     history = training_history.to_dict("records")
     names = detections.class_names
     content = page.ReportContent(
@@ -105,6 +106,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         ),
         examples=example_images(histograms, labelled_frames, detections, names, report),
         video=annotated_video,
+        drawn_score=report.drawn_score(),
         quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
         run={
