@@ -14,7 +14,8 @@ PARTS = {
 }
 
 SMALL: dict[str, dict[str, object]] = {
-    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16},
+    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
+    | {"proposals": 100, "sampled_proposals": 64},
     "yolox": {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}},
 }
 """What makes the other families small."""
