@@ -14,7 +14,8 @@ PARTS = {
 }
 
 SMALL: dict[str, dict[str, object]] = {
-    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16},
+    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
+    | {"proposals": 100, "sampled_proposals": 64},
     "rtdetr": {
         "width": 8,
         "hidden_size": 32,
