@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from tests.models.detector_choices import CHOICES, SMALL_YOLOX
+from tests.models.detector_choices import CHOICES, SMALL_RF_DETR, SMALL_YOLOX
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.events.settings import EncodingSettings
@@ -69,9 +69,11 @@ def make_batch() -> MakeBatch:
         keyframes: tuple[tuple[int, int], ...] = ((0, 0), (1, 1)),
         starts: tuple[bool, ...] = (True, True),
     ) -> SequenceBatch:
-        target = Targets(
-            torch.tensor([[4.0, 6.0, 30.0, 28.0], [20.0, 20.0, 60.0, 50.0]]), torch.tensor([0, 2])
-        )
+        boxes = torch.tensor([[4.0, 6.0, 30.0, 28.0], [20.0, 20.0, 60.0, 50.0]])
+        masks = torch.zeros(2, height, width, dtype=torch.bool)
+        for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
+            mask[y1:y2, x1:x2] = True
+        target = Targets(boxes, torch.tensor([0, 2]), masks)
         size = (num_windows, len(starts), NUM_CHANNELS, height, width)
         return SequenceBatch(
             frames=torch.randint(0, 10, size, dtype=torch.uint8),
@@ -105,7 +107,11 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
 @pytest.fixture(params=CHOICES, ids=str)
 def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
     """Every detector, and RVT with every part, everything else as small as `config`."""
-    small = {"rvt": config.model_dump(serialize_as_any=True), "yolox": SMALL_YOLOX}
+    small = {
+        "rvt": config.model_dump(serialize_as_any=True),
+        "yolox": SMALL_YOLOX,
+        "rf_detr": SMALL_RF_DETR,
+    }
     given = small.get(str(request.param["kind"]), {}) | request.param
     config_of_any = DetectorConfig.model_validate(given)
     return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))

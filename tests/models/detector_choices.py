@@ -15,6 +15,14 @@ PARTS = {
 
 SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
 
+SMALL_RF_DETR = {
+    "input_size": (64, 96),
+    "num_queries": 10,
+    "decoder_layers": 1,
+    "encoder_layers": 4,
+    "encoder_dim": 32,
+}
+
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
 
 CHOICES: list[dict[str, object]] = [
@@ -43,4 +51,5 @@ CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
+    {"kind": "rf_detr", "size": "seg_small", "input_size": (48, 72)},
 ]

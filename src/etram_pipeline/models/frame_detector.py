@@ -13,9 +13,11 @@ from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.postprocess import keep_visible
 from etram_pipeline.models.resizing import (
     frame_size,
+    pad_masks,
     pad_to_multiple,
     resize_boxes,
     resize_frames,
+    resize_masks,
     resize_targets,
 )
 from etram_pipeline.models.suppression import SuppressionSettings
@@ -26,7 +28,7 @@ class FrameDetector(Detector):
 
     A family implements `frame_losses` and `detect_frames`. Both see frames that are ready for it:
     numbers of the type of its weights, divided by `count_scale`, resized to `input_size` and padded
-    to multiples of `size_multiple`. Boxes are in px of these frames; those that it detects are
+    to multiples of `size_multiple`. Boxes and masks are in px of these frames; detected ones are
     mapped back to the frames of the batch, cut at their border and limited to
     `suppression.max_detections`.
 
@@ -62,17 +64,24 @@ class FrameDetector(Detector):
         if len(batch.keyframes) == 0:
             return [], ()
         size = frame_size(batch.frames)
-        seen = self.input_size or size
         found = [
-            replace(each, boxes_xyxy=resize_boxes(each.boxes_xyxy, seen, size))
+            self._map_back(each, size)
             for each in self.detect_frames(self._prepare(batch), suppression)
         ]
         return [keep_visible(each, *size, suppression.max_detections) for each in found], ()
 
+    def _map_back(self, found: Detections, size: tuple[int, int]) -> Detections:
+        """Detections in px of the frames of the batch, which have this height and width."""
+        seen = self.input_size or size
+        masks = found.masks
+        if masks is not None:
+            masks = resize_masks(masks[:, : seen[0], : seen[1]], *size)
+        return replace(found, boxes_xyxy=resize_boxes(found.boxes_xyxy, seen, size), masks=masks)
+
     def _learn(self, batch: SequenceBatch) -> Losses:
         size = frame_size(batch.frames)
         targets = resize_targets(batch.targets, size, self.input_size or size)
-        return self.frame_losses(self._prepare(batch), targets)
+        return self.frame_losses(self._prepare(batch), pad_masks(targets, self.size_multiple))
 
     def _prepare(self, batch: SequenceBatch) -> Float[Tensor, "K C h w"]:
         """The keyframes as the family sees them."""
