@@ -45,8 +45,23 @@ def test_boxes_keep_their_share_of_the_image() -> None:
     (resized,) = resize_targets((target,), (100, 200), (50, 400))
     assert resized.boxes_xyxy.tolist() == [[20.0, 10.0, 60.0, 30.0]]
     assert resized.class_ids is target.class_ids
+    assert resized.masks is None
     centred = resize_boxes(torch.tensor([[20.0, 40.0, 20.0, 40.0]]), (100, 200), (50, 400))
     assert centred.tolist() == [[40.0, 20.0, 40.0, 20.0]]
+
+
+def test_masks_are_resized_with_their_boxes() -> None:
+    masks = torch.zeros(2, 100, 200, dtype=torch.bool)
+    masks[0, 20:60, 10:30] = True
+    boxes = torch.tensor([[10.0, 20.0, 30.0, 60.0], [0.0, 0.0, 4.0, 4.0]])
+    target = Targets(boxes, torch.tensor([1, 0]), masks)
+    (resized,) = resize_targets((target,), (100, 200), (50, 400))
+    expected = torch.zeros(2, 50, 400, dtype=torch.bool)
+    expected[0, 10:30, 20:60] = True
+    assert resized.masks is not None
+    assert torch.equal(resized.masks, expected)
+    (same,) = resize_targets((target,), (100, 200), (100, 200))
+    assert same.masks is masks
 
 
 @pytest.fixture

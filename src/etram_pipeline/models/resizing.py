@@ -1,11 +1,13 @@
 """Frames, boxes and memories at another resolution."""
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from etram_pipeline.core.batch import Targets
+
+_HALF = 0.5
 
 
 def frame_size(frames: Shaped[Tensor, "*batch C H W"]) -> tuple[int, int]:
@@ -48,9 +50,26 @@ def resize_targets(
     boxes = resize_boxes(torch.cat([target.boxes_xyxy for target in targets]), size, new_size)
     of_images = boxes.split([len(target.class_ids) for target in targets])
     return tuple(
-        Targets(of_image, target.class_ids)
+        Targets(
+            of_image,
+            target.class_ids,
+            None if target.masks is None else resize_masks(target.masks, *new_size),
+        )
         for of_image, target in zip(of_images, targets, strict=True)
     )
+
+
+def resize_masks(
+    masks: Bool[Tensor, "N H W"], height: int, width: int
+) -> Bool[Tensor, "N height width"]:
+    """Masks of images that are resized to `height` x `width` px; a pixel is set if half of it is.
+
+    A mask of less than half a pixel may become empty.
+    """
+    if frame_size(masks) == (height, width):
+        return masks
+    resized: Tensor = resize_frames(masks[:, None].float(), height, width)[:, 0] >= _HALF
+    return resized
 
 
 def resize_boxes(

@@ -21,6 +21,11 @@ class DetectorConfig(Component):
     def build(self, in_channels: int, num_classes: int) -> Detector:
         """Make the detector for representations of `in_channels` channels."""
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether the detector learns from the masks of objects, so that labels must have them."""
+        return False
+
     def for_classes(self, classes: TrainingClasses) -> "DetectorConfig":  # noqa: ARG002
         """The same settings with what they leave to the data filled in."""
         return self
