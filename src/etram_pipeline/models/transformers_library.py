@@ -1,6 +1,7 @@
 """The optional library transformers: whether it is there, and quiet."""
 
 from importlib.util import find_spec
+from typing import Any
 
 from etram_pipeline.core.errors import SettingsError
 
@@ -23,10 +24,11 @@ def require_transformers(kind: str) -> None:
     import transformers
     from transformers.utils import logging
 
+    log: Any = logging
     if not hasattr(transformers, "RfDetrConfig"):
         raise SettingsError(
             f"detector.kind {kind} needs transformers 5.23 or newer, but "
             f"{transformers.__version__} is installed: {INSTALL}"
         )
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    log.set_verbosity_error()
+    log.disable_progress_bar()

@@ -174,8 +174,8 @@ class Config(DetectorConfig):
     def _check_licence(cls, size: object) -> object:
         if size in NOT_APACHE:
             raise ValueError(
-                f"{size} is published under the Platform Model License 1.0 instead of Apache 2.0 and "
-                "is not part of this project; the largest size here is large"
+                f"{size} is published under the Platform Model License 1.0, not under Apache 2.0, "
+                "and is not part of this project; the largest size here is large"
             )
         return size
 

@@ -87,7 +87,7 @@ def _costs(
     as_object = ALPHA * (1 - scores) ** 2 * softplus(-logits)
     as_nothing = (1 - ALPHA) * scores**2 * softplus(logits)
     overlap = generalized_box_iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target.boxes))
-    cost = (
+    cost: Tensor = (
         BOX_COST * torch.cdist(boxes, target.boxes, p=1)
         + CLASS_COST * (as_object - as_nothing)
         - GIOU_COST * overlap

@@ -1,5 +1,7 @@
 """RF-DETR's network, made of the modules of transformers."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,9 +23,9 @@ class RFDETRNetwork(nn.Module):
     """Predicts boxes, classes and, in some sizes, masks from frames.
 
     Source: Robinson et al., "RF-DETR: Neural Architecture Search for Real-Time Detection
-    Transformers", arXiv 2511.09554; roboflow/rf-detr 1.11. Where transformers differs from it, in
-    windows of frames that are not square, in mask proposals and in initial weights, this class
-    follows the original.
+    Transformers", arXiv 2511.09554; roboflow/rf-detr 1.11. Where transformers differs from it (in
+    windows of frames that are not square, mask proposals, an epsilon and initial weights), this
+    class follows the original.
     """
 
     def __init__(self, shape: Shape, in_channels: int, num_classes: int) -> None:
@@ -31,15 +33,13 @@ class RFDETRNetwork(nn.Module):
         config = _config(shape, in_channels, num_classes)
         self.mask_head: MaskHead | None = None
         if shape.has_masks:
-            whole = RfDetrForInstanceSegmentation(config)
-            self.detection: nn.Module = whole.model
+            whole: Any = RfDetrForInstanceSegmentation(config)
+            self.detection: Any = whole.model
             self.mask_head = MaskHead(whole)
         else:
             self.detection = RfDetrForObjectDetection(config)
         self.num_groups: int = config.group_detr
-        nn.init.zeros_(self.detection.model.reference_point_embed.weight)
-        embeddings = self.detection.model.backbone.backbone.embeddings
-        embeddings.window_partition = _Windows(shape)
+        self._follow_original(shape)
 
     @override
     def forward(self, frames: Float[Tensor, "K C H W"]) -> list[LayerOutput]:
@@ -54,21 +54,30 @@ class RFDETRNetwork(nn.Module):
             hidden, found.intermediate_reference_points
         )
         masks = self._masks(found, frames.shape[2:])
-        layers = [
-            LayerOutput(*each, mask) for *each, mask in zip(logits, boxes, masks[1:], strict=True)
-        ]
+        layers = list(map(LayerOutput, logits, boxes, masks[1:]))
         if not self.training:
             return layers
         proposed = self.detection.predict_encoder_class_logits(found.enc_outputs_class)
         return [LayerOutput(proposed, found.enc_outputs_coord_logits, masks[0]), *layers]
 
-    def _masks(self, found: object, size: torch.Size) -> list[MaskOutput | None]:
-        hidden: Tensor = found.intermediate_hidden_states  # type: ignore[attr-defined]
+    def _follow_original(self, shape: Shape) -> None:
+        model = self.detection.model
+        nn.init.zeros_(model.reference_point_embed.weight)
+        model.backbone.backbone.embeddings.window_partition = _Windows(shape)
+        for module in model.backbone.projector.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = 1e-6
+
+    def _masks(
+        self,
+        found: Any,  # noqa: ANN401, an output of transformers
+        size: torch.Size,
+    ) -> list[MaskOutput | None]:
+        """Masks of the encoder's proposals and of each layer of the decoder."""
+        queries = [found.enc_outputs_class, *found.intermediate_hidden_states]
         if self.mask_head is None:
-            return [None] * (len(hidden) + 1)
-        features, proposals = found.backbone_features, found.enc_outputs_class  # type: ignore[attr-defined]
-        masks: list[MaskOutput | None] = [*self.mask_head(features, [proposals, *hidden], size)]
-        return masks
+            return [None] * len(queries)
+        return [*self.mask_head(found.backbone_features, queries, size)]
 
 
 class MaskHead(nn.Module):
@@ -130,9 +139,10 @@ class _Windows:
         return torch.cat([copies, windows], dim=1)
 
 
-def _config(shape: Shape, in_channels: int, num_classes: int) -> RfDetrConfig:
+def _config(shape: Shape, in_channels: int, num_classes: int) -> Any:  # noqa: ANN401
     step = shape.encoder_layers // 4
-    return RfDetrConfig(
+    make: Any = RfDetrConfig
+    return make(
         num_labels=num_classes,
         decoder_layers=shape.decoder_layers,
         num_queries=shape.num_queries,

@@ -27,9 +27,9 @@ class MaskOutput:
     def logits(self, frame: int, chosen: Int64[Tensor, " n"]) -> Float[Tensor, "n h w"]:
         """The masks of some queries of a frame."""
         features = self.features[frame]
-        return (self.queries[frame, chosen] @ features.flatten(1)).unflatten(
-            1, features.shape[1:]
-        ) + self.bias
+        products = self.queries[frame, chosen] @ features.flatten(1)
+        logits: Tensor = products.unflatten(1, features.shape[1:]) + self.bias
+        return logits
 
     def logits_at(self, frame: int, points: Float[Tensor, "P 2"]) -> Float[Tensor, "Q P"]:
         """The masks of all queries of a frame at some points (x and y in `[0, 1]`)."""
