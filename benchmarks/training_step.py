@@ -29,7 +29,7 @@ from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.training.optimizer import build_optimizer
-from etram_pipeline.training.settings import OptimizerSettings
+from etram_pipeline.training.optimizers import adamw
 
 PRESETS = Path(__file__).parents[1] / "conf/presets"
 CHANNELS, NUM_CLASSES, BOXES_PER_FRAME = 20, 8, 12
@@ -116,7 +116,7 @@ def measure(case: Case) -> Measurement:
 
 def make_step(case: Case, detector: rvt.RVT, batch: SequenceBatch) -> Step:
     """A function that trains for one step and returns the losses before it."""
-    optimizer, _ = build_optimizer(detector, OptimizerSettings(), max_steps=1000)
+    optimizer, _ = build_optimizer(detector, adamw.Config(), max_steps=1000)
     if case.way != "plain":
         detector.execute_with(
             Execution(order=case.way, compile=case.compiled, checkpoint_activations=case.recomputed)

@@ -24,7 +24,7 @@ from etram_pipeline.quality import checks
 from etram_pipeline.run_summary import DEFAULT_RUN_MINUTES
 from etram_pipeline.scene.scene import LABEL_HZ
 from etram_pipeline.scene.settings import SceneRecordingsSettings
-from etram_pipeline.training.settings import OptimizerSettings
+from etram_pipeline.training.optimizers import adamw
 
 TIMES, GAMMA = "\N{MULTIPLICATION SIGN}", "\N{GREEK SMALL LETTER GAMMA}"
 LONGEST_SILENCE_S = 30
@@ -222,7 +222,7 @@ def test_pages_say_what_the_configuration_says(part: Callable[[], list[tuple[str
 def test_learning_rates_follow_the_rule_that_the_page_tells() -> None:
     train = parameters("etram")["train"]
     assert train.optimizer.learning_rate == pytest.approx(rate(train.lanes), rel=5e-3)
-    assert OptimizerSettings().learning_rate == pytest.approx(rate(24), rel=5e-3)
+    assert adamw.Config().learning_rate == pytest.approx(rate(24), rel=5e-3)
 
 
 def test_the_results_of_the_default_run_are_of_its_protocols() -> None:

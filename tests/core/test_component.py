@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from etram_pipeline.core.component import Settings, kinds, nearest
 from etram_pipeline.labels.filters import FilterConfig
-from etram_pipeline.training.settings import OptimizerSettings
+from etram_pipeline.training.optimizers import OptimizerConfig
 
 
 class Optimizer(Settings):
@@ -66,4 +66,4 @@ def test_a_part_inside_other_settings_survives_a_round_trip() -> None:
 
 def test_a_key_of_settings_further_down_is_told_with_its_place() -> None:
     with pytest.raises(ValidationError, match=r"'warmup'; did you mean 'schedule\.warmup'"):
-        OptimizerSettings.model_validate({"warmup": 0.1})
+        OptimizerConfig.model_validate({"warmup": 0.1})

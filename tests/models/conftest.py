@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from tests.models.detector_choices import CHOICES, SMALL_RF_DETR, SMALL_YOLOX
+from tests.models.detector_choices import CHOICES, SMALL
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.events.settings import EncodingSettings
@@ -107,11 +107,7 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
 @pytest.fixture(params=CHOICES, ids=str)
 def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
     """Every detector, and RVT with every part, everything else as small as `config`."""
-    small = {
-        "rvt": config.model_dump(serialize_as_any=True),
-        "yolox": SMALL_YOLOX,
-        "rf_detr": SMALL_RF_DETR,
-    }
+    small = {"rvt": config.model_dump(serialize_as_any=True), **SMALL}
     given = small.get(str(request.param["kind"]), {}) | request.param
     config_of_any = DetectorConfig.model_validate(given)
     return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))

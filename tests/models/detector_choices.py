@@ -13,15 +13,18 @@ PARTS = {
     "auxiliary": "auxiliaries",
 }
 
-SMALL_YOLOX = {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}}
-
-SMALL_RF_DETR = {
-    "input_size": (64, 96),
-    "num_queries": 10,
-    "decoder_layers": 1,
-    "encoder_layers": 4,
-    "encoder_dim": 32,
+SMALL: dict[str, dict[str, object]] = {
+    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16},
+    "rf_detr": {
+        "input_size": (64, 96),
+        "num_queries": 10,
+        "decoder_layers": 1,
+        "encoder_layers": 4,
+        "encoder_dim": 32,
+    },
+    "yolox": {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}},
 }
+"""What makes the other families small."""
 
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
 
@@ -52,4 +55,5 @@ CHOICES += [
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
     {"kind": "rf_detr", "size": "seg_small", "input_size": (48, 72)},
+    {"kind": "faster_rcnn", "batch_norm": "frozen", "focal": {"gamma": 1.5}},
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from tests.preflight.conftest import Find, Save, faults
+from torchvision import models
 
 STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
 
@@ -19,6 +20,10 @@ STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
             "train.launcher is nosuchlauncher",
         ),
         ({"train": {"launcher": "a 'b"}}, "train.launcher is a 'b, which is no command"),
+        (
+            {"train": {"optimizer": {"groups": {"nope": {"rate": 2}}}}},
+            "train.optimizer.groups: no parameter starts with 'nope'",
+        ),
         ({"train": {"freeze": ["nope"]}}, "train.freeze: no parameter starts with 'nope'"),
         ({"detector": {"neck_stages": [3, 4, 5]}}, STAGES),
         (
@@ -47,6 +52,20 @@ def test_weights_to_start_from_must_be_readable(found: Find, tmp_path: Path) -> 
     (tmp_path / "half.ckpt").write_bytes(b"PK")
     (told,) = faults(found("train", train={"start_from": str(tmp_path / "half.ckpt")}))[-1:]
     assert told.startswith(f"train.start_from: {tmp_path}/half.ckpt cannot be read")
+
+
+def test_weights_of_a_library_must_fit_the_detector(found: Find, tmp_path: Path) -> None:
+    body = models.resnet18(weights=None).state_dict()
+    torch.save(body, tmp_path / "resnet18.pth")
+    start = {"start_from": str(tmp_path / "resnet18.pth")}
+    small = {"kind": "faster_rcnn", "backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
+    assert faults(found("__default__", train=start, detector=small)) == []
+    (told,) = faults(found("__default__", train=start))
+    assert told.startswith(f"train.start_from: {tmp_path}/resnet18.pth is neither a checkpoint")
+    (tmp_path / "R-50.pkl").write_bytes(b"")
+    start = {"start_from": str(tmp_path / "R-50.pkl")}
+    (told,) = faults(found("__default__", train=start, detector=small))
+    assert "is a pickle file, as Detectron2 writes them" in told
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -20,9 +20,9 @@ from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
+from etram_pipeline.training.optimizers import adamw
 from etram_pipeline.training.rate_schedules import one_cycle
 from etram_pipeline.training.settings import (
-    OptimizerSettings,
     TrainSettings,
     ValidationSettings,
 )
@@ -155,7 +155,7 @@ def settings() -> TrainSettings:
         workers=0,
         precision="32",
         accelerator="cpu",
-        optimizer=OptimizerSettings(learning_rate=1e-2, schedule=one_cycle.Config(warmup=0.3)),
+        optimizer=adamw.Config(learning_rate=1e-2, schedule=one_cycle.Config(warmup=0.3)),
         validation=ValidationSettings(every_steps=4, lanes=2, protocol="coco"),
         checkpoint_every_steps=2,
         log_every_steps=1,

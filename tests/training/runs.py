@@ -65,7 +65,7 @@ def interrupt() -> None:
 
 
 def changed(settings: TrainSettings, **changes: object) -> TrainSettings:
-    return TrainSettings.model_validate(settings.model_dump() | changes)
+    return TrainSettings.model_validate(settings.model_dump(serialize_as_any=True) | changes)
 
 
 def changed_validation(settings: TrainSettings, **changes: object) -> TrainSettings:

@@ -120,6 +120,18 @@ def test_training_stops_early_when_validation_no_longer_improves(
     assert len(curve(tmp_path)) == 12
 
 
+def test_gains_of_no_more_than_min_delta_stop_training_early_and_still_give_the_best_checkpoint(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    learning = changed(settings, max_steps=40)
+    stopping = {"patience": 2, "every_steps": 4, "protocol": "coco", "min_delta": 1.0}
+    demanding = changed_validation(learning, **stopping)
+    best = fit(record(2), record(1), blueprint, demanding, tmp_path)
+    scores = dict(curve(tmp_path, "val/coco/AP"))
+    assert list(scores) == [4, 8, 12]
+    assert torch.load(best)["global_step"] == max(scores, key=scores.__getitem__)
+
+
 def test_training_works_outside_the_main_thread(
     record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
 ) -> None:

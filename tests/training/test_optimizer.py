@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
+from etram_pipeline.training.optimizers import adamw
 from etram_pipeline.training.rate_schedules import step
-from etram_pipeline.training.settings import OptimizerSettings
 
 
 def network() -> nn.Sequential:
@@ -13,7 +13,7 @@ def network() -> nn.Sequential:
 
 
 def test_the_optimizer_follows_the_schedule() -> None:
-    settings = OptimizerSettings(
+    settings = adamw.Config(
         learning_rate=0.5, schedule=step.Config(warmup=0, drops=(0.5,), factor=0.1)
     )
     optimizer, schedule = build_optimizer(network(), settings, 4)
@@ -28,7 +28,7 @@ def test_the_optimizer_follows_the_schedule() -> None:
 def test_frozen_parameters_are_left_to_no_optimizer() -> None:
     module = network()
     freeze(module, ("0", "1."))
-    optimizer, _ = build_optimizer(module, OptimizerSettings(), 10)
+    optimizer, _ = build_optimizer(module, adamw.Config(), 10)
     assert optimizer.param_groups[0]["params"] == list(module[2].parameters())
 
 

@@ -16,8 +16,9 @@ from torch.optim.lr_scheduler import (
 
 from etram_pipeline.core.component import kinds
 from etram_pipeline.training import rate_schedules
+from etram_pipeline.training.optimizers import adamw
 from etram_pipeline.training.rate_schedules import RateScheduleConfig, cosine, one_cycle, step
-from etram_pipeline.training.settings import OptimizerSettings, TrainSettings
+from etram_pipeline.training.settings import TrainSettings
 
 # Learning rate by step, made with the reference; golden/model/model.json, `lr_schedule_gen4`.
 REFERENCE = {
@@ -65,7 +66,7 @@ def warmed_up(after: LRScheduler, peak: int) -> LRScheduler:
 
 @pytest.mark.parametrize(("number", "rate"), REFERENCE.items())
 def test_the_default_learning_rate_is_the_references(number: int, rate: float) -> None:
-    settings = OptimizerSettings()
+    settings = adamw.Config()
     found = settings.learning_rate * settings.schedule.relative_rate(number, 400_000)
     assert found == pytest.approx(rate, rel=1e-11)
 
@@ -99,6 +100,51 @@ def test_steps_are_pytorchs() -> None:
     assert rates == pytest.approx(pytorchs(theirs, 40), rel=1e-9)
 
 
+# Rates of detectron2's schedule for Faster R-CNN as a share of the highest one: the warm-up reaches
+# it after 1000 steps from a factor of 0.001, and it drops at steps 15 000 and 20 000 of 25 000.
+# Source: facebookresearch/detectron2, detectron2/solver/lr_scheduler.py, `WarmupMultiStepLR`:
+# 0.001 * (1 - step / 1000) + step / 1000, then 0.1 to the power of the drops so far.
+DETECTRON2 = {
+    0: 0.001,
+    1: 0.001999,
+    500: 0.5005,
+    999: 0.999001,
+    1000: 1.0,
+    14_999: 1.0,
+    15_000: 0.1,
+    19_999: 0.1,
+    20_000: 0.01,
+    24_999: 0.01,
+}
+
+
+@pytest.mark.parametrize(("number", "share"), DETECTRON2.items())
+def test_detectron2s_schedule_is_written_in_shares(number: int, share: float) -> None:
+    schedule = step.Config(warmup=1001 / 25_000, start_divisor=1000, drops=(0.6, 0.8))
+    assert schedule.relative_rate(number, 25_000) == pytest.approx(share, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("number", "share"), {0: 0.0, 5: 0.5, 10: 1.0, 79: 1.0, 80: 0.1, 99: 0.1}.items()
+)
+def test_rf_detrs_steps_are_written_in_shares(number: int, share: float) -> None:
+    """`warmup_epochs` 1, `lr_drop` 8 and 10 epochs of 10 steps."""
+    schedule = step.Config(warmup=11 / 100, start_divisor=1e12, drops=(0.8,))
+    assert schedule.relative_rate(number, 100) == pytest.approx(share, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("number", "share"), {500: 1.0, 2875: 0.8682, 5250: 0.55, 7625: 0.2318, 9999: 0.1}.items()
+)
+def test_rf_detrs_cosine_is_written_in_shares(number: int, share: float) -> None:
+    """`warmup_epochs` 0.5 and `lr_min_factor` 0.1 in 10 epochs of 1000 steps.
+
+    0.1 + 0.9 * (1 + cos(pi * (step - 500) / 9500)) / 2
+    """
+    schedule = cosine.Config(warmup=501 / 10_000, start_divisor=1e12, end_divisor=10)
+    assert schedule.relative_rate(number, 10_000) == pytest.approx(share, abs=2e-4)
+
+
 def test_without_drops_the_rate_stays_the_highest() -> None:
     assert ours(step.Config(warmup=0.5, drops=()), 8)[3:] == [1.0] * 5
 
@@ -130,7 +176,7 @@ def test_beyond_the_last_step_the_rate_stays(kind: str) -> None:
 )
 def test_what_only_one_schedule_has_decides_the_result_too(kind: str, field: str) -> None:
     outcomes = [
-        TrainSettings(optimizer=OptimizerSettings(schedule=config(kind, **changes))).outcome()
+        TrainSettings(optimizer=adamw.Config(schedule=config(kind, **changes))).outcome()
         for changes in ({}, {}, {field: 0.5 if field == "factor" else 2.0})
     ]
     assert outcomes[0] == outcomes[1] != outcomes[2]

@@ -113,6 +113,23 @@ def test_a_training_stopped_again_and_again_gives_the_same_to_the_last_bit(
     assert_same_training(tmp_path / "parts", tmp_path / "whole")
 
 
+def test_sgd_with_groups_is_continued_to_the_last_bit(
+    record: Record, erratic: Blueprint, eventful: TrainSettings, tmp_path: Path
+) -> None:
+    groups = {"stem.": {"rate": 0.5, "layer_decay": 0.8}, "head": {"decay_vectors": False}}
+    sgd = {"kind": "sgd", "momentum": 0.9, "weight_decay": 1e-3, "groups": groups}
+    settings = changed(eventful, optimizer={**sgd, "accumulate": 2, "learning_rate": 1e-3})
+    data = record(3), record(2, first_seed=7), erratic
+    fit(*data, settings, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        fit(*data, settings, tmp_path / "parts", [At(6, fail)])
+    fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+    rates = {name for _, name, _ in read_history(tmp_path / "parts" / HISTORY) if "rate" in name}
+    ends = ("", "/stem.", "/head")
+    assert rates == {f"train/learning_rate{end}" for end in ends}
+
+
 def last_step(folder: Path) -> int:
     path = folder / HISTORY
     rows = read_history(path) if path.exists() else []

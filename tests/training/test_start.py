@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.detectors.rvt import RVT
 from etram_pipeline.models.rvt_format.checkpoint import to_rvt_state_dict
-from etram_pipeline.training.fit import _take_weights
+from etram_pipeline.training.start import take_weights
 
 NANO = DetectorConfig.model_validate(
     {"kind": "rvt", "backbone": {"kind": "maxvit", "embed_dim": 8, "attention": {"dim_head": 8}}}
@@ -44,7 +45,7 @@ def test_weights_of_classes_are_taken_for_the_same_classes_only(
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
 
     with caplog.at_level("INFO"):
-        _take_weights(detector, path, wanted)
+        take_weights(Checkpoint(detector, NANO, 2, wanted, len(wanted)), path)
 
     found, given = detector.state_dict(), start.state_dict()
     tells_classes = [name for name in found if ".class_output." in name]
@@ -64,7 +65,41 @@ def test_weights_of_a_checkpoint_without_class_names_are_taken_by_their_number(
     torch.save(to_rvt_state_dict(start), tmp_path / "rvt.ckpt")
     detector = NANO.build(2, 2)
     with caplog.at_level("INFO"):
-        _take_weights(detector, tmp_path / "rvt.ckpt", ("car", "tram"))
+        take_weights(Checkpoint(detector, NANO, 2, ("car", "tram"), 2), tmp_path / "rvt.ckpt")
     name = "head.levels.0.class_output.weight"
     assert torch.equal(detector.state_dict()[name], start.state_dict()[name])
     assert "does not name its classes, which are assumed to be ('car', 'tram')" in caplog.text
+
+
+RCNN = DetectorConfig.model_validate(
+    {"kind": "faster_rcnn", "backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
+)
+
+
+def test_weights_of_a_library_leave_the_classes_random(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("car", "tram")
+    given, detector = (RCNN.build(2, len(names)) for _ in range(2))
+    torch.save(given.state_dict(), tmp_path / "torchvision.pth")
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+
+    with caplog.at_level("INFO"):
+        take_weights(Checkpoint(detector, RCNN, 2, names, 2), tmp_path / "torchvision.pth")
+
+    of_classes = {name for name in before if "box_predictor" in name}
+    assert len(of_classes) == 4
+    for name, tensor in detector.state_dict().items():
+        start = before if name in of_classes else given.state_dict()
+        assert torch.equal(tensor, start[name])
+    total = len(before)
+    assert f"{total - 4} of {total} weights were loaded from {tmp_path}" in caplog.text
+    assert "4 weights start from random values: roi_heads.box_predictor." in caplog.text
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save({"stem.weight": torch.ones(2)}, tmp_path / "other.pth")
+    made = Checkpoint(RCNN.build(2, 2), RCNN, 2, ("car", "tram"), 2)
+    told = "no weight in it fits FasterRCNN: it has stem.weight; the detector has backbone.body"
+    with pytest.raises(CheckpointError, match=told):
+        take_weights(made, tmp_path / "other.pth")

@@ -118,6 +118,11 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     return found
 
 
+def is_checkpoint(content: Mapping[Any, Any]) -> bool:
+    """Whether a file with this content is for `read_checkpoint`."""
+    return PAYLOAD_KEY in content or is_rvt_state_dict(weights_in(content))
+
+
 def check_whole(path: Path) -> None:
     """Check that a checkpoint of this project has not changed since it was written.
 

@@ -1,6 +1,7 @@
 """The interface of every detector."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from jaxtyping import Float, Shaped
@@ -11,7 +12,15 @@ from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import SuppressionSettings
 
-__all__ = ["DenseDetector", "Detector", "Losses", "State", "SuppressionSettings", "reset_state"]
+__all__ = [
+    "DenseDetector",
+    "Detector",
+    "Losses",
+    "State",
+    "SuppressionSettings",
+    "check_lanes",
+    "reset_state",
+]
 
 Losses = dict[str, Float[Tensor, ""]]
 State = tuple[Tensor, ...]
@@ -29,12 +38,14 @@ class Detector(nn.Module, ABC):
         input_size: Height and width in px that frames are resized to first; None: no resizing.
         size_multiple: Height and width are then padded to multiples of this number, at the bottom
             and on the right. A memory covers the frame with its padding.
+        has_memory: Whether the state is anything but `()`.
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
         execution_choices: Fields of `Execution` that the detector can follow.
     """
 
     input_size: tuple[int, int] | None = None
     size_multiple: int = 1
+    has_memory: bool = True
     computes_lanes_apart: ClassVar[bool] = False
     execution_choices: ClassVar[frozenset[str]] = frozenset()
 
@@ -54,6 +65,15 @@ class Detector(nn.Module, ABC):
         self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
         """Detections of each keyframe, and the state after the batch."""
+
+    def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        """Weights of the library that this family comes from, under the names of this detector.
+
+        A family that can start from such weights overrides this. Names that do not exist in the
+        detector and shapes that do not fit are allowed: `pretrained.fitting_weights` leaves them
+        out.
+        """
+        return {}
 
     def execute_with(self, execution: Execution) -> None:
         """Compute like this from now on; no result changes.
@@ -95,3 +115,17 @@ def reset_state(state: State, starts: Tensor) -> State:
     return tuple(
         memory.masked_fill(starts.view(-1, *[1] * (memory.ndim - 1)), 0) for memory in state
     )
+
+
+def check_lanes(state: State, num_lanes: int) -> None:
+    """Check that a state belongs to a batch of `num_lanes` lanes.
+
+    Raises:
+        ValueError: If it has another number of lanes.
+    """
+    lanes = {len(memory) for memory in state}
+    if lanes - {num_lanes}:
+        raise ValueError(
+            f"the state remembers {sorted(lanes)} lanes, but the batch has {num_lanes}; "
+            "start from an empty state when the number of lanes changes"
+        )

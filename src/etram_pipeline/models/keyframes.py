@@ -9,18 +9,22 @@ from torch import nn
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.ranks import num_ranks
-from etram_pipeline.models.detector import Losses
+from etram_pipeline.models.detector import Losses, State
 
 
 def learn_keyframes(
-    detector: nn.Module, batch: SequenceBatch, learn: Callable[[SequenceBatch], Losses]
-) -> Losses:
-    """Losses of a batch; zeros that depend on every parameter if it has no keyframe.
+    detector: nn.Module,
+    batch: SequenceBatch,
+    learn: Callable[[SequenceBatch], tuple[Losses, State]],
+) -> tuple[Losses, State]:
+    """Losses of a batch, and the state after it.
+
+    Without keyframes, the losses are zeros that depend on every parameter.
 
     Args:
         detector: The detector that learns.
         batch: Keyframes and their targets.
-        learn: Losses of a batch with at least one keyframe.
+        learn: Losses of a batch with at least one keyframe, and the state after it.
 
     Raises:
         ValueError: If a keyframe has no targets.
@@ -35,7 +39,8 @@ def learn_keyframes(
     # Other processes may have keyframes and wait for this one wherever statistics, counts or
     # gradients are combined. It takes part in all of that with a window whose losses weigh nothing.
     with _unchanged_statistics(detector):
-        return {name: 0 * value for name, value in learn(_with_bare_keyframe(batch)).items()}
+        losses, state = learn(_with_bare_keyframe(batch))
+        return {name: 0 * value for name, value in losses.items()}, state
 
 
 @contextmanager

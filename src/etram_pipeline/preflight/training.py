@@ -5,8 +5,9 @@ This takes a tenth of a second; without it, a fault would end the run after prep
 
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError
@@ -20,14 +21,19 @@ from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 from etram_pipeline.training.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from etram_pipeline.models.detector import Detector
+else:  # checks of runs that train nothing do without torch
+    Detector = object
+
 
 def check(run: Run) -> Iterator[Notice]:
     """Settings of the detector and of its training that do not fit each other or the machine."""
     if "checkpoint" in run.makes:
         train = run.parameter("train", TrainSettings.model_validate)
-        yield from _start(train)
         yield from _launcher(train)
-        yield from _detector(run, train)
+        detector = yield from _detector(run, train)
+        yield from _start(train, detector)
         if train.accelerator == "gpu" and not train.launcher:
             yield from _gpu("train.accelerator", train.accelerator)
     if "detections" in run.makes:
@@ -36,7 +42,9 @@ def check(run: Run) -> Iterator[Notice]:
             yield from _gpu("predict.device", device)
 
 
-def _start(train: TrainSettings) -> Iterator[Notice]:
+def _start(train: TrainSettings, detector: Detector | None) -> Iterator[Notice]:
+    from etram_pipeline.training.start import reads_as_checkpoint, weights_of_library
+
     if train.start_from is None:
         return
     path = Path(train.start_from).expanduser()
@@ -45,7 +53,10 @@ def _start(train: TrainSettings) -> Iterator[Notice]:
         yield Notice(f"train.start_from is {train.start_from}, but {what}: {RELATIVE_PATHS}")
         return
     try:
-        describe(path)
+        if reads_as_checkpoint(path):
+            describe(path)
+        elif detector is not None:
+            weights_of_library(detector, path)
     except UNREADABLE as error:
         yield Notice(f"train.start_from: {explain(error)}")
 
@@ -63,22 +74,26 @@ def _launcher(train: TrainSettings) -> Iterator[Notice]:
         )
 
 
-def _detector(run: Run, train: TrainSettings) -> Iterator[Notice]:
-    """Faults of the detector that show without data."""
+def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detector | None]:
+    """Faults of the detector that show without data, and the detector if it could be built."""
     from etram_pipeline.training.optimizer import freeze
+    from etram_pipeline.training.parameter_groups import parameter_groups
     from etram_pipeline.training.resolution import MixedResolution
 
     names = run.parameter("dataset", DatasetSettings.model_validate).detected_classes
     config = run.parameter("detector", DetectorConfig.model_validate)
     channels = representation_of(run)[1].get("channels", 1)
+    detector = None
     try:
         known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
         detector = known.build(channels, len(names))
         detector.check_execution(train.execution)
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)
+        parameter_groups(detector, train.optimizer)
     except ValueError as error:
         yield Notice(str(error))
+    return detector
 
 
 def _gpu(name: str, value: str) -> Iterator[Notice]:

@@ -13,9 +13,8 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import is_whole_archive, written_whole
-from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload, read_checkpoint
+from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload
 from etram_pipeline.models.classes import TrainingClasses
-from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.hardware import set_thread_counts
 from etram_pipeline.training.checkpoints import (
@@ -30,6 +29,7 @@ from etram_pipeline.training.interruption import exit_as_signalled
 from etram_pipeline.training.module import DetectionModule
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.start import take_weights
 from etram_pipeline.training.trainer import build_trainer, quiet_lightning
 
 logger = logging.getLogger(__name__)
@@ -121,18 +121,19 @@ def _build_module(
     )
     detector = config.build(example.channels, len(blueprint.class_names))
     detector.execute_with(settings.execution)
-    if settings.start_from is not None:
-        _take_weights(detector, Path(settings.start_from), blueprint.class_names)
     about = Checkpoint(
         detector=detector,
         detector_config=config,
         in_channels=example.channels,
         class_names=blueprint.class_names,
+        num_classes=len(blueprint.class_names),
         encoding=example.encoding,
         downsampled_by=example.downsampled_by,
         dataset_fingerprint=blueprint.dataset_fingerprint,
         mlflow_run_id=blueprint.mlflow_run_id,
     )
+    if settings.start_from is not None:
+        take_weights(about, Path(settings.start_from))
     logger.info(
         "training %.1f million parameters on %s with %s for %s",
         sum(parameter.numel() for parameter in detector.parameters()) / 1e6,
@@ -147,31 +148,6 @@ def _build_module(
         protocol=settings.validation.protocol,
     )
     return DetectionModule(detector, settings, score, checkpoint_payload(about))
-
-
-def _take_weights(detector: Detector, path: Path, class_names: tuple[str, ...]) -> None:
-    """Load the weights of a checkpoint that fit; those of other classes do not."""
-    wanted = detector.state_dict()
-    start = read_checkpoint(path)
-    found = start.detector.state_dict()
-    fitting = {
-        name: tensor
-        for name, tensor in found.items()
-        if name in wanted and wanted[name].shape == tensor.shape
-    }
-    anew = "the weights of classes are initialised anew"
-    if start.class_names not in {(), class_names}:
-        of_classes = start.names_of_class_weights()
-        fitting = {name: tensor for name, tensor in fitting.items() if name not in of_classes}
-        about = f"{anew}, because it has {start.class_names}"
-    elif start.num_classes != len(class_names):
-        about = f"{anew}, because it has {start.num_classes} classes"
-    elif not start.class_names:
-        about = f"it does not name its classes, which are assumed to be {class_names}"
-    else:
-        about = "its classes are the same"
-    detector.load_state_dict(fitting, strict=False)
-    logger.info("%d of %d weights were loaded from %s; %s", len(fitting), len(wanted), path, about)
 
 
 def _resume(work_dir: Path) -> Path | None:

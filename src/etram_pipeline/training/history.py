@@ -82,8 +82,7 @@ class Recorder(Callback):
             return
         self._seen_step = step
         if step % self._every_steps == 0 or step >= trainer.max_steps:
-            metrics = _over_ranks(outputs["metrics"])
-            metrics["learning_rate"] = outputs["learning_rate"]
+            metrics = {**_over_ranks(outputs["metrics"]), **outputs["rates"]}
             named = {f"train/{name}": value for name, value in metrics.items()}
             self._history.append(step, named)
             pl_module.log_dict(named, batch_size=1)

@@ -13,6 +13,7 @@ from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.training.memory import LaneMemory, Size
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
+from etram_pipeline.training.parameter_groups import learning_rates
 from etram_pipeline.training.resolution import MixedResolution
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
@@ -50,7 +51,7 @@ class DetectionModule(LightningModule):
         """Advance every lane by one clip.
 
         Returns:
-            The loss, and the metrics to record.
+            The loss, the metrics to record, and the learning rates.
         """
         number = self.trainer.fit_loop.total_batch_idx
         size = _size(batch)
@@ -60,7 +61,8 @@ class DetectionModule(LightningModule):
         self.memory.keep(size, number, state)
         total = torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
         metrics = {name: value.detach() for name, value in {"loss": total, **losses}.items()}
-        return {"loss": total, "metrics": metrics, "learning_rate": self._learning_rate()}
+        rates = learning_rates(self.trainer.optimizers[0])
+        return {"loss": total, "metrics": metrics, "rates": rates}
 
     @override
     def validation_step(self, batch: SequenceBatch, batch_idx: int) -> None:
@@ -104,10 +106,6 @@ class DetectionModule(LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[PAYLOAD_KEY] = dict(self._about)
-
-    def _learning_rate(self) -> float:
-        rate: float = self.trainer.optimizers[0].param_groups[0]["lr"]
-        return rate
 
 
 def _size(batch: SequenceBatch) -> Size:

@@ -1,31 +1,31 @@
-"""Optimizer and learning rate from settings."""
+"""Optimizer and learning rate from settings, and parameters that do not learn."""
 
 from functools import partial
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.training.settings import OptimizerSettings
+from etram_pipeline.training.optimizers import OptimizerConfig
+from etram_pipeline.training.parameter_groups import check_prefixes, parameter_groups
 
 
 def build_optimizer(
-    module: nn.Module, settings: OptimizerSettings, max_steps: int
-) -> tuple[AdamW, LambdaLR]:
-    """Optimizer of everything in `module` that learns, and its schedule over `max_steps` steps."""
-    learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = AdamW(
-        learning,
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        # On a CPU one call for all parameters takes a third of the time of one for each.
-        fused=all(parameter.device.type == "cpu" for parameter in learning) or None,
-    )
+    module: nn.Module, settings: OptimizerConfig, max_steps: int
+) -> tuple[Optimizer, LambdaLR]:
+    """Optimizer of everything in `module` that learns, and its schedule over `max_steps` steps.
+
+    Raises:
+        SettingsError: If `groups` do not fit the parameters.
+    """
+    groups = parameter_groups(module, settings)
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    optimizer = settings.build(groups, on_cpu=devices == {"cpu"})
     # Lightning refuses to clip gradients in mixed precision if the optimizer can unscale them
     # itself. Here it never does: Lightning unscales them before it clips them. Neither PyTorch nor
     # Lightning offers a public switch.
-    optimizer._step_supports_amp_scaling = False
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     rate = partial(settings.schedule.relative_rate, num_steps=max_steps)
     return optimizer, LambdaLR(optimizer, rate)
 
@@ -36,13 +36,7 @@ def freeze(module: nn.Module, prefixes: tuple[str, ...]) -> None:
     Raises:
         SettingsError: If a prefix fits no parameter, or nothing is left to learn.
     """
-    names = [name for name, _ in module.named_parameters()]
-    for prefix in prefixes:
-        if not any(name.startswith(prefix) for name in names):
-            roots = sorted({name.split(".")[0] for name in names})
-            raise SettingsError(
-                f"train.freeze: no parameter starts with '{prefix}'; they start with {roots}"
-            )
+    check_prefixes("train.freeze", prefixes, [name for name, _ in module.named_parameters()])
     for name, parameter in module.named_parameters():
         if name.startswith(prefixes):
             parameter.requires_grad = False

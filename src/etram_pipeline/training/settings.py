@@ -14,7 +14,7 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import expand_choice
 from etram_pipeline.models.execution import Execution, Precision
 from etram_pipeline.models.suppression import SuppressionSettings
-from etram_pipeline.training.rate_schedules import RateScheduleConfig, one_cycle
+from etram_pipeline.training.optimizers import OptimizerConfig, adamw
 
 _EXECUTION = (
     "checkpoint_every_steps",
@@ -27,27 +27,6 @@ _EXECUTION = (
     "num_nodes",
     "launcher",
 )
-
-
-class OptimizerSettings(Settings):
-    """AdamW, and the learning rate over the course of training.
-
-    Attributes:
-        learning_rate: Highest rate. The reference's 3.46e-4 is for 24 lanes over all devices and
-            grows with the square root of their number.
-        schedule: How the rate rises to the highest one and falls after it.
-        weight_decay: Decoupled weight decay.
-        gradient_clip: Largest absolute value, or norm, of gradients; None: as they come.
-        clip_by: What `gradient_clip` limits.
-        accumulate: Batches that each step sums gradients over.
-    """
-
-    learning_rate: float = Field(default=3.46e-4, gt=0)
-    schedule: RateScheduleConfig = Field(default_factory=one_cycle.Config)
-    weight_decay: float = Field(default=0.0, ge=0)
-    gradient_clip: float | None = Field(default=1.0, gt=0)
-    clip_by: Literal["value", "norm"] = "value"
-    accumulate: int = Field(default=1, ge=1)
 
 
 class ResolutionSettings(Settings):
@@ -83,6 +62,8 @@ class ValidationSettings(Settings):
             value of its first metric selects the best checkpoint: AP under the named protocols.
         every_steps: Steps between two validations; the last step is always validated.
         patience: Validations without a better value after which training stops; None: never.
+        min_delta: A value that is better by no more than this is not better for `patience`. The
+            best checkpoint is selected without it.
         lanes: Recordings read side by side.
         suppression: Which predictions count.
     """
@@ -90,6 +71,7 @@ class ValidationSettings(Settings):
     protocol: Annotated[str | Protocol, BeforeValidator(_written_out)] = "etram_8class"
     every_steps: int = Field(default=10_000, ge=1)
     patience: int | None = Field(default=None, ge=1)
+    min_delta: float = Field(default=0.0, ge=0, exclude_if=lambda value: value == 0)
     lanes: int = Field(default=12, ge=1)
     suppression: SuppressionSettings = SuppressionSettings()
 
@@ -106,7 +88,7 @@ class TrainSettings(Settings):
         stream_augmentation: Drawn once for each stretch that is streamed.
         random_augmentation: Drawn for each random clip.
         resolution: Sizes that frames are resized to.
-        optimizer: Learning rate and all that.
+        optimizer: Optimizer and learning rate.
         average_decay: Share of the running average of the weights that each step keeps; the average
             is what is validated and saved. None: the weights themselves.
         start_from: Checkpoint of this project or of RVT to take weights from, where they fit; None:
@@ -139,7 +121,7 @@ class TrainSettings(Settings):
     )
     random_augmentation: AugmentationSettings = AugmentationSettings()
     resolution: ResolutionSettings = ResolutionSettings()
-    optimizer: OptimizerSettings = OptimizerSettings()
+    optimizer: OptimizerConfig = Field(default_factory=adamw.Config)
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     start_from: str | None = None
     freeze: tuple[str, ...] = ()

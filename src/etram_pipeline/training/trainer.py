@@ -157,8 +157,13 @@ def _callbacks(
     if settings.average_decay is not None:
         callbacks.append(WeightAverage(settings.average_decay))
     if settings.validation.patience is not None and scored:
-        patience = settings.validation.patience
-        stopping = EarlyStopping(monitor.name, patience=patience, mode=monitor.mode, strict=False)
+        stopping = EarlyStopping(
+            monitor.name,
+            min_delta=settings.validation.min_delta,
+            patience=settings.validation.patience,
+            mode=monitor.mode,
+            strict=False,
+        )
         callbacks += [stopping, StayStopped(stopping)]
     keeper = BestAndLast(folder, monitor, settings.checkpoint_every_steps)
     # These come last, so that a saved step includes the changes of all other callbacks.

@@ -1,5 +1,6 @@
 """RF-DETR: a vision transformer and a decoder of queries, through transformers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.postprocess import keep_visible
 from etram_pipeline.models.resizing import frame_size
 from etram_pipeline.models.rf_detr.sizes import NOT_APACHE, SIZES, Shape, SizeName
+from etram_pipeline.models.rf_detr.weights import translate
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.transformers_library import require_transformers
 
@@ -64,6 +66,12 @@ class RFDETR(FrameDetector):
         last = self.network(frames)[-1].float()
         size = frame_size(frames)
         return [_detect(last, frame, size, suppression) for frame in range(len(frames))]
+
+    @override
+    def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        own = self.network.state_dict()
+        found = translate(weights, own, self.network.num_groups)
+        return {f"network.{name}": tensor for name, tensor in found.items()}
 
     def _normalised(self, target: Targets, size: tuple[int, int]) -> "NormalisedTargets":
         from etram_pipeline.models.rf_detr.matching import NormalisedTargets

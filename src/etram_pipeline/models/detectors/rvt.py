@@ -16,7 +16,7 @@ from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
 from etram_pipeline.models.classes import TrainingClasses
-from etram_pipeline.models.detector import DenseDetector, Losses, State, reset_state
+from etram_pipeline.models.detector import DenseDetector, Losses, State, check_lanes, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.heads import Head, HeadConfig, yolox
@@ -55,6 +55,7 @@ class RVT(DenseDetector):
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.neck_stages, self.input_size = config.neck_stages, config.input_size
+        self.has_memory = bool(self.backbone.num_memories + self.refinement.num_memories)
         self.size_multiple = parts.backbone.size_multiple
 
     @override
@@ -68,8 +69,8 @@ class RVT(DenseDetector):
 
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
-        features, state = self._extract(batch.frames, reset_state(state, batch.starts))
-        return learn_keyframes(self, batch, partial(self._learn, features)), state
+        before = reset_state(state, batch.starts)
+        return learn_keyframes(self, batch, partial(self._learn, before))
 
     @override
     def detect(
@@ -97,7 +98,7 @@ class RVT(DenseDetector):
 
     def _extract(self, frames: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
-        _check_state(state, num_lanes=frames.shape[1])
+        check_lanes(state, num_lanes=frames.shape[1])
         of_backbone, of_refinement = (
             state[: self.backbone.num_memories],
             state[self.backbone.num_memories :],
@@ -120,12 +121,13 @@ class RVT(DenseDetector):
         boxes, rest = stacked.split([4, stacked.shape[-1] - 4], dim=-1)
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
-    def _learn(self, features: ClipMaps, batch: SequenceBatch) -> Losses:
+    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
+        features, state = self._extract(batch.frames, state)
         maps = self._merge(batch, features)
         size = frame_size(batch.frames)
         targets = resize_targets(batch.targets, size, self.input_size or size)
         losses: Losses = self.loss(self.head(maps), targets) | self.auxiliary(maps, targets)
-        return losses
+        return losses, state
 
 
 @dataclass(frozen=True)
@@ -138,15 +140,6 @@ class RVTParts:
     head: Head
     loss: DetectionLoss
     auxiliary: Auxiliary
-
-
-def _check_state(state: State, num_lanes: int) -> None:
-    lanes = {len(memory) for memory in state}
-    if lanes - {num_lanes}:
-        raise ValueError(
-            f"the state remembers {sorted(lanes)} lanes, but the batch has {num_lanes}; "
-            "start from an empty state when the number of lanes changes"
-        )
 
 
 class Config(DetectorConfig):

@@ -66,7 +66,8 @@ def _reason(path: Path, error: Exception) -> str:
             return reason
     if "TorchScript" in str(error):
         return "but as a TorchScript program: save the `state_dict()` of the module instead"
-    told, _, _ = (str(error) or type(error).__name__).partition(". ")  # PyTorch's advice follows
+    told = " ".join(str(error).split()) or type(error).__name__
+    told, _, _ = told.partition(". ")  # PyTorch's advice follows
     return f"it may be incomplete ({told}): fetch it again, or train again"
 
 

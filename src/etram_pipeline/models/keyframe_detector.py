@@ -1,0 +1,111 @@
+"""The base of detectors that predict at keyframes, from features of frames made ready for them."""
+
+from abc import abstractmethod
+from dataclasses import replace
+from functools import partial
+from typing import Generic, TypeVar
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from typing_extensions import override
+
+from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.models.detector import Detector, Losses, State, check_lanes, reset_state
+from etram_pipeline.models.keyframes import learn_keyframes
+from etram_pipeline.models.postprocess import keep_visible
+from etram_pipeline.models.resizing import (
+    frame_size,
+    pad_masks,
+    pad_to_multiple,
+    resize_boxes,
+    resize_frames,
+    resize_masks,
+    resize_targets,
+)
+from etram_pipeline.models.suppression import SuppressionSettings
+
+Features = TypeVar("Features")
+
+
+class KeyframeDetector(Detector, Generic[Features]):
+    """A detector that computes features of the keyframes, then learns or detects in them.
+
+    A family implements `keyframe_features`, `feature_losses` and `detect_in`. Boxes and masks are
+    in px of the frames that `prepare` returns; detected ones are mapped back to the frames of the
+    batch, cut at their border and limited to `suppression.max_detections`.
+
+    Attributes:
+        count_scale: Number that counts of events are divided by.
+    """
+
+    count_scale: float = 1.0
+
+    @abstractmethod
+    def keyframe_features(self, batch: SequenceBatch, state: State) -> tuple[Features, State]:
+        """Features of the keyframes, of which there is at least one or a memory to be kept.
+
+        Args:
+            batch: The clips.
+            state: State before them, reset where a lane starts.
+
+        Returns:
+            The features, and the state after the clips.
+        """
+
+    @abstractmethod
+    def feature_losses(self, features: Features, targets: tuple[Targets, ...]) -> Losses:
+        """Losses of at least one frame by name, to be summed, and counts (`num_…`).
+
+        Every parameter has a gradient, also where no frame has an object.
+        """
+
+    @abstractmethod
+    def detect_in(self, features: Features, suppression: SuppressionSettings) -> list[Detections]:
+        """Detections of each keyframe, best first."""
+
+    @override
+    def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
+        return learn_keyframes(self, batch, partial(self._learn, self._open(batch, state)))
+
+    @override
+    def detect(
+        self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
+    ) -> tuple[list[Detections], State]:
+        before = self._open(batch, state)
+        has_keyframes = len(batch.keyframes) > 0
+        if not (has_keyframes or self.has_memory):
+            return [], ()
+        features, after = self.keyframe_features(batch, before)
+        if not has_keyframes:
+            return [], after
+        size = frame_size(batch.frames)
+        found = [self._map_back(each, size) for each in self.detect_in(features, suppression)]
+        return [keep_visible(each, *size, suppression.max_detections) for each in found], after
+
+    def prepare(self, frames: Shaped[Tensor, "*n C H W"]) -> Float[Tensor, "*n C h w"]:
+        """Frames as the family sees them.
+
+        They are numbers of the type of its weights, divided by `count_scale`, resized to
+        `input_size` and padded to multiples of `size_multiple`.
+        """
+        numbers = frames.to(next(self.parameters()).dtype)
+        sized = resize_frames(numbers, *(self.input_size or frame_size(frames)))
+        return pad_to_multiple(sized / self.count_scale, self.size_multiple)
+
+    def _open(self, batch: SequenceBatch, state: State) -> State:
+        check_lanes(state, len(batch.starts))
+        return reset_state(state, batch.starts)
+
+    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
+        features, after = self.keyframe_features(batch, state)
+        size = frame_size(batch.frames)
+        targets = resize_targets(batch.targets, size, self.input_size or size)
+        return self.feature_losses(features, pad_masks(targets, self.size_multiple)), after
+
+    def _map_back(self, found: Detections, size: tuple[int, int]) -> Detections:
+        """Detections in px of the frames of the batch, which have this height and width."""
+        seen = self.input_size or size
+        masks = found.masks
+        if masks is not None:
+            masks = resize_masks(masks[:, : seen[0], : seen[1]], *size)
+        return replace(found, boxes_xyxy=resize_boxes(found.boxes_xyxy, seen, size), masks=masks)
