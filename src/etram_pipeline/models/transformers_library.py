@@ -5,7 +5,7 @@ from typing import Any
 
 from etram_pipeline.core.errors import SettingsError
 
-INSTALL = "pip install 'etram-pipeline[detr]'"
+INSTALL = "pip install -e '.[detr]'"
 
 
 def require_transformers(kind: str) -> None:
