@@ -22,6 +22,13 @@ SMALL: dict[str, dict[str, object]] = {
         "encoder_layers": 4,
         "encoder_dim": 32,
     },
+    "rtdetr": {
+        "width": 8,
+        "hidden_size": 32,
+        "decoder_layers": 2,
+        "num_queries": 40,
+        "num_denoising": 4,
+    },
     "yolox": {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}},
 }
 """What makes the other families small."""
@@ -56,4 +63,5 @@ CHOICES += [
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
     {"kind": "rf_detr", "size": "seg_small", "input_size": (48, 72)},
     {"kind": "faster_rcnn", "batch_norm": "frozen", "focal": {"gamma": 1.5}},
+    {"kind": "rtdetr", "memory": {"cell": {"kind": "conv_lstm"}, "initial_weight": 1.0}},
 ]

@@ -1,18 +1,24 @@
 """Our RF-DETR and that of its authors, with the same weights."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from etram_pipeline.models.checkpoint import Checkpoint
+from etram_pipeline.models.detectors import rf_detr
 from etram_pipeline.models.rf_detr.criterion import compute_losses
 from etram_pipeline.models.rf_detr.matching import NormalisedTargets
 from etram_pipeline.models.rf_detr.network import RFDETRNetwork
 from etram_pipeline.models.rf_detr.sizes import SIZES, SizeName
 from etram_pipeline.models.rf_detr.weights import translate
+from etram_pipeline.training.start import take_weights
 
 NUM_CHANNELS, NUM_CLASSES, NUM_QUERIES, NUM_GROUPS = 5, 3, 20, 13
 NOT_USED = {"detection._kp_active_mask", "detection.model.backbone.backbone.embeddings.mask_token"}
@@ -80,6 +86,55 @@ def pair(request: pytest.FixtureRequest) -> tuple[Any, RFDETRNetwork, Tensor]:
     # In single precision, sums of hundreds of products differ by more than what is compared.
     frames = torch.rand(2, NUM_CHANNELS, height, width, dtype=torch.float64)
     return original.double(), ours.double(), frames
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_published_files_of_weights_are_a_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str
+) -> None:
+    from rfdetr.models.lwdetr import build_model_from_config
+
+    published = build_model_from_config(settings_of("nano")).state_dict()
+    path = tmp_path / f"rf-detr-nano{suffix}"
+    if suffix == ".pth":
+        torch.save({"model": published, "args": Namespace(resolution=384)}, path)
+    else:
+        save_file({name: tensor.contiguous() for name, tensor in published.items()}, path)
+    config = rf_detr.Config(input_size=(64, 160), num_queries=NUM_QUERIES)
+    detector = config.build(NUM_CHANNELS, NUM_CLASSES)
+    classes = {name for name in detector.state_dict() if "class_embed" in name}
+    before = {name: detector.state_dict()[name].clone() for name in classes}
+
+    with caplog.at_level("INFO"):
+        take_weights(Checkpoint(detector, config, NUM_CHANNELS, ("a", "b", "c"), 3), path)
+
+    found, num_random = detector.state_dict(), 2 * (NUM_GROUPS + 1)
+    assert len(classes) == num_random
+    assert f"{num_random} weights start from random values: network.detection." in caplog.text
+    assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
+    backbone = "network.detection.model.backbone.backbone"
+    name = "encoder.layer.3.mlp.fc1.weight"
+    assert torch.equal(found[f"{backbone}.{name}"], published[f"backbone.0.encoder.encoder.{name}"])
+    name = "embeddings.patch_embeddings.projection.weight"
+    colours = published[f"backbone.0.encoder.encoder.{name}"].sum(1)
+    torch.testing.assert_close(found[f"{backbone}.{name}"].sum(1), colours)
+    queries = published["query_feat.weight"].view(NUM_GROUPS, 300, 256)[:, :NUM_QUERIES]
+    assert torch.equal(found["network.detection.model.query_feat.weight"], queries.flatten(0, 1))
+
+
+def test_position_embeddings_of_another_resolution_are_resized() -> None:
+    name = "detection.model.backbone.backbone.embeddings.position_embeddings"
+    own = {name: torch.empty(1, 1 + 6 * 6, 8)}
+    rows = torch.arange(3.0).repeat_interleave(3).view(1, 9, 1).expand(1, 9, 8)
+    given = torch.cat([torch.full((1, 1, 8), 7.0), rows], dim=1)
+    key = "backbone.0.encoder.encoder.embeddings.position_embeddings"
+    (resized,) = translate({key: given}, own, NUM_GROUPS).values()
+    assert resized.shape == own[name].shape
+    assert torch.equal(resized[:, :1], given[:, :1])
+    square = resized[0, 1:, 0].view(6, 6)
+    torch.testing.assert_close(square, square[:, :1].expand(6, 6))
+    assert (square[:, 0].diff() > 0).all()
 
 
 def assert_close(ours: Tensor, theirs: Tensor) -> None:
