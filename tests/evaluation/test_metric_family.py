@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.evaluation.conftest import rectangles
 
 import etram_pipeline.evaluation.metrics as family
 from etram_pipeline.core.component import kinds
@@ -53,6 +54,8 @@ def test_a_metric_measures_what_it_declares(
     protocol = Protocol.model_validate({"name": "x", "metrics": [{"kind": kind}]})
     names = [value.name for value in protocol.values]
     labels, detections = random_tables(5, num_recordings=num_recordings)
+    if protocol.needs_masks:
+        labels, detections = rectangles((labels, detections))
     labels, detections = (
         labels | {"empty": label_table()},
         detections | {"empty": detection_table()},

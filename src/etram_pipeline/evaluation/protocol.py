@@ -103,6 +103,11 @@ class Protocol(Settings):
         return next((index for index, is_near in enumerate(near) if is_near), None)
 
     @property
+    def needs_masks(self) -> bool:
+        """Whether labels and detections must have masks."""
+        return any(metric.needs_masks for metric in self.metrics)
+
+    @property
     def values(self) -> tuple[Value, ...]:
         """Every value that the metrics report, in the order of the metrics file."""
         return tuple(value for metric in self.metrics for value in metric.declare(self))

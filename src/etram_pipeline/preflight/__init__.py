@@ -16,6 +16,7 @@ from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.preflight import (
     classes,
     files,
+    masks,
     memory,
     plugins,
     scores,
@@ -41,6 +42,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     scores.check,
     plugins.check,
     training.check,
+    masks.check,
     memory.check,
     space.check,
 )

@@ -25,6 +25,8 @@ def score_detections(
         raise StoreError(fault)
     if fault := find_other_classes(detections.class_names, dataset):
         raise StoreError(fault)
+    if any(protocol.needs_masks for protocol in evaluate.protocols):
+        labelled_frames, detections = labelled_frames.with_masks(), detections.with_masks()
     scoring = Scoring(labelled_frames, detections, dataset.detected_classes, evaluate.split)
     return {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
 
