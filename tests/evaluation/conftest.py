@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
+from etram_pipeline.core.mask_column import with_masks
+from etram_pipeline.core.run_lengths import encode_masks
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
@@ -94,3 +96,24 @@ def _random_detections(
     table["score"] = scores % num_scores if num_scores else scores / (len(table) + 1)
     table["class_confidence"] = table["class_score"] = table["score"]
     return rng.permutation(table)
+
+
+def rectangles(tables: Tables) -> Tables:
+    """The tables with whole numbers as boxes, and masks that fill them."""
+    labels, detections = tables
+    return (
+        {name: _filled(table) for name, table in labels.items()},
+        {name: _filled(table) for name, table in detections.items()},
+    )
+
+
+def _filled(table: LabelTable) -> LabelTable:
+    side = 480
+    whole = table.copy()
+    masks = np.zeros((len(table), side, side), bool)
+    for name in "xywh":
+        whole[name] = np.floor(table[name]).clip(0)
+    for mask, row in zip(masks, whole, strict=True):
+        x, y, w, h = (int(row[name]) for name in "xywh")
+        mask[y : y + h, x : x + w] = True
+    return with_masks(whole, encode_masks(masks))

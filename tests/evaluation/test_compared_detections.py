@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.evaluation.conftest import rectangles
 
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.protocol import Protocol
@@ -43,6 +44,8 @@ def test_named_protocols_select_the_detections_at_labelled_moments(
     random_tables: Make, name: str
 ) -> None:
     labels, detections = random_tables(11, num_recordings=4)
+    if NAMED[name].needs_masks:
+        labels, detections = rectangles((labels, detections))
     rng = np.random.default_rng(0)
     every_window = {}
     for recording, table in detections.items():

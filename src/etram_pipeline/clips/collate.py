@@ -60,4 +60,9 @@ def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Shaped[Tensor, "..."]:
 
 
 def _as_targets(boxes: WindowBoxes) -> Targets:
-    return Targets(torch.from_numpy(boxes.boxes_xyxy), torch.from_numpy(boxes.class_ids))
+    return Targets(
+        torch.from_numpy(boxes.boxes_xyxy),
+        torch.from_numpy(boxes.class_ids),
+        # Mirrored masks are views with negative strides, which PyTorch does not have.
+        None if boxes.masks is None else torch.from_numpy(np.ascontiguousarray(boxes.masks)),
+    )

@@ -1,7 +1,7 @@
 """Clips read from stored representations, with their ground truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from typing_extensions import override
 from etram_pipeline.clips.augmentation import Augmentation
 from etram_pipeline.clips.event_augmentation import HistogramLayout
 from etram_pipeline.clips.ground_truth import WindowBoxes, boxes_in_view, ground_truth
+from etram_pipeline.clips.masks import ground_truth_masks
 from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import Clip
 from etram_pipeline.core.errors import StoreError
@@ -52,7 +53,8 @@ class ClipDataset(Dataset["Sample | None"]):
         Args:
             representations: Representations by recording. Recordings may differ in size, but those
                 of one batch may not.
-            labels: Labelled frames by recording, for training; None for detecting only.
+            labels: Labelled frames by recording, for training; None for detecting only. The masks
+                of labels that have any are decoded with each clip.
             augmentation: Random changes of clips.
             keyframes: Windows to train on or to detect in.
 
@@ -64,6 +66,7 @@ class ClipDataset(Dataset["Sample | None"]):
         self._recordings = dict(representations)
         _check_channels(self._recordings)
         self._truth = None if labels is None else ground_truth(self._recordings, labels)
+        self._masks = {} if labels is None else ground_truth_masks(self._recordings, labels)
         self._augmentation = augmentation or Augmentation()
         self._all_windows = keyframes == "all"
         self._layouts = {
@@ -80,7 +83,7 @@ class ClipDataset(Dataset["Sample | None"]):
         first, last = np.searchsorted(stored.frame_windows, [clip.start, clip.stop]).tolist()
         windows = range(clip.start, clip.stop)
         keyframes = windows if self._all_windows else stored.frame_windows[first:last].tolist()
-        targets = self._truth[clip.recording][first:last] if self._truth else []
+        targets = self._targets(clip.recording, first, last)
         layout = self._layouts.get(clip.recording)
         images = stored.read(clip.start, clip.stop)
         images = self._augmentation.change_events(clip, images, layout)
@@ -92,6 +95,17 @@ class ClipDataset(Dataset["Sample | None"]):
         times_us = stored.stop_us[clip.start : clip.stop]
         relative = tuple(window - clip.start for window in keyframes)
         return Sample(images, clip, times_us, relative, tuple(targets))
+
+    def _targets(self, recording: str, first: int, last: int) -> list[WindowBoxes]:
+        """Ground truth of some labelled frames; empty without labels."""
+        targets = self._truth[recording][first:last] if self._truth else []
+        if recording not in self._masks:
+            return targets
+        masks = self._masks[recording][first:last]
+        return [
+            replace(boxes, masks=encoded.decode())
+            for boxes, encoded in zip(targets, masks, strict=True)
+        ]
 
 
 def _check_channels(recordings: Mapping[str, WindowRepresentations]) -> None:

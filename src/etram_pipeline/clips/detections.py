@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.boxes import xyxy_to_xywh
+from etram_pipeline.core.mask_column import with_masks
+from etram_pipeline.core.run_lengths import RunLengths, encode_masks
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
 NO_DETECTIONS: DetectionTable = np.empty(0, DETECTION_DTYPE)
@@ -31,8 +34,12 @@ class DetectionCollector:
             self._rows.setdefault(recording, []).append(rows)
 
     def take(self, recording: str) -> DetectionTable:
-        """Hand over all rows of one recording, in order of time."""
-        return np.concatenate([NO_DETECTIONS, *self._rows.pop(recording, [])])
+        """Hand over all rows of one recording, in order of time.
+
+        Rows have masks if the detector has.
+        """
+        rows = [table for table in self._rows.pop(recording, []) if len(table)]
+        return np.concatenate(rows or [NO_DETECTIONS])
 
     def take_all(self) -> dict[str, DetectionTable]:
         """Hand over everything."""
@@ -56,4 +63,17 @@ def _rows(found: Detections, time_us: int, downsampled_by: int) -> DetectionTabl
     ):
         table[column] = values
     table["class_confidence"] = table["class_score"]
-    return table
+    if found.masks is None:
+        return table
+    return with_masks(table, _encoded(found.masks.cpu().numpy(), downsampled_by))
+
+
+def _encoded(masks: Bool[np.ndarray, "N H W"], downsampled_by: int) -> list[RunLengths]:
+    """Masks in px of the sensor."""
+    return [
+        encoded
+        for mask in masks
+        for encoded in encode_masks(
+            mask[None].repeat(downsampled_by, axis=1).repeat(downsampled_by, axis=2)
+        )
+    ]

@@ -11,18 +11,27 @@ from etram_pipeline.clips.view import View, is_visible
 from etram_pipeline.core.boxes import xywh_to_xyxy
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.table import LabelTable
 
 
 @dataclass(frozen=True)
 class WindowBoxes:
-    """Labelled boxes of one window, in px of the representation."""
+    """Labelled boxes of one window, in px of the representation.
+
+    Attributes:
+        boxes_xyxy: Corners of the boxes.
+        class_ids: Class of each box.
+        masks: Pixels of each object; None: the labels have no masks, or none are wanted.
+    """
 
     boxes_xyxy: Float32[np.ndarray, "N 4"]
     class_ids: Int64[np.ndarray, " N"]
+    masks: Bool[np.ndarray, "N H W"] | None = None
 
     def select(self, chosen: Bool[np.ndarray, " N"]) -> "WindowBoxes":
         """The chosen boxes."""
-        return WindowBoxes(self.boxes_xyxy[chosen], self.class_ids[chosen])
+        masks = None if self.masks is None else self.masks[chosen]
+        return WindowBoxes(self.boxes_xyxy[chosen], self.class_ids[chosen], masks)
 
 
 def ground_truth(
@@ -44,21 +53,32 @@ def ground_truth(
                 f"for {len(stored.frame_windows)}; run `preprocess` again, with windows.kind "
                 "label_aligned if there are labels to train on"
             )
-        limits = np.array([stored.width, stored.height] * 2, np.float32)
-        table = labelled.labels
-        xywh = np.stack([table[column] for column in "xywh"], axis=1).astype(np.float32)
-        corners = (xywh_to_xyxy(xywh) / np.float32(stored.downsampled_by)).clip(0, limits)
-        boxes = WindowBoxes(corners, table["class_id"].astype(np.int64))
+        corners = box_corners(stored, labelled.labels)
+        class_ids = labelled.labels["class_id"].astype(np.int64)
         visible = is_visible(corners)
-        ends = [*labelled.first_label[1:].tolist(), len(table)]
         truth[name] = [
-            WindowBoxes(corners[start:end], boxes.class_ids[start:end]).select(visible[start:end])
-            for start, end in zip(labelled.first_label.tolist(), ends, strict=True)
+            WindowBoxes(corners[rows], class_ids[rows]).select(visible[rows])
+            for rows in split_by_frame(labelled)
         ]
     return truth
 
 
+def box_corners(stored: WindowRepresentations, table: LabelTable) -> Float32[np.ndarray, "N 4"]:
+    """Corners of labelled boxes in px of the representation, clipped to the image."""
+    limits = np.array([stored.width, stored.height] * 2, np.float32)
+    xywh = np.stack([table[column] for column in "xywh"], axis=1).astype(np.float32)
+    corners: Float32[np.ndarray, "N 4"] = xywh_to_xyxy(xywh) / np.float32(stored.downsampled_by)
+    return corners.clip(0, limits)
+
+
+def split_by_frame(labelled: LabelledFrames) -> list[slice]:
+    """Rows of each labelled frame."""
+    starts = labelled.first_label.tolist()
+    return [slice(*rows) for rows in zip(starts, [*starts[1:], len(labelled.labels)], strict=True)]
+
+
 def boxes_in_view(view: View, boxes: WindowBoxes) -> WindowBoxes:
-    """The boxes that a view shows."""
+    """The boxes that a view shows, with their masks."""
     corners = view.of_boxes(boxes.boxes_xyxy)
-    return WindowBoxes(corners, boxes.class_ids).select(is_visible(corners))
+    masks = None if boxes.masks is None else view.of_images(boxes.masks[None])[0]
+    return WindowBoxes(corners, boxes.class_ids, masks).select(is_visible(corners))

@@ -20,6 +20,8 @@ from typing_extensions import override
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks, with_masks
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
@@ -38,11 +40,15 @@ class Prediction:
         tables: Key and detections of each recording.
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
+        operating_scores: Scores that were best in the validation of the training; None if unknown.
+        score_threshold: Lowest score of a detection; None if unknown.
     """
 
     tables: Iterable[tuple[str, DetectionTable]]
     class_names: tuple[str, ...]
     training_run_id: str = ""
+    operating_scores: OperatingScores | None = None
+    score_threshold: float | None = None
 
 
 class DetectionStore(Mapping[str, DetectionTable]):
@@ -51,14 +57,23 @@ class DetectionStore(Mapping[str, DetectionTable]):
     Attributes:
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
+        operating_scores: Scores that were best in the validation of the training; None if unknown.
+        score_threshold: Lowest score of a detection; None if unknown.
+        has_masks: Whether any detection has a mask.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, masks: bool = False) -> None:
+        """Read the index of `root`; tables are read with their masks only if `masks` is set."""
         self._root = root
+        self._masks = masks
         index = json.loads((root / INDEX).read_text())
         self._counts: dict[str, int] = index["recordings"]
         self.class_names: tuple[str, ...] = tuple(index["class_names"])
         self.training_run_id: str = index["training_run_id"]
+        scores = index.get("operating_scores")
+        self.operating_scores = None if scores is None else OperatingScores.model_validate(scores)
+        self.score_threshold: float | None = index.get("score_threshold")
+        self.has_masks: bool = index.get("masks", False)
 
     def __getitem__(self, key: str) -> DetectionTable:
         import pyarrow.parquet as pq
@@ -66,19 +81,26 @@ class DetectionStore(Mapping[str, DetectionTable]):
         if key not in self._counts:
             raise KeyError(key)
         path = self._root / f"{key}.parquet"
+        names = list(DETECTION_DTYPE.names or ())
         try:
-            columns = pq.read_table(path)
+            with pq.ParquetFile(path) as file:
+                found = file.schema_arrow.names
+                masked = self._masks and MASK_COLUMN in found
+                wanted = [*names, MASK_COLUMN] if masked else names
+                columns = file.read(wanted)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} is missing or damaged: {_REMEDY}") from error
-        missing = sorted(set(DETECTION_DTYPE.names or ()) - set(columns.column_names))
+        missing = sorted(set(names) - set(found))
         if missing:
-            raise LabelError(
-                f"{path} has columns {columns.column_names}, but lacks {missing}: {_REMEDY}"
-            )
+            raise LabelError(f"{path} has columns {found}, but lacks {missing}: {_REMEDY}")
         table = np.zeros(columns.num_rows, DETECTION_DTYPE)
-        for name in DETECTION_DTYPE.names or ():
+        for name in names:
             table[name] = columns[name].to_numpy()
-        return table
+        return with_masks(table, columns[MASK_COLUMN].to_pylist()) if masked else table
+
+    def with_masks(self) -> "DetectionStore":
+        """The same detections, read with their masks as far as they have any."""
+        return DetectionStore(self._root, masks=True)
 
     @override
     def __contains__(self, key: object) -> bool:
@@ -133,13 +155,19 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
         _sweep(self._path)
         with _new_folder(self._path) as new:
             counts: dict[str, int] = {}
+            masked = False
             for key, table in data.tables:
                 _write(new / f"{key}.parquet", table)
                 counts[key] = len(table)
+                masked = masked or has_masks(table)
+            scores = data.operating_scores
             index = {
                 "training_run_id": data.training_run_id,
+                "operating_scores": None if scores is None else scores.model_dump(mode="json"),
+                "score_threshold": data.score_threshold,
                 "class_names": data.class_names,
                 "recordings": counts,
+                **({"masks": True} if masked else {}),
             }
             with written_whole(new / INDEX) as partial:
                 partial.write_text(json.dumps(index, indent=1))
@@ -216,6 +244,11 @@ def _write(path: Path, table: DetectionTable) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {name: np.ascontiguousarray(table[name]) for name in DETECTION_DTYPE.names or ()}
+    columns: dict[str, Any] = {
+        name: np.ascontiguousarray(table[name]) for name in DETECTION_DTYPE.names or ()
+    }
+    if has_masks(table):
+        run_lengths = pa.struct({"size": pa.list_(pa.int32()), "counts": pa.string()})
+        columns[MASK_COLUMN] = pa.array(table[MASK_COLUMN].tolist(), run_lengths)
     with written_whole(path) as partial:
         pq.write_table(pa.table(columns), partial)

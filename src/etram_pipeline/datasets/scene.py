@@ -74,6 +74,11 @@ class SceneRecordingsDataset(_Simulated, RecordingsDataset):
 class SceneLabelsDataset(_Simulated, LabelFilesDataset):
     """Labels of simulated recordings by `<split>/<recording>`."""
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether files of masks are written beside the labels."""
+        return self._settings.scene.masks
+
     @override
     def load(self) -> dict[str, Path]:
         self._simulate()

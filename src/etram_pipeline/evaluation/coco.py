@@ -9,34 +9,56 @@ from typing import Any, Literal
 
 import numpy as np
 
-from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.core.errors import LabelError, SettingsError
+from etram_pipeline.core.run_lengths import RunLengths, decode_masks, encode_masks, mask_area
 from etram_pipeline.evaluation.curves import Curves, area_bounds
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.protocol import Protocol
 
 Library = Literal["pycocotools", "faster_coco_eval"]
+Overlap = Literal["bbox", "segm"]
+"""What overlaps: boxes or masks; the names are COCO's."""
+
+_MOST_LACKING_PX = 8
+"""Masks of detections may lack the last rows and columns, which do not fill a representation's."""
 
 
 def library_curves(
-    frames: Frames, num_classes: int, protocol: Protocol, library: Library
+    frames: Frames,
+    num_classes: int,
+    protocol: Protocol,
+    library: Library,
+    overlap: Overlap = "bbox",
 ) -> Curves:
     """As `compute_curves`, by `library`.
 
+    Args:
+        frames: Labels and detections; class ids are positions among the `num_classes` that count.
+        num_classes: Number of classes.
+        protocol: How they are compared.
+        library: The library to use.
+        overlap: Whether boxes or masks (`segm`) overlap.
+
     Raises:
         SettingsError: If the library is not installed.
+        LabelError: If masks of labels and detections differ in size.
     """
     coco_class, evaluation_class = _classes(library)
     truth, found = coco_class(), coco_class()
+    sizes = _mask_sizes(frames) if overlap == "segm" else {}
     shared = {
-        "images": [{"id": frame} for frame in range(len(frames))],
+        "images": [{"id": frame, **_size(sizes.get(frame))} for frame in range(len(frames))],
         "categories": [{"id": class_id} for class_id in range(num_classes)],
     }
-    truth.dataset = shared | {"annotations": _annotations(frames.labels)}
-    found.dataset = shared | {"annotations": _annotations(frames.detections)}
+    for dataset, boxes in ((truth, frames.labels), (found, frames.detections)):
+        annotations = _annotations(boxes)
+        if overlap == "segm":
+            _add_masks(annotations, boxes, sizes, float(protocol.pixel_scale))
+        dataset.dataset = shared | {"annotations": annotations}
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
         found.createIndex()
-        evaluation = evaluation_class(truth, found, "bbox")
+        evaluation = evaluation_class(truth, found, overlap)
         evaluation.params.iouThrs = np.array(protocol.iou_thresholds)
         evaluation.params.areaRng = [list(bounds) for bounds in area_bounds(protocol)]
         evaluation.params.areaRngLbl = ["all", *protocol.area_ranges]
@@ -80,3 +102,40 @@ def _annotations(boxes: FrameBoxes) -> list[dict[str, Any]]:
     return [
         dict(zip(names, row, strict=True)) | {"iscrowd": 0} for row in zip(*columns, strict=True)
     ]
+
+
+def _size(size: tuple[int, int] | None) -> dict[str, int]:
+    return {} if size is None else {"height": size[0], "width": size[1]}
+
+
+def _mask_sizes(frames: Frames) -> dict[int, tuple[int, int]]:
+    """Height and width of the masks of each frame: those of its labels where it has any."""
+    sizes: dict[int, tuple[int, int]] = {}
+    for boxes in (frames.labels, frames.detections):
+        for frame, mask in zip(boxes.frames.tolist(), _masks(boxes), strict=True):
+            height, width = sizes.setdefault(frame, (mask["size"][0], mask["size"][1]))
+            lacking = max(abs(height - mask["size"][0]), abs(width - mask["size"][1]))
+            if lacking > _MOST_LACKING_PX:
+                raise LabelError(
+                    f"masks of one frame have {height} x {width} px and {mask['size'][0]} x "
+                    f"{mask['size'][1]} px: give all masks in px of the sensor"
+                )
+    return sizes
+
+
+def _add_masks(
+    annotations: list[dict[str, Any]],
+    boxes: FrameBoxes,
+    sizes: dict[int, tuple[int, int]],
+    pixel_scale: float,
+) -> None:
+    for annotation, mask in zip(annotations, _masks(boxes), strict=True):
+        size = sizes[annotation["image_id"]]
+        if tuple(mask["size"]) != size:
+            (mask,) = encode_masks(decode_masks([mask], *size))  # noqa: PLW2901  # cut to size
+        annotation["segmentation"] = dict(mask)
+        annotation["area"] = mask_area(mask) * pixel_scale**2
+
+
+def _masks(boxes: FrameBoxes) -> list[RunLengths]:
+    return [] if boxes.masks is None else boxes.masks.tolist()

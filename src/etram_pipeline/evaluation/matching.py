@@ -1,13 +1,13 @@
 """Which detections are compared with which labels: frames, as COCO has images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.tables import TimedBoxes
+from etram_pipeline.evaluation.tables import Masks, TimedBoxes
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,14 @@ class FrameBoxes:
         boxes_xywh: In px of a protocol's grid.
         class_ids: Of the tables, or positions among the classes that count.
         scores: Ranking score; zeros for labels.
+        masks: `RunLengths` of each box in px of the sensor; None: the protocol needs no masks.
     """
 
     frames: Int64[np.ndarray, " N"]
     boxes_xywh: Float32[np.ndarray, "N 4"]
     class_ids: Int64[np.ndarray, " N"]
     scores: Float64[np.ndarray, " N"]
+    masks: Masks | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -39,25 +41,27 @@ class FrameBoxes:
     def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"]) -> "FrameBoxes":
         """The boxes at `rows`, in that order."""
         return FrameBoxes(
-            self.frames[rows], self.boxes_xywh[rows], self.class_ids[rows], self.scores[rows]
+            self.frames[rows],
+            self.boxes_xywh[rows],
+            self.class_ids[rows],
+            self.scores[rows],
+            None if self.masks is None else self.masks[rows],
         )
 
     def renumbered(self, numbers: Int64[np.ndarray, " F"]) -> "FrameBoxes":
         """The same boxes, with a new number for each frame."""
-        return FrameBoxes(numbers[self.frames], self.boxes_xywh, self.class_ids, self.scores)
+        return replace(self, frames=numbers[self.frames])
 
     def mapped(self, index_of_id: Int64[np.ndarray, " I"]) -> "FrameBoxes":
         """The boxes whose class counts, with its position for an id."""
         indices = index_of_id[self.class_ids]
-        return FrameBoxes(self.frames, self.boxes_xywh, indices, self.scores).take(indices >= 0)
+        return replace(self, class_ids=indices).take(indices >= 0)
 
     def without_classes(self) -> "FrameBoxes":
         """All boxes as one class; within a frame in order of their former classes."""
         # The references join the classes one after the other, which decides between equal scores.
         boxes = self.take(np.lexsort((self.class_ids, self.frames)))
-        return FrameBoxes(
-            boxes.frames, boxes.boxes_xywh, np.zeros_like(boxes.class_ids), boxes.scores
-        )
+        return replace(boxes, class_ids=np.zeros_like(boxes.class_ids))
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ def join_frames(parts: Sequence[Frames]) -> Frames:
 
 
 def _join(parts: Sequence[FrameBoxes], first_frame: Int64[np.ndarray, " P"]) -> FrameBoxes:
+    masks = [part.masks for part in parts if part.masks is not None]
     return FrameBoxes(
         np.concatenate(
             [part.frames + first for part, first in zip(parts, first_frame, strict=False)]
@@ -181,6 +186,7 @@ def _join(parts: Sequence[FrameBoxes], first_frame: Int64[np.ndarray, " P"]) -> 
         np.concatenate([part.boxes_xywh for part in parts]),
         np.concatenate([part.class_ids for part in parts]),
         np.concatenate([part.scores for part in parts]),
+        np.concatenate(masks) if len(masks) == len(parts) else None,
     )
 
 
@@ -227,4 +233,10 @@ def concatenated_ranges(
 def _in_frames(
     boxes: TimedBoxes, rows: Int64[np.ndarray, " N"], frames: Int64[np.ndarray, " N"]
 ) -> FrameBoxes:
-    return FrameBoxes(frames, boxes.boxes_xywh[rows], boxes.class_ids[rows], boxes.scores[rows])
+    return FrameBoxes(
+        frames,
+        boxes.boxes_xywh[rows],
+        boxes.class_ids[rows],
+        boxes.scores[rows],
+        None if boxes.masks is None else boxes.masks[rows],
+    )

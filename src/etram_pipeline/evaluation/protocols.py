@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from etram_pipeline.core import etram
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.metrics import MetricConfig
 from etram_pipeline.evaluation.protocol import Protocol
 
 _PROPHESEE = Protocol(
@@ -69,6 +70,14 @@ NAMED: Mapping[str, Protocol] = {
         Protocol(
             name="coco",
             description="COCO's metrics of all the tables' classes, at the labels' times.",
+        ),
+        Protocol(
+            name="coco_masks",
+            description="COCO's metrics of masks, then of boxes, of all the tables' classes.",
+            metrics=tuple(
+                MetricConfig.model_validate({"kind": kind})
+                for kind in ("mask_average_precision", "average_precision")
+            ),
         ),
     )
 }

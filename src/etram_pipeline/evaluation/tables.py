@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 
-from etram_pipeline.core.errors import LabelError
+from etram_pipeline.core.errors import LabelError, ProtocolError
+from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks
+from etram_pipeline.core.run_lengths import check_run_lengths
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.labels.table import LabelTable, as_label_table, column_names
+
+Masks = Shaped[np.ndarray, " N"]
+"""Array of `RunLengths`, in px of the sensor."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +24,23 @@ class TimedBoxes:
         boxes_xywh: Single precision, because the references compute areas in it.
         class_ids: As in the tables.
         scores: Ranking score; zeros for labels.
+        masks: `RunLengths` of each box; None: the protocol needs no masks.
     """
 
     times_us: Int64[np.ndarray, " N"]
     boxes_xywh: Float32[np.ndarray, "N 4"]
     class_ids: Int64[np.ndarray, " N"]
     scores: Float64[np.ndarray, " N"]
+    masks: Masks | None = None
 
     def select(self, rows: Bool[np.ndarray, " N"]) -> "TimedBoxes":
         """The boxes at `rows`."""
         return TimedBoxes(
-            self.times_us[rows], self.boxes_xywh[rows], self.class_ids[rows], self.scores[rows]
+            self.times_us[rows],
+            self.boxes_xywh[rows],
+            self.class_ids[rows],
+            self.scores[rows],
+            None if self.masks is None else self.masks[rows],
         )
 
 
@@ -89,14 +100,33 @@ def _read(
     boxes_xywh = np.stack(columns, axis=1).astype(np.float32)
     _check_boxes(boxes_xywh, where)
     times_us, class_ids = (_whole_numbers(table, name, where) for name in ("t", "class_id"))
+    masks = _masks(table, where, protocol) if protocol.needs_masks else None
     order = np.argsort(times_us, kind="stable")
     boxes = TimedBoxes(
         times_us=times_us[order],
         boxes_xywh=boxes_xywh[order] * np.float32(protocol.pixel_scale),
         class_ids=class_ids[order],
         scores=scores[order],
+        masks=None if masks is None else masks[order],
     )
     return boxes.select(_counts(boxes, protocol))
+
+
+def _masks(table: LabelTable, where: str, protocol: Protocol) -> Masks:
+    if not len(table):
+        return np.zeros(0, object)
+    if not has_masks(table):
+        raise ProtocolError(
+            f"protocol {protocol.name!r} compares masks, but {where} has none: use labels and a "
+            "detector that have masks, or a protocol of boxes, such as 'coco'"
+        )
+    masks: Masks = table[MASK_COLUMN]
+    for row, mask in enumerate(masks):
+        try:
+            check_run_lengths(mask)
+        except ValueError as error:
+            raise LabelError(f"{where} has a damaged mask in row {row}: {error}") from error
+    return masks
 
 
 def _whole_numbers(table: LabelTable, name: str, where: str) -> Int64[np.ndarray, " N"]:

@@ -16,8 +16,10 @@ from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.preflight import (
     classes,
     files,
+    masks,
     memory,
     plugins,
+    scores,
     space,
     splits,
     stored,
@@ -37,8 +39,10 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     splits.check,
     classes.check,
     stored.check,
+    scores.check,
     plugins.check,
     training.check,
+    masks.check,
     memory.check,
     space.check,
 )

@@ -17,6 +17,7 @@ from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsData
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.windows import WindowConfig, label_aligned
 from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.masks import find_masks
 from etram_pipeline.preflight.detector import Trained, describe
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -152,6 +153,19 @@ class Run:
         if self.recordings is None or self.label_files is None:
             return None
         return frozenset(self.recordings) & frozenset(self.label_files)
+
+    @cached_property
+    def masked(self) -> Keys | None:
+        """Recordings whose labels will have masks when these are read, likewise."""
+        if "labelled_frames" not in self.makes:
+            store = self.labelled_frames
+            return None if store is None else frozenset(filter(store.has_masks, store))
+        if self.label_files is None:
+            return None
+        dataset = self.dataset("label_files")
+        if isinstance(dataset, SceneLabelsDataset):
+            return frozenset(self.label_files if dataset.has_masks else ())
+        return frozenset(key for key, path in self.label_files.items() if find_masks(path))
 
     @cached_property
     def encoded(self) -> Keys | None:

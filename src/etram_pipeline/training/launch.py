@@ -21,6 +21,7 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.machine import is_first_process
+from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.training.checkpoints import BEST
@@ -88,12 +89,18 @@ def run_job(job: TrainingJob, work_dir: Path) -> Path:
 
 
 def _fit(job: TrainingJob, work_dir: Path) -> Path:
-    frames, labels = (
-        RepresentationStore(job.representations, job.representation),
-        LabelStore(job.labels),
-    )
-    train, val = (LabelledRecordings.choose(frames, labels, keys) for keys in (job.train, job.val))
+    frames = RepresentationStore(job.representations, job.representation)
+    labels = LabelStore(job.labels)
+    learnt, scored = (labels.with_masks() if wanted else labels for wanted in _wants_masks(job))
+    train = LabelledRecordings.choose(frames, learnt, job.train)
+    val = LabelledRecordings.choose(frames, scored, job.val)
     return fit(train, val, job.blueprint, job.settings, work_dir, lightning_loggers())
+
+
+def _wants_masks(job: TrainingJob) -> tuple[bool, bool]:
+    """Whether masks are needed to learn, and to score."""
+    protocol = resolve_protocol(job.settings.validation.protocol)
+    return job.blueprint.detector.needs_masks, protocol.needs_masks
 
 
 def _run(command: list[str], keep_open: tuple[int, ...]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from etram_pipeline.core.dataset import SPLITS, DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.recording_key import in_splits
@@ -70,9 +71,25 @@ def annotate_video(
         detections[key],
         labelled_frames.get(key),
         detections.class_names,
-        report,
+        report.drawing(detections.operating_scores),
     )
     return report.frames_per_second, pictures
+
+
+def describe_classes(
+    labelled_frames: LabelStore, dataset: DatasetSettings, train: TrainSettings
+) -> DataFrame:
+    """How often each class occurs in each split, and how often training repeats it."""
+    import pandas as pd
+
+    from etram_pipeline.reports.class_statistics import class_statistics
+
+    labels = {
+        split: [labelled_frames[key] for key in in_splits(labelled_frames, (split,))]
+        for split in SPLITS
+    }
+    threshold = train.sampling.repeat_threshold
+    return pd.DataFrame(class_statistics(labels, dataset.detected_classes, threshold))
 
 
 def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
@@ -85,6 +102,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     training_history: DataFrame,
     quality_report: DataFrame,
     frames_report: DataFrame,
+    class_statistics: DataFrame,
     checkpoint: Path,
     run_facts: Mapping[str, str],
     train: TrainSettings,
@@ -95,6 +113,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     from etram_pipeline.reports.examples import example_images
 
     headline = _headline(metrics, report)
+    report = report.drawing(detections.operating_scores)
     history = training_history.to_dict("records")
     names = detections.class_names
     content = page.ReportContent(
@@ -105,8 +124,10 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         ),
         examples=example_images(histograms, labelled_frames, detections, names, report),
         video=annotated_video,
+        drawn_score=report.drawn_score(),
         quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
+        class_statistics=class_statistics.to_dict("records"),
         run={
             **run_facts,
             **_training(history, train),

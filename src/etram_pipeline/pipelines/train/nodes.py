@@ -9,6 +9,7 @@ from kedro.utils import find_kedro_project
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import file_digest, fingerprint
 from etram_pipeline.core.recording_key import in_splits
+from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -40,7 +41,9 @@ def train_detector(
     start = _in_project(train.start_from)
     weights = start and original_weights(start, training_folder)
     splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
-    stores = histograms, labelled_frames
+    protocol = resolve_protocol(train.validation.protocol)
+    with_masks = detector.needs_masks or protocol.needs_masks
+    stores = histograms, labelled_frames.with_masks() if with_masks else labelled_frames
     dated = [[store.identity(keys) for store in stores] for keys in splits.values()]
     content = [[store.content(keys) for store in stores] for keys in splits.values()]
     known = dated if any(None in of_split for of_split in content) else content

@@ -1,0 +1,92 @@
+"""COCO's average precision and average recall of masks."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from typing_extensions import override
+
+from etram_pipeline.evaluation.metrics import Measured, MetricConfig, Place, Value
+from etram_pipeline.evaluation.metrics.average_precision import Config as BoxConfig
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.curves import Curves
+    from etram_pipeline.evaluation.evidence import Evidence
+    from etram_pipeline.evaluation.matching import Frames
+    from etram_pipeline.evaluation.protocol import Protocol
+else:
+    Evidence = Protocol = object
+
+_PREFIX = "mask_"
+_MEANINGS = {
+    "AP": "Average precision of masks: their overlap with the labelled pixels decides instead of "
+    "that of the boxes. 1 is perfect.",
+    "AP_50": "The same if a mask that overlaps the labelled one by half counts as found.",
+}
+
+
+class Config(MetricConfig):
+    """As `average_precision`, but detections and labels overlap by their masks.
+
+    Area ranges are those of the protocol, compared with the areas of masks. Labels and detections
+    must have masks.
+
+    Source: pycocotools, `COCOeval` with `iouType` `segm`.
+    """
+
+    kind: Literal["mask_average_precision"] = "mask_average_precision"
+    title: ClassVar[str] = "mask average precision"
+    needs_low_scores: ClassVar[bool] = True
+    needs_masks: ClassVar[bool] = True
+
+    @override
+    def declare(self, protocol: Protocol) -> tuple[Value, ...]:
+        return tuple(
+            replace(
+                value,
+                name=_PREFIX + value.name,
+                title=f"mask {value.title}",
+                meaning=_MEANINGS.get(value.name, ""),
+            )
+            for value in BoxConfig().declare(protocol)
+        )
+
+    @override
+    def shown(self, place: Place, protocol: Protocol) -> tuple[str, ...]:
+        if place == "sizes":  # a figure of the sizes of boxes
+            return ()
+        return tuple(_PREFIX + name for name in BoxConfig().shown(place, protocol))
+
+    @override
+    def facts(self, protocol: Protocol) -> tuple[str, ...]:
+        return ("Mask AP and mask AR take the overlap and the area of masks instead of boxes.",)
+
+    @override
+    def measure(self, evidence: Evidence) -> Measured:
+        from etram_pipeline.evaluation.breakdown import summarize
+
+        protocol, names = evidence.protocol, evidence.class_names
+        curves = _curves(evidence, evidence.frames, len(names))
+        of_all = curves
+        if not protocol.class_aware:
+            of_all = _curves(evidence, evidence.frames.without_classes(), 1)
+        overall = summarize(of_all, protocol)
+        if evidence.nothing_detected:
+            overall = dict.fromkeys(overall, 0.0)
+        return Measured(
+            overall=_prefixed(overall),
+            per_class={
+                name: _prefixed(summarize(curves, protocol, row)) for row, name in enumerate(names)
+            },
+        )
+
+
+def _prefixed(values: dict[str, float]) -> dict[str, float]:
+    return {_PREFIX + name: value for name, value in values.items()}
+
+
+def _curves(evidence: "Evidence", frames: "Frames", num_classes: int) -> "Curves":
+    """Curves of all classes; the engine `numpy` compares boxes only."""
+    from etram_pipeline.evaluation.coco import library_curves
+
+    library = "pycocotools" if evidence.engine == "numpy" else evidence.engine
+    return library_curves(frames, num_classes, evidence.protocol, library, "segm")
