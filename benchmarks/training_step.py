@@ -93,7 +93,7 @@ def measure(case: Case) -> Measurement:
     """Train on the same batch repeatedly, with the state carried on."""
     torch.manual_seed(0)
     detector = read_preset(case.size).build(CHANNELS, NUM_CLASSES).to(case.device).train()
-    batch = make_batch(case).to(case.device)
+    batch = make_batch(case.windows, case.lanes, case.height, case.width).to(case.device)
     step = make_step(case, detector, batch)
     before = held_megabytes(case.device)
     losses = step()  # with weights as they were drawn
@@ -185,22 +185,22 @@ def read_preset(size: str) -> rvt.Config:
     return config
 
 
-def make_batch(case: Case) -> SequenceBatch:
+def make_batch(windows: int, lanes: int, height: int, width: int) -> SequenceBatch:
     """Sparse counts, and boxes of several sizes and classes in every second window."""
-    shape = (case.lanes, CHANNELS, case.height, case.width)
-    frames = torch.empty(case.windows, *shape, dtype=torch.uint8)
+    shape = (lanes, CHANNELS, height, width)
+    frames = torch.empty(windows, *shape, dtype=torch.uint8)
     for window in frames:  # one at a time, so that drawing them is not the peak of memory
         counts = torch.randint(1, 10, shape, dtype=torch.uint8)
         window.copy_(counts * (torch.rand(shape) < FILLED))
     keyframes = torch.cartesian_prod(
-        torch.arange(1, max(case.windows, 2), 2), torch.arange(case.lanes)
+        torch.arange(min(1, windows - 1), windows, 2), torch.arange(lanes)
     )
-    corner = torch.rand(BOXES_PER_FRAME, 2) * torch.tensor([case.width, case.height]) / 2
+    corner = torch.rand(BOXES_PER_FRAME, 2) * torch.tensor([width, height]) / 2
     size = torch.rand(BOXES_PER_FRAME, 2) * 60 + 8
     target = Targets(
         torch.cat([corner, corner + size], 1), torch.arange(BOXES_PER_FRAME) % NUM_CLASSES
     )
-    starts = torch.zeros(case.lanes, dtype=torch.bool)
+    starts = torch.zeros(lanes, dtype=torch.bool)
     return SequenceBatch(frames, starts, keyframes, (target,) * len(keyframes))
 
 

@@ -13,6 +13,7 @@ from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.reports.wording import value_text
 
 DEFAULT_RUN_MINUTES = 3
 """Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""
@@ -126,7 +127,10 @@ def _headline(metrics: Mapping[str, Metrics]) -> str:
     }
     if all(score == NO_GROUND_TRUTH for score in scores.values()):
         return f"no labels to compare with ({name}, {first.split})"
-    numbers = ", ".join(f"{word} {score:.3f}" for word, score in scores.items())
+    numbers = ", ".join(f"{word} {value_text(score)}" for word, score in scores.items())
+    if first.operating_point is not None:
+        overall = first.operating_point.overall
+        numbers += f", F1 {value_text(overall.f1)} at score {overall.score:.2f}"
     boxes = counted(first.num_labels, "box", "boxes")
     return f"{numbers} ({name}, {boxes} of {first.split})"
 

@@ -8,8 +8,13 @@ import pytest
 from kedro.io import DatasetError
 
 from etram_pipeline.core.errors import LabelError
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.datasets.detections import DetectionsDataset, DetectionStore, Prediction
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
+
+SCORES = OperatingScores(
+    protocol="coco", choices="0123", ranking="joint", common=0.1 + 0.2, per_class={"car": 1 / 3}
+)
 
 
 def table(rows: int) -> DetectionTable:
@@ -20,7 +25,7 @@ def table(rows: int) -> DetectionTable:
 
 
 def predicted(tables: Iterable[tuple[str, DetectionTable]]) -> Prediction:
-    return Prediction(tables, class_names=("car", "tram"), training_run_id="run7")
+    return Prediction(tables, ("car", "tram"), "run7", SCORES, score_threshold=0.01)
 
 
 def test_tables_come_back_as_they_were_saved(tmp_path: Path) -> None:
@@ -29,6 +34,7 @@ def test_tables_come_back_as_they_were_saved(tmp_path: Path) -> None:
     store = dataset.load()
     assert store.training_run_id == "run7"
     assert store.class_names == ("car", "tram")
+    assert (store.operating_scores, store.score_threshold) == (SCORES, 0.01)
     assert store.counts == {"test/a": 5, "test/b": 0}
     np.testing.assert_array_equal(store["test/a"], table(5))
     assert len(store["test/b"]) == 0

@@ -146,7 +146,7 @@ def test_a_metric_of_ones_own_is_reported(counted: Callable[..., Metrics]) -> No
     metrics = counted()
     assert class_table(metrics).header[3:5] == ("count error", "AP")
     assert class_table(metrics).rows[0][3] == "\N{EN DASH}"
-    assert condition_table(metrics).rows[0][1] == metrics.overall["count_error"]
+    assert condition_table(metrics).rows[0][2] == metrics.overall["count_error"]
     others = {"counting": metrics, "coco": counted()}
     assert protocol_table(others).header[1:3] == ("count error", "AP")
     assert protocol_facts(metrics.protocol)[-2].startswith("Boxes with a score of 0.5")

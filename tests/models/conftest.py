@@ -69,9 +69,11 @@ def make_batch() -> MakeBatch:
         keyframes: tuple[tuple[int, int], ...] = ((0, 0), (1, 1)),
         starts: tuple[bool, ...] = (True, True),
     ) -> SequenceBatch:
-        target = Targets(
-            torch.tensor([[4.0, 6.0, 30.0, 28.0], [20.0, 20.0, 60.0, 50.0]]), torch.tensor([0, 2])
-        )
+        boxes = torch.tensor([[4.0, 6.0, 30.0, 28.0], [20.0, 20.0, 60.0, 50.0]])
+        masks = torch.zeros(2, height, width, dtype=torch.bool)
+        for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
+            mask[y1:y2, x1:x2] = True
+        target = Targets(boxes, torch.tensor([0, 2]), masks)
         size = (num_windows, len(starts), NUM_CHANNELS, height, width)
         return SequenceBatch(
             frames=torch.randint(0, 10, size, dtype=torch.uint8),

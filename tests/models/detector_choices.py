@@ -14,7 +14,15 @@ PARTS = {
 }
 
 SMALL: dict[str, dict[str, object]] = {
-    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16},
+    "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
+    | {"proposals": 100, "sampled_proposals": 64},
+    "rf_detr": {
+        "input_size": (64, 96),
+        "num_queries": 10,
+        "decoder_layers": 1,
+        "encoder_layers": 4,
+        "encoder_dim": 32,
+    },
     "rtdetr": {
         "width": 8,
         "hidden_size": 32,
@@ -54,6 +62,7 @@ CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
+    {"kind": "rf_detr", "size": "seg_small", "input_size": (48, 72)},
     {"kind": "faster_rcnn", "batch_norm": "frozen", "focal": {"gamma": 1.5}},
     {"kind": "rtdetr", "memory": {"cell": {"kind": "conv_lstm"}, "initial_weight": 1.0}},
 ]

@@ -1,12 +1,14 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from etram_pipeline.core.errors import CheckpointError
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.models import load_detector
 from etram_pipeline.models.checkpoint import (
     Checkpoint,
@@ -34,6 +36,14 @@ def test_a_checkpoint_says_all_about_its_detector(tmp_path: Path, checkpoint: Ch
     assert found.detector_config == checkpoint.detector_config
     assert checkpoint_payload(found) == checkpoint_payload(checkpoint)
     assert same_weights(load_detector(path), checkpoint.detector)
+
+
+def test_operating_scores_are_read_to_the_last_bit(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    scores = OperatingScores(
+        protocol="coco", choices="0", ranking="joint", common=1 / 3, per_class={"car": 0.1}
+    )
+    write_checkpoint(tmp_path / "best.ckpt", replace(checkpoint, operating_scores=scores))
+    assert read_checkpoint(tmp_path / "best.ckpt").operating_scores == scores
 
 
 def test_lightning_checkpoints_are_read_among_all_else_they_hold(
@@ -153,6 +163,7 @@ def test_other_contents_are_named(tmp_path: Path) -> None:
         ({"in_channels": 7}, "the weights do not fit the detector"),
         ({"class_names": None}, "the description of the detector is damaged"),
         ({"detector": {"kind": "rvt", "neck_stages": [3, 4, 5]}}, "names stage 5"),
+        ({"operating_scores": {"common": "high"}}, "its operating scores are not known"),
         ({"format": 2}, "last.ckpt: its format 2 is newer than this version of the project"),
     ],
 )

@@ -114,10 +114,14 @@ def save_checkpoint(project: Path) -> Save:
 def save_detections(project: Path) -> Save:
     """Saves empty tables of detections; by default those that fit."""
 
-    def save(*keys: str, class_names: tuple[str, ...] = ("car",)) -> Path:
+    def save(
+        *keys: str, class_names: tuple[str, ...] = ("car",), score_threshold: float | None = None
+    ) -> Path:
         folder = project / DATA / "07_model_output" / "detections"
         tables = [(key, np.zeros(0, DETECTION_DTYPE)) for key in keys or ("val/c",)]
-        DetectionsDataset(path=str(folder)).save(Prediction(tables, class_names))
+        DetectionsDataset(path=str(folder)).save(
+            Prediction(tables, class_names, score_threshold=score_threshold)
+        )
         return folder / "index.json"
 
     return save

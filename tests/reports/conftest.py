@@ -9,7 +9,14 @@ import pytest
 from tests.quality.conftest import healthy, planted  # noqa: F401  # fixtures of the quality page
 
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.result import ClassMetrics, Confusion, Metrics
+from etram_pipeline.evaluation.result import (
+    ClassMetrics,
+    Confusion,
+    LabelCounts,
+    Metrics,
+    OperatingPoint,
+    ScoredAt,
+)
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
@@ -19,6 +26,11 @@ NAMES = ("AP", "AP_50", "AP_75", "AP_S", "AP_M", "AP_L", "AR_1", "AR_10", "AR_10
 ABSENT = dict.fromkeys(NAMES, -1.0)
 
 Row = tuple[float, ...]
+
+
+def scored_at(*values: float) -> ScoredAt:
+    """Detections with at least a score, from the values of the fields."""
+    return ScoredAt.model_validate(dict(zip(ScoredAt.model_fields, values, strict=True)))
 
 
 @pytest.fixture
@@ -44,6 +56,20 @@ def make_metrics() -> Callable[..., Metrics]:
             num_frames=300,
             num_labels=1200,
             num_detections=1503,
+            label_counts={
+                "all": LabelCounts(total=1200, by_size={"S": 3, "M": 1197, "L": 0}),
+                "day": LabelCounts(total=1200, by_size={"S": 3, "M": 1197, "L": 0}),
+                "night": LabelCounts(total=0, by_size={"S": 0, "M": 0, "L": 0}),
+            },
+            operating_point=OperatingPoint(
+                iou=0.5,
+                overall=scored_at(0.41, 0.75, 0.5, 0.6, 1200, 800),
+                per_class={
+                    "car": scored_at(0.37, 0.8, 0.6, 0.6857, 1200, 900),
+                    "tram": scored_at(0.41, -1, -1, -1, 0, 2),
+                },
+                at_common_score=("tram",),
+            ),
         )
         return metrics.model_copy(update=changes)
 

@@ -11,6 +11,7 @@ from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.figures import draw_report_figures
+from etram_pipeline.reports.wording import NO_LABELS
 
 HISTORY = [
     {"step": 1, "name": "train/loss", "value": 2.0},
@@ -66,7 +67,7 @@ def test_absent_ground_truth_is_written_as_such_and_never_as_minus_one(
 ) -> None:
     for name in ("precision_recall", "class_precision", "size_precision", "condition_precision"):
         texts = _all_texts(figures[name])
-        assert any("no" in text and "labels" in text for text in texts), name
+        assert any(NO_LABELS in " ".join(text.split()) for text in texts), name
         assert not any("-1" in text or "\N{MINUS SIGN}1" in text for text in texts), name
 
 
@@ -80,7 +81,7 @@ def test_precision_is_drawn_up_to_the_largest_recall_reached(figures: dict[str, 
 def test_legend_of_precision_gives_ap_at_its_overlap(figures: dict[str, Figure]) -> None:
     legend = figures["precision_recall"].axes[0].get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["car  0.50", "tram  no labels"]
+    assert [text.get_text() for text in legend.get_texts()] == ["car  0.50", f"tram  {NO_LABELS}"]
 
 
 def test_overlaps_without_a_half_are_drawn_without_ap50(without_half: Metrics) -> None:
@@ -88,7 +89,7 @@ def test_overlaps_without_a_half_are_drawn_without_ap50(without_half: Metrics) -
     curve = figures["precision_recall"]
     assert curve.get_suptitle().strip() == "Precision and recall of each class at IoU 0.2"
     scores, _ = figures["class_precision"].axes
-    assert _texts(scores) == ["0.10", "no labels"]
+    assert _texts(scores) == ["0.10", NO_LABELS]
     assert scores.get_xlabel() == "AP"
     light = figures["condition_precision"].axes[0]
     assert [label.get_text() for label in light.get_xticklabels()] == ["AP"]
@@ -100,8 +101,8 @@ def test_bars_of_a_class_are_as_long_as_its_scores_and_its_labels(
     scores, counts = figures["class_precision"].axes
     assert [bar.get_width() for bar in scores.patches] == pytest.approx([0.2, 0.1])  # type: ignore[attr-defined]
     assert [bar.get_width() for bar in counts.patches] == [1200, 0]  # type: ignore[attr-defined]
-    assert _texts(scores) == ["0.10 / 0.20", "no labels"]
-    assert _texts(counts) == ["1,200", "no labels"]
+    assert _texts(scores) == ["0.10 / 0.20", NO_LABELS]
+    assert _texts(counts) == ["1,200", "0"]
 
 
 def test_confusion_gives_shares_of_rows_and_counts(figures: dict[str, Figure]) -> None:
@@ -109,7 +110,7 @@ def test_confusion_gives_shares_of_rows_and_counts(figures: dict[str, Figure]) -
     assert _texts(axes) == [
         *("75%", "900", "8%", "100", "17%", "200"),  # of the cars
         *("91%", "30", "9%", "3"),  # of the false alarms
-        "no labels",  # of the trams
+        NO_LABELS,  # of the trams
     ]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["car", "tram", "missed"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["car", "tram", "false alarm"]
@@ -117,7 +118,11 @@ def test_confusion_gives_shares_of_rows_and_counts(figures: dict[str, Figure]) -
 
 def test_sizes_are_explained_by_their_extent(figures: dict[str, Figure]) -> None:
     labels = [label.get_text() for label in figures["size_precision"].axes[0].get_xticklabels()]
-    assert labels == ["small\nup to 32² px", "medium\n32² to 96² px", "large\nover 96² px"]
+    assert labels == [
+        "small\nup to 32² px\n3 labels",
+        "medium\n32² to 96² px\n1,197 labels",
+        "large\nover 96² px\n0 labels",
+    ]
 
 
 def test_recordings_of_one_kind_make_no_figure_of_conditions(

@@ -15,6 +15,7 @@ from etram_pipeline.reports import page
 from etram_pipeline.reports.figures import draw_report_figures
 from etram_pipeline.reports.page import ReportContent, write_page
 from etram_pipeline.reports.video import write_video
+from etram_pipeline.reports.wording import NO_LABELS
 
 EVIL = "test/<script>alert('x')</script>"
 
@@ -102,7 +103,29 @@ def test_page_of_metrics_alone_leaves_the_other_sections_out(metrics: Metrics) -
 def test_headline_without_ground_truth_is_no_number(make_metrics: Callable[..., Metrics]) -> None:
     nothing = make_metrics(overall={"AP": -1.0, "AP_50": -1.0, "AR_100": -1.0})
     html = write_page(ReportContent(metrics={"mine": nothing}, headline="mine"))
-    assert html.count('<b class="none">no labels</b>') == 3
+    assert html.count(f'<b class="none">{NO_LABELS}</b>') == 3
+
+
+def test_classes_without_a_score_of_their_own_are_named(full: ReportContent) -> None:
+    html = write_page(full)
+    assert "highest F1 in the validation recordings" in html
+    assert "No detection of tram is right in the validation recordings" in html
+
+
+def test_a_page_without_an_operating_point_says_what_to_do(
+    make_metrics: Callable[..., Metrics],
+) -> None:
+    reason = "operating scores are not known: run `kedro run --pipelines predict`"
+    metrics = make_metrics(operating_point=None, no_operating_point=reason)
+    html = write_page(ReportContent(metrics={"mine": metrics}, headline="mine"))
+    assert "Operating scores are not known: run <code>kedro run" in html
+    assert "highest F1" not in html
+
+
+def test_the_score_of_drawn_detections_is_stated(full: ReportContent) -> None:
+    assert "confidence, which is at least" not in write_page(full)
+    html = write_page(replace(full, drawn_score=0.374))
+    assert "confidence, which is at least 0.37; dashed" in html
 
 
 def test_page_of_overlaps_without_a_half_has_no_ap50(without_half: Metrics) -> None:

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.reports.settings import ReportSettings
+
+JOINT = OperatingScores(protocol="coco", choices="", ranking="joint", common=0.4, per_class={})
 
 
 def test_parameters_are_read_without_importing_what_draws() -> None:
@@ -20,3 +23,22 @@ def test_parameters_are_read_without_importing_what_draws() -> None:
 def test_impossible_or_unknown_parameters_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ReportSettings.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "drawn"),
+    [
+        (None, None, 0.3),
+        (None, JOINT, 0.4),
+        # The score of detection tables is the joint one.
+        (None, JOINT.model_copy(update={"ranking": "class"}), 0.3),
+        (0.7, JOINT, 0.7),
+        (0.0, JOINT, 0.0),
+    ],
+)
+def test_the_operating_point_decides_what_is_drawn_unless_a_score_is_given(
+    asked: float | None, known: OperatingScores | None, drawn: float
+) -> None:
+    settings = ReportSettings(score_threshold=asked)
+    assert settings.drawn_score(known) == drawn
+    assert settings.drawing(known).drawn_score() == drawn

@@ -11,8 +11,10 @@ from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
     mistake_table,
+    operating_table,
     protocol_table,
     records_table,
+    size_table,
 )
 
 
@@ -26,7 +28,39 @@ def test_classes_have_their_counts_beside_their_scores(metrics: Metrics) -> None
 def test_conditions_begin_with_all_recordings(metrics: Metrics) -> None:
     table = condition_table(metrics)
     assert [row[0] for row in table.rows] == ["all", "day", "night"]
-    assert table.rows[2][1:] == (None,) * 6
+    assert table.header == ("recordings", "labels", "AP", "AP50", "AP75")
+    assert [row[1] for row in table.rows] == [1200, 1200, 0]
+    assert table.rows[2][2:] == (None,) * 3
+
+
+def test_sizes_have_the_number_of_labels_that_each_value_rests_on(metrics: Metrics) -> None:
+    table = size_table(metrics)
+    assert table.header == ("size", "area", "recordings", "labels", "AP")
+    assert len(table.rows) == 9
+    assert table.rows[0] == ("small", "up to 32² px", "all", 3, metrics.overall["AP_S"])
+    assert table.rows[2] == ("small", "up to 32² px", "night", 0, None)
+
+
+def test_results_without_counts_have_dashes_for_them(make_metrics: Callable[..., Metrics]) -> None:
+    former = make_metrics(label_counts={})
+    assert {row[3] for row in size_table(former).rows} == {"\N{EN DASH}"}
+    assert {row[1] for row in condition_table(former).rows} == {"\N{EN DASH}"}
+
+
+def test_the_operating_point_is_shown_beside_ap(metrics: Metrics) -> None:
+    table = operating_table(metrics)
+    counts = ("score", "precision", "recall", "F1", "detections")
+    assert table.header == ("class", "labels", "AP", "AP50", *counts)
+    ap, ap_50 = metrics.overall["AP"], metrics.overall["AP_50"]
+    assert table.rows == (
+        ("car", 1200, ap, ap_50, 0.37, 0.8, 0.6, 0.6857, 900),
+        ("tram", 0, None, None, 0.41, None, None, None, 2),
+        ("all classes", 1200, ap, ap_50, 0.41, 0.75, 0.5, 0.6, 800),
+    )
+
+
+def test_without_an_operating_point_there_is_no_table(make_metrics: Callable[..., Metrics]) -> None:
+    assert not operating_table(make_metrics(operating_point=None)).rows
 
 
 def test_protocols_say_whether_they_tell_classes_apart(
@@ -70,6 +104,6 @@ def test_markdown_and_csv_hold_the_same_rows() -> None:
     table = Table(("class", "AP"), (("a|b", 0.12345), ("tram", None)))
     assert (
         table.markdown()
-        == "| class | AP |\n| --- | --: |\n| a\\|b | 0.123 |\n| tram | no labels |\n"
+        == "| class | AP |\n| --- | --: |\n| a\\|b | 0.123 |\n| tram | \N{MINUS SIGN} |\n"
     )
     assert table.csv() == "class,AP\na|b,0.12345\ntram,\n"

@@ -10,7 +10,7 @@ from etram_pipeline.reports.wording import area_text, number_text, protocol_fact
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "no labels"),
+        (None, "\N{MINUS SIGN}"),
         (1234567, "1,234,567"),
         (0.12349, "0.123"),
         (2.5e6, "2,500,000"),

@@ -25,6 +25,18 @@ NANO = DetectorConfig.model_validate(
 )
 """A recurrent vision transformer of the smallest size that fits 32 px."""
 
+RTDETR = DetectorConfig.model_validate(
+    {
+        "kind": "rtdetr",
+        "width": 8,
+        "hidden_size": 16,
+        "decoder_layers": 2,
+        "num_queries": 10,
+        "memory": {"cell": {"kind": "conv_lstm"}, "initial_weight": 1.0},
+    }
+)
+"""A small RT-DETR with memory."""
+
 
 class At(Logger):
     """Does something when a metric of a step is logged."""

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from tests.training.conftest import Record
-from tests.training.runs import At, changed, curve, fail, interrupt, weights
+from tests.training.runs import At, changed, changed_validation, curve, fail, interrupt, weights
 
 from etram_pipeline.clips.schedule import SamplingSettings
+from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.settings import TrainSettings
@@ -99,6 +100,19 @@ def test_a_training_killed_just_before_its_end_is_recognised_as_finished(
         assert fit(train, val, blueprint, settings, tmp_path, [At(1, fail)]).exists()
         assert (tmp_path / "finished.json").exists()
     assert len(curve(tmp_path)) == settings.max_steps
+
+
+def test_operating_scores_are_stored_only_with_the_weights_they_were_found_for(
+    record: Record, blueprint: Blueprint, settings: TrainSettings, tmp_path: Path
+) -> None:
+    validated = changed_validation(changed(settings, max_steps=90, lanes=4), every_steps=30)
+    with pytest.raises(KeyboardInterrupt):
+        fit(record(4), record(1), blueprint, validated, tmp_path, [At(65, interrupt)])
+    best, last = (torch.load(tmp_path / name) for name in (BEST, LAST))
+    assert best["global_step"] in {30, 60}
+    assert 60 < last["global_step"] < 90
+    assert "operating_scores" in best[PAYLOAD_KEY]
+    assert "operating_scores" not in last[PAYLOAD_KEY]
 
 
 def test_ctrl_c_reaches_the_caller_and_still_works_afterwards(

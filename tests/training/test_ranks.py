@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from tests.training.runs import NANO, At, changed
+from tests.training.runs import NANO, RTDETR, At, changed
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -26,6 +26,7 @@ from etram_pipeline.clips.schedule import (
     training_schedule,
 )
 from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -88,16 +89,20 @@ def kill_second() -> None:
 
 
 def train_and_look(
-    train: LabelledRecordings, settings: TrainSettings, bare_lanes: tuple[int, ...], folder: Path
+    detector: DetectorConfig,
+    train: LabelledRecordings,
+    settings: TrainSettings,
+    bare_lanes: tuple[int, ...],
+    folder: Path,
 ) -> Gradients:
-    """Gradients of each step of a small transformer, as the optimizer gets them.
+    """Gradients of each step of a small detector, as the optimizer gets them.
 
     Weights hardly move, as AdamW's first steps have one size however small a gradient, so that a
     difference in rounding would be magnified.
     """
     torch.manual_seed(1)
     score = ValidationScore({}, {}, ("box", "other"), "coco")
-    module = Bare(NANO.build(2, 2), settings, score, {})
+    module = Bare(detector.build(2, 2), settings, score, {})
     module.bare_lanes = bare_lanes
     folder.mkdir(parents=True, exist_ok=True)
     probe = Probe()
@@ -141,8 +146,13 @@ def in_two_processes(train: Callable[[], object]) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
+@pytest.mark.parametrize(
+    "detector",
+    [NANO, RTDETR.model_copy(update={"num_denoising": 0})],  # denoising draws for each process
+    ids=["rvt", "rtdetr"],
+)
 def test_two_processes_have_the_gradients_and_losses_of_one_with_all_their_lanes(
-    record: Record, settings: TrainSettings, tmp_path: Path
+    record: Record, settings: TrainSettings, tmp_path: Path, detector: DetectorConfig
 ) -> None:
     """With states carried on, different numbers of objects, and once no keyframe in one of them."""
     train = record(4)
@@ -150,12 +160,13 @@ def test_two_processes_have_the_gradients_and_losses_of_one_with_all_their_lanes
     def train_half() -> None:
         two = changed(slow(settings), devices=2, launcher="torchrun")
         bare_lanes = (0, 1) if os.environ["RANK"] == "1" else ()
-        gradients = train_and_look(train, two, bare_lanes, tmp_path / "two")
+        gradients = train_and_look(detector, train, two, bare_lanes, tmp_path / "two")
         if os.environ["RANK"] == "0":
             torch.save(gradients, tmp_path / "gradients.pt")
 
     assert in_two_processes(train_half) == [0, 0]
-    expected = train_and_look(train, slow(settings, lanes=4), (1, 3), tmp_path / "one")
+    one = slow(settings, lanes=4)
+    expected = train_and_look(detector, train, one, (1, 3), tmp_path / "one")
     found: Gradients = torch.load(tmp_path / "gradients.pt")
     assert len(found) == len(expected) == 4
     for step, (ours, theirs) in enumerate(zip(found, expected, strict=True)):

@@ -89,19 +89,33 @@ def test_a_streamed_part_counts_as_one(
     ]
 
 
+@pytest.mark.parametrize(
+    ("num_recordings", "threshold", "told"),
+    [
+        (2, 0.001, "tram, is in 0.04167 of them: set a larger threshold than this"),
+        (1, 1.0, "car, is in 1 of them: no threshold repeats any frame"),
+    ],
+)
 def test_a_threshold_that_repeats_nothing_is_told_with_one_that_would(
-    with_a_tram: LabelledRecordings, settings: TrainSettings, caplog: pytest.LogCaptureFixture
+    with_a_tram: LabelledRecordings,
+    settings: TrainSettings,
+    caplog: pytest.LogCaptureFixture,
+    num_recordings: int,
+    threshold: float,
+    told: str,
 ) -> None:
-    settings = sampled(settings, repeat_threshold=0.001)
-    factors = repeat_factors(with_a_tram, NAMES, settings)
+    """One of 24 frames shows a tram; the first recording shows cars alone."""
+    names = ["train/r0", "train/r1"][:num_recordings]
+    made = LabelledRecordings.choose(with_a_tram.frames, with_a_tram.labels, names)
+    factors = repeat_factors(made, NAMES, sampled(settings, repeat_threshold=threshold))
     assert factors is not None
     assert {factor for each in factors.values() for factor in each.tolist()} == {1.0}
-    (told,) = caplog.records
-    assert told.levelname == "WARNING"
-    assert told.getMessage() == (
-        "train.sampling.repeat_threshold=0.001 repeats nothing: every class is in a larger share "
-        "of the 24 labelled frames; the rarest, tram, is in 0.04167 of them: set a larger "
-        "threshold than this"
+    (only,) = caplog.records
+    assert only.levelname == "WARNING"
+    num_frames = 12 * len(made.frames)
+    assert only.getMessage() == (
+        f"train.sampling.repeat_threshold={threshold:g} repeats nothing: every class is in at "
+        f"least this share of the {num_frames} labelled frames. The rarest, {told}"
     )
 
 

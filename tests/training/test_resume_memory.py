@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.runs import NANO, At, PowerCutError, changed, fail
+from tests.training.runs import NANO, RTDETR, At, PowerCutError, changed, fail
 from tests.training.test_resume import Record, assert_same_training
 
 from etram_pipeline.models.checkpoint import read_checkpoint
@@ -37,6 +37,25 @@ def test_a_recurrent_transformer_with_dropout_goes_on_to_the_last_bit(
     assert len(saved["lanes"]) == 8
     assert all(memory.any() for memory in saved["lanes"])
     assert read_checkpoint(best).class_names == ("a", "b")
+
+
+def test_rt_detr_goes_on_to_the_last_bit_with_its_memory_and_its_denoising(
+    record: Record, settings: TrainSettings, tmp_path: Path
+) -> None:
+    settings = changed(
+        settings, max_steps=5, sampling={"kind": "stream"}, clip_length=2, average_decay=0.9
+    )
+    data = record(2), record(1, first_seed=7), Blueprint(detector=RTDETR, class_names=("a", "b"))
+    fit(*data, settings, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        fit(*data, settings, tmp_path / "parts", [At(4, fail)])
+    fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
+    (saved,) = torch.load(tmp_path / "parts" / LAST)[PROCESSES_KEY]["each"]
+    assert [tuple(memory.shape) for memory in saved["lanes"]] == [
+        (2, 16, side, side) for side in (4, 4, 2, 2, 1, 1)
+    ]
+    assert all(memory.any() for memory in saved["lanes"])
 
 
 def test_a_training_killed_just_when_it_stops_early_is_not_resumed(

@@ -21,6 +21,7 @@ from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks, with_masks
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
@@ -39,11 +40,15 @@ class Prediction:
         tables: Key and detections of each recording.
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
+        operating_scores: Scores that were best in the validation of the training; None if unknown.
+        score_threshold: Lowest score of a detection; None if unknown.
     """
 
     tables: Iterable[tuple[str, DetectionTable]]
     class_names: tuple[str, ...]
     training_run_id: str = ""
+    operating_scores: OperatingScores | None = None
+    score_threshold: float | None = None
 
 
 class DetectionStore(Mapping[str, DetectionTable]):
@@ -52,6 +57,8 @@ class DetectionStore(Mapping[str, DetectionTable]):
     Attributes:
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
+        operating_scores: Scores that were best in the validation of the training; None if unknown.
+        score_threshold: Lowest score of a detection; None if unknown.
         has_masks: Whether any detection has a mask.
     """
 
@@ -63,6 +70,9 @@ class DetectionStore(Mapping[str, DetectionTable]):
         self._counts: dict[str, int] = index["recordings"]
         self.class_names: tuple[str, ...] = tuple(index["class_names"])
         self.training_run_id: str = index["training_run_id"]
+        scores = index.get("operating_scores")
+        self.operating_scores = None if scores is None else OperatingScores.model_validate(scores)
+        self.score_threshold: float | None = index.get("score_threshold")
         self.has_masks: bool = index.get("masks", False)
 
     def __getitem__(self, key: str) -> DetectionTable:
@@ -150,8 +160,11 @@ class DetectionsDataset(AbstractDataset[Prediction, DetectionStore]):
                 _write(new / f"{key}.parquet", table)
                 counts[key] = len(table)
                 masked = masked or has_masks(table)
+            scores = data.operating_scores
             index = {
                 "training_run_id": data.training_run_id,
+                "operating_scores": None if scores is None else scores.model_dump(mode="json"),
+                "score_threshold": data.score_threshold,
                 "class_names": data.class_names,
                 "recordings": counts,
                 **({"masks": True} if masked else {}),

@@ -11,6 +11,7 @@ from etram_pipeline.core.files import written_whole
 from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
+from etram_pipeline.reports.wording import value_text
 
 
 class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]]):
@@ -54,7 +55,7 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
         names = list(dict.fromkeys(name for metrics in data.values() for name in metrics.overall))
         columns = ["protocol", *names]
         rows = [
-            [name, *(round(values[each], 3) if each in values else "" for each in names)]
+            [name, *(value_text(values[each]) if each in values else "" for each in names)]
             for name, values in ((name, metrics.overall) for name, metrics in data.items())
         ]
         return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})

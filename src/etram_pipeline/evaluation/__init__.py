@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.comparison import compare as compare
     from etram_pipeline.evaluation.scoring import evaluate as evaluate
+    from etram_pipeline.evaluation.scoring import find_operating_scores as find_operating_scores
 
-_HOME = {"compare": "comparison", "evaluate": "scoring"}
+_HOME = {
+    "compare": "comparison",
+    "evaluate": "scoring",
+    "find_operating_scores": "scoring",
+}
 
-__all__ = ["compare", "evaluate"]
+__all__ = ["compare", "evaluate", "find_operating_scores"]
 
 
 def __getattr__(name: str) -> object:

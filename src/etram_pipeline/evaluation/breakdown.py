@@ -6,9 +6,11 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from etram_pipeline.evaluation.curves import Curves
+from etram_pipeline.evaluation.curves import Curves, outside_ranges
+from etram_pipeline.evaluation.matching import FrameBoxes
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import LabelCounts
 
 _LIGHTING = re.compile(r"(?<![a-z])(day|night|twilight)(?![a-z])")
 
@@ -41,6 +43,13 @@ def precision_by_recall(curves: Curves, protocol: Protocol, class_id: int) -> li
     iou = protocol.iou_thresholds.index(protocol.curve_iou)
     precision: list[float] = curves.precision[iou, :, class_id, 0].tolist()
     return precision
+
+
+def count_labels(labels: FrameBoxes, protocol: Protocol) -> LabelCounts:
+    """Number of labels, and how many are in each area range."""
+    _, *inside = (~outside_ranges(labels, protocol)).sum(axis=1).tolist()
+    by_size = dict(zip(protocol.area_ranges, inside, strict=True))
+    return LabelCounts(total=len(labels), by_size=by_size)
 
 
 def recordings_by_lighting(recordings: Iterable[str]) -> dict[str, Bool[np.ndarray, " R"]]:

@@ -56,7 +56,7 @@ def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curv
     overlaps = find_overlaps(
         frames.labels, detections, label_groups, groups, protocol.iou_thresholds[0] - 1e-9
     )
-    outside = _outside(frames.labels, protocol)
+    outside = outside_ranges(frames.labels, protocol)
     candidates, given = assign(overlaps, groups, np.array(protocol.iou_thresholds), outside)
     curves = _no_curves(num_classes, protocol)
     for class_id in range(num_classes):
@@ -77,6 +77,42 @@ def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curv
     return curves
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Detections of one class, best first.
+
+    Attributes:
+        scores: Score of each detection; descending.
+        is_right: Whether each detection finds a label.
+        num_labels: Number of labels to find.
+    """
+
+    scores: Float64[np.ndarray, " D"]
+    is_right: Bool[np.ndarray, " D"]
+    num_labels: int
+
+
+def rank_detections(frames: Frames, num_classes: int, protocol: Protocol) -> list[Ranking]:
+    """Detections of each class at the protocol's `curve_iou`, which its curves are drawn from."""
+    detections, groups, _ = _best_first(frames, num_classes, protocol.max_detections[-1])
+    labels, iou = frames.labels, protocol.curve_iou
+    label_groups = labels.frames * num_classes + labels.class_ids
+    overlaps = find_overlaps(labels, detections, label_groups, groups, iou - 1e-9)
+    none_ignored = np.zeros((1, len(labels)), bool)
+    candidates, given = assign(overlaps, groups, np.array([iou]), none_ignored)
+    is_right = np.zeros(len(detections), bool)
+    is_right[candidates] = given[0, 0] != UNASSIGNED
+    order = np.argsort(-detections.scores, kind="stable")
+    num_labels = np.bincount(labels.class_ids, minlength=num_classes).tolist()
+    rows_of_class = [
+        order[detections.class_ids[order] == class_id] for class_id in range(num_classes)
+    ]
+    return [
+        Ranking(detections.scores[rows], is_right[rows], number)
+        for rows, number in zip(rows_of_class, num_labels, strict=True)
+    ]
+
+
 def area_bounds(protocol: Protocol) -> list[tuple[float, float]]:
     """Least and largest area of every range, that of all areas first."""
     return [(0.0, 1e5**2), *protocol.area_ranges.values()]
@@ -95,7 +131,8 @@ def _best_first(
     return boxes.take(order[kept]), groups[kept], ranks[kept]
 
 
-def _outside(boxes: FrameBoxes, protocol: Protocol) -> Bool[np.ndarray, "A N"]:
+def outside_ranges(boxes: FrameBoxes, protocol: Protocol) -> Bool[np.ndarray, "A N"]:
+    """Which boxes are outside of each range of `area_bounds`."""
     areas = boxes.areas.astype(np.float64)
     return np.array([(areas < low) | (areas > high) for low, high in area_bounds(protocol)])
 

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.evaluation.metrics import MetricConfig, Place, Value
 
 # Computed as `numpy.linspace` does, for the last bit of 0.9 decides a match on the threshold.
@@ -126,6 +127,15 @@ class Protocol(Settings):
         """Whether both make the same choices, whatever they are called."""
         labels = {"name", "description"}
         return self.model_dump(exclude=labels) == other.model_dump(exclude=labels)
+
+    def choices(self, class_names: tuple[str, ...]) -> str:
+        """Fingerprint of what decides which detections are right, for the classes that count.
+
+        Args:
+            class_names: Names of the classes that count, as `scored_classes` finds them.
+        """
+        others = {"name", "description", "class_names", "area_ranges", "confusion_score", "metrics"}
+        return fingerprint([self.model_dump(mode="json", exclude=others), class_names])
 
     @field_validator("class_names")
     @classmethod

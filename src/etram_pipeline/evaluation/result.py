@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from pydantic import Field
+
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
@@ -10,6 +12,9 @@ from etram_pipeline.evaluation.protocol import Protocol
 
 BACKGROUND = "background"
 """Last class of a confusion matrix."""
+
+_OPERATING = "operating"
+_F1 = (_OPERATING, "F1")
 
 
 class ClassMetrics(Settings):
@@ -38,6 +43,55 @@ class Confusion(Settings):
     counts: tuple[tuple[int, ...], ...]
 
 
+class ScoredAt(Settings):
+    """Detections with at least some score, compared with the labels.
+
+    Attributes:
+        score: Lowest score of a detection that counts.
+        precision: Share of these detections that are right; 0 if there are none.
+        recall: Share of the labels that they find.
+        f1: Harmonic mean of both.
+        num_labels: Labels to find. Without any, precision, recall and F1 are -1.
+        num_detections: Detections with at least this score.
+    """
+
+    score: float
+    precision: float
+    recall: float
+    f1: float
+    num_labels: int
+    num_detections: int
+
+
+class OperatingPoint(Settings):
+    """Precision, recall and F1 at the scores that are best in the validation recordings.
+
+    Attributes:
+        iou: Overlap from which a detection is right.
+        overall: All classes at one common score.
+        per_class: Each class at its own score, always class-aware.
+        at_common_score: Classes without a right detection in the validation recordings, and
+            therefore without a score of their own; they are evaluated at the common one.
+    """
+
+    iou: float
+    overall: ScoredAt
+    per_class: dict[str, ScoredAt]
+    at_common_score: tuple[str, ...] = ()
+
+
+class LabelCounts(Settings):
+    """Numbers of labels that counted.
+
+    Attributes:
+        total: Of any size.
+        by_size: In each area range of the protocol.
+    """
+
+    total: int
+    by_size: dict[str, int]
+
+
 class Metrics(Settings):
     """Everything one protocol says about one set of detections.
 
@@ -55,6 +109,11 @@ class Metrics(Settings):
         num_frames: Moments compared.
         num_labels: Labels that counted.
         num_detections: Detections that counted; one near two frames counts in both.
+        label_counts: Labels of `all` recordings and of each group; empty in results of versions
+            that did not count them.
+        operating_point: Precision, recall and F1 at the scores that are best in the validation
+            recordings; None without such scores.
+        no_operating_point: Why there is none, and what to do about it.
     """
 
     protocol: Protocol
@@ -68,13 +127,17 @@ class Metrics(Settings):
     num_frames: int
     num_labels: int
     num_detections: int
+    label_counts: dict[str, LabelCounts] = Field(default_factory=dict)
+    operating_point: OperatingPoint | None = None
+    no_operating_point: str = ""
 
 
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
     """Metrics under the names that MLflow shows: `test/etram_8class/car/AP_50`.
 
-    These are all overall values, and the headline values of each class and group. No two classes
-    share a name. Values without ground truth are left out.
+    These are all overall values, and the headline values of each class and group. Values at the
+    operating point follow `operating`: `test/etram_8class/operating/precision`, and F1 of each
+    class. No two classes share a name. Values without ground truth are left out.
     """
     root = prefix or metrics.split, metrics.protocol.name
     values: dict[tuple[str, ...], float] = {
@@ -91,6 +154,7 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 
 def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
     shown = [value.name for value in metrics.protocol.shown("headline")]
+    point = metrics.operating_point
     for group, of_group in metrics.groups.items():
         yield from (((group, name), of_group[name]) for name in shown if name in of_group)
     for class_name, of_class in metrics.per_class.items():
@@ -98,3 +162,16 @@ def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
         where = ("class", class_name) if class_name in metrics.groups else (class_name,)
         found = of_class.metrics
         yield from (((*where, name), found[name]) for name in shown if name in found)
+        if point is not None:
+            yield (*where, *_F1), point.per_class[class_name].f1
+    if point is not None:
+        yield from _of_point(point.overall)
+
+
+def _of_point(found: ScoredAt) -> Iterator[tuple[tuple[str, ...], float]]:
+    yield _F1, found.f1
+    if found.f1 == NO_GROUND_TRUTH:
+        return
+    yield (_OPERATING, "precision"), found.precision
+    yield (_OPERATING, "recall"), found.recall
+    yield (_OPERATING, "score"), found.score

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from etram_pipeline.evaluation.breakdown import recordings_by_lighting
+from etram_pipeline.core.operating_scores import OperatingScores
+from etram_pipeline.evaluation.breakdown import count_labels, recordings_by_lighting
 from etram_pipeline.evaluation.classes import scored_classes
 from etram_pipeline.evaluation.confusion import count_confusions
 from etram_pipeline.evaluation.evidence import Engine, Evidence
@@ -18,9 +19,10 @@ from etram_pipeline.evaluation.matching import (
     match_recording,
 )
 from etram_pipeline.evaluation.metrics import Measured
+from etram_pipeline.evaluation.operating_point import best_scores, measure_operating_point
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
-from etram_pipeline.evaluation.result import ClassMetrics, Metrics
+from etram_pipeline.evaluation.result import ClassMetrics, LabelCounts, Metrics
 from etram_pipeline.evaluation.tables import detection_boxes, label_boxes, times_of_labels
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
@@ -40,6 +42,7 @@ def evaluate(
     class_names: tuple[str, ...] | None = None,
     *,
     engine: Engine = "numpy",
+    operating_scores: OperatingScores | None = None,
 ) -> Metrics:
     """Metrics of detections by a protocol; the same tables give the same numbers.
 
@@ -51,6 +54,8 @@ def evaluate(
         class_names: Name of each class id of the tables; None: the protocol's classes.
         engine: What computes precision and recall. All give the same numbers; the libraries are
             many times slower and take a dictionary for every box.
+        operating_scores: Scores found by `find_operating_scores` in other recordings. At these,
+            precision, recall and F1 are measured, unless they were found by other choices.
 
     Raises:
         ProtocolError: If the protocol is not known or does not fit the tables' classes.
@@ -58,10 +63,50 @@ def evaluate(
         ValueError: If labels and detections are not of the same recordings.
     """
     protocol = resolve_protocol(protocol)
+    evidence = _evidence(labels, detections, protocol, class_names, engine)
+    measured = [metric.measure(evidence) for metric in protocol.metrics]
+    return Metrics(
+        protocol=protocol,
+        overall=_joined([part.overall for part in measured]),
+        per_class=_per_class(evidence, measured),
+        groups=_by_lighting(evidence),
+        precision_recall=_joined([part.precision_recall for part in measured]),
+        confusion=count_confusions(evidence.frames, evidence.class_names, protocol.confusion_score),
+        num_recordings=len(labels),
+        num_frames=len(evidence.frames),
+        num_labels=len(evidence.frames.labels),
+        num_detections=len(evidence.frames.detections),
+        label_counts=_label_counts(evidence),
+        operating_point=operating_scores and measure_operating_point(evidence, operating_scores),
+    )
+
+
+def find_operating_scores(
+    labels: Mapping[str, LabelTable],
+    detections: Mapping[str, DetectionTable],
+    protocol: Protocol | str,
+    class_names: tuple[str, ...] | None = None,
+) -> OperatingScores | None:
+    """Scores with the highest F1, of each class and of all; None if no detection is right.
+
+    Choose them in validation recordings, and give them to `evaluate` with others. The arguments
+    and errors are those of `evaluate`.
+    """
+    protocol = resolve_protocol(protocol)
+    return best_scores(_evidence(labels, detections, protocol, class_names, "numpy"))
+
+
+def _evidence(
+    labels: Mapping[str, LabelTable],
+    detections: Mapping[str, DetectionTable],
+    protocol: Protocol,
+    class_names: tuple[str, ...] | None,
+    engine: Engine,
+) -> Evidence:
     _check_recordings(labels, detections)
     frames = _frames(labels, detections, protocol)
     classes = scored_classes(protocol, class_names, _num_ids(frames))
-    evidence = Evidence(
+    return Evidence(
         protocol=protocol,
         recordings=tuple(labels),
         labels=labels,
@@ -70,19 +115,6 @@ def evaluate(
         frames=frames.mapped(classes.index_of_id),
         nothing_detected=len(frames.labels) > 0 and not len(frames.detections),
         engine=engine,
-    )
-    measured = [metric.measure(evidence) for metric in protocol.metrics]
-    return Metrics(
-        protocol=protocol,
-        overall=_joined([part.overall for part in measured]),
-        per_class=_per_class(evidence, measured),
-        groups=_by_lighting(evidence),
-        precision_recall=_joined([part.precision_recall for part in measured]),
-        confusion=count_confusions(evidence.frames, classes.names, protocol.confusion_score),
-        num_recordings=len(labels),
-        num_frames=len(evidence.frames),
-        num_labels=len(evidence.frames.labels),
-        num_detections=len(evidence.frames.detections),
     )
 
 
@@ -161,6 +193,15 @@ def _per_class(evidence: Evidence, measured: Sequence[Measured]) -> dict[str, Cl
             num_detections=num_detections[class_id],
         )
         for class_id, name in enumerate(names)
+    }
+
+
+def _label_counts(evidence: Evidence) -> dict[str, LabelCounts]:
+    everything = np.ones(len(evidence.recordings), bool)
+    groups = {"all": everything, **recordings_by_lighting(evidence.recordings)}
+    return {
+        name: count_labels(evidence.frames.of_recordings(wanted).labels, evidence.protocol)
+        for name, wanted in groups.items()
     }
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.core.files import is_whole_archive, written_whole
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.detector import Detector
@@ -28,6 +29,9 @@ PAYLOAD_KEY = "etram"
 WEIGHT_PREFIX = "detector."
 """What precedes the detector's own names of its weights under `state_dict`."""
 
+SCORES_KEY = "operating_scores"
+"""Where the description keeps the scores that were best in the validation recordings."""
+
 FORMAT = 1
 
 
@@ -45,6 +49,7 @@ class Checkpoint:
         downsampled_by: How much smaller than the sensor these are; None if not known.
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
         mlflow_run_id: The run that trained it; empty if it was not logged.
+        operating_scores: Scores that were best in the validation recordings; None if not known.
     """
 
     detector: Detector
@@ -56,6 +61,7 @@ class Checkpoint:
     downsampled_by: int | None = None
     dataset_fingerprint: str = ""
     mlflow_run_id: str = ""
+    operating_scores: OperatingScores | None = None
 
     def names_of_class_weights(self) -> set[str]:
         """Names of the weights whose shape depends on the number of classes."""
@@ -68,6 +74,7 @@ class Checkpoint:
 
 def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
     """Description of a detector in a checkpoint file, as plain data, without the weights."""
+    scores = checkpoint.operating_scores
     return {
         "format": FORMAT,
         "detector": checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
@@ -79,7 +86,7 @@ def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
         "downsampled_by": checkpoint.downsampled_by,
         "dataset_fingerprint": checkpoint.dataset_fingerprint,
         "mlflow_run_id": checkpoint.mlflow_run_id,
-    }
+    } | ({} if scores is None else {SCORES_KEY: scores.model_dump(mode="json")})
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -174,7 +181,18 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         downsampled_by=payload.get("downsampled_by"),
         dataset_fingerprint=payload.get("dataset_fingerprint", ""),
         mlflow_run_id=payload.get("mlflow_run_id", ""),
+        operating_scores=_read_scores(payload.get(SCORES_KEY)),
     )
+
+
+def _read_scores(plain: Any) -> OperatingScores | None:  # noqa: ANN401, read from a file
+    try:
+        return None if plain is None else OperatingScores.model_validate(plain)
+    except ValidationError as error:
+        raise CheckpointError(
+            "its operating scores are not known to this version of the project: "
+            + "; ".join(describe_errors(error))
+        ) from error
 
 
 def _read_encoding(plain: Any) -> EncodingSettings | None:  # noqa: ANN401, read from a file

@@ -17,7 +17,7 @@ class FrameDetector(KeyframeDetector[Tensor]):
 
     A family implements `frame_losses` and `detect_frames`. Both see frames that are ready for it:
     numbers of the type of its weights, divided by `count_scale`, resized to `input_size` and padded
-    to multiples of `size_multiple`. Boxes are in px of these frames; those that it detects are
+    to multiples of `size_multiple`. Boxes and masks are in px of these frames; detected ones are
     mapped back to the frames of the batch, cut at their border and limited to
     `suppression.max_detections`.
     """

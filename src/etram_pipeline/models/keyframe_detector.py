@@ -15,9 +15,11 @@ from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.postprocess import keep_visible
 from etram_pipeline.models.resizing import (
     frame_size,
+    pad_masks,
     pad_to_multiple,
     resize_boxes,
     resize_frames,
+    resize_masks,
     resize_targets,
 )
 from etram_pipeline.models.suppression import SuppressionSettings
@@ -28,9 +30,9 @@ Features = TypeVar("Features")
 class KeyframeDetector(Detector, Generic[Features]):
     """A detector that computes features of the keyframes, then learns or detects in them.
 
-    A family implements `keyframe_features`, `feature_losses` and `detect_in`. Boxes are in px of
-    the frames that `prepare` returns; those that the family detects are mapped back to the frames
-    of the batch, cut at their border and limited to `suppression.max_detections`.
+    A family implements `keyframe_features`, `feature_losses` and `detect_in`. Boxes and masks are
+    in px of the frames that `prepare` returns; detected ones are mapped back to the frames of the
+    batch, cut at their border and limited to `suppression.max_detections`.
 
     Attributes:
         count_scale: Number that counts of events are divided by.
@@ -77,11 +79,7 @@ class KeyframeDetector(Detector, Generic[Features]):
         if not has_keyframes:
             return [], after
         size = frame_size(batch.frames)
-        seen = self.input_size or size
-        found = [
-            replace(each, boxes_xyxy=resize_boxes(each.boxes_xyxy, seen, size))
-            for each in self.detect_in(features, suppression)
-        ]
+        found = [self._map_back(each, size) for each in self.detect_in(features, suppression)]
         return [keep_visible(each, *size, suppression.max_detections) for each in found], after
 
     def prepare(self, frames: Shaped[Tensor, "*n C H W"]) -> Float[Tensor, "*n C h w"]:
@@ -102,4 +100,12 @@ class KeyframeDetector(Detector, Generic[Features]):
         features, after = self.keyframe_features(batch, state)
         size = frame_size(batch.frames)
         targets = resize_targets(batch.targets, size, self.input_size or size)
-        return self.feature_losses(features, targets), after
+        return self.feature_losses(features, pad_masks(targets, self.size_multiple)), after
+
+    def _map_back(self, found: Detections, size: tuple[int, int]) -> Detections:
+        """Detections in px of the frames of the batch, which have this height and width."""
+        seen = self.input_size or size
+        masks = found.masks
+        if masks is not None:
+            masks = resize_masks(masks[:, : seen[0], : seen[1]], *size)
+        return replace(found, boxes_xyxy=resize_boxes(found.boxes_xyxy, seen, size), masks=masks)

@@ -1,4 +1,6 @@
-"""Frames, boxes and memories at another resolution."""
+"""Frames, boxes, masks and memories at another resolution."""
+
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -45,6 +47,16 @@ def pad_to_multiple(
     height, width = frame_size(frames)
     right, bottom = -width % multiple, -height % multiple
     return pad(frames, (0, right, 0, bottom)) if right or bottom else frames
+
+
+def pad_masks(targets: tuple[Targets, ...], multiple: int) -> tuple[Targets, ...]:
+    """Targets whose masks are padded as `pad_to_multiple` pads the frames."""
+    return tuple(
+        target
+        if target.masks is None
+        else replace(target, masks=pad_to_multiple(target.masks, multiple))
+        for target in targets
+    )
 
 
 def resize_targets(

@@ -34,6 +34,8 @@ class RCNNSizes:
         head_dim: Features of each proposal.
         anchor_sizes: Square roots of the areas of anchors in px, for each map.
         aspect_ratios: Heights of anchors divided by their widths.
+        proposals: Proposals of each frame in detection, and half of those in training.
+        sampled_proposals: Proposals of each frame that the second stage learns from.
     """
 
     in_channels: int
@@ -42,6 +44,8 @@ class RCNNSizes:
     head_dim: int
     anchor_sizes: tuple[tuple[float, ...], ...]
     aspect_ratios: tuple[float, ...]
+    proposals: int
+    sampled_proposals: int
 
 
 def build_rcnn(backbone: str, sizes: RCNNSizes, *, frozen_norm: bool) -> Any:  # noqa: ANN401
@@ -53,6 +57,11 @@ def build_rcnn(backbone: str, sizes: RCNNSizes, *, frozen_norm: bool) -> Any:  #
         frozen_norm: Whether batch normalisation keeps its statistics and factors.
     """
     anchors = AnchorGenerator(sizes.anchor_sizes, (sizes.aspect_ratios,) * len(sizes.anchor_sizes))
+    limits = {
+        f"rpn_{when}_nms_top_n_{use}": factor * sizes.proposals
+        for when in ("pre", "post")  # suppression; before it, for each map
+        for use, factor in (("test", 1), ("train", 2))
+    }
     per_place = len(sizes.anchor_sizes[0]) * len(sizes.aspect_ratios)
     return FasterRCNN(
         _backbone(backbone, sizes, frozen_norm=frozen_norm),
@@ -60,6 +69,8 @@ def build_rcnn(backbone: str, sizes: RCNNSizes, *, frozen_norm: bool) -> Any:  #
         rpn_head=_PreciseRPNHead(sizes.fpn_channels, per_place),
         box_head=TwoMLPHead(sizes.fpn_channels * _POOLED**2, sizes.head_dim),
         box_predictor=FastRCNNPredictor(sizes.head_dim, sizes.num_classes),
+        box_batch_size_per_image=sizes.sampled_proposals,
+        **limits,
     )
 
 

@@ -48,6 +48,10 @@ def _start(train: TrainSettings, detector: Detector | None) -> Iterator[Notice]:
     from etram_pipeline.training.start import reads_as_checkpoint, weights_of_library
 
     if train.start_from is None:
+        if train.freeze:
+            frozen = ", ".join(train.freeze)
+            text = f"train.freeze: {frozen} keep their random weights; set train.start_from"
+            yield Notice(text, is_fault=False)
         return
     path = Path(train.start_from).expanduser()
     if not path.is_file():

@@ -50,7 +50,7 @@ def example_images(
         settings: How many examples, and which detections are drawn.
     """
     shown = {
-        recording: table[table["score"] >= settings.score_threshold]
+        recording: table[table["score"] >= settings.drawn_score()]
         for recording, table in detections.items()
         if recording in labels and recording in frames
     }

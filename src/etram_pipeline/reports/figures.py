@@ -113,7 +113,7 @@ def draw_class_precision(metrics: Metrics, about: str) -> Figure:
     num_labels = [metrics.per_class[name].num_labels for name in names]
     counts.barh(rows, num_labels, 0.62, color=palette.MUTED)
     for row, number in zip(rows.tolist(), num_labels, strict=True):
-        text = f"{number:,}" if number else NO_LABELS
+        text = f"{number:,}"
         counts.text(max(number, 0.6) * 1.12, row, text, va="center", fontsize=8, color=palette.INK)
     counts.set(xscale="log", xlim=(0.6, 15 * max([*num_labels, 1])))
     counts.xaxis.set_major_formatter("{x:,.0f}")
@@ -166,8 +166,10 @@ def draw_size_precision(metrics: Metrics, about: str) -> Figure | None:
         return None
     title = f"{_title(metrics)} by size of the object"
     figure, (axes,) = new_figure(title, about, height_in=3.4)
+    counts = metrics.label_counts.get("all")
     names = [
         f"{size_name(size)}\n{area_text(metrics.protocol, size)}"
+        + (f"\n{counts.by_size[size]:,} labels" if counts else "")
         for size in metrics.protocol.area_ranges
     ]
     _draw_grouped(axes, names, _by_group(metrics, values))
@@ -250,7 +252,7 @@ def _draw_grouped(axes: Axes, places: Sequence[str], bars: Mapping[str, Sequence
             axes.text(
                 centre,
                 max(value, 0) + 0.015,
-                f"{value:.2f}" if known else "no\nlabels",
+                f"{value:.2f}" if known else NO_LABELS.replace(" ", "\n", 1),
                 ha="center",
                 va="bottom",
                 fontsize=8 if known else 7,

@@ -22,12 +22,14 @@ from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
     mistake_table,
+    operating_table,
     protocol_table,
     records_table,
+    size_table,
 )
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.video import read_picture
-from etram_pipeline.reports.wording import protocol_facts
+from etram_pipeline.reports.wording import operating_facts, protocol_facts
 
 MAX_EMBEDDED_BYTES = 8_000_000
 """Largest video that is put into the page; a larger one is linked as a file beside it."""
@@ -43,6 +45,7 @@ class ReportContent:
         figures: Figures by the names `draw_report_figures` gives them.
         examples: Pictures by caption.
         video: Annotated recording.
+        drawn_score: Lowest score of the detections drawn on pictures; None if unknown.
         quality: One row per recording: its contents.
         frames: One row per recording: the result of preprocessing.
         class_statistics: One row per split and class: how often it occurs.
@@ -55,6 +58,7 @@ class ReportContent:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     examples: Mapping[str, RgbImage] = field(default_factory=dict)
     video: Path | None = None
+    drawn_score: float | None = None
     quality: Sequence[Mapping[str, object]] = ()
     frames: Sequence[Mapping[str, object]] = ()
     class_statistics: Sequence[Mapping[str, object]] = ()
@@ -114,6 +118,7 @@ def _headline_values(content: ReportContent) -> dict[str, object]:
         "absent": absent,
         "num_labelled_classes": len(metrics.per_class) - len(absent),
         "video": _video(content.video),
+        "drawn_score": content.drawn_score,
     }
 
 
@@ -123,8 +128,11 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "examples": [_example(caption, image) for caption, image in content.examples.items()],
         "classes": class_table(metrics),
         "colours": palette.class_colours(range(len(metrics.per_class))),
+        "operating": operating_table(metrics),
+        "operating_facts": operating_facts(metrics),
         "mistakes": mistake_table(metrics),
         "conditions": condition_table(metrics),
+        "sizes": size_table(metrics),
         "protocols": protocol_table(content.metrics),
         "protocol_meanings": [
             {

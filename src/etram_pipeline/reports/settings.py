@@ -3,6 +3,10 @@
 from pydantic import Field
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.operating_scores import OperatingScores
+
+_UNKNOWN_SCORE = 0.3
+"""Lowest score drawn of a detector without operating scores."""
 
 
 class ReportSettings(Settings):
@@ -10,7 +14,9 @@ class ReportSettings(Settings):
 
     Attributes:
         headline: Protocol of the numbers shown first; null: the first that was evaluated.
-        score_threshold: Least joint confidence of the detections drawn on pictures.
+        score_threshold: Lowest score (objectness times class probability) of the detections drawn
+            on pictures; null: the score with the highest F1 in the validation recordings, if the
+            detector has one, else 0.3.
         num_examples: Frames of each kind (best and worst, by day and by night) shown as examples.
         video_recording: Recording of the video; null: the one with most labels.
         video_max_seconds: Longest playing time of the video, whose part with most labels is then
@@ -20,9 +26,25 @@ class ReportSettings(Settings):
     """
 
     headline: str | None = None
-    score_threshold: float = Field(default=0.3, ge=0, le=1)
+    score_threshold: float | None = Field(default=None, ge=0, le=1)
     num_examples: int = Field(default=1, ge=0, le=10)
     video_recording: str | None = None
     video_max_seconds: float | None = Field(default=30, gt=0)
     frames_per_second: float = Field(default=20, gt=0, le=240)
     scale: int | None = Field(default=None, ge=1, le=16)
+
+    def drawn_score(self, operating_scores: OperatingScores | None = None) -> float:
+        """Lowest score of the detections drawn on pictures.
+
+        Args:
+            operating_scores: Scores that are best in the validation recordings; None if unknown.
+        """
+        if self.score_threshold is not None:
+            return self.score_threshold
+        if operating_scores is not None and operating_scores.ranking == "joint":
+            return operating_scores.common
+        return _UNKNOWN_SCORE
+
+    def drawing(self, operating_scores: OperatingScores | None) -> "ReportSettings":
+        """The same settings with the score of drawn detections filled in."""
+        return self.model_copy(update={"score_threshold": self.drawn_score(operating_scores)})

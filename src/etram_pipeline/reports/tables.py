@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from etram_pipeline.core.spreadsheet import inert
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.reports.wording import number_text
+from etram_pipeline.reports.wording import area_text, number_text, size_name
+
+_NOT_MEASURED = "–"  # noqa: RUF001  # a dash that is as wide as a digit
 
 Cell = str | int | float | None
 """Content of a cell; None: there is no ground truth."""
@@ -66,12 +68,68 @@ def class_table(metrics: Metrics) -> Table:
 def condition_table(metrics: Metrics) -> Table:
     """One row for all recordings and one for each group of them."""
     values = metrics.protocol.shown("recordings")
-    groups = {"all": metrics.overall, **metrics.groups}
     return Table(
-        header=("recordings", *(value.title for value in values)),
+        header=("recordings", "labels", *(value.title for value in values)),
         rows=tuple(
-            (group, *(_cell_of(found, value.name) for value in values))
-            for group, found in groups.items()
+            (
+                group,
+                counts.total if (counts := metrics.label_counts.get(group)) else _NOT_MEASURED,
+                *(_cell_of(found, value.name) for value in values),
+            )
+            for group, found in _by_group(metrics).items()
+        ),
+    )
+
+
+def size_table(metrics: Metrics) -> Table:
+    """One row for each area range of each group of recordings; no rows if no metric has them."""
+    values = metrics.protocol.shown("sizes")
+    sizes = metrics.protocol.area_ranges if values else {}
+    return Table(
+        header=("size", "area", "recordings", "labels", metrics.protocol.monitored.title),
+        rows=tuple(
+            (
+                size_name(size),
+                area_text(metrics.protocol, size),
+                group,
+                counts.by_size[size]
+                if (counts := metrics.label_counts.get(group))
+                else _NOT_MEASURED,
+                _cell_of(found, value.name),
+            )
+            for size, value in zip(sizes, values, strict=False)
+            for group, found in _by_group(metrics).items()
+        ),
+    )
+
+
+def operating_table(metrics: Metrics) -> Table:
+    """One row per class and one for all at the operating point; no rows without one."""
+    point = metrics.operating_point
+    values = metrics.protocol.shown("headline")
+    of_class = {name: part.metrics for name, part in metrics.per_class.items()}
+    found = {**point.per_class, "all classes": point.overall} if point else {}
+    return Table(
+        header=(
+            "class",
+            "labels",
+            *(value.title for value in values),
+            "score",
+            "precision",
+            "recall",
+            "F1",
+            "detections",
+        ),
+        rows=tuple(
+            (
+                name,
+                part.num_labels,
+                *(_cell_of(of_class.get(name, metrics.overall), each.name) for each in values),
+                part.score,
+                *(_cell_of(part.model_dump(), each) for each in ("precision", "recall", "f1")),
+                part.num_detections,
+            )
+            for name, part in found.items()
         ),
     )
 
@@ -124,11 +182,15 @@ def records_table(records: Sequence[Mapping[str, object]]) -> Table:
     )
 
 
+def _by_group(metrics: Metrics) -> dict[str, dict[str, float]]:
+    return {"all": metrics.overall, **metrics.groups}
+
+
 def _cell_of(values: Mapping[str, float], name: str) -> Cell:
     """A value: None without ground truth, a dash if it was not measured."""
     value = values.get(name)
     if value is None:
-        return "–"  # noqa: RUF001  # a dash that is as wide as a digit
+        return _NOT_MEASURED
     return None if value == NO_GROUND_TRUTH else value
 
 

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from etram_pipeline.core.counts import counted
-from etram_pipeline.reports.wording import number_text
+from etram_pipeline.reports.wording import NO_LABELS, number_text
 
 
 def render_page(template: str, values: Mapping[str, object]) -> str:
@@ -22,6 +22,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
     environment.filters["number_text"] = number_text
     environment.filters["with_code"] = with_code
     environment.globals["counted"] = counted
+    environment.globals["no_labels"] = NO_LABELS
     return environment.get_template(template).render(values)
 
 

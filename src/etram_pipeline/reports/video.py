@@ -127,7 +127,7 @@ def annotate_recording(
         class_names: Name of each class id.
         settings: What to show, and how much of it.
     """
-    shown = detections[detections["score"] >= settings.score_threshold]
+    shown = detections[detections["score"] >= settings.drawn_score()]
     boxes = _ShownBoxes(frames, shown, labels)
     annotator = Annotator(class_names, settings.scale, _saturation(frames))
     start, stop = _part_shown(frames, boxes, settings)

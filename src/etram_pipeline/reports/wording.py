@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator
 
+from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import Metrics
 
-NO_LABELS = "no labels"
+ABSENT = "−"  # noqa: RUF001  # a minus sign, as wide as a digit
+"""A value without ground truth, beside its number of labels."""
+
+NO_LABELS = f"{ABSENT} (0 labels)"
+"""A value without ground truth where its number of labels is not shown otherwise."""
 
 _LARGE = 1000
 _SIZES = {"S": "small", "M": "medium", "L": "large"}
@@ -14,7 +20,7 @@ _UNBOUNDED_PX = 10_000  # no sensor is as wide, so a range up to here has no upp
 def number_text(value: object) -> str:
     """A number as tables show it: counts with separators, shares with three decimals."""
     if value is None:
-        return NO_LABELS
+        return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -22,6 +28,11 @@ def number_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < _LARGE else f"{value:,.0f}"
     return str(value)
+
+
+def value_text(value: float, digits: int = 3) -> str:
+    """Value of a metric in running text; without ground truth with its number of labels."""
+    return NO_LABELS if value == NO_GROUND_TRUTH else f"{value:.{digits}f}"
 
 
 def size_name(size: str) -> str:
@@ -44,6 +55,27 @@ def protocol_facts(protocol: Protocol) -> tuple[str, ...]:
         for facts in (_class_facts, _box_facts, _time_facts, _score_facts)
         for sentence in facts(protocol)
     ) + tuple(sentence for metric in protocol.metrics for sentence in metric.facts(protocol))
+
+
+def operating_facts(metrics: Metrics) -> tuple[str, ...]:
+    """What the values at the operating point mean, or why there are none; one sentence each."""
+    point = metrics.operating_point
+    if point is None:
+        reason = metrics.no_operating_point or "it was not measured"
+        return (f"{reason[:1].upper()}{reason[1:]}.",)
+    facts = (
+        "Only detections with at least the score count. Each score has the highest F1 in the "
+        "validation recordings, of its class or, in the last row, of all classes together.",
+        "Precision is the share of these detections that are right, recall the share of labels "
+        f"that they find at an IoU of {point.iou:g}, and F1 their harmonic mean.",
+    )
+    if not point.at_common_score:
+        return facts
+    return (
+        *facts,
+        f"No detection of {', '.join(point.at_common_score)} is right in the validation "
+        "recordings: the score of all classes is used instead.",
+    )
 
 
 def _class_facts(protocol: Protocol) -> Iterator[str]:

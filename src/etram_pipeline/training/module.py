@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.models.checkpoint import PAYLOAD_KEY
+from etram_pipeline.models.checkpoint import PAYLOAD_KEY, SCORES_KEY
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.training.memory import LaneMemory, Size
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
@@ -43,6 +43,7 @@ class DetectionModule(LightningModule):
         self.memory = LaneMemory()
         self._validation_state: State = ()
         self._validation_size: Size = (0, 0)
+        self._validated_step: int | None = None
         self._resize = MixedResolution(settings.resolution, detector, settings.seed)
         freeze(detector, settings.freeze)
 
@@ -82,6 +83,7 @@ class DetectionModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         self._validation_state = ()
         metrics = self.score.compute()
+        self._validated_step = self.trainer.global_step
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
 
     @override
@@ -105,7 +107,11 @@ class DetectionModule(LightningModule):
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[PAYLOAD_KEY] = dict(self._about)
+        payload = dict(self._about)
+        scores = self.score.operating_scores
+        if scores is not None and self._validated_step == self.trainer.global_step:
+            payload[SCORES_KEY] = scores.model_dump(mode="json")
+        checkpoint[PAYLOAD_KEY] = payload
 
 
 def _size(batch: SequenceBatch) -> Size:

@@ -82,12 +82,14 @@ def _warn_of_no_repeats(
         logger.warning("%s=%g repeats nothing: there are no boxes", _SETTING, threshold)
         return
     rarest = occurring[np.argmin(shares[occurring])]
+    share = float(shares[rarest])
     logger.warning(
-        "%s=%g repeats nothing: every class is in a larger share of the %s; the rarest, %s, is in "
-        "%.4g of them: set a larger threshold than this",
+        "%s=%g repeats nothing: every class is in at least this share of the %s. The rarest, %s, "
+        "is in %.4g of them: %s",
         _SETTING,
         threshold,
         counted(counts.total_frames, "labelled frame"),
         class_names[rarest],
-        shares[rarest],
+        share,
+        "set a larger threshold than this" if share < 1 else "no threshold repeats any frame",
     )

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from etram_pipeline.clips.detections import NO_DETECTIONS, DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.ranks import gather_over_ranks
-from etram_pipeline.evaluation import evaluate
+from etram_pipeline.evaluation import evaluate, find_operating_scores
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocols import Choice, resolve_protocol
 from etram_pipeline.labels.detections import DetectionTable
@@ -17,6 +18,10 @@ class ValidationScore:
     """Collects the detections of a validation, then evaluates them all at once.
 
     Metrics such as AP are not means over batches or devices, so tables are gathered, not values.
+
+    Attributes:
+        operating_scores: Scores with the highest F1 in the last validation; None if nothing was
+            right.
     """
 
     def __init__(
@@ -31,6 +36,7 @@ class ValidationScore:
         self._collector = DetectionCollector(downsampled_by)
         self._class_names = tuple(class_names)
         self._protocol = resolve_protocol(protocol)
+        self.operating_scores: OperatingScores | None = None
 
     @property
     def monitor(self) -> Monitor:
@@ -57,7 +63,9 @@ class ValidationScore:
         if not self.num_labels:
             return {}
         found = {name: tables.get(name, NO_DETECTIONS) for name in self._labels}
-        metrics = evaluate(self._labels, found, self._protocol, class_names=self._class_names)
+        compared = (self._labels, found, self._protocol, self._class_names)
+        self.operating_scores = find_operating_scores(*compared)
+        metrics = evaluate(*compared)
         return {
             self._name(name): value
             for name, value in metrics.overall.items()

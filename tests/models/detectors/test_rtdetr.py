@@ -8,16 +8,20 @@ import pytest
 import torch
 from tests.models.conftest import NUM_CHANNELS, NUM_CLASSES
 from tests.models.detector_choices import SMALL
+from tests.models.detectors.test_yolox import NAMES, frames_with_objects, labels_of
 from tests.models.test_detectors import EVERYTHING, total
 from torch import Tensor
 from transformers import RTDetrV2ForObjectDetection
 
+from etram_pipeline.clips.detections import DetectionCollector
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.evaluation import evaluate
 from etram_pipeline.models.cells import identity
 from etram_pipeline.models.detectors import rtdetr
 from etram_pipeline.models.rtdetr.losses import normalised
 from etram_pipeline.models.rtdetr.network import decode
+from etram_pipeline.models.suppression import SuppressionSettings
 
 MakeBatch = Callable[..., SequenceBatch]
 
@@ -81,6 +85,17 @@ def test_detections_are_those_of_transformers(make_batch: MakeBatch) -> None:
         torch.testing.assert_close(frame.boxes_xyxy[0], expected_box)
 
 
+def test_weights_of_transformers_are_found_under_their_names() -> None:
+    detector = build(small())
+    weights = original(detector).state_dict()
+    own = detector.state_dict()
+    translated = detector.translate_weights(weights)
+    assert translated.keys() == own.keys()
+    assert all(torch.equal(value, own[name]) for name, value in translated.items())
+    without_copies = {name: w for name, w in weights.items() if "decoder.class_embed" not in name}
+    assert detector.translate_weights(without_copies).keys() == own.keys()
+
+
 def test_losses_are_those_of_transformers(make_batch: MakeBatch) -> None:
     detector, batch = build(small()).train(), make_batch()
     theirs = original(detector)
@@ -137,6 +152,32 @@ def test_a_memory_learns_from_its_first_step_on(make_batch: MakeBatch) -> None:
         optimizer.step()
     assert seen[0] == 0  # of cells that are not listened to yet
     assert seen[1] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", [None, "conv_lstm"])
+def test_a_few_frames_are_learnt_by_heart_even_after_they_are_over(cell: str | None) -> None:
+    """With memory, objects are to be found in a window without events, after one with events."""
+    batch = frames_with_objects(4)
+    if cell is not None:
+        batch = replace(
+            batch,
+            frames=torch.cat([batch.frames, torch.zeros_like(batch.frames)]),
+            keyframes=batch.keyframes + torch.tensor([1, 0]),
+            times_us=batch.times_us.expand(2, 4) if batch.times_us is not None else None,
+        )
+    detector = build(small(cell, width=16, hidden_size=64, num_denoising=20)).train()
+    optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-3)
+    for _ in range(60 if cell is None else 100):
+        optimizer.zero_grad()
+        total(detector.losses(batch, ())[0]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        found, _ = detector.eval().detect(batch, (), SuppressionSettings())
+    collector = DetectionCollector(dict.fromkeys(batch.recordings, 1))
+    collector.add(batch, found)
+    metrics = evaluate(labels_of(batch), collector.take_all(), "coco", class_names=NAMES)
+    assert metrics.overall["AP_50"] > 0.9
 
 
 def test_no_memory_means_that_only_keyframes_count(make_batch: MakeBatch) -> None:

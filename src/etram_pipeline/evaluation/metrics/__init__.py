@@ -72,11 +72,14 @@ class MetricConfig(Component):
 
     Attributes:
         title: Name of the metric in titles of figures.
+        needs_low_scores: Whether the values are wrong if detections of low scores are missing, as
+            for average precision, which reads precision at every recall.
         needs_masks: Whether labels and detections must have masks.
     """
 
     package: ClassVar[str] = __name__
     title: ClassVar[str]
+    needs_low_scores: ClassVar[bool] = False
     needs_masks: ClassVar[bool] = False
 
     @abstractmethod

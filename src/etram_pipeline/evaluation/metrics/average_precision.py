@@ -26,6 +26,7 @@ class Config(MetricConfig):
 
     kind: Literal["average_precision"] = "average_precision"
     title: ClassVar[str] = "average precision"
+    needs_low_scores: ClassVar[bool] = True
 
     @override
     def declare(self, protocol: Protocol) -> tuple[Value, ...]:
@@ -40,7 +41,7 @@ class Config(MetricConfig):
             "headline": ("AP", "AP_50"),
             "page": ("AP_50", "AP", recall),
             "classes": (*overlaps, recall),
-            "recordings": (*overlaps, *sizes),
+            "recordings": overlaps,
             "sizes": sizes,
             "protocols": overlaps,
             "training": overlaps,

@@ -35,6 +35,7 @@ class Config(MetricConfig):
 
     kind: Literal["mask_average_precision"] = "mask_average_precision"
     title: ClassVar[str] = "mask average precision"
+    needs_low_scores: ClassVar[bool] = True
     needs_masks: ClassVar[bool] = True
 
     @override

@@ -218,6 +218,9 @@ class Config(DetectorConfig):
         fpn_channels: Channels of the feature pyramid; torchvision's weights have 256.
         head_dim: Features of each proposal; torchvision's weights have 1024.
         anchors: Boxes that proposals start from.
+        proposals: Proposals of each frame in detection; training makes twice as many.
+        sampled_proposals: Proposals of each frame that the second stage learns from, at most a
+            quarter of them objects.
         focal: Focal loss of the second stage; None: cross-entropy.
         count_scale: Number that counts of events are divided by.
         input_size: Height and width in px that frames are resized to inside the detector; None: no
@@ -230,6 +233,8 @@ class Config(DetectorConfig):
     fpn_channels: PositiveInt = 256
     head_dim: PositiveInt = 1024
     anchors: AnchorSettings = AnchorSettings()
+    proposals: PositiveInt = 1000
+    sampled_proposals: PositiveInt = 512
     focal: FocalSettings | None = None
     count_scale: PositiveFloat = 10.0
     input_size: tuple[PositiveInt, PositiveInt] | None = None
@@ -245,6 +250,8 @@ class Config(DetectorConfig):
                 head_dim=self.head_dim,
                 anchor_sizes=self.anchors.sizes,
                 aspect_ratios=self.anchors.aspect_ratios,
+                proposals=self.proposals,
+                sampled_proposals=self.sampled_proposals,
             ),
             frozen_norm=self.batch_norm == "frozen",
         )

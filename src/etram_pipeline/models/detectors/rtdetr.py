@@ -1,5 +1,6 @@
 """RT-DETR: a convolutional backbone, an encoder, an optional memory, and a decoder of queries."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -28,6 +29,9 @@ from etram_pipeline.models.rtdetr.network import (
     encode,
 )
 from etram_pipeline.models.suppression import SuppressionSettings
+
+HEADS = ("class_embed.", "bbox_embed.")
+"""What transformers names twice, inside the decoder and outside."""
 
 
 class RTDETR(KeyframeDetector[FeatureMaps]):
@@ -85,6 +89,14 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
             _best(of_frame, classes, suppression.score_threshold)
             for of_frame, classes in zip(boxes_xyxy, scores, strict=True)
         ]
+
+    @override
+    def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        inner = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
+        return {
+            f"network.{'decoder.' if name.startswith(HEADS) else ''}{name}": tensor
+            for name, tensor in inner.items()
+        }
 
     @override
     def execute_with(self, execution: Execution) -> None:

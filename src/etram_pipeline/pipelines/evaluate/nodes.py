@@ -18,7 +18,7 @@ def score_detections(
     evaluate: EvaluateSettings,
 ) -> dict[str, Metrics]:
     """Metrics by protocol, of the labelled recordings of one split."""
-    from etram_pipeline.evaluation import evaluate as score
+    from etram_pipeline.pipelines.evaluate.scoring import Scoring
 
     split = in_splits(labelled_frames, (evaluate.split,))
     if fault := find_missing(split, frozenset(detections), evaluate.split):
@@ -27,14 +27,8 @@ def score_detections(
         raise StoreError(fault)
     if any(protocol.needs_masks for protocol in evaluate.protocols):
         labelled_frames, detections = labelled_frames.with_masks(), detections.with_masks()
-    labels = {key: labelled_frames[key].labels for key in split}
-    found = {key: detections[key] for key in split}
-    return {
-        protocol.name: score(
-            labels, found, protocol, class_names=dataset.detected_classes
-        ).model_copy(update={"split": evaluate.split})
-        for protocol in evaluate.protocols
-    }
+    scoring = Scoring(labelled_frames, detections, dataset.detected_classes, evaluate.split)
+    return {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
 
 
 def find_missing(labelled: Collection[str], detected: Collection[str], split: str) -> str:

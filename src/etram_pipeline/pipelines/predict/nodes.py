@@ -43,6 +43,8 @@ def predict_detections(
         _detect(trained, chosen, predict),
         _class_names(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
+        trained.operating_scores,
+        predict.suppression.score_threshold,
     )
 
 

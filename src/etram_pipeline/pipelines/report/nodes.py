@@ -71,7 +71,7 @@ def annotate_video(
         detections[key],
         labelled_frames.get(key),
         detections.class_names,
-        report,
+        report.drawing(detections.operating_scores),
     )
     return report.frames_per_second, pictures
 
@@ -113,6 +113,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     from etram_pipeline.reports.examples import example_images
 
     headline = _headline(metrics, report)
+    report = report.drawing(detections.operating_scores)
     history = training_history.to_dict("records")
     names = detections.class_names
     content = page.ReportContent(
@@ -123,6 +124,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         ),
         examples=example_images(histograms, labelled_frames, detections, names, report),
         video=annotated_video,
+        drawn_score=report.drawn_score(),
         quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
         class_statistics=class_statistics.to_dict("records"),

@@ -1,0 +1,293 @@
+"""Every family of detectors on the embedded scene, each trained for the same processor time.
+
+    python -m benchmarks.equal_budget                                  # all families, three seeds
+    python -m benchmarks.equal_budget --families rvt yolox --seeds 0   # some of them
+    python -m benchmarks.equal_budget --cpu-minutes 10 --jobs 2 --folder /tmp/budget
+
+Each training run is a `kedro run` in its own copy of the project, on recordings that are simulated
+and preprocessed once. Before the runs of a family, two short ones measure the processor time of a
+step, and two more try a learning rate each, with a quarter of the budget; the better one on the
+validation recordings is used. The budget covers training steps; the table lists the time of the
+whole training command. The copies are kept in `--folder`, so that an interrupted comparison
+continues. Metrics are those of the test recordings under the first protocol of `evaluate`; the
+spread is the standard deviation over seeds.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from statistics import mean
+
+import torch
+from benchmarks.hardware import describe_cpu
+from benchmarks.variants import PREPROCESSED, copy_project, summary
+
+from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.models.checkpoint import read_checkpoint
+from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.models.suppression import SuppressionSettings
+from etram_pipeline.stores.representation_store import RepresentationStore
+
+PROBES = (4, 16)
+"""Steps of the two runs that give the processor time of a step."""
+
+TRIAL_SHARE = 0.25
+TRIAL_SEED = 100
+COMMON = (
+    "train.precision=32,train.workers=0,predict.precision=32,predict.splits=[test],"
+    "predict.windows=labelled,track=false"
+)
+METRICS = {"AP": "AP", "AP_50": "AP50", "AP_S": "AP small"}
+DETECTOR = "data/06_models/detector.ckpt"
+WARM_UP_WINDOWS, TIMED_WINDOWS = 5, 40
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family is trained.
+
+    Attributes:
+        parameters: Parameters of its runs, as on the command line.
+        rates: Learning rates to try.
+        first: Family that is trained for half of the budget before, and whose weights it takes.
+    """
+
+    parameters: str
+    rates: tuple[float, float] = (0.006, 0.002)
+    first: str | None = None
+
+
+FAMILIES = {
+    "rvt_nano": Family("preset=rvt_nano"),
+    "yolox": Family("preset=yolox"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a family trains with: its steps within the whole budget, and its learning rate."""
+
+    steps: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a learning rate reached: AP on the validation recordings, and the loss at the end.
+
+    The loss decides where the AP is the same, such as 0 so early in the training.
+    """
+
+    rate: float
+    ap: float
+    loss: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one training run reached."""
+
+    scores: dict[str, float]
+    frames_per_second: float
+    parameters: int
+    cpu_minutes: float
+
+
+def main() -> None:
+    """Train everything, then print one line per family."""
+    arguments = parse_arguments()
+    folder = Path(arguments.folder or tempfile.mkdtemp(prefix="equal-budget-")).resolve()
+    torch.set_num_threads(1)
+    print(f"{describe_cpu()}; {arguments.cpu_minutes:g} CPU minutes each; {folder}", flush=True)
+    comparison = Comparison(folder, arguments.cpu_minutes * 60)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        plans = dict(
+            zip(arguments.families, pool.map(comparison.plan, arguments.families), strict=True)
+        )
+        runs = list(product(arguments.families, arguments.seeds))
+        results = list(pool.map(lambda run: comparison.train(run[0], run[1], plans[run[0]]), runs))
+    titles = [
+        "detector",
+        "parameters",
+        "frames/s",
+        "CPU min",
+        "steps",
+        "learning rate",
+        *METRICS.values(),
+    ]
+    print(f"| {' | '.join(titles)} |")
+    print("|---" * len(titles) + "|")
+    for name in arguments.families:
+        of_family = [one for run, one in zip(runs, results, strict=True) if run[0] == name]
+        print(row(name, plans[name], of_family))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What to compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--cpu-minutes", type=float, default=10)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder")
+    return parser.parse_args()
+
+
+class Comparison:
+    """Training runs of equal processor time on the same preprocessed recordings."""
+
+    def __init__(self, folder: Path, budget_s: float) -> None:
+        """Simulate and preprocess the recordings, unless the folder holds them."""
+        self._folder, self._budget_s = folder, budget_s
+        self._scene = copy_project(folder / "scene")
+        run_pipelines(self._scene, "preprocess", "track=false")
+
+    def plan(self, name: str) -> Plan:
+        """Measure a training step, then try two learning rates."""
+        path = self._folder / f"{name}.json"
+        if path.exists():
+            return Plan(**json.loads(path.read_text()))
+        family = FAMILIES[name]
+        share = 1.0 if family.first is None else 0.5
+        budget_s = self._budget_s * share
+        start_s, more_s = (self._probe(name, steps) for steps in PROBES)
+        per_step_s = (more_s - start_s) / (PROBES[1] - PROBES[0])
+        tried = max(int(TRIAL_SHARE * budget_s / per_step_s), PROBES[1])
+        tries = [self._try(name, Plan(tried, rate)) for rate in family.rates]
+        # Probes are short; the tries tell more precisely how long a step takes.
+        per_step_s = (mean(one.cpu_s for one in tries) - start_s) / (tried - PROBES[0])
+        best = max(tries, key=lambda one: (round(one.ap, 2), -one.loss))
+        plan = Plan(int(budget_s / per_step_s), best.rate)
+        found = ", ".join(f"{one.rate:g}: {one.ap:.2f} (loss {one.loss:.2f})" for one in tries)
+        print(
+            f"{name}: {per_step_s:.2f} CPU s a step, {plan.steps} steps; AP by rate {found}",
+            flush=True,
+        )
+        path.write_text(json.dumps(asdict(plan)))
+        return plan
+
+    def train(self, name: str, seed: int, plan: Plan) -> Result:
+        """Train, detect and evaluate one seed."""
+        project = self._project(f"{name}-{seed}")
+        first, start, cpu_s = FAMILIES[name].first, "", 0.0
+        if first is not None:
+            before, whole = self._project(f"{name}-{seed}-first"), self.plan(first)
+            cpu_s = self._run(before, "train", first, seed, replace(whole, steps=whole.steps // 2))
+            start = f"train.start_from={before / DETECTOR}"
+        cpu_s += self._run(project, "train", name, seed, plan, start)
+        self._run(project, "predict,evaluate", name, seed, plan, start)
+        metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+        scores: dict[str, float] = next(iter(metrics.values()))["overall"]
+        print(f"{name}-{seed}: AP {scores['AP']:.3f} after {cpu_s / 60:.1f} CPU min", flush=True)
+        detector = read_checkpoint(project / DETECTOR).detector
+        return Result(
+            scores=scores,
+            frames_per_second=self._frames_per_second(detector),
+            parameters=sum(weight.numel() for weight in detector.parameters()),
+            cpu_minutes=cpu_s / 60,
+        )
+
+    def _probe(self, name: str, steps: int) -> float:
+        """CPU seconds of a training run of a few steps, with its start and its validation."""
+        project = self._project(f"{name}-probe-{steps}")
+        return self._run(project, "train", name, TRIAL_SEED, Plan(steps, FAMILIES[name].rates[0]))
+
+    def _try(self, name: str, plan: Plan) -> Trial:
+        """What a learning rate reaches with a part of the budget."""
+        project = self._project(f"{name}-try-{plan.rate:g}")
+        cpu_s = self._run(project, "train", name, TRIAL_SEED, plan)
+        (history,) = (project / "data/06_models/trainings").glob("*/history.csv")
+        rows = list(csv.reader(history.read_text().splitlines()))
+        aps = [float(value) for _, metric, value in rows if metric.endswith("class/AP")]
+        losses = [float(value) for _, metric, value in rows if metric == "train/loss"]
+        return Trial(plan.rate, aps[-1], mean(losses[-max(len(losses) // 5, 1) :]), cpu_s)
+
+    def _run(
+        self, project: Path, pipelines: str, name: str, seed: int, plan: Plan, more: str = ""
+    ) -> float:
+        """CPU seconds of a run."""
+        parameters = [
+            FAMILIES[name].parameters,
+            f"train.seed={seed},train.max_steps={plan.steps}",
+            f"train.validation.every_steps={plan.steps}",
+            f"train.optimizer.learning_rate={plan.rate}",
+            COMMON,
+            more,
+        ]
+        done = project / f"{pipelines}.cpu_s"
+        if not done.exists():
+            done.write_text(
+                str(run_pipelines(project, pipelines, ",".join(filter(None, parameters))))
+            )
+        return float(done.read_text())
+
+    def _project(self, name: str) -> Path:
+        project = copy_project(self._folder / name)
+        (project / "data").mkdir(exist_ok=True)
+        for part in PREPROCESSED:
+            link = project / "data" / part
+            if not link.is_symlink():
+                link.symlink_to(self._scene / "data" / part)
+        return project
+
+    def _frames_per_second(self, detector: Detector) -> float:
+        """Windows of a test recording detected per second of processor time, in one thread."""
+        store = RepresentationStore(self._scene / "data/02_intermediate/histograms")
+        recording = store[next(key for key in store if key.startswith("test/"))]
+        frames = torch.from_numpy(recording.read(0, WARM_UP_WINDOWS + TIMED_WINDOWS))[:, None]
+        state: State = ()
+        spent = 0.0
+        with torch.inference_mode():
+            for number, window in enumerate(frames.unsqueeze(1)):
+                start = time.process_time()
+                batch = SequenceBatch(
+                    window, torch.tensor([number == 0]), torch.zeros(1, 2, dtype=torch.int64)
+                )
+                _, state = detector.detect(batch, state, SuppressionSettings())
+                if number >= WARM_UP_WINDOWS:
+                    spent += time.process_time() - start
+        return TIMED_WINDOWS / spent
+
+
+def run_pipelines(project: Path, pipelines: str, parameters: str) -> float:
+    """CPU seconds of a `kedro run` in a project; stops with its output if it fails."""
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines]
+    environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            [*command, "--params", parameters],
+            cwd=project,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            sys.exit(output.read()[-4000:])
+    return usage.ru_utime + usage.ru_stime
+
+
+def row(name: str, plan: Plan, results: list[Result]) -> str:
+    """Line of the table for one family."""
+    speed = mean(result.frames_per_second for result in results)
+    cells = [f"`{name}`", f"{results[0].parameters:,}".replace(",", " "), f"{speed:.1f}"]
+    cells += [f"{mean(result.cpu_minutes for result in results):.1f}", str(plan.steps)]
+    cells.append(f"{plan.rate:g}")
+    cells += [summary([result.scores for result in results], metric) for metric in METRICS]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

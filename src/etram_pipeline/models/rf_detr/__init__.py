@@ -1,0 +1,4 @@
+"""The network, losses and published weights of RF-DETR.
+
+Only `network` imports transformers, which is optional.
+"""

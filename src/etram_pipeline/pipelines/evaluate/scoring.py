@@ -1,0 +1,98 @@
+"""Scoring of one split, with the operating scores that are known for the detector."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from etram_pipeline.core.operating_scores import OperatingScores
+from etram_pipeline.core.recording_key import in_splits
+from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.evaluation import evaluate, find_operating_scores
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.stores.label_store import LabelStore
+
+VALIDATION = "val"
+"""Split in which operating scores are chosen."""
+
+_Tables = tuple[Mapping[str, LabelTable], Mapping[str, DetectionTable]]
+
+
+class Scoring:
+    """Compares the stored detections of one split with its labels by any protocol.
+
+    Operating scores come from the stored detections of the validation recordings, or else from
+    the validation of the training. They never come from the split that is evaluated.
+    """
+
+    def __init__(
+        self,
+        labels: LabelStore,
+        detections: DetectionStore,
+        class_names: tuple[str, ...],
+        split: str,
+    ) -> None:
+        """Evaluate `split`, whose labelled recordings all have detections."""
+        self._labels = labels
+        self._detections = detections
+        self._class_names = class_names
+        self._split = split
+
+    def score(self, protocol: Protocol) -> Metrics:
+        """Metrics of the split by one protocol."""
+        metrics = evaluate(
+            *self._compared,
+            protocol,
+            self._class_names,
+            operating_scores=self._operating_scores(protocol),
+        )
+        missing = "" if metrics.operating_point else self._why_no_operating_point()
+        return metrics.model_copy(update={"split": self._split, "no_operating_point": missing})
+
+    def _operating_scores(self, protocol: Protocol) -> OperatingScores | None:
+        if self._split == VALIDATION:
+            return None
+        if self._is_validation_detected:
+            return find_operating_scores(*self._validation, protocol, self._class_names)
+        return self._detections.operating_scores
+
+    def _why_no_operating_point(self) -> str:
+        if self._split == VALIDATION:
+            return (
+                "operating scores are chosen in the validation recordings, so these cannot be "
+                "evaluated with them: set evaluate.split to test"
+            )
+        if not any(self._labels.summaries[key].num_boxes for key in self._validation_keys):
+            return (
+                f"operating scores are chosen in labelled recordings of {VALIDATION!r}, and there "
+                "are none: label some"
+            )
+        if self._is_validation_detected:
+            return "no detection in the validation recordings is right: train for longer"
+        return (
+            f"operating scores of this protocol are not known: add {VALIDATION} to "
+            "predict.splits and run `kedro run --pipelines predict,evaluate,report`"
+        )
+
+    @property
+    def _is_validation_detected(self) -> bool:
+        keys = self._validation_keys
+        return bool(keys) and all(key in self._detections for key in keys)
+
+    @cached_property
+    def _validation_keys(self) -> tuple[str, ...]:
+        return tuple(in_splits(self._labels, (VALIDATION,)))
+
+    @cached_property
+    def _compared(self) -> _Tables:
+        return self._read(in_splits(self._labels, (self._split,)))
+
+    @cached_property
+    def _validation(self) -> _Tables:
+        return self._read(self._validation_keys)
+
+    def _read(self, keys: Iterable[str]) -> _Tables:
+        keys = list(keys)
+        labels = {key: self._labels[key].labels for key in keys}
+        return labels, {key: self._detections[key] for key in keys}

@@ -1,0 +1,49 @@
+"""Checks that detections reach down to the scores that metrics need."""
+
+from collections.abc import Iterator
+
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocols import resolve_protocol
+from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.models.suppression import HIGHEST_THRESHOLD_FOR_AP
+from etram_pipeline.preflight.run import Notice, Run
+from etram_pipeline.training.settings import TrainSettings
+
+
+def check(run: Run) -> Iterator[Notice]:
+    """Score thresholds that make average precision too low."""
+    if "checkpoint" in run.makes:
+        validation = run.parameter("train", TrainSettings.model_validate).validation
+        threshold = validation.suppression.score_threshold
+        if _needs_low_scores(validation.protocol):
+            yield from _too_high(threshold, "train.validation.suppression.score_threshold is")
+    if "metrics" not in run.makes:
+        return
+    protocols = run.parameter("evaluate", EvaluateSettings.model_validate).protocols
+    if not any(map(_needs_low_scores, protocols)):
+        return
+    if "detections" in run.makes:
+        suppression = run.parameter("predict", PredictSettings.model_validate).suppression
+        yield from _too_high(suppression.score_threshold, "predict.suppression.score_threshold is")
+    elif run.detections is not None:
+        yield from _too_high(run.detections.score_threshold, "detections were stored down to")
+
+
+def _needs_low_scores(choice: str | Protocol) -> bool:
+    try:
+        return any(metric.needs_low_scores for metric in resolve_protocol(choice).metrics)
+    except ProtocolError:  # reported by the check of classes
+        return False
+
+
+def _too_high(threshold: float | None, what: str) -> Iterator[Notice]:
+    if threshold is None or threshold <= HIGHEST_THRESHOLD_FOR_AP:
+        return
+    yield Notice(
+        f"{what} {threshold:g}, but average precision also counts weaker detections and will be "
+        f"too low: predict with a score threshold of at most {HIGHEST_THRESHOLD_FOR_AP:g}; "
+        "precision and recall at a higher score are in the report, as the operating point",
+        is_fault=False,
+    )
