@@ -40,6 +40,7 @@ MEMORY = {"cell": {"kind": "conv_lstm"}}
         ({"kind": "rf_detr", "size": "nano"}, 1295, 112),
         ({"kind": "rf_detr", "size": "small"}, 1890, 159),
         ({"kind": "rtdetr"}, 352, 69),
+        ({"kind": "rtdetr", "backbone": "resnet50"}, 662, 80),
         ({"kind": "rtdetr", "memory": MEMORY}, 384, 75),
     ],
     ids=str,

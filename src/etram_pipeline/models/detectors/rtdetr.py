@@ -33,16 +33,16 @@ from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 BYTES_PER_PX = {
-    "resnet18": BytesPerPx(training=1600, detection=210),
-    "resnet34": BytesPerPx(training=1900, detection=210),
-    "resnet50": BytesPerPx(training=3200, detection=400),
+    "resnet18": BytesPerPx(training=1600, detection=300),
+    "resnet34": BytesPerPx(training=1900, detection=300),
+    "resnet50": BytesPerPx(training=3030, detection=330),
 }
 """Memory of backbone and encoder as published, measured with 20 channels; `resnet34` is not."""
 
 CELL_BYTES_PER_PX = BytesPerPx(training=210, detection=30)
 """Memory of `conv_lstm` on the encoder's maps of 256 channels, for each pixel of a window."""
 
-QUERY_BYTES = 28_000
+QUERY_BYTES = 26_000
 """Memory of a query in each layer of the decoder in training, with 256 channels."""
 
 HEADS = ("class_embed.", "bbox_embed.")
