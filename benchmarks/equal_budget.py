@@ -24,7 +24,6 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 from statistics import mean
 from threading import Lock
@@ -76,7 +75,8 @@ FAMILIES = {
     "yolox": Family("preset=yolox"),
     "faster_rcnn": Family(
         "detector.kind=faster_rcnn,detector.backbone=resnet18,detector.fpn_channels=64,"
-        f"detector.head_dim=256,detector.anchors.sizes={ANCHORS},{FRAMES}",
+        "detector.head_dim=256,detector.proposals=300,detector.sampled_proposals=128,"
+        f"detector.anchors.sizes={ANCHORS},{FRAMES}",
         SLOW,
     ),
     "rf_detr_nano": Family(
@@ -131,7 +131,7 @@ def main() -> None:
         plans = dict(
             zip(arguments.families, pool.map(comparison.plan, arguments.families), strict=True)
         )
-        runs = list(product(arguments.families, arguments.seeds))
+        runs = [(name, seed) for seed in arguments.seeds for name in arguments.families]
         results = list(pool.map(lambda run: comparison.train(run[0], run[1], plans[run[0]]), runs))
     titles = [
         "detector",
