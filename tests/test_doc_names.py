@@ -14,6 +14,7 @@ from tests.pages import PAGES, blocks, prose, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
+from etram_pipeline.core.mask_column import MASK_COLUMN
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.labels.detections import DETECTION_DTYPE
@@ -142,7 +143,11 @@ def test_every_environment_is_listed() -> None:
     assert set(re.findall(r"^conf/(\w+)/", tree, re.MULTILINE)) == folders
     (map_line,) = re.findall(r"^conf/ +(.*)$", text_of("README.md"), re.MULTILINE)
     assert (
-        set(re.findall(r"\b(?:base|etram|recording|dask|slurm|presets|local)\b", map_line))
+        set(
+            re.findall(
+                r"\b(?:base|etram|recording|scene_masks|dask|slurm|presets|local)\b", map_line
+            )
+        )
         == folders
     )
 
@@ -207,7 +212,8 @@ def test_the_table_of_protocols_says_what_they_are() -> None:
 
 def test_the_columns_of_labels_and_detections_are_those_stored() -> None:
     assert sorted(first_column("Labels")) == sorted(LABEL_DTYPE.names or ())
-    assert sorted(first_column("Detections")) == sorted(DETECTION_DTYPE.names or ())
+    columns = [*(DETECTION_DTYPE.names or ()), MASK_COLUMN]
+    assert sorted(first_column("Detections")) == sorted(columns)
 
 
 def test_the_keys_of_metrics_are_those_written() -> None:
