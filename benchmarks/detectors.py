@@ -39,11 +39,20 @@ from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 
+ANCHORS = {"sizes": ((8, 12, 16), (24, 32, 40), (48, 64, 80), (96, 128, 160), (192, 224, 256))}
+MEMORY = {"cell": {"kind": "conv_lstm"}}
 DETECTORS: dict[str, dict[str, object]] = {
     "rvt_tiny": read_preset("tiny").model_dump(serialize_as_any=True),
     "rvt_nano": read_preset("nano").model_dump(serialize_as_any=True),
-    "yolox": {"kind": "yolox"},
-    "yolox, lcnet_050": {"kind": "yolox", "backbone": "lcnet_050"},
+    "yolox cs3darknet_s": {"kind": "yolox"},
+    "yolox lcnet_050": {"kind": "yolox", "backbone": "lcnet_050"},
+    "faster_rcnn resnet18": {"kind": "faster_rcnn", "backbone": "resnet18", "anchors": ANCHORS},
+    "faster_rcnn resnet50": {"kind": "faster_rcnn", "backbone": "resnet50", "anchors": ANCHORS},
+    "rf_detr nano": {"kind": "rf_detr", "size": "nano"},
+    "rf_detr medium": {"kind": "rf_detr", "size": "medium"},
+    "rtdetr resnet18": {"kind": "rtdetr"},
+    "rtdetr resnet18, memory": {"kind": "rtdetr", "memory": MEMORY},
+    "rtdetr resnet50": {"kind": "rtdetr", "backbone": "resnet50"},
 }
 REFERENCE = "rvt_tiny"
 

@@ -29,6 +29,7 @@ from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
 from etram_pipeline.labels.detections import DETECTION_DTYPE
+from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_labels
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -182,9 +183,13 @@ def test_the_snippets_of_the_tutorial_run(finished_run: Path) -> None:
 
 def test_labels_are_written_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = blocks("docs/data-formats.md", "python")
-    run(block.code, {})
-    assert read_labels(tmp_path / "street_bbox.npy")["t"].tolist() == [100_000, 133_333]
+    for block in blocks("docs/data-formats.md", "python"):
+        run(block.code, {})
+    label_path = tmp_path / "street_bbox.npy"
+    assert read_labels(label_path)["t"].tolist() == [100_000, 133_333]
+    masks_path = find_masks(label_path)
+    assert masks_path is not None
+    check_masks(read_masked_labels(label_path, masks_path), 720, 1280, "street_masks.json")
 
 
 def test_the_evaluation_snippet_runs() -> None:
