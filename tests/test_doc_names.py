@@ -28,6 +28,7 @@ OF_OTHERS = frozenset(
         *("t_ms", "t_ns", "t_s", "ds2_nearest"),
         # of metrics and losses, which are put together
         *("AR_1", "AR_10", "AR_100", "AR_L", "AR_M", "AR_S", "num_small_foreground", "small_iou"),
+        *("mask_AP", "mask_AP_50", "mask_AR_L"),
         # of eTraM's download, of RVT and its forks
         *("3_class", "Eight_class_annotations", "eight_class_annotations_", "HDF5"),
         *("gen4_class_labels", "data_baseline", "train_h5_1", "train_h5_2", "etram_cls8_sample"),
