@@ -32,7 +32,15 @@ OF_OTHERS = frozenset(
         *("gen4_class_labels", "data_baseline", "train_h5_1", "train_h5_2", "etram_cls8_sample"),
         *("rvt_eTram", "evaluate_list", "C3_n2", "C3_p2", "bu_conv3", "reduce_conv2", "mdl"),
         # of PyTorch, Dask, MLflow, Kedro and the system
-        *("torchvision", "CocoDetection", "PBSCluster", "SGECluster", "LSFCluster", "bokeh"),
+        *(
+            "torchvision",
+            "ultralytics",
+            "CocoDetection",
+            "PBSCluster",
+            "SGECluster",
+            "LSFCluster",
+            "bokeh",
+        ),
         *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
         *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
         *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),

@@ -175,7 +175,9 @@ def of_parts() -> list[tuple[str, str]]:
     report = parameters("recording")["report"]
     presets = [path.stem for path in (PROJECT / "conf" / "presets").glob("*.yml")]
     experiments = [
-        name for name in presets if not re.match(r"rvt_|yolox|three_classes|grouped_labels", name)
+        name
+        for name in presets
+        if not re.match(r"rvt_|yolox|faster_rcnn|three_classes|grouped_labels", name)
     ]
     more = (*WORDS, "eleven", "twelve", "thirteen", "fourteen", "fifteen")[len(experiments) - 4]
     page = "docs/own-recordings.md"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from etram_pipeline.clips.schedule import (
     Clip,
@@ -168,10 +168,10 @@ def test_nothing_to_train_on_is_an_error() -> None:
         take(1, MIXED, Lanes(2), {"empty": np.empty(0, np.int64)})
 
 
-def classes_of(windows: Windows, rare: tuple[str, int]) -> dict[str, list[np.ndarray]]:
-    """Every frame shows class 0; that of a recording and window, `rare`, class 3 as well."""
+def factors_of(windows: Windows, rare: tuple[str, int]) -> dict[str, Float64[np.ndarray, " F"]]:
+    """The factor of the window `rare` of a recording is 2.5, and that of every other one 1."""
     return {
-        name: [np.array([0, 3] if (name, window) == rare else [0]) for window in labelled.tolist()]
+        name: np.array([2.5 if (name, window) == rare else 1.0 for window in labelled.tolist()])
         for name, labelled in windows.items()
     }
 
@@ -180,11 +180,9 @@ def classes_of(windows: Windows, rare: tuple[str, int]) -> dict[str, list[np.nda
 def test_parts_with_a_rare_class_are_read_more_often(
     sampling: Literal["stream", "random"], toys: Windows
 ) -> None:
-    """One of all frames shows class 3, so that its factor is the root of 6.25: 2.5."""
-    num_frames = sum(map(len, toys.values()))
     rare = ("q1", int(toys["q1"][-1]))
-    settings = SamplingSettings(kind=sampling, repeat_threshold=6.25 / num_frames)
-    schedule = training_schedule(toys, settings, Lanes(1), LENGTH, 0, classes_of(toys, rare))
+    settings = SamplingSettings(kind=sampling, repeat_threshold=0.5)
+    schedule = training_schedule(toys, settings, Lanes(1), LENGTH, 0, factors_of(toys, rare))
     clips = [clip for (clip,) in islice(schedule, 3000) if clip]
     last_pass = clips[-1].draw[0]
     times: dict[bool, list[int]] = {True: [], False: []}
@@ -207,15 +205,14 @@ def test_without_a_threshold_the_order_is_what_it_always_was(toys: Windows) -> N
         for number in range(3)
         for index in np.random.default_rng([5, 1, number]).permutation(len(parts)).tolist()
     ]
-    classes = classes_of(toys, ("q1", 5))
-    for given in (None, classes):
+    for given in (None, factors_of(toys, ("q1", int(toys["q1"][0])))):
         steps = islice(training_schedule(toys, RANDOM, Lanes(1), LENGTH, 5, given), len(expected))
         found = [(clip.recording, clip.start, clip.draw) for (clip,) in steps if clip]
         assert found == expected
 
 
-def test_repeating_parts_needs_their_classes(toys: Windows) -> None:
-    with pytest.raises(ValueError, match="repeat_threshold needs the classes"):
+def test_repeating_parts_needs_their_factors(toys: Windows) -> None:
+    with pytest.raises(ValueError, match="repeat_threshold needs the repeat factor"):
         take(1, SamplingSettings(repeat_threshold=0.1), Lanes(2), toys)
 
 

@@ -36,6 +36,13 @@ def test_the_windows_of_a_pass_are_those_around_labels() -> None:
     assert windows_to_stream({"a": np.zeros(0, np.int64)}, 5) == 0
 
 
+def test_windows_of_a_pass_count_as_often_as_they_are_read() -> None:
+    """Windows 0 to 4 once and 36 to 40 three times; windows 5 to 9 one and a half times."""
+    windows = {"a": np.array([2, 4, 40]), "b": np.array([9])}
+    factors = {"a": np.array([1.0, 1.0, 3.0]), "b": np.array([1.5])}
+    assert windows_to_stream(windows, 5, factors) == round(5 + 15 + 7.5)
+
+
 @given(shares=st.lists(st.integers(1, 1000), min_size=1, max_size=5), count=st.integers(1, 400))
 def test_turns_keep_to_the_shares_at_every_moment(shares: list[int], count: int) -> None:
     schedules = [steps(str(each)) for each in range(len(shares))]

@@ -16,6 +16,13 @@ PARTS = {
 SMALL: dict[str, dict[str, object]] = {
     "faster_rcnn": {"backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
     | {"proposals": 100, "sampled_proposals": 64},
+    "rtdetr": {
+        "width": 8,
+        "hidden_size": 32,
+        "decoder_layers": 2,
+        "num_queries": 40,
+        "num_denoising": 4,
+    },
     "yolox": {"backbone": "lcnet_050", "neck": {"kind": "pafpn", "num_bottlenecks": 1}},
 }
 """What makes the other families small."""
@@ -49,4 +56,5 @@ CHOICES += [
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},
     {"kind": "faster_rcnn", "batch_norm": "frozen", "focal": {"gamma": 1.5}},
+    {"kind": "rtdetr", "memory": {"cell": {"kind": "conv_lstm"}, "initial_weight": 1.0}},
 ]

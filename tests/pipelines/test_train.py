@@ -68,6 +68,42 @@ def test_a_checkpoint_to_start_from_is_found_from_anywhere_and_the_detector_alon
     assert jobs[0][1] == jobs[1][1]
 
 
+def test_a_result_saved_over_the_weights_it_started_from_does_not_start_another_training(
+    jobs: list[tuple[launch.TrainingJob, Path]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_as_rvt(tmp_path / "store", inspect.unwrap(conftest.record)()(1))
+    stores = RepresentationStore(tmp_path / "store", NAME), LabelStore(tmp_path / "store")
+    dataset = DatasetSettings(height=96, width=128, class_names=etram.CLASSES)
+    detector = tmp_path / "detector.ckpt"
+
+    def train(seed: int = 0) -> tuple[bytes, Path]:
+        """Train from the detector, save the result over it, and return what was started from."""
+        settings = TrainSettings(start_from=str(detector), seed=seed)
+        result, _ = train_detector(*stores, tmp_path / "trainings", dataset, Config(), settings)
+        job, folder = jobs[-1]
+        weights = Path(job.settings.start_from or "").read_bytes()
+        shutil.copyfile(result, detector)
+        return weights, folder
+
+    detector.write_bytes(b"of frames")
+    first = train()
+    assert first[0] == b"of frames"
+    assert detector.read_bytes() != b"of frames"
+    assert not caplog.records
+    with caplog.at_level("INFO"):
+        assert train() == first
+    assert f"{detector} holds the result of {first[1].name}, which started from" in caplog.text
+    other, other_folder = train(seed=1)
+    assert other == b"of frames"
+    assert other_folder != first[1]
+    assert train() == first
+    detector.write_bytes(b"of elsewhere")
+    weights, folder = train()
+    assert weights == b"of elsewhere"
+    assert folder not in {first[1], other_folder}
+    assert train() == (weights, folder)
+
+
 def preprocessed(
     root: Path, profile: Profile = "archive"
 ) -> tuple[RepresentationStore, LabelStore]:

@@ -93,3 +93,26 @@ def test_a_detector_that_is_trained_already_is_not_built(
     path = save_checkpoint()
     changes: dict[str, Any] = {"train": {"freeze": ["nope"]}}
     assert faults(found("predict", checkpoint=str(path), **changes)) == []
+
+
+VIEWS = {"augmentation": {"scales": [1.0, 1.5], "mirror": True}}
+REMEMBERS = "predict.augmentation needs a detector without memory, but this RVT carries a memory"
+
+
+def test_views_that_a_detector_cannot_follow_are_told_before_anything_is_trained(
+    found: Find,
+) -> None:
+    (told,) = faults(found("__default__", predict=VIEWS))
+    assert told.startswith(REMEMBERS)
+    small = {"kind": "yolox", "backbone": "lcnet_050"}
+    assert faults(found("__default__", predict=VIEWS, detector=small)) == []
+
+
+@pytest.mark.usefixtures("stores")
+def test_views_that_a_trained_detector_cannot_follow_are_told(
+    found: Find, save_checkpoint: Save
+) -> None:
+    unread = dict.fromkeys(("train", "evaluate", "labels"))
+    given = {"predict": VIEWS, "checkpoint": str(save_checkpoint())} | unread
+    (told,) = faults(found("predict", **given))
+    assert told.startswith(REMEMBERS)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def full(make_metrics: Callable[..., Metrics], video: Path) -> ReportContent:
         video=video,
         quality=[{"recording": EVIL, "num_events": 1234567}],
         frames=[{"recording": EVIL, "windows": 7654321}],
+        class_statistics=[{"split": "train", "class": EVIL, "repeat_factor": 1.5}],
         run={"commit": EVIL, "parameters": 1104231, "detector": {"kind": "<rvt>"}},
         title="Crossing & square",
     )
@@ -58,10 +60,16 @@ def test_page_is_well_formed_and_needs_nothing_from_elsewhere(full: ReportConten
     assert "video" in reader.tags
 
 
+def test_classes_are_told_with_their_repeat_factors(full: ReportContent) -> None:
+    for content, told in ((full, True), (replace(full, class_statistics=()), False)):
+        html = write_page(content)
+        assert ("repeat factor" in html) == (">1.500</td>" in html) == told
+
+
 def test_names_of_users_are_text_and_never_code(full: ReportContent) -> None:
     html = write_page(full)
     assert "script" not in Reader(html).tags
-    assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 3
+    assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 4
     assert "Crossing &amp; square" in html
 
 

@@ -1,13 +1,11 @@
 """Which recordings are read, and how."""
 
-from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.settings import TrainSettings
@@ -46,28 +44,6 @@ def test_training_continues_in_the_schedule_where_it_was_left(
     assert len(found) == settings.max_steps - 5
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-
-
-def test_frames_that_show_a_rare_class_are_read_more_often(
-    record: Record, settings: TrainSettings
-) -> None:
-    """One of 24 frames shows class 1, so that it is read sqrt(24 * 9 / 24) = 3 times."""
-    made = record(2)
-    made.labels["train/r1"].labels["class_id"][7] = 1
-    rare_time = int(made.labels["train/r1"].times_us[7])
-    sampling = SamplingSettings(kind="random", repeat_threshold=9 / 24)
-    once_each = len([w for f in made.frames.values() for w in f.frame_windows if w >= 3])
-    changes = {"sampling": sampling, "lanes": 1, "max_steps": once_each + 2}
-    data = ClipData(made, record(1), settings.model_copy(update=changes))
-    ends = [
-        (batch.recordings[0], int(batch.times_us[-1, 0]))
-        for batch in data.train_dataloader()
-        if batch.times_us is not None
-    ]
-    read = Counter(ends)
-    assert read["train/r1", rare_time] == 3
-    assert sorted(set(read.values())) == [1, 3]
-    assert made.classes_by_frame()["train/r1"][7].tolist() == [1]
 
 
 @pytest.mark.parametrize(("num_recordings", "num_ranks"), [(5, 2), (4, 3), (2, 3)])

@@ -103,3 +103,31 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     told = "no weight in it fits FasterRCNN: it has stem.weight; the detector has backbone.body"
     with pytest.raises(CheckpointError, match=told):
         take_weights(made, tmp_path / "other.pth")
+
+
+RTDETR = {
+    "kind": "rtdetr",
+    "width": 8,
+    "hidden_size": 16,
+    "decoder_layers": 1,
+    "num_queries": 10,
+}
+
+
+def test_a_detector_of_frames_gives_all_its_weights_to_one_with_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = DetectorConfig.model_validate(RTDETR)
+    memory = DetectorConfig.model_validate(RTDETR | {"memory": {"cell": {"kind": "conv_gru"}}})
+    start = frames.build(2, 2)
+    write_checkpoint(tmp_path / "frames.ckpt", Checkpoint(start, frames, 2, ("car", "tram")))
+    detector = memory.build(2, 2)
+    made = Checkpoint(detector, memory, 2, ("car", "tram"), 2)
+    with caplog.at_level("INFO"):
+        take_weights(made, tmp_path / "frames.ckpt")
+    found, given = detector.state_dict(), start.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in given.items())
+    new = found.keys() - given.keys()
+    assert {name.split(".")[0] for name in new} == {"memory"}
+    assert f"{len(given)} of {len(found)} weights were loaded from" in caplog.text
+    assert f"{len(new)} weights start from random values: memory." in caplog.text

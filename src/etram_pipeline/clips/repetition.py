@@ -15,24 +15,33 @@ FrameClasses = Mapping[str, Sequence[Integer[np.ndarray, " _"]]]
 """Classes of the boxes in each labelled frame, by recording."""
 
 
-def class_factors(frame_classes: FrameClasses, threshold: float) -> dict[int, float]:
-    """Repeat factor of each class that occurs."""
-    shown = [np.unique(classes) for frames in frame_classes.values() for classes in frames]
-    classes, num_frames = np.unique(np.concatenate([*shown, []]), return_counts=True)
-    factors = np.sqrt(threshold * len(shown) / num_frames).clip(min=1.0)
-    return dict(zip(classes.astype(int).tolist(), factors.tolist(), strict=True))
+FrameFactors = Mapping[str, Float64[np.ndarray, " F"]]
+"""Repeat factor of each labelled frame, by recording."""
+
+
+def class_factors(
+    num_frames: Int64[np.ndarray, " K"], total_frames: int, threshold: float
+) -> Float64[np.ndarray, " K"]:
+    """Repeat factor of each class; 1 for a class that does not occur.
+
+    Args:
+        num_frames: Labelled frames that show each class.
+        total_frames: All labelled frames.
+        threshold: Share of all frames below which a class is repeated.
+    """
+    occurring = np.where(num_frames, num_frames, total_frames or 1)
+    factors: Float64[np.ndarray, " K"] = np.sqrt(threshold * total_frames / occurring)
+    return factors.clip(min=1.0)
 
 
 def frame_factors(
-    frame_classes: FrameClasses, threshold: float
+    frame_classes: FrameClasses, of_class: Float64[np.ndarray, " K"]
 ) -> dict[str, Float64[np.ndarray, " F"]]:
     """Repeat factor of each labelled frame, by recording; 1 for a frame without boxes."""
-    of_class = class_factors(frame_classes, threshold)
-
-    def largest(classes: Integer[np.ndarray, " N"]) -> float:
-        return max((of_class[index] for index in classes.tolist()), default=1.0)
-
-    return {name: np.array([*map(largest, frames)]) for name, frames in frame_classes.items()}
+    return {
+        name: np.array([of_class[classes].max(initial=1.0) for classes in frames], np.float64)
+        for name, frames in frame_classes.items()
+    }
 
 
 def repeated(

@@ -14,7 +14,7 @@ epochs.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from pydantic import Field, model_validator
 
-from etram_pipeline.clips.repetition import FrameClasses, frame_factors, repeated
+from etram_pipeline.clips.repetition import FrameFactors, repeated
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
@@ -135,13 +135,35 @@ def random_parts(recording: str, frame_windows: Int64[np.ndarray, " F"], length:
     ]
 
 
+def all_parts(
+    cut: Callable[[str, Int64[np.ndarray, " F"], int], list[Part]],
+    frame_windows: Windows,
+    length: int,
+) -> list[Part]:
+    """Parts of all recordings, cut by `stream_parts` or `random_parts`."""
+    names = sorted(frame_windows)
+    return [part for name in names for part in cut(name, frame_windows[name], length)]
+
+
+def part_factors(
+    parts: Sequence[Part], frame_windows: Windows, factors: FrameFactors
+) -> Float64[np.ndarray, " P"]:
+    """Repeat factor of each part: the largest of its labelled windows."""
+    found = np.ones(len(parts))
+    for index, part in enumerate(parts):
+        name, span = part[0].recording, [part[0].start, part[-1].stop]
+        first, last = np.searchsorted(frame_windows[name], span).tolist()
+        found[index] = factors[name][first:last].max()
+    return found
+
+
 def training_schedule(
     frame_windows: Windows,
     sampling: SamplingSettings,
     lanes: Lanes,
     length: int,
     seed: int,
-    frame_classes: FrameClasses | None = None,
+    factors: FrameFactors | None = None,
 ) -> Iterator[Step]:
     """Infinite sequence of training steps; equal arguments give equal steps.
 
@@ -153,17 +175,22 @@ def training_schedule(
         lanes: The lanes to fill.
         length: Windows per clip.
         seed: Determines the order of the parts in each pass.
-        frame_classes: Classes of the boxes in each labelled window; needed for `repeat_threshold`.
+        factors: Repeat factor of each labelled window; needed for `repeat_threshold`.
 
     Raises:
         StoreError: If no recording has a label, or none is long enough for a random clip.
-        ValueError: If `repeat_threshold` is set but `frame_classes` is missing.
+        ValueError: If `repeat_threshold` is set but `factors` are missing.
     """
-    names = sorted(frame_windows)
-    streams = [p for name in names for p in stream_parts(name, frame_windows[name], length)]
-    items = [p for name in names for p in random_parts(name, frame_windows[name], length)]
+    if sampling.repeat_threshold is None:
+        factors = None
+    elif factors is None:
+        raise ValueError("repeat_threshold needs the repeat factor of each labelled window")
+    streams = all_parts(stream_parts, frame_windows, length)
+    items = all_parts(random_parts, frame_windows, length)
     if not streams:
-        raise StoreError(f"no labelled window to train on in {counted(len(names), 'recording')}")
+        raise StoreError(
+            f"no labelled window to train on in {counted(len(frame_windows), 'recording')}"
+        )
     num_random = sampling.num_random(lanes.count)
     if num_random and not items:
         if sampling.kind == "random":
@@ -172,9 +199,12 @@ def training_schedule(
             )
         num_random = 0
     num_stream = lanes.count - num_random
+    of_parts = [
+        None if factors is None else part_factors(parts, frame_windows, factors)
+        for parts in (streams, items)
+    ]
     passes = [
-        _passes(parts, _factors(parts, frame_windows, sampling, frame_classes), [seed, salt])
-        for salt, parts in enumerate((streams, items))
+        _passes(parts, of_parts[salt], [seed, salt]) for salt, parts in enumerate((streams, items))
     ]
     return _deal_to_ranks(
         _deal(passes[0], num_stream * lanes.num_ranks),
@@ -214,26 +244,6 @@ def _cut(recording: str, start: int, stop: int, length: int, sampling: Sampling)
         Clip(recording, first, min(first + length, stop), first == start, sampling)
         for first in range(start, stop, length)
     )
-
-
-def _factors(
-    parts: Sequence[Part],
-    frame_windows: Windows,
-    sampling: SamplingSettings,
-    frame_classes: FrameClasses | None,
-) -> Float64[np.ndarray, " P"] | None:
-    """Repeat factor of each part; None: every part is read once per pass."""
-    if sampling.repeat_threshold is None:
-        return None
-    if frame_classes is None:
-        raise ValueError("repeat_threshold needs the classes that each labelled frame shows")
-    of_frames = frame_factors(frame_classes, sampling.repeat_threshold)
-    factors = np.ones(len(parts))
-    for index, part in enumerate(parts):
-        name, span = part[0].recording, [part[0].start, part[-1].stop]
-        first, last = np.searchsorted(frame_windows[name], span).tolist()
-        factors[index] = of_frames[name][first:last].max()
-    return factors
 
 
 def _passes(

@@ -4,8 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
+import numpy as np
+
+from etram_pipeline.clips.repetition import FrameFactors
 from etram_pipeline.clips.representations import WindowRepresentations
-from etram_pipeline.clips.schedule import Step, Windows, stream_parts
+from etram_pipeline.clips.schedule import (
+    Step,
+    Windows,
+    all_parts,
+    part_factors,
+    stream_parts,
+)
 
 Chosen = TypeVar("Chosen")
 
@@ -25,19 +34,21 @@ def choose(of_recording: Mapping[str, Chosen], names: Sequence[str]) -> dict[str
     return {name: of_recording[name] for name in names}
 
 
-def windows_to_stream(frame_windows: Windows, length: int) -> int:
-    """Number of windows that one pass over the recordings reads in order.
+def windows_to_stream(
+    frame_windows: Windows, length: int, factors: FrameFactors | None = None
+) -> int:
+    """Number of windows that one pass over the recordings reads in order, on average.
 
     Args:
         frame_windows: Labelled windows of each recording.
         length: Windows per clip.
+        factors: Repeat factor of each labelled window; None: everything is read once.
     """
-    parts = [
-        part
-        for name, windows in frame_windows.items()
-        for part in stream_parts(name, windows, length)
-    ]
-    return sum(part[-1].stop - part[0].start for part in parts)
+    parts = all_parts(stream_parts, frame_windows, length)
+    windows = np.array([part[-1].stop - part[0].start for part in parts], np.int64)
+    if factors is None:
+        return int(windows.sum())
+    return round(float(windows @ part_factors(parts, frame_windows, factors)))
 
 
 def interleaved(schedules: Sequence[Iterator[Step]], shares: Sequence[int]) -> Iterator[Step]:

@@ -17,6 +17,7 @@ from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.counts import counted_of
 from etram_pipeline.core.progress import report_progress
 from etram_pipeline.events.settings import EncodingSettings
+from etram_pipeline.inference.augmentation import check_augmentation, detect_in_views
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.labels.detections import DetectionTable
@@ -45,7 +46,11 @@ def predict_recordings(
     Yields:
         Key and detections of each recording when it is finished; boxes in px of the sensor, sorted
         by time.
+
+    Raises:
+        SettingsError: If the settings ask for views of each frame, but the detector has a memory.
     """
+    check_augmentation(detector, settings.augmentation)
     recordings = dict(representations)
     match_window_rate(detector, trained_on, (stored.encoding for stored in recordings.values()))
     device = _device(settings.device)
@@ -103,7 +108,13 @@ def _detect(
     batch: SequenceBatch
     for batch in loader:
         with torch.inference_mode(), arithmetic(device, precision):
-            found, state = detector.detect(batch.to(device), state, settings.suppression)
+            moved = batch.to(device)
+            if settings.augmentation.is_plain:
+                found, state = detector.detect(moved, state, settings.suppression)
+            else:
+                found = detect_in_views(
+                    detector, moved, settings.suppression, settings.augmentation
+                )
         yield batch, found
 
 

@@ -1,7 +1,7 @@
 """Settings of the prediction; in a module of their own, so that reading them is fast."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -9,6 +9,35 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
 from etram_pipeline.models.execution import Precision
 from etram_pipeline.models.suppression import SuppressionSettings
+
+Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ViewSettings(Settings):
+    """Views of each frame that a detector sees at test time; their detections are combined.
+
+    Attributes:
+        scales: Factors by which height and width of the frame are multiplied, one view each.
+        mirror: Whether each of these views is also detected in mirrored, left and right exchanged.
+    """
+
+    scales: tuple[Scale, ...] = Field(default=(1.0,), min_length=1)
+    mirror: bool = False
+
+    @field_validator("scales")
+    @classmethod
+    def _check_scales(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(scales)) < len(scales):
+            raise ValueError(
+                f"{list(scales)} repeats a scale, and would detect in the same view twice: "
+                "list each scale once"
+            )
+        return scales
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the frame itself is the only view."""
+        return self == ViewSettings()
 
 
 class PredictSettings(Settings):
@@ -22,6 +51,7 @@ class PredictSettings(Settings):
         lanes: Number of recordings read in parallel.
         clip_length: Number of windows per call of the detector.
         suppression: Which predictions become detections.
+        augmentation: Views of each frame, for a detector without memory; by default, only one.
         device: Device of the detector; `auto`: a GPU if there is one, else the CPU.
         precision: Numerical precision; `auto`: as in training.
         workers: Processes that read clips; 0: a thread reads them; `auto`: as in training.
@@ -33,6 +63,9 @@ class PredictSettings(Settings):
     lanes: int = Field(default=8, ge=1)
     clip_length: int = Field(default=5, ge=1)
     suppression: SuppressionSettings = SuppressionSettings()
+    augmentation: ViewSettings = Field(
+        default=ViewSettings(), exclude_if=lambda value: value.is_plain
+    )
     device: str = "auto"
     precision: Precision = "auto"
     workers: Workers = "auto"

@@ -98,10 +98,19 @@ def read_labels(path: Path) -> LabelTable:
     Raises:
         LabelError: If the file is missing or damaged, or does not hold boxes.
     """
-    table = as_label_table(_load(path), str(path))
+    return in_order_of_time(read_rows(path), str(path))
+
+
+def read_rows(path: Path) -> LabelTable:
+    """Boxes of a label file in the order of the file; see `read_labels`."""
+    return as_label_table(_load(path), str(path))
+
+
+def in_order_of_time(table: LabelTable, where: str) -> LabelTable:
+    """The boxes of a table in order of time; a log message says if they had another order."""
     times_us = table["t"].astype(np.int64)
     if np.any(np.diff(times_us) < 0):
-        logger.warning("%s is not in order of time; its boxes are sorted", path)
+        logger.warning("%s is not in order of time; its boxes are sorted", where)
         table = table[np.argsort(times_us, kind="stable")]
     return table
 
@@ -145,7 +154,13 @@ def _renamed(table: LabelTable) -> LabelTable:
         "offsets": [field[1] for field in fields],
         "itemsize": table.dtype.itemsize,
     }
-    return table.view(np.dtype(cast("Any", layout)))
+    dtype = np.dtype(cast("Any", layout))
+    if not dtype.hasobject:
+        return table.view(dtype)
+    renamed = np.zeros(len(table), dtype)  # NumPy has no views of masks, which are objects
+    for old, new in zip(found, names, strict=True):
+        renamed[new] = table[old]
+    return renamed
 
 
 def _check_types(table: LabelTable, where: str) -> None:

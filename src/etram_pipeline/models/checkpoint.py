@@ -155,8 +155,8 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         detector.load_state_dict(unwrapped(weights, WEIGHT_PREFIX.removesuffix(".")))
     except ValidationError as error:
         raise CheckpointError(
-            "the detector's settings are not known to this version of the project: "
-            + "; ".join(describe_errors(error, "detector"))
+            "the detector's settings are not known to this version of the project, or to the "
+            "packages installed beside it: " + "; ".join(describe_errors(error, "detector"))
         ) from error
     except CheckpointError:
         raise

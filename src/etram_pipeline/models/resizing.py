@@ -15,6 +15,12 @@ def frame_size(frames: Shaped[Tensor, "*batch C H W"]) -> tuple[int, int]:
     return frames.shape[-2], frames.shape[-1]
 
 
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Height and width times `scale`, in whole px and at least 1."""
+    height, width = (max(round(length * scale), 1) for length in size)
+    return height, width
+
+
 def resize_frames(
     frames: Shaped[Tensor, "*batch C H W"], height: int, width: int
 ) -> Shaped[Tensor, "*batch C h w"]:

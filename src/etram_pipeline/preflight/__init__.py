@@ -13,7 +13,16 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from etram_pipeline.configuration import ConfigLoader
-from etram_pipeline.preflight import classes, files, memory, space, splits, stored, training
+from etram_pipeline.preflight import (
+    classes,
+    files,
+    memory,
+    plugins,
+    space,
+    splits,
+    stored,
+    training,
+)
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 from etram_pipeline.yaml_files import ConfigurationError
@@ -28,6 +37,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     splits.check,
     classes.check,
     stored.check,
+    plugins.check,
     training.check,
     memory.check,
     space.check,

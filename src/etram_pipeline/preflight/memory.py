@@ -125,7 +125,8 @@ def _detection(run: Run, frame: RepresentationSize, available: int) -> Iterator[
     if lanes:
         length = min(predict.clip_length, _longest(run))
         workers = wanted_workers(predict.workers, on_gpu=on_gpu)
-        need = MemoryNeed(lanes, length, workers, _DETECTION_BYTES * channel_px)
+        enlarged = max(predict.augmentation.scales) ** 2
+        need = MemoryNeed(lanes, length, workers, _DETECTION_BYTES * channel_px * enlarged)
         yield from _compare(need, frame, available, "predict")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.datasets.recordings import RELATIVE_PATHS
-from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.inference.settings import PredictSettings, ViewSettings
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.preflight.classes import representation_of
@@ -29,6 +29,7 @@ else:  # checks of runs that train nothing do without torch
 
 def check(run: Run) -> Iterator[Notice]:
     """Settings of the detector and of its training that do not fit each other or the machine."""
+    detector = None
     if "checkpoint" in run.makes:
         train = run.parameter("train", TrainSettings.model_validate)
         yield from _launcher(train)
@@ -37,9 +38,10 @@ def check(run: Run) -> Iterator[Notice]:
         if train.accelerator == "gpu" and not train.launcher:
             yield from _gpu("train.accelerator", train.accelerator)
     if "detections" in run.makes:
-        device = run.parameter("predict", PredictSettings.model_validate).device
-        if device.startswith("cuda"):
-            yield from _gpu("predict.device", device)
+        predict = run.parameter("predict", PredictSettings.model_validate)
+        yield from _augmentation(run, predict.augmentation, detector)
+        if predict.device.startswith("cuda"):
+            yield from _gpu("predict.device", predict.device)
 
 
 def _start(train: TrainSettings, detector: Detector | None) -> Iterator[Notice]:
@@ -94,6 +96,24 @@ def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detecto
     except ValueError as error:
         yield Notice(str(error))
     return detector
+
+
+def _augmentation(
+    run: Run, augmentation: ViewSettings, detector: Detector | None
+) -> Iterator[Notice]:
+    """A detector, that of the run or an earlier one, that cannot follow `predict.augmentation`."""
+    from etram_pipeline.inference.augmentation import check_augmentation
+
+    if augmentation.is_plain:
+        return
+    try:
+        if detector is None and run.trained is not None:
+            config, names = run.trained.config, run.trained.class_names
+            detector = config.build(run.trained.in_channels, len(names) or 1)
+        if detector is not None:
+            check_augmentation(detector, augmentation)
+    except SettingsError as error:
+        yield Notice(str(error))
 
 
 def _gpu(name: str, value: str) -> Iterator[Notice]:

@@ -16,10 +16,11 @@ from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
+from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_labels
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, read_labels
 from etram_pipeline.labels.units import is_rate_unusual, place_fault, size_doubt, time_fault
-from etram_pipeline.stores.layout import LABELS, LABELS_FILE, RECORD_FILE, TIMES_FILE
+from etram_pipeline.stores.layout import LABELS, LABELS_FILE, MASKS_FILE, RECORD_FILE, TIMES_FILE
 from etram_pipeline.stores.record import Record, Summary
 from etram_pipeline.stores.writer import write_labelled_frames
 
@@ -36,6 +37,7 @@ class LabelJob(BuildJob):
         split: Split of the recording.
         dataset: Classes, and the sensor size for a recording that does not state it.
         settings: Filters, and the time between frames.
+        masks_path: Its file of masks; None: the labels are boxes alone.
     """
 
     recording_path: Path
@@ -43,13 +45,16 @@ class LabelJob(BuildJob):
     split: str
     dataset: DatasetSettings
     settings: LabelSettings
+    masks_path: Path | None = None
 
     recipe: ClassVar[str] = "LabelJob 1"
 
     @property
     @override
     def outputs(self) -> tuple[str, ...]:
-        return tuple(f"{LABELS}/{name}" for name in (LABELS_FILE, TIMES_FILE, RECORD_FILE))
+        masks = () if self.masks_path is None else (MASKS_FILE,)
+        names = (LABELS_FILE, *masks, TIMES_FILE, RECORD_FILE)
+        return tuple(f"{LABELS}/{name}" for name in names)
 
     @override
     def __call__(self, folder: Path, fingerprint: str) -> Record:
@@ -64,11 +69,13 @@ class LabelJob(BuildJob):
         return record
 
     def _labelled_frames(self) -> LabelledFrames:
-        boxes = read_labels(self.label_path)
+        boxes = self._read()
         if not len(boxes):
             raise NoLabelsError(f"{self.label_path} holds no boxes")
         size = self.dataset.height, self.dataset.width
         height, width = checked_size(boxes, self.label_path, self.recording_path, size)
+        if self.masks_path is not None:
+            check_masks(boxes, height, width, str(self.masks_path))
         context = FilterContext(self.dataset, self.split, height, width)
         labels = filter_labels(boxes, self.settings, context, str(self.label_path))
         _check_classes(labels, self.dataset, self.label_path)
@@ -78,10 +85,16 @@ class LabelJob(BuildJob):
             doubt = size_doubt(boxes, height, width)
             raise NoLabelsError(f"{error}; {doubt}" if doubt else str(error)) from error
 
+    def _read(self) -> LabelTable:
+        if self.masks_path is None:
+            return read_labels(self.label_path)
+        return read_masked_labels(self.label_path, self.masks_path)
+
     @property
     @override
     def inputs(self) -> tuple[Path, ...]:
-        return self.recording_path, self.label_path
+        masks = () if self.masks_path is None else (self.masks_path,)
+        return self.recording_path, self.label_path, *masks
 
     @property
     @override
@@ -101,9 +114,16 @@ def label_jobs(
     dataset: DatasetSettings,
     settings: LabelSettings,
 ) -> dict[str, LabelJob]:
-    """One job for every recording that has a label file."""
+    """One job for every recording that has a label file; it reads masks where there are any."""
     return {
-        key: LabelJob(path, label_files[key], RecordingKey.parse(key).split, dataset, settings)
+        key: LabelJob(
+            path,
+            label_files[key],
+            RecordingKey.parse(key).split,
+            dataset,
+            settings,
+            find_masks(label_files[key]),
+        )
         for key, path in recordings.items()
         if key in label_files
     }

@@ -45,6 +45,7 @@ class ReportContent:
         video: Annotated recording.
         quality: One row per recording: its contents.
         frames: One row per recording: the result of preprocessing.
+        class_statistics: One row per split and class: how often it occurs.
         run: Facts about the run: plain values are listed, nested ones collapsed.
         title: Heading of the page.
     """
@@ -56,6 +57,7 @@ class ReportContent:
     video: Path | None = None
     quality: Sequence[Mapping[str, object]] = ()
     frames: Sequence[Mapping[str, object]] = ()
+    class_statistics: Sequence[Mapping[str, object]] = ()
     run: Mapping[str, object] = field(default_factory=dict)
     title: str = "Traffic seen by an event camera"
 
@@ -135,6 +137,7 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "figures": {name: _plot(name, figure) for name, figure in content.figures.items()},
         "quality": records_table(content.quality),
         "frames": records_table(content.frames),
+        "class_statistics": records_table(content.class_statistics),
         "run": {name: value for name, value in content.run.items() if not _is_nested(value)},
         "details": {
             name: json.dumps(value, indent=2, default=str, ensure_ascii=False)

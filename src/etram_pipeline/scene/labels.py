@@ -1,17 +1,21 @@
 """Boxes around road users, in the layout of eTraM's label files."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
 from etram_pipeline.core import etram
+from etram_pipeline.core.mask_column import masked_dtype
+from etram_pipeline.core.run_lengths import encode_masks
+from etram_pipeline.scene.masks import SOLID, cover_visible, frame_index
 from etram_pipeline.scene.placement import Placed
 from etram_pipeline.scene.settings import SceneSettings
 from etram_pipeline.scene.traffic import RoadUser
 
 BoxTable = Shaped[np.ndarray, " N"]
-"""Structured array of `BBOX_DTYPE`, one row per box."""
+"""Structured array of `box_dtype`, one row per box."""
 
 BBOX_DTYPE = np.dtype(
     [
@@ -30,7 +34,10 @@ BBOX_DTYPE = np.dtype(
 Source: eTraM's `_bbox.npy`; aayush-v/event_camera, `convert_npy.py`.
 """
 
-_SOLID = 0.6
+
+def box_dtype(settings: SceneSettings) -> np.dtype[Any]:
+    """Type of the rows of labels: `BBOX_DTYPE`, with a mask if the scene has masks."""
+    return masked_dtype(BBOX_DTYPE) if settings.masks else BBOX_DTYPE
 
 
 def label_frame(
@@ -45,32 +52,31 @@ def label_frame(
         time_us: The time, in microseconds.
         users: Road users in the scene, farthest first.
         placed: Their sprites, at that time only.
-        settings: Settings of the scene: size of the sensor, minimum visibility and size.
+        settings: Settings of the scene: size of the sensor, minimum visibility and size, masks.
 
     Returns:
-        One row per box, farthest first; positions and sizes in px of the sensor.
+        One row of `box_dtype` per box, farthest first; positions and sizes in px of the sensor.
     """
     stride = max(1, round(2 * settings.scale))
     taken = np.zeros((settings.height // stride, settings.width // stride), np.bool_)
-    rows = []
+    covered = np.zeros((settings.height, settings.width), np.bool_)
+    rows: list[tuple[object, ...]] = []
     for user, each in zip(reversed(users), reversed(placed), strict=True):
         seen = _seen_share(each, taken, stride)
+        visible = cover_visible(each, covered) if settings.masks else None
         left, top, right, bottom = _box(each, settings.height, settings.width)
         size = right - left, bottom - top
         if seen < settings.min_visible or min(size) < settings.min_side_px * settings.scale:
             continue
         class_id = etram.CLASSES.index(user.class_name)
-        rows.append((time_us, left, top, *size, class_id, 1.0, user.track_id))
-    return np.array(rows[::-1], BBOX_DTYPE)
-
-
-def _frame_index(placed: Placed) -> int:
-    return int(placed.phase[0] + 0.5) % len(placed.sprite.frames)
+        mask = () if visible is None else encode_masks(visible[None])
+        rows.append((time_us, left, top, *size, class_id, 1.0, user.track_id, *mask))
+    return np.array(rows[::-1], box_dtype(settings))
 
 
 def _box(placed: Placed, height: int, width: int) -> tuple[float, float, float, float]:
     """Corners of the opaque part, cropped at the border of the sensor."""
-    first_row, last_row, first_column, last_column = placed.sprite.boxes[_frame_index(placed)]
+    first_row, last_row, first_column, last_column = placed.sprite.boxes[frame_index(placed)]
     left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
     return (
         float(np.clip(left + first_column * scale, 0, width)),
@@ -82,7 +88,7 @@ def _box(placed: Placed, height: int, width: int) -> tuple[float, float, float, 
 
 def _seen_share(placed: Placed, taken: Bool[np.ndarray, "H W"], stride: int) -> float:
     """Share of a road user that is on the sensor and not hidden; marks its area as taken."""
-    opaque = placed.sprite.frames[_frame_index(placed), 1] > _SOLID
+    opaque = placed.sprite.frames[frame_index(placed), 1] > SOLID
     left, top, scale = float(placed.left[0]), float(placed.top[0]), float(placed.scale[0])
     window = []
     samples = []

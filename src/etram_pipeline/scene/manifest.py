@@ -20,6 +20,11 @@ def recording_files(folder: Path, key: str) -> tuple[Path, Path]:
     return folder / f"{key}_td.h5", folder / f"{key}_bbox.npy"
 
 
+def mask_file(folder: Path, key: str) -> Path:
+    """File of the masks of a recording that has any."""
+    return folder / f"{key}_masks.json"
+
+
 @contextmanager
 def waiting_for_others(folder: Path) -> Iterator[None]:
     """Wait until all other processes and their workers are done, then write exclusively."""
@@ -78,8 +83,10 @@ class Manifest:
         self._write()
         for path in self._leftovers():
             path.unlink(missing_ok=True)
+        for each in missing:  # labels that are written next may have no masks
+            mask_file(self.folder, each.key).unlink(missing_ok=True)
         for key in stale:
-            for path in recording_files(self.folder, key):
+            for path in _all_files(self.folder, key):
                 path.unlink(missing_ok=True)
             del self._entries[key]
         self._write()
@@ -90,18 +97,18 @@ class Manifest:
         self._entries[planned.key] = {
             "fingerprint": planned.fingerprint,
             "seed": planned.seed,
-            "bytes": self._sizes(planned.key),
+            "bytes": self._sizes(planned),
         }
         self._write()
 
     def _is_complete(self, planned: PlannedRecording) -> bool:
-        entry, sizes = self._entries.get(planned.key, {}), self._sizes(planned.key)
+        entry, sizes = self._entries.get(planned.key, {}), self._sizes(planned)
         same = entry.get("fingerprint") == planned.fingerprint
         return same and None not in sizes and entry.get("bytes") == sizes
 
     def _refuse_foreign_files(self, planned: Iterable[PlannedRecording]) -> None:
         for each in planned:
-            found = [path for path in recording_files(self.folder, each.key) if path.exists()]
+            found = [path for path in _all_files(self.folder, each.key) if path.exists()]
             if found and each.key not in self._entries:
                 raise RecordingError(
                     f"{found[0]} was not made by the simulator, which would overwrite it: "
@@ -110,17 +117,24 @@ class Manifest:
 
     def _leftovers(self) -> list[Path]:
         """Temporary files of killed runs."""
-        files = [path for key in self._entries for path in recording_files(self.folder, key)]
+        files = [path for key in self._entries for path in _all_files(self.folder, key)]
         files.append(self.folder / _NAME)
         return [left for path in files for left in path.parent.glob(f".{path.name}.*.partial")]
 
-    def _sizes(self, key: str) -> list[int | None]:
-        paths = recording_files(self.folder, key)
+    def _sizes(self, planned: PlannedRecording) -> list[int | None]:
+        paths = list(recording_files(self.folder, planned.key))
+        if planned.settings.masks:
+            paths.append(mask_file(self.folder, planned.key))
         return [path.stat().st_size if path.exists() else None for path in paths]
 
     def _write(self) -> None:
         with written_whole(self.folder / _NAME) as partial:
             partial.write_text(json.dumps({"recordings": self._entries}, indent=1) + "\n")
+
+
+def _all_files(folder: Path, key: str) -> tuple[Path, ...]:
+    """Every file that a recording may have."""
+    return *recording_files(folder, key), mask_file(folder, key)
 
 
 def _read_entries(path: Path) -> dict[str, Mapping[str, object]]:

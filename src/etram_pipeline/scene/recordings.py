@@ -10,9 +10,11 @@ import numpy as np
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.mask_column import MASK_COLUMN, without_masks, write_masks
 from etram_pipeline.core.recording import Events
 from etram_pipeline.scene.manifest import (
     Manifest,
+    mask_file,
     recording_files,
     waiting_for_others,
     writing_for_others,
@@ -36,10 +38,10 @@ def write_scene(
 ) -> None:
     """Ensure that a folder holds exactly the simulated recordings of these settings.
 
-    Files are `<split>/<name>_td.h5` and `<name>_bbox.npy`. Complete recordings are kept; those
-    simulated with other settings are replaced. An interrupted call leaves no incomplete file, and
-    the next call continues from there. Of two simultaneous calls, one waits. The files do not
-    depend on the executor.
+    Files are `<split>/<name>_td.h5`, `<name>_bbox.npy` and, with masks, `<name>_masks.json`.
+    Complete recordings are kept; those simulated with other settings are replaced. An interrupted
+    call leaves no incomplete file, and the next call continues from there. Of two simultaneous
+    calls, one waits. The files do not depend on the executor.
 
     Args:
         folder: Folder to write to.
@@ -109,5 +111,7 @@ def _simulate(folder: Path, planned: PlannedRecording, write_recording: WriteRec
         events_file, boxes_file = recording_files(folder, planned.key)
         write_recording(events_file, scene.stream(), scene.camera.height, scene.camera.width)
         with written_whole(boxes_file) as partial, partial.open("wb") as file:
-            np.save(file, scene.labels)
+            np.save(file, without_masks(scene.labels))
+        if planned.settings.masks:
+            write_masks(mask_file(folder, planned.key), scene.labels[MASK_COLUMN].tolist())
         return len(scene.labels)

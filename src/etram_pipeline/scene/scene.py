@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64, UInt64
 
 from etram_pipeline.core.recording import Events
 from etram_pipeline.scene.camera import Camera, place_camera
-from etram_pipeline.scene.labels import BBOX_DTYPE, BoxTable, label_frame
+from etram_pipeline.scene.labels import BoxTable, box_dtype, label_frame
 from etram_pipeline.scene.light import DAY, NIGHT, Light
 from etram_pipeline.scene.placement import Placed, join_poses, join_sprites, place
 from etram_pipeline.scene.scenery import plan_scenery
@@ -77,14 +77,14 @@ class Scene:
 
     @functools.cached_property
     def labels(self) -> BoxTable:
-        """Boxes of all labelled frames, in order of time, of `BBOX_DTYPE`."""
+        """Boxes of all labelled frames, in order of time, of `box_dtype`."""
         num_frames = self.settings.duration_us * LABEL_HZ // 1_000_000
         frames = []
         for frame in range(1, num_frames + 1):
             time_us = round(frame * 1_000_000 / LABEL_HZ)
             users, placed = self._present(np.array([time_us * 1e-6]))
             frames.append(label_frame(time_us, users, placed, self.settings))
-        return np.concatenate([np.zeros(0, BBOX_DTYPE), *frames])
+        return np.concatenate([np.zeros(0, box_dtype(self.settings)), *frames])
 
     def picture(self, time_us: int) -> Float32[np.ndarray, "H W"]:
         """The picture that the sensor sees, as natural logarithms of brightness."""

@@ -30,6 +30,7 @@ class SceneSettings(Settings):
             interpolated.
         min_visible: Smallest visible share of a road user that is labelled.
         min_side_px: Shortest side of a labelled box, on a sensor with 384 rows.
+        masks: Whether the visible pixels of each labelled road user are written, too.
     """
 
     height: int = Field(default=384, ge=32, le=4096)
@@ -46,6 +47,8 @@ class SceneSettings(Settings):
     step_us: int = Field(default=4000, ge=100, le=10_000)
     min_visible: float = Field(default=0.35, ge=0, le=1)
     min_side_px: float = Field(default=10.0, ge=1)
+    # Left out where it is off, so that recordings made before it existed stay valid.
+    masks: bool = Field(default=False, exclude_if=lambda masks: not masks)
 
     @model_validator(mode="after")
     def _check_classes(self) -> "SceneSettings":

@@ -22,6 +22,7 @@ QUALITY: Product = "quality"
 EXPORT: Product = "export"
 
 LABELS_FILE = "labels.npz"
+MASKS_FILE = "masks.json"
 TIMES_FILE = "timestamps_us.npy"
 FRAME_WINDOWS_FILE = "objframe_idx_2_repr_idx.npy"
 IMAGES_FILES = {1: "event_representations.h5", 2: "event_representations_ds2_nearest.h5"}

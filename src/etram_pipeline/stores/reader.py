@@ -1,14 +1,17 @@
 """Reading the stored files of one recording, with checks that they fit together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import LabelError, StoreError
+from etram_pipeline.core.mask_column import with_masks
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.masks import read_masks
 from etram_pipeline.labels.table import as_label_table
-from etram_pipeline.stores.layout import LABELS_FILE, RECORD_FILE, TIMES_FILE
+from etram_pipeline.stores.layout import LABELS_FILE, MASKS_FILE, RECORD_FILE, TIMES_FILE
 from etram_pipeline.stores.record import read_record
 
 
@@ -47,6 +50,32 @@ def read_labelled_frames(folder: Path) -> LabelledFrames:
             f"{len(labels)} boxes, and {len(times_us)} times are given; run `preprocess` again"
         )
     return LabelledFrames(labels, first_label, times_us, record.interval_us if record else 0)
+
+
+def read_stored_masks(folder: Path, frames: LabelledFrames) -> LabelledFrames:
+    """The labelled frames of a folder `labels_v2` with their masks.
+
+    Raises:
+        StoreError: If the labels have no masks, or the file of masks is damaged or belongs to other
+            labels.
+    """
+    path = folder / MASKS_FILE
+    if not path.is_file():
+        raise StoreError(
+            f"the labels in {folder} have no masks: put a file <recording>_masks.json beside the "
+            "label file of each recording and run `preprocess` again, or choose a detector and a "
+            "protocol of boxes"
+        )
+    try:
+        masks = read_masks(path)
+    except LabelError as error:
+        raise StoreError(f"{error}; run `preprocess` again") from error
+    if len(masks) != len(frames.labels):
+        raise StoreError(
+            f"the files in {folder} contradict each other: there are {len(masks)} masks of "
+            f"{len(frames.labels)} boxes; run `preprocess` again"
+        )
+    return replace(frames, labels=with_masks(frames.labels, masks))
 
 
 def read_shape(path: Path) -> tuple[tuple[int, int, int, int], str]:

@@ -9,6 +9,7 @@ from jaxtyping import Integer
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks, without_masks, write_masks
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.windows import WindowPlan
 from etram_pipeline.labels.frames import LabelledFrames
@@ -17,6 +18,7 @@ from etram_pipeline.stores.layout import (
     FRAME_WINDOWS_FILE,
     IMAGES_FILES,
     LABELS_FILE,
+    MASKS_FILE,
     RECORD_FILE,
     TIMES_FILE,
 )
@@ -42,7 +44,12 @@ def write_labelled_frames(folder: Path, frames: LabelledFrames, record: Record) 
         _refuse_foreign(folder / RECORD_FILE)
     _write_record(folder / RECORD_FILE, record.model_copy(update={"fingerprint": ""}))
     with written_whole(folder / LABELS_FILE) as partial, partial.open("wb") as file:
-        np.savez(file, labels=frames.labels, objframe_idx_2_label_idx=frames.first_label)
+        boxes = without_masks(frames.labels)
+        np.savez(file, labels=boxes, objframe_idx_2_label_idx=frames.first_label)
+    if has_masks(frames.labels):
+        write_masks(folder / MASKS_FILE, frames.labels[MASK_COLUMN].tolist())
+    else:
+        (folder / MASKS_FILE).unlink(missing_ok=True)
     _write_array(folder / TIMES_FILE, frames.times_us)
     _write_record(folder / RECORD_FILE, record)
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 from etram_pipeline.clips.augmentation import Augmentation
 from etram_pipeline.clips.dataset import ClipDataset
 from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, window_bytes
+from etram_pipeline.clips.repetition import FrameFactors
 from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.clips.schedule import (
     Lanes,
@@ -24,6 +25,7 @@ from etram_pipeline.clips.sizes import choose, interleaved, names_by_size, windo
 from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.statistics import ClassCounts, count_classes
 from etram_pipeline.training.settings import TrainSettings
 
 
@@ -64,12 +66,9 @@ class LabelledRecordings:
                     "name it in dataset.class_names, or drop it with a label filter"
                 )
 
-    def count_classes(self, num_classes: int) -> tuple[int, ...]:
-        """Boxes of each class."""
-        counts = np.zeros(num_classes, np.int64)
-        for name in self.frames:
-            counts += np.bincount(self.labels[name].labels["class_id"], minlength=num_classes)
-        return tuple(counts.tolist())
+    def count_classes(self, num_classes: int) -> ClassCounts:
+        """Boxes and labelled frames of each class."""
+        return count_classes((self.labels[name] for name in self.frames), num_classes)
 
     def classes_by_frame(self) -> dict[str, list[Integer[np.ndarray, " _"]]]:
         """Class of each box, by labelled frame of each recording."""
@@ -85,12 +84,18 @@ class ClipData(LightningDataModule):
     __qualname__ = "ClipData"  # the name in checkpoints, which stays when the class is renamed
 
     def __init__(
-        self, train: LabelledRecordings, val: LabelledRecordings, settings: TrainSettings
+        self,
+        train: LabelledRecordings,
+        val: LabelledRecordings,
+        settings: TrainSettings,
+        factors: FrameFactors | None = None,
     ) -> None:
+        """Read `train` and `val`; `factors` are needed for `sampling.repeat_threshold`."""
         super().__init__()
         self._train = train
         self._val = val
         self._settings = settings
+        self._factors = factors
         self._batches_done = 0
 
     @override
@@ -150,17 +155,15 @@ class ClipData(LightningDataModule):
         settings = self._settings
         windows = {name: stored.frame_windows for name, stored in self._train.frames.items()}
         lanes, length = self._lanes(settings.lanes), settings.clip_length
-        repeats = settings.sampling.repeat_threshold is not None
-        classes = self._train.classes_by_frame() if repeats else None
 
         def steps_of(names: tuple[str, ...]) -> Iterator[Step]:
-            of_names = choose(classes, names) if classes else None
             return training_schedule(
-                choose(windows, names), settings.sampling, lanes, length, settings.seed, of_names
+                choose(windows, names), settings.sampling, lanes, length, settings.seed, factors
             )
 
+        factors = self._factors
         groups = names_by_size(self._train.frames)
-        shares = [windows_to_stream(choose(windows, names), length) for names in groups]
+        shares = [windows_to_stream(choose(windows, names), length, factors) for names in groups]
         if sum(shares) == 0 or len(groups) == 1:
             return steps_of(tuple(windows))
         labelled = [(names, share) for names, share in zip(groups, shares, strict=True) if share]

@@ -89,7 +89,9 @@ class WeightAverage(Callback):
 
     @torch.no_grad()
     def _exchange(self, pl_module: LightningModule) -> None:
-        for name, value in pl_module.state_dict().items():
-            kept = value.clone()
+        state = pl_module.state_dict()
+        # All at first: a weight that has two names would come back from its second exchange.
+        kept = {name: value.clone() for name, value in state.items()}
+        for name, value in state.items():
             value.copy_(self._average[name])
-            self._average[name].copy_(kept)
+            self._average[name].copy_(kept[name])

@@ -27,6 +27,7 @@ from etram_pipeline.training.checkpoints import (
 from etram_pipeline.training.data import ClipData, LabelledRecordings
 from etram_pipeline.training.interruption import exit_as_signalled
 from etram_pipeline.training.module import DetectionModule
+from etram_pipeline.training.repeats import repeat_factors
 from etram_pipeline.training.scoring import ValidationScore
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.training.start import take_weights
@@ -98,7 +99,8 @@ def fit(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0
         )
         with exit_as_signalled():
-            data = ClipData(train, val, settings)
+            factors = repeat_factors(train, blueprint.class_names, settings)
+            data = ClipData(train, val, settings, factors)
             trainer.fit(module, datamodule=data, ckpt_path=_resume(work_dir))
     _finish(work_dir, settings.max_steps)
     return best
@@ -116,8 +118,9 @@ def _build_module(
             "there is no recording to train on: none of the train split has both representations "
             "and labels"
         )
+    counts = train.count_classes(len(blueprint.class_names))
     config = blueprint.detector.for_classes(
-        TrainingClasses(blueprint.class_names, train.count_classes(len(blueprint.class_names)))
+        TrainingClasses(blueprint.class_names, tuple(counts.num_boxes.tolist()))
     )
     detector = config.build(example.channels, len(blueprint.class_names))
     detector.execute_with(settings.execution)

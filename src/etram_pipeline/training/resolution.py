@@ -11,7 +11,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.resizing import resize_frames, resize_targets
+from etram_pipeline.models.resizing import resize_frames, resize_targets, scaled_size
 from etram_pipeline.training.settings import ResolutionSettings
 
 _SALT = 7
@@ -62,9 +62,9 @@ class MixedResolution:
         if not self._settings.scales:
             return batch, state
         native = batch.frames.shape[-2], batch.frames.shape[-1]
-        size = _scaled(native, self.scale(number))
+        size = scaled_size(native, self.scale(number))
         if state:
-            old_size = _scaled(native, self.scale(number - 1 if last is None else last))
+            old_size = scaled_size(native, self.scale(number - 1 if last is None else last))
             state = tuple(self._resize_memory(memory, old_size, size) for memory in state)
         if size == native:
             return batch, state
@@ -102,8 +102,3 @@ class MixedResolution:
     def _padded(self, size: Size) -> Size:
         height, width = (-(-length // self._multiple) * self._multiple for length in size)
         return height, width
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    height, width = (max(round(length * scale), 1) for length in size)
-    return height, width

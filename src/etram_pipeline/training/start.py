@@ -90,4 +90,4 @@ def _of_checkpoint(made: Checkpoint, path: Path) -> tuple[dict[str, Tensor], str
         about = f"it does not name its classes, which are assumed to be {made.class_names}"
     else:
         about = "its classes are the same"
-    return fitting, about
+    return fitting, f"{about}; {describe_missing(made.detector, fitting)}"

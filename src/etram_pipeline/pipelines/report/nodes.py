@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from etram_pipeline.core.dataset import SPLITS, DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.recording_key import in_splits
@@ -75,6 +76,22 @@ def annotate_video(
     return report.frames_per_second, pictures
 
 
+def describe_classes(
+    labelled_frames: LabelStore, dataset: DatasetSettings, train: TrainSettings
+) -> DataFrame:
+    """How often each class occurs in each split, and how often training repeats it."""
+    import pandas as pd
+
+    from etram_pipeline.reports.class_statistics import class_statistics
+
+    labels = {
+        split: [labelled_frames[key] for key in in_splits(labelled_frames, (split,))]
+        for split in SPLITS
+    }
+    threshold = train.sampling.repeat_threshold
+    return pd.DataFrame(class_statistics(labels, dataset.detected_classes, threshold))
+
+
 def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     *,
     metrics: Mapping[str, Metrics],
@@ -85,6 +102,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     training_history: DataFrame,
     quality_report: DataFrame,
     frames_report: DataFrame,
+    class_statistics: DataFrame,
     checkpoint: Path,
     run_facts: Mapping[str, str],
     train: TrainSettings,
@@ -107,6 +125,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         video=annotated_video,
         quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
+        class_statistics=class_statistics.to_dict("records"),
         run={
             **run_facts,
             **_training(history, train),

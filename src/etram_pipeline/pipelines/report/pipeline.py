@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from etram_pipeline.pipelines.report.nodes import (
     FIGURES,
     annotate_video,
+    describe_classes,
     draw_figures,
     write_report,
 )
@@ -18,6 +19,7 @@ SHOWN = (
     "training_history",
     "quality_report",
     "frames_report",
+    "class_statistics",
     "checkpoint",
     "run_facts",
 )
@@ -32,6 +34,12 @@ def create_pipeline() -> Pipeline:
             ["metrics", "params:report"],
             {f"{name}_figure": f"{name}_figure" for name in FIGURES},
             name="draw_figures",
+        ),
+        Node(
+            describe_classes,
+            ["labelled_frames", "params:dataset", "params:train"],
+            "class_statistics",
+            name="describe_classes",
         ),
         Node(
             write_report,

@@ -35,8 +35,10 @@ def train_detector(
     from etram_pipeline.training.fit import Blueprint
     from etram_pipeline.training.history import COLUMNS, HISTORY, read_history
     from etram_pipeline.training.launch import TrainingJob, run_job
+    from etram_pipeline.training.origin import keep_weights, original_weights
 
     start = _in_project(train.start_from)
+    weights = start and original_weights(start, training_folder)
     splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
     stores = histograms, labelled_frames
     dated = [[store.identity(keys) for store in stores] for keys in splits.values()]
@@ -55,12 +57,14 @@ def train_detector(
             dataset_fingerprint=data,
             mlflow_run_id=os.environ.get("MLFLOW_RUN_ID", ""),
         ),
-        settings=train.model_copy(update={"start_from": start and str(start)}),
+        settings=train.model_copy(update={"start_from": weights and str(weights)}),
     )
-    weights = file_digest(start) if start else ""
-    how = [dataset.detected_classes, detector, train.outcome(), weights]
+    digest = file_digest(weights) if weights else ""
+    how = [dataset.detected_classes, detector, train.outcome(), digest]
     names = [fingerprint([of, *how]) for of in (data, fingerprint(dated))]
     work_dir = _continued(*(training_folder / name for name in names))
+    if start and weights:
+        keep_weights(start, weights, work_dir)
     checkpoint = write_detector(run_job(job, work_dir))
     history = work_dir / HISTORY
     rows = read_history(history) if history.is_file() else []

@@ -1,0 +1,34 @@
+"""The optional library transformers: whether it is there, and quiet."""
+
+from importlib.util import find_spec
+from typing import Any
+
+from etram_pipeline.core.errors import SettingsError
+
+INSTALL = "pip install -e '.[detr]'"
+
+
+def require_transformers(kind: str) -> None:
+    """Check that a detector's library is installed, and keep its log from the user.
+
+    Args:
+        kind: Detector that needs it.
+
+    Raises:
+        SettingsError: If it is not installed, or too old.
+    """
+    if find_spec("transformers") is None or find_spec("scipy") is None:
+        raise SettingsError(
+            f"detector.kind {kind} needs transformers and scipy, which are not installed: {INSTALL}"
+        )
+    import transformers
+    from transformers.utils import logging
+
+    log: Any = logging
+    if not hasattr(transformers, "RfDetrConfig"):
+        raise SettingsError(
+            f"detector.kind {kind} needs transformers 5.23 or newer, but "
+            f"{transformers.__version__} is installed: {INSTALL}"
+        )
+    log.set_verbosity_error()
+    log.disable_progress_bar()
