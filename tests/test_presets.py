@@ -98,7 +98,7 @@ def test_presets_have_the_documented_sizes(session: OpenSession, preset: str) ->
 def test_presets_say_in_two_lines_what_they_test_and_what_was_published(preset: str) -> None:
     first, second, *_ = (PROJECT / "conf" / "presets" / f"{preset}.yml").read_text().splitlines()
     assert first.startswith("# ")
-    if preset in OF_NO_EXPERIMENT:
+    if preset in OF_NO_EXPERIMENT or preset.startswith("faster_rcnn"):
         return
     if preset.startswith("rf_detr"):  # of experiments with other cameras
         assert ".[detr]" in second
