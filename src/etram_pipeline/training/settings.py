@@ -91,8 +91,8 @@ class TrainSettings(Settings):
         optimizer: Optimizer and learning rate.
         average_decay: Share of the running average of the weights that each step keeps; the average
             is what is validated and saved. None: the weights themselves.
-        start_from: Checkpoint of this project or of RVT to take weights from, where they fit; None:
-            start from random ones.
+        start_from: Checkpoint of this project or of RVT, or file of the library that the detector's
+            family comes from, to take weights from, where they fit; None: start from random ones.
         freeze: Parameters whose names start with one of these do not learn, nor do the statistics
             of their layers.
         validation: How and when the detector is scored.
