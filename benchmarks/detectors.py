@@ -79,7 +79,7 @@ def main() -> None:
     size = f"{arguments.frames} frames of {arguments.height} x {arguments.width} px"
     print(f"{size}, {arguments.threads} threads, {arguments.precision}")
     print(
-        "| detector | parameters | training step | ratio | detection per frame | ratio | memory |"
+        "| detector | parameters | training step | ratio | detection, one window | ratio | memory |"
     )
     print("|---" * 7 + "|")
     names = dict.fromkeys([REFERENCE, *arguments.only])
