@@ -41,6 +41,10 @@ OF_NO_EXPERIMENT = {
     "grouped_labels",
     "rvt_nano",
     "yolox",
+    "faster_rcnn_baseline",
+    "faster_rcnn_multiscale",
+    "faster_rcnn_focal",
+    "faster_rcnn_small",
     "rtdetr_frames",
     "rtdetr_memory",
 }
@@ -98,7 +102,7 @@ def test_presets_have_the_documented_sizes(session: OpenSession, preset: str) ->
 def test_presets_say_in_two_lines_what_they_test_and_what_was_published(preset: str) -> None:
     first, second, *_ = (PROJECT / "conf" / "presets" / f"{preset}.yml").read_text().splitlines()
     assert first.startswith("# ")
-    if preset in OF_NO_EXPERIMENT or preset.startswith("faster_rcnn"):
+    if preset in OF_NO_EXPERIMENT:
         return
     if preset.startswith("rf_detr"):  # of experiments with other cameras
         assert ".[detr]" in second
