@@ -33,8 +33,8 @@ class ResolutionSettings(Settings):
     """Training at several resolutions; validation and detection stay at that of the frames.
 
     Attributes:
-        scales: What height and width of the frames are multiplied by, one of these drawn at a time;
-            none: frames are seen as they are, as in the reference. Any other changes what is
+        scales: Factors of the height and width of the frames, of which one is drawn at a time. An
+            empty list keeps the frames as they are, as in the reference; any other changes what is
             learnt.
         every_batches: Batches in a row that share a scale, in all lanes and on all devices.
     """
