@@ -32,10 +32,12 @@ from benchmarks.training_step import (
     peak_megabytes,
     read_preset,
 )
+from jaxtyping import Shaped
+from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import arithmetic
-from etram_pipeline.models.detector import Detector
+from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 
@@ -77,7 +79,7 @@ def main() -> None:
     size = f"{arguments.frames} frames of {arguments.height} x {arguments.width} px"
     print(f"{size}, {arguments.threads} threads, {arguments.precision}")
     print(
-        "| detector | parameters | training step | ratio | detection per frame | ratio | memory |"
+        "| detector | parameters | training step | ratio | detection, one window | ratio | memory |"
     )
     print("|---" * 7 + "|")
     names = dict.fromkeys([REFERENCE, *arguments.only])
@@ -151,6 +153,20 @@ def training_step(detector: Detector, batch: SequenceBatch) -> Callable[[], obje
         optimizer.zero_grad()
 
     return step
+
+
+def frames_per_second(detector: Detector, windows: Shaped[Tensor, "T C H W"]) -> float:
+    """Windows of one recording that are detected in a second of processor time, one by one."""
+    state: State = ()
+    seconds = []
+    with torch.inference_mode():
+        for number, window in enumerate(windows):
+            start = time.process_time()
+            keyframe = torch.zeros(1, 2, dtype=torch.int64)
+            batch = SequenceBatch(window[None, None], torch.tensor([number == 0]), keyframe)
+            _, state = detector.detect(batch, state, SuppressionSettings())
+            seconds.append(time.process_time() - start)
+    return 1 / statistics.median(seconds)
 
 
 def median_s(function: Callable[[], object], times: int) -> float:

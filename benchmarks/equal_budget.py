@@ -20,22 +20,20 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from threading import Lock
 
 import torch
+from benchmarks.detectors import frames_per_second
 from benchmarks.hardware import describe_cpu
 from benchmarks.variants import PREPROCESSED, copy_project, summary
+from torch import Tensor
 
-from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import read_checkpoint
-from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.stores.representation_store import RepresentationStore
 
 PROBES = (4, 16)
@@ -49,7 +47,7 @@ COMMON = (
 )
 METRICS = {"AP": "AP", "AP_50": "AP50", "AP_S": "AP small"}
 DETECTOR = "data/06_models/detector.ckpt"
-WARM_UP_WINDOWS, TIMED_WINDOWS = 5, 40
+NUM_WINDOWS = 45
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a learning rate reached: AP on the validation recordings, and the loss at the end.
-
-    The loss decides where the AP is the same, such as 0 so early in the training.
-    """
+    """What a learning rate reached: AP on the validation recordings, and the loss at the end."""
 
     rate: float
     ap: float
@@ -167,16 +162,16 @@ class Comparison:
         """Simulate and preprocess the recordings, unless the folder holds them."""
         self._folder, self._budget_s = folder, budget_s
         self._locks: dict[str, Lock] = defaultdict(Lock)
+        self._plans: dict[str, Plan] = {}
         self._scene = copy_project(folder / "scene")
         run_pipelines(self._scene, "preprocess", "track=false")
 
     def plan(self, name: str) -> Plan:
-        """Measure a training step, then try two learning rates."""
-        path = self._folder / f"{name}.json"
+        """Measure a training step, then try two learning rates; done once for each family."""
         with self._locks[name]:
-            if not path.exists():
-                path.write_text(json.dumps(asdict(self._find_plan(name))))
-        return Plan(**json.loads(path.read_text()))
+            if name not in self._plans:
+                self._plans[name] = self._find_plan(name)
+        return self._plans[name]
 
     def _find_plan(self, name: str) -> Plan:
         family = FAMILIES[name]
@@ -213,7 +208,7 @@ class Comparison:
         detector = read_checkpoint(project / DETECTOR).detector
         return Result(
             scores=scores,
-            frames_per_second=self._frames_per_second(detector),
+            frames_per_second=frames_per_second(detector, self._test_windows()),
             parameters=sum(weight.numel() for weight in detector.parameters()),
             cpu_minutes=cpu_s / 60,
         )
@@ -243,11 +238,8 @@ class Comparison:
     ) -> float:
         """CPU seconds of a run; `start` is the project of the detector that it starts from."""
         parameters = [
-            FAMILIES[name].parameters,
-            f"train.seed={seed},train.max_steps={plan.steps}",
-            f"train.validation.every_steps={plan.steps}",
-            f"train.optimizer.learning_rate={plan.rate}",
-            COMMON,
+            f"{FAMILIES[name].parameters},{COMMON},train.seed={seed},train.max_steps={plan.steps}",
+            f"train.validation.every_steps={plan.steps},train.optimizer.learning_rate={plan.rate}",
             *([f"train.start_from={start / DETECTOR}"] if start else []),
         ]
         done = project / f"{pipelines}.cpu_s"
@@ -264,23 +256,11 @@ class Comparison:
                 link.symlink_to(self._scene / "data" / part)
         return project
 
-    def _frames_per_second(self, detector: Detector) -> float:
-        """Windows of a test recording detected per second of processor time, in one thread."""
+    def _test_windows(self) -> Tensor:
+        """The first windows of a test recording."""
         store = RepresentationStore(self._scene / "data/02_intermediate/histograms")
         recording = store[next(key for key in store if key.startswith("test/"))]
-        frames = torch.from_numpy(recording.read(0, WARM_UP_WINDOWS + TIMED_WINDOWS))[:, None]
-        state: State = ()
-        spent = 0.0
-        with torch.inference_mode():
-            for number, window in enumerate(frames.unsqueeze(1)):
-                start = time.process_time()
-                batch = SequenceBatch(
-                    window, torch.tensor([number == 0]), torch.zeros(1, 2, dtype=torch.int64)
-                )
-                _, state = detector.detect(batch, state, SuppressionSettings())
-                if number >= WARM_UP_WINDOWS:
-                    spent += time.process_time() - start
-        return TIMED_WINDOWS / spent
+        return torch.from_numpy(recording.read(0, NUM_WINDOWS))
 
 
 def run_pipelines(project: Path, pipelines: str, parameters: str) -> float:

@@ -196,14 +196,22 @@ def test_the_evaluation_snippet_runs() -> None:
     labels, detections = example_tables()
     same = evaluate(labels, detections, "etram_8class", etram.CLASSES)
     names = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
-    block, _ = blocks("docs/evaluation.md", "python")
+    block, *_ = blocks("docs/evaluation.md", "python")
     run(block.code, {**names, "before": same, "after": same})
+
+
+def test_the_operating_point_snippet_runs() -> None:
+    labels, detections = example_tables()
+    val = {"val_labels": labels, "val_detections": detections}
+    of_test = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
+    _, block, _ = blocks("docs/evaluation.md", "python")
+    run(block.code, {**val, **of_test})
 
 
 def test_the_metric_of_the_recipe_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, metric = blocks("docs/evaluation.md", "python")
+    *_, metric = blocks("docs/evaluation.md", "python")
     monkeypatch.setattr(family, "__path__", [*family.__path__, str(tmp_path)])
     (tmp_path / "recipe_error.py").write_text(metric.code.replace("count_error", "recipe_error"))
     (choice,) = [b for b in blocks("docs/evaluation.md", "yaml") if "count_error" in b.code]

@@ -1,4 +1,4 @@
-"""The optional library transformers: whether it is there, and quiet."""
+"""Checks for the optional library transformers, and silences its log."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -9,7 +9,7 @@ INSTALL = "pip install -e '.[detr]'"
 
 
 def require_transformers(kind: str) -> None:
-    """Check that a detector's library is installed, and keep its log from the user.
+    """Check that a detector's library is installed, and silence its log.
 
     Args:
         kind: Detector that needs it.
