@@ -32,18 +32,29 @@ from benchmarks.training_step import (
     peak_megabytes,
     read_preset,
 )
+from jaxtyping import Shaped
+from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import arithmetic
-from etram_pipeline.models.detector import Detector
+from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 
+ANCHORS = {"sizes": ((8, 12, 16), (24, 32, 40), (48, 64, 80), (96, 128, 160), (192, 224, 256))}
+MEMORY = {"cell": {"kind": "conv_lstm"}}
 DETECTORS: dict[str, dict[str, object]] = {
     "rvt_tiny": read_preset("tiny").model_dump(serialize_as_any=True),
     "rvt_nano": read_preset("nano").model_dump(serialize_as_any=True),
-    "yolox": {"kind": "yolox"},
-    "yolox, lcnet_050": {"kind": "yolox", "backbone": "lcnet_050"},
+    "yolox cs3darknet_s": {"kind": "yolox"},
+    "yolox lcnet_050": {"kind": "yolox", "backbone": "lcnet_050"},
+    "faster_rcnn resnet18": {"kind": "faster_rcnn", "backbone": "resnet18", "anchors": ANCHORS},
+    "faster_rcnn resnet50": {"kind": "faster_rcnn", "backbone": "resnet50", "anchors": ANCHORS},
+    "rf_detr nano": {"kind": "rf_detr", "size": "nano"},
+    "rf_detr medium": {"kind": "rf_detr", "size": "medium"},
+    "rtdetr resnet18": {"kind": "rtdetr"},
+    "rtdetr resnet18, memory": {"kind": "rtdetr", "memory": MEMORY},
+    "rtdetr resnet50": {"kind": "rtdetr", "backbone": "resnet50"},
 }
 REFERENCE = "rvt_tiny"
 
@@ -68,7 +79,7 @@ def main() -> None:
     size = f"{arguments.frames} frames of {arguments.height} x {arguments.width} px"
     print(f"{size}, {arguments.threads} threads, {arguments.precision}")
     print(
-        "| detector | parameters | training step | ratio | detection per frame | ratio | memory |"
+        "| detector | parameters | training step | ratio | detection, one window | ratio | memory |"
     )
     print("|---" * 7 + "|")
     names = dict.fromkeys([REFERENCE, *arguments.only])
@@ -142,6 +153,20 @@ def training_step(detector: Detector, batch: SequenceBatch) -> Callable[[], obje
         optimizer.zero_grad()
 
     return step
+
+
+def frames_per_second(detector: Detector, windows: Shaped[Tensor, "T C H W"]) -> float:
+    """Windows of one recording that are detected in a second of processor time, one by one."""
+    state: State = ()
+    seconds = []
+    with torch.inference_mode():
+        for number, window in enumerate(windows):
+            start = time.process_time()
+            keyframe = torch.zeros(1, 2, dtype=torch.int64)
+            batch = SequenceBatch(window[None, None], torch.tensor([number == 0]), keyframe)
+            _, state = detector.detect(batch, state, SuppressionSettings())
+            seconds.append(time.process_time() - start)
+    return 1 / statistics.median(seconds)
 
 
 def median_s(function: Callable[[], object], times: int) -> float:

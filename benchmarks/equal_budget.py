@@ -20,21 +20,20 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from itertools import product
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
+from threading import Lock
 
 import torch
+from benchmarks.detectors import frames_per_second
 from benchmarks.hardware import describe_cpu
 from benchmarks.variants import PREPROCESSED, copy_project, summary
+from torch import Tensor
 
-from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import read_checkpoint
-from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.stores.representation_store import RepresentationStore
 
 PROBES = (4, 16)
@@ -48,7 +47,7 @@ COMMON = (
 )
 METRICS = {"AP": "AP", "AP_50": "AP50", "AP_S": "AP small"}
 DETECTOR = "data/06_models/detector.ckpt"
-WARM_UP_WINDOWS, TIMED_WINDOWS = 5, 40
+NUM_WINDOWS = 45
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,25 @@ class Family:
     first: str | None = None
 
 
+FRAMES = "train.clip_length=1,train.lanes=4,train.sampling.kind=random"
+ANCHORS = "[[8,12,16],[24,32,40],[48,64,80],[96,128,160],[192,224,256]]"
+SLOW = (0.001, 0.0003)
 FAMILIES = {
     "rvt_nano": Family("preset=rvt_nano"),
     "yolox": Family("preset=yolox"),
+    "faster_rcnn": Family(
+        "detector.kind=faster_rcnn,detector.backbone=resnet18,detector.fpn_channels=64,"
+        "detector.head_dim=256,detector.proposals=300,detector.sampled_proposals=128,"
+        f"detector.anchors.sizes={ANCHORS},{FRAMES}",
+        SLOW,
+    ),
+    "rf_detr_nano": Family(
+        "detector.kind=rf_detr,detector.size=nano,detector.input_size=[192,320],"
+        f"detector.num_queries=100,{FRAMES}",
+        SLOW,
+    ),
+    "rtdetr_frames": Family("preset=rtdetr_frames", SLOW),
+    "rtdetr_memory": Family("preset=rtdetr_memory", SLOW, first="rtdetr_frames"),
 }
 
 
@@ -82,10 +97,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a learning rate reached: AP on the validation recordings, and the loss at the end.
-
-    The loss decides where the AP is the same, such as 0 so early in the training.
-    """
+    """What a learning rate reached: AP on the validation recordings, and the loss at the end."""
 
     rate: float
     ap: float
@@ -114,7 +126,7 @@ def main() -> None:
         plans = dict(
             zip(arguments.families, pool.map(comparison.plan, arguments.families), strict=True)
         )
-        runs = list(product(arguments.families, arguments.seeds))
+        runs = [(name, seed) for seed in arguments.seeds for name in arguments.families]
         results = list(pool.map(lambda run: comparison.train(run[0], run[1], plans[run[0]]), runs))
     titles = [
         "detector",
@@ -149,14 +161,19 @@ class Comparison:
     def __init__(self, folder: Path, budget_s: float) -> None:
         """Simulate and preprocess the recordings, unless the folder holds them."""
         self._folder, self._budget_s = folder, budget_s
+        self._locks: dict[str, Lock] = defaultdict(Lock)
+        self._plans: dict[str, Plan] = {}
         self._scene = copy_project(folder / "scene")
         run_pipelines(self._scene, "preprocess", "track=false")
 
     def plan(self, name: str) -> Plan:
-        """Measure a training step, then try two learning rates."""
-        path = self._folder / f"{name}.json"
-        if path.exists():
-            return Plan(**json.loads(path.read_text()))
+        """Measure a training step, then try two learning rates; done once for each family."""
+        with self._locks[name]:
+            if name not in self._plans:
+                self._plans[name] = self._find_plan(name)
+        return self._plans[name]
+
+    def _find_plan(self, name: str) -> Plan:
         family = FAMILIES[name]
         share = 1.0 if family.first is None else 0.5
         budget_s = self._budget_s * share
@@ -173,17 +190,16 @@ class Comparison:
             f"{name}: {per_step_s:.2f} CPU s a step, {plan.steps} steps; AP by rate {found}",
             flush=True,
         )
-        path.write_text(json.dumps(asdict(plan)))
         return plan
 
     def train(self, name: str, seed: int, plan: Plan) -> Result:
         """Train, detect and evaluate one seed."""
         project = self._project(f"{name}-{seed}")
-        first, start, cpu_s = FAMILIES[name].first, "", 0.0
+        first, start, cpu_s = FAMILIES[name].first, None, 0.0
         if first is not None:
-            before, whole = self._project(f"{name}-{seed}-first"), self.plan(first)
-            cpu_s = self._run(before, "train", first, seed, replace(whole, steps=whole.steps // 2))
-            start = f"train.start_from={before / DETECTOR}"
+            start, whole = self._project(f"{name}-{seed}-first"), self.plan(first)
+            half = replace(whole, steps=whole.steps // 2)
+            cpu_s = self._run(start, "train", first, seed, half, None)
         cpu_s += self._run(project, "train", name, seed, plan, start)
         self._run(project, "predict,evaluate", name, seed, plan, start)
         metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
@@ -192,20 +208,25 @@ class Comparison:
         detector = read_checkpoint(project / DETECTOR).detector
         return Result(
             scores=scores,
-            frames_per_second=self._frames_per_second(detector),
+            frames_per_second=frames_per_second(detector, self._test_windows()),
             parameters=sum(weight.numel() for weight in detector.parameters()),
             cpu_minutes=cpu_s / 60,
         )
 
     def _probe(self, name: str, steps: int) -> float:
         """CPU seconds of a training run of a few steps, with its start and its validation."""
-        project = self._project(f"{name}-probe-{steps}")
-        return self._run(project, "train", name, TRIAL_SEED, Plan(steps, FAMILIES[name].rates[0]))
+        project, plan = self._project(f"{name}-probe-{steps}"), Plan(steps, FAMILIES[name].rates[0])
+        return self._run(project, "train", name, TRIAL_SEED, plan, self._tried_before(name))
+
+    def _tried_before(self, name: str) -> Path | None:
+        """The better try of the family that is trained before."""
+        first = FAMILIES[name].first
+        return self._folder / f"{first}-try-{self.plan(first).rate:g}" if first else None
 
     def _try(self, name: str, plan: Plan) -> Trial:
         """What a learning rate reaches with a part of the budget."""
         project = self._project(f"{name}-try-{plan.rate:g}")
-        cpu_s = self._run(project, "train", name, TRIAL_SEED, plan)
+        cpu_s = self._run(project, "train", name, TRIAL_SEED, plan, self._tried_before(name))
         (history,) = (project / "data/06_models/trainings").glob("*/history.csv")
         rows = list(csv.reader(history.read_text().splitlines()))
         aps = [float(value) for _, metric, value in rows if metric.endswith("class/AP")]
@@ -213,22 +234,17 @@ class Comparison:
         return Trial(plan.rate, aps[-1], mean(losses[-max(len(losses) // 5, 1) :]), cpu_s)
 
     def _run(
-        self, project: Path, pipelines: str, name: str, seed: int, plan: Plan, more: str = ""
+        self, project: Path, pipelines: str, name: str, seed: int, plan: Plan, start: Path | None
     ) -> float:
-        """CPU seconds of a run."""
+        """CPU seconds of a run; `start` is the project of the detector that it starts from."""
         parameters = [
-            FAMILIES[name].parameters,
-            f"train.seed={seed},train.max_steps={plan.steps}",
-            f"train.validation.every_steps={plan.steps}",
-            f"train.optimizer.learning_rate={plan.rate}",
-            COMMON,
-            more,
+            f"{FAMILIES[name].parameters},{COMMON},train.seed={seed},train.max_steps={plan.steps}",
+            f"train.validation.every_steps={plan.steps},train.optimizer.learning_rate={plan.rate}",
+            *([f"train.start_from={start / DETECTOR}"] if start else []),
         ]
         done = project / f"{pipelines}.cpu_s"
         if not done.exists():
-            done.write_text(
-                str(run_pipelines(project, pipelines, ",".join(filter(None, parameters))))
-            )
+            done.write_text(str(run_pipelines(project, pipelines, ",".join(parameters))))
         return float(done.read_text())
 
     def _project(self, name: str) -> Path:
@@ -240,23 +256,11 @@ class Comparison:
                 link.symlink_to(self._scene / "data" / part)
         return project
 
-    def _frames_per_second(self, detector: Detector) -> float:
-        """Windows of a test recording detected per second of processor time, in one thread."""
+    def _test_windows(self) -> Tensor:
+        """The first windows of a test recording."""
         store = RepresentationStore(self._scene / "data/02_intermediate/histograms")
         recording = store[next(key for key in store if key.startswith("test/"))]
-        frames = torch.from_numpy(recording.read(0, WARM_UP_WINDOWS + TIMED_WINDOWS))[:, None]
-        state: State = ()
-        spent = 0.0
-        with torch.inference_mode():
-            for number, window in enumerate(frames.unsqueeze(1)):
-                start = time.process_time()
-                batch = SequenceBatch(
-                    window, torch.tensor([number == 0]), torch.zeros(1, 2, dtype=torch.int64)
-                )
-                _, state = detector.detect(batch, state, SuppressionSettings())
-                if number >= WARM_UP_WINDOWS:
-                    spent += time.process_time() - start
-        return TIMED_WINDOWS / spent
+        return torch.from_numpy(recording.read(0, NUM_WINDOWS))
 
 
 def run_pipelines(project: Path, pipelines: str, parameters: str) -> float:

@@ -29,6 +29,7 @@ from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
 from etram_pipeline.labels.detections import DETECTION_DTYPE
+from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_labels
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -182,23 +183,35 @@ def test_the_snippets_of_the_tutorial_run(finished_run: Path) -> None:
 
 def test_labels_are_written_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = blocks("docs/data-formats.md", "python")
-    run(block.code, {})
-    assert read_labels(tmp_path / "street_bbox.npy")["t"].tolist() == [100_000, 133_333]
+    for block in blocks("docs/data-formats.md", "python"):
+        run(block.code, {})
+    label_path = tmp_path / "street_bbox.npy"
+    assert read_labels(label_path)["t"].tolist() == [100_000, 133_333]
+    masks_path = find_masks(label_path)
+    assert masks_path is not None
+    check_masks(read_masked_labels(label_path, masks_path), 720, 1280, "street_masks.json")
 
 
 def test_the_evaluation_snippet_runs() -> None:
     labels, detections = example_tables()
     same = evaluate(labels, detections, "etram_8class", etram.CLASSES)
     names = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
-    block, _ = blocks("docs/evaluation.md", "python")
+    block, *_ = blocks("docs/evaluation.md", "python")
     run(block.code, {**names, "before": same, "after": same})
+
+
+def test_the_operating_point_snippet_runs() -> None:
+    labels, detections = example_tables()
+    val = {"val_labels": labels, "val_detections": detections}
+    of_test = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
+    _, block, _ = blocks("docs/evaluation.md", "python")
+    run(block.code, {**val, **of_test})
 
 
 def test_the_metric_of_the_recipe_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, metric = blocks("docs/evaluation.md", "python")
+    *_, metric = blocks("docs/evaluation.md", "python")
     monkeypatch.setattr(family, "__path__", [*family.__path__, str(tmp_path)])
     (tmp_path / "recipe_error.py").write_text(metric.code.replace("count_error", "recipe_error"))
     (choice,) = [b for b in blocks("docs/evaluation.md", "yaml") if "count_error" in b.code]

@@ -14,6 +14,7 @@ from tests.pages import PAGES, blocks, prose, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
+from etram_pipeline.core.mask_column import MASK_COLUMN
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.labels.detections import DETECTION_DTYPE
@@ -27,6 +28,7 @@ OF_OTHERS = frozenset(
         *("t_ms", "t_ns", "t_s", "ds2_nearest"),
         # of metrics and losses, which are put together
         *("AR_1", "AR_10", "AR_100", "AR_L", "AR_M", "AR_S", "num_small_foreground", "small_iou"),
+        *("mask_AP", "mask_AP_50", "mask_AR_L"),
         # of eTraM's download, of RVT and its forks
         *("3_class", "Eight_class_annotations", "eight_class_annotations_", "HDF5"),
         *("gen4_class_labels", "data_baseline", "train_h5_1", "train_h5_2", "etram_cls8_sample"),
@@ -142,7 +144,11 @@ def test_every_environment_is_listed() -> None:
     assert set(re.findall(r"^conf/(\w+)/", tree, re.MULTILINE)) == folders
     (map_line,) = re.findall(r"^conf/ +(.*)$", text_of("README.md"), re.MULTILINE)
     assert (
-        set(re.findall(r"\b(?:base|etram|recording|dask|slurm|presets|local)\b", map_line))
+        set(
+            re.findall(
+                r"\b(?:base|etram|recording|scene_masks|dask|slurm|presets|local)\b", map_line
+            )
+        )
         == folders
     )
 
@@ -207,7 +213,8 @@ def test_the_table_of_protocols_says_what_they_are() -> None:
 
 def test_the_columns_of_labels_and_detections_are_those_stored() -> None:
     assert sorted(first_column("Labels")) == sorted(LABEL_DTYPE.names or ())
-    assert sorted(first_column("Detections")) == sorted(DETECTION_DTYPE.names or ())
+    columns = [*(DETECTION_DTYPE.names or ()), MASK_COLUMN]
+    assert sorted(first_column("Detections")) == sorted(columns)
 
 
 def test_the_keys_of_metrics_are_those_written() -> None:

@@ -177,7 +177,9 @@ def of_parts() -> list[tuple[str, str]]:
     experiments = [
         name
         for name in presets
-        if not re.match(r"rvt_|yolox|rf_detr_|rtdetr_|three_classes|grouped_labels", name)
+        if not re.match(
+            r"rvt_|yolox|faster_rcnn|rf_detr_|rtdetr_|three_classes|grouped_labels", name
+        )
     ]
     more = (*WORDS, "eleven", "twelve", "thirteen", "fourteen", "fifteen")[len(experiments) - 4]
     page = "docs/own-recordings.md"

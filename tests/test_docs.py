@@ -5,6 +5,7 @@ import shlex
 import shutil
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from tests.pages import (
 
 from etram_pipeline import arguments, cli
 from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
+from etram_pipeline.core.component import kinds
 from etram_pipeline.core.validation_errors import describe_errors
+from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.node_selection import check_selection
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
+from etram_pipeline.training.optimizers import OptimizerConfig
 
 OF_OTHERS = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "main.py"}
 """Files of other projects that pages speak of."""
@@ -130,7 +134,28 @@ def test_parameters_in_the_text_are_understood(page: str, conf: Path) -> None:
         for part in reversed(inline[1].split(".") if inline else []):
             params = {part: params or yaml.safe_load(inline[2])}  # type: ignore[index]
         if params:
-            load(conf, "recording" if "recording" in params else "local", params)
+            load_for_any_family(conf, "recording" if "recording" in params else "local", params)
+
+
+def load_for_any_family(conf: Path, env: str, params: dict[str, Any]) -> None:
+    """Load parameters; those of a detector may be of any family.
+
+    Raises:
+        ValidationError: If no family has them.
+    """
+    detector = params.get("detector", {})
+    if not isinstance(detector, dict) or not detector or "kind" in detector:
+        load(conf, env, params)
+        return
+    errors = []
+    for kind in kinds("etram_pipeline.models.detectors"):
+        try:
+            load(conf, env, params | {"detector": {"kind": kind} | detector})
+        except ValidationError as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
 
 
 @pytest.mark.usefixtures("count_error")  # the metric that a page adds
@@ -146,10 +171,29 @@ def test_settings_named_in_the_text_exist(page: str) -> None:
     parameters = load(PROJECT / "conf", "local", {})
     names = [re.match(rf"(?:{'|'.join(parameters)})\.[\w.]+", span) for span in spans(page)]
     found = {name[0] for name in names if name}
-    for name in {name for name in found if f"/{source.suffix_of(name)[1:]}" not in FILE_SUFFIXES}:
-        value: Any = parameters
-        for part in name.split("."):
-            value = value[part] if isinstance(value, dict) else getattr(value, part)
+    named = {name for name in found if f"/{source.suffix_of(name)[1:]}" not in FILE_SUFFIXES}
+    families = list(of_families(parameters))
+    assert [name for name in named if not any(map(partial(has, name), families))] == []
+
+
+def of_families(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Parameters with each family of detectors and of optimizers, with its default settings."""
+    for kind in kinds("etram_pipeline.models.detectors"):
+        yield parameters | {"detector": DetectorConfig.model_validate({"kind": kind})}
+    for kind in kinds("etram_pipeline.training.optimizers"):
+        optimizer = OptimizerConfig.model_validate({"kind": kind})
+        train = parameters["train"].model_copy(update={"optimizer": optimizer})
+        yield parameters | {"train": train}
+
+
+def has(name: str, parameters: dict[str, Any]) -> bool:
+    """Whether there is a parameter of a dotted name."""
+    value: Any = parameters
+    for part in name.split("."):
+        if not (part in value if isinstance(value, dict) else hasattr(value, part)):
+            return False
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    return True
 
 
 FILE_SUFFIXES = {"/npz", "/html", "/ckpt", "/csv", "/json"}

@@ -41,6 +41,10 @@ OF_NO_EXPERIMENT = {
     "grouped_labels",
     "rvt_nano",
     "yolox",
+    "faster_rcnn_baseline",
+    "faster_rcnn_multiscale",
+    "faster_rcnn_focal",
+    "faster_rcnn_small",
     "rtdetr_frames",
     "rtdetr_memory",
 }

@@ -44,7 +44,7 @@ Catalog = CatalogProtocol[Any, Any]
 
 
 def outline(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) -> str:
-    """The steps of a run in order, and how long it takes if that was measured.
+    """The steps of a run in the order in which they end, and the time it takes if known.
 
     Args:
         pipeline: What will be run.
@@ -54,7 +54,9 @@ def outline(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) -> s
     parts: dict[str, None] = {}
     for node in pipeline.nodes:
         part = (node.namespace or node.name).split(".")[0]
-        parts[_words(part, node.outputs, pipeline, catalog)] = None
+        words = _words(part, node.outputs, pipeline, catalog)
+        parts.pop(words, None)  # a step may begin early: its last node decides
+        parts[words] = None
     text = f"{counted(len(pipeline.nodes), 'node')}: {' → '.join(parts)}"
     if _is_default(pipeline, catalog, asked):
         text += f"; about {DEFAULT_RUN_MINUTES} minutes on two cores, less for what is up to date"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from jaxtyping import Float
 from pydantic import ValidationError
+from tests.models.detector_choices import SMALL
 from tests.training.runs import NANO
 from torch import Tensor, nn
 from typing_extensions import override
@@ -194,6 +195,29 @@ def test_one_scale_and_no_mirror_is_plain_detection_bit_for_bit(
     found = predict_recording(detector, frames, given)
     assert len(found) > 0
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *({"kind": kind} for kind in SMALL),
+        {"kind": "rf_detr", "size": "seg_small", "input_size": (48, 72)},
+    ],
+    ids=str,
+)
+def test_every_detector_of_frames_follows_scales_that_its_strides_do_not_divide(
+    choice: dict[str, object],
+) -> None:
+    given = SMALL[str(choice["kind"])] | choice
+    detector = DetectorConfig.model_validate(given).build(2, 2).eval()
+    everything = SuppressionSettings(score_threshold=0, iou_threshold=1)
+    scales = views(scales=[0.4, 1.0, 1.3], mirror=True)
+    with torch.inference_mode():
+        (found,) = detect_in_views(detector, one_object(), everything, scales)
+    assert len(found.scores) > 0
+    assert (found.boxes_xyxy >= 0).all()
+    assert (found.boxes_xyxy <= torch.tensor([64, 48, 64, 48])).all()
+    assert found.masks is None or found.masks.shape == (len(found.scores), 48, 64)
 
 
 def test_views_change_what_a_real_detector_finds_in_a_recording(record: Record) -> None:

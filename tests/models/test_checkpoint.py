@@ -114,7 +114,8 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, checkpoint: Checkpo
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "for it is empty"),
+        (b"", "because it is empty"),
+        (b"hello", "it may be incomplete (its content is not one)"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "fetch the file by `git lfs pull`"),
         (b"\n<!DOCTYPE html>", "begins as a web page does"),
         (b"\x08\x07onnx", "it may be incomplete (invalid load key"),

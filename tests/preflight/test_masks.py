@@ -96,5 +96,5 @@ def test_the_scene_has_masks_where_it_is_told_to_write_them(session: OpenSession
     parameters = {"detector": MASKED_YOLOX}
     (told,) = faults(look(session, ("__default__",), "base", parameters))
     assert "or use the environment `scene_masks`" in told
-    parameters |= OF_MASKS
-    assert faults(look(session, ("__default__",), "scene_masks", parameters)) == []
+    both = parameters | OF_MASKS
+    assert faults(look(session, ("__default__",), "scene_masks", both)) == []

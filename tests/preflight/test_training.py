@@ -7,6 +7,9 @@ import torch
 from tests.preflight.conftest import Find, Save, faults
 from torchvision import models
 
+from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
+from etram_pipeline.models.detectors import DetectorConfig
+
 STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
 
 
@@ -52,6 +55,17 @@ def test_weights_to_start_from_must_be_readable(found: Find, tmp_path: Path) -> 
     (tmp_path / "half.ckpt").write_bytes(b"PK")
     (told,) = faults(found("train", train={"start_from": str(tmp_path / "half.ckpt")}))[-1:]
     assert told.startswith(f"train.start_from: {tmp_path}/half.ckpt cannot be read")
+
+
+def test_weights_to_start_from_must_fit_the_detector(found: Find, tmp_path: Path) -> None:
+    other = DetectorConfig.model_validate({"kind": "yolox", "backbone": "lcnet_050"})
+    path = tmp_path / "yolox.ckpt"
+    write_checkpoint(path, Checkpoint(other.build(8, 1), other, 8, ("car",)))
+    start = {"start_from": str(path)}
+    rcnn = {"kind": "faster_rcnn", "backbone": "resnet18", "fpn_channels": 8, "head_dim": 16}
+    (told,) = faults(found("__default__", train=start, detector=rcnn))
+    assert told.startswith(f"train.start_from: {path} holds a YOLOX, and none of its weights fits")
+    assert faults(found("__default__", train=start, detector=other.model_dump())) == []
 
 
 def test_weights_of_a_library_must_fit_the_detector(found: Find, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.figures import draw_report_figures
+from etram_pipeline.reports.figures import draw_class_precision, draw_report_figures
 from etram_pipeline.reports.wording import NO_LABELS
 
 HISTORY = [
@@ -103,6 +103,16 @@ def test_bars_of_a_class_are_as_long_as_its_scores_and_its_labels(
     assert [bar.get_width() for bar in counts.patches] == [1200, 0]  # type: ignore[attr-defined]
     assert _texts(scores) == ["0.10 / 0.20", NO_LABELS]
     assert _texts(counts) == ["1,200", "0"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_classes_without_any_label_are_drawn_without_a_warning(metrics: Metrics) -> None:
+    unlabelled = {
+        name: each.model_copy(update={"num_labels": 0}) for name, each in metrics.per_class.items()
+    }
+    draw_class_precision(
+        metrics.model_copy(update={"per_class": unlabelled}), "about"
+    ).canvas.draw()
 
 
 def test_confusion_gives_shares_of_rows_and_counts(figures: dict[str, Figure]) -> None:

@@ -38,6 +38,18 @@ def test_frozen_layers_hold_their_statistics_and_no_others() -> None:
     assert [child.training for child in module] == [True, False, True]
 
 
+def test_whatever_a_prefix_freezes_holds_its_statistics() -> None:
+    module = nn.ModuleDict(
+        {name: network() for name in ("encoder", "encoder_input", "decoder")}
+    ).train()
+    for prefix in ("encoder", "encoder.", "enc", "encoder.1"):
+        freeze(module.requires_grad_(), (prefix,))
+        hold_statistics(module.train(), (prefix,))
+        norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d)]
+        assert [norm.training for norm in norms] == [norm.weight.requires_grad for norm in norms]
+        assert not norms[0].training
+
+
 def test_freezing_everything_is_refused() -> None:
     with pytest.raises(ValueError, match="leave no parameter to learn"):
         freeze(network(), ("0", "1", "2"))

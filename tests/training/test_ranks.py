@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from tests.models.detector_choices import SMALL
 from tests.training.runs import NANO, RTDETR, At, changed
 from torch import Tensor, nn
 from typing_extensions import override
@@ -148,8 +149,13 @@ def in_two_processes(train: Callable[[], object]) -> list[int | None]:
 
 @pytest.mark.parametrize(
     "detector",
-    [NANO, RTDETR.model_copy(update={"num_denoising": 0})],  # denoising draws for each process
-    ids=["rvt", "rtdetr"],
+    [
+        NANO,
+        RTDETR.model_copy(update={"num_denoising": 0}),  # denoising draws for each process
+        DetectorConfig.model_validate({"kind": "rf_detr"} | SMALL["rf_detr"]),
+        DetectorConfig.model_validate({"kind": "yolox"} | SMALL["yolox"]),
+    ],
+    ids=lambda detector: detector.kind,
 )
 def test_two_processes_have_the_gradients_and_losses_of_one_with_all_their_lanes(
     record: Record, settings: TrainSettings, tmp_path: Path, detector: DetectorConfig

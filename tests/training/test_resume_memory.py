@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.models.detector_choices import SMALL
 from tests.training.runs import NANO, RTDETR, At, PowerCutError, changed, fail
 from tests.training.test_resume import Record, assert_same_training
 
@@ -56,6 +57,23 @@ def test_rt_detr_goes_on_to_the_last_bit_with_its_memory_and_its_denoising(
         (2, 16, side, side) for side in (4, 4, 2, 2, 1, 1)
     ]
     assert all(memory.any() for memory in saved["lanes"])
+
+
+@pytest.mark.parametrize("kind", ["faster_rcnn", "rf_detr", "yolox"])
+def test_detectors_of_frames_go_on_to_the_last_bit(
+    record: Record, settings: TrainSettings, tmp_path: Path, kind: str
+) -> None:
+    """With what they draw, such as the proposals that Faster R-CNN learns from."""
+    settings = changed(
+        settings, max_steps=5, sampling={"kind": "random"}, clip_length=1, average_decay=0.9
+    )
+    detector = DetectorConfig.model_validate({"kind": kind} | SMALL[kind])
+    data = record(2), record(1, first_seed=7), Blueprint(detector=detector, class_names=("a", "b"))
+    fit(*data, settings, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        fit(*data, settings, tmp_path / "parts", [At(4, fail)])
+    fit(*data, settings, tmp_path / "parts")
+    assert_same_training(tmp_path / "parts", tmp_path / "whole")
 
 
 def test_a_training_killed_just_when_it_stops_early_is_not_resumed(

@@ -131,3 +131,26 @@ def test_a_detector_of_frames_gives_all_its_weights_to_one_with_memory(
     assert {name.split(".")[0] for name in new} == {"memory"}
     assert f"{len(given)} of {len(found)} weights were loaded from" in caplog.text
     assert f"{len(new)} weights start from random values: memory." in caplog.text
+
+
+def test_a_checkpoint_of_another_detector_is_refused(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "rvt.ckpt", Checkpoint(NANO.build(2, 2), NANO, 2, ("a", "b")))
+    config = DetectorConfig.model_validate(RTDETR)
+    made = Checkpoint(config.build(2, 2), config, 2, ("a", "b"), 2)
+    told = r"rvt\.ckpt holds a RVT, and none of its weights fits the RTDETR of this run"
+    with pytest.raises(CheckpointError, match=told):
+        take_weights(made, tmp_path / "rvt.ckpt")
+
+
+@pytest.mark.parametrize(("width", "warning"), [(8, None), (16, "train.freeze keeps ")])
+def test_frozen_parameters_that_the_file_lacks_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, width: int, warning: str | None
+) -> None:
+    known = DetectorConfig.model_validate(RTDETR | {"width": 8})
+    wanted = DetectorConfig.model_validate(RTDETR | {"width": width})
+    write_checkpoint(tmp_path / "a.ckpt", Checkpoint(known.build(2, 2), known, 2, ("a", "b")))
+    made = Checkpoint(wanted.build(2, 2), wanted, 2, ("a", "b"), 2)
+    take_weights(made, tmp_path / "a.ckpt", ("network.backbone.",))
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warnings) == (warning is not None)
+    assert warning is None or warning in warnings[0]

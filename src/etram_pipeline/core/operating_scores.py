@@ -14,7 +14,7 @@ class OperatingScores(Settings):
         ranking: Score they refer to: `class` the class probability, `joint` its product with the
             objectness.
         common: One score for all classes, which has the highest F1 over all their detections.
-        per_class: Score of each class that has a right detection in the validation recordings.
+        per_class: Score of each class with a correct detection in the validation recordings.
     """
 
     protocol: str

@@ -40,8 +40,8 @@ def detect_in_views(
     """Detections of each keyframe in all views of it, best first.
 
     The detections of all views are mapped back to the frame. Suppression then drops the weaker of
-    two boxes that overlap, class by class, whichever views they come from. This also holds for
-    detectors that do without suppression otherwise.
+    two boxes that overlap, class by class, whichever views they come from. This also applies to
+    detectors that otherwise need no suppression.
 
     Args:
         detector: A detector without memory. A scale multiplies the size of the frames, or the

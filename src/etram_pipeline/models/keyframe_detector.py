@@ -42,7 +42,7 @@ class KeyframeDetector(Detector, Generic[Features]):
 
     @abstractmethod
     def keyframe_features(self, batch: SequenceBatch, state: State) -> tuple[Features, State]:
-        """Features of the keyframes, of which there is at least one or a memory to be kept.
+        """Features of the keyframes; without keyframes, it is called to update the memory only.
 
         Args:
             batch: The clips.

@@ -1,8 +1,8 @@
-"""Weights of other programs, from which a training can start.
+"""Weights of other programs, from which training can start.
 
 Their names and shapes are those of the library that made them. `Detector.translate_weights` gives
-them the names of the detector; here is what all families share: reading files, and choosing what
-fits.
+them the names of the detector. This module does what all families share: it reads the files and
+selects the weights that fit.
 """
 
 from collections.abc import Mapping
@@ -96,16 +96,26 @@ def check_any_fits(
 
 
 def describe_missing(detector: Detector, fitting: Mapping[str, Tensor]) -> str:
-    """Which parameters and statistics of a detector a file does not provide."""
+    """Which parameters and statistics of a detector a file does not provide.
+
+    The list is complete: a part of the detector without any weight in the file is one prefix.
+    """
     own = {name for name, tensor in detector.state_dict().items() if tensor.is_floating_point()}
     missing = own - fitting.keys()
     if not missing:
         return "all weights were found"
-    return f"{len(missing)} weights start from random values: {_first(missing)}"
+    found = {prefix for name in fitting for prefix in _prefixes(name)}
+    parts = {next(each for each in _prefixes(name) if each not in found) for name in missing}
+    return f"{len(missing)} weights start from random values: {', '.join(sorted(parts))}"
 
 
-def _first(names: Mapping[str, Tensor] | set[str]) -> str:
-    ordered = sorted(names) if isinstance(names, set) else list(names)
-    more = len(ordered) - _NUM_SHOWN
-    shown = ", ".join(ordered[:_NUM_SHOWN]) or "no weights"
+def _prefixes(name: str) -> list[str]:
+    """The parts that a weight belongs to, largest first, and its name."""
+    dots = [place for place, character in enumerate(name, start=1) if character == "."]
+    return [*(name[:place] for place in dots), name]
+
+
+def _first(names: Mapping[str, Tensor]) -> str:
+    more = len(names) - _NUM_SHOWN
+    shown = ", ".join(list(names)[:_NUM_SHOWN]) or "no weights"
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""The optional library transformers: whether it is there, and quiet."""
+"""Checks for the optional library transformers, and silences its log."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -9,26 +9,34 @@ INSTALL = "pip install -e '.[detr]'"
 
 
 def require_transformers(kind: str) -> None:
-    """Check that a detector's library is installed, and keep its log from the user.
+    """Check that a detector's library is installed, and silence its log.
 
     Args:
         kind: Detector that needs it.
 
     Raises:
-        SettingsError: If it is not installed, or too old.
+        SettingsError: If it is not installed, too old, or cannot be imported.
     """
     if find_spec("transformers") is None or find_spec("scipy") is None:
         raise SettingsError(
             f"detector.kind {kind} needs transformers and scipy, which are not installed: {INSTALL}"
         )
-    import transformers
-    from transformers.utils import logging
+    try:
+        import transformers
+        from transformers.utils import logging
 
-    log: Any = logging
-    if not hasattr(transformers, "RfDetrConfig"):
+        log: Any = logging
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+        is_old = not hasattr(transformers, "RfDetrConfig")
+    except Exception as error:  # other packages' faults, such as an older numpy, show here
+        cause = next(iter(str(error).split("\n")), "")
+        raise SettingsError(
+            f"detector.kind {kind} needs transformers, which is installed but cannot be imported "
+            f"({cause}): pip install --force-reinstall transformers"
+        ) from error
+    if is_old:
         raise SettingsError(
             f"detector.kind {kind} needs transformers 5.23 or newer, but "
             f"{transformers.__version__} is installed: {INSTALL}"
         )
-    log.set_verbosity_error()
-    log.disable_progress_bar()

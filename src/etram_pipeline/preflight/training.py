@@ -16,7 +16,6 @@ from etram_pipeline.inference.settings import PredictSettings, ViewSettings
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.preflight.classes import representation_of
-from etram_pipeline.preflight.detector import describe
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
 from etram_pipeline.training.settings import TrainSettings
@@ -45,7 +44,12 @@ def check(run: Run) -> Iterator[Notice]:
 
 
 def _start(train: TrainSettings, detector: Detector | None) -> Iterator[Notice]:
-    from etram_pipeline.training.start import reads_as_checkpoint, weights_of_library
+    from etram_pipeline.models.checkpoint import read_checkpoint
+    from etram_pipeline.training.start import (
+        reads_as_checkpoint,
+        weights_of_checkpoint,
+        weights_of_library,
+    )
 
     if train.start_from is None:
         if train.freeze:
@@ -60,7 +64,9 @@ def _start(train: TrainSettings, detector: Detector | None) -> Iterator[Notice]:
         return
     try:
         if reads_as_checkpoint(path):
-            describe(path)
+            start = read_checkpoint(path)
+            if detector is not None:
+                weights_of_checkpoint(detector, start, path)
         elif detector is not None:
             weights_of_library(detector, path)
     except UNREADABLE as error:

@@ -115,7 +115,7 @@ def draw_class_precision(metrics: Metrics, about: str) -> Figure:
     for row, number in zip(rows.tolist(), num_labels, strict=True):
         text = f"{number:,}"
         counts.text(max(number, 0.6) * 1.12, row, text, va="center", fontsize=8, color=palette.INK)
-    counts.set(xscale="log", xlim=(0.6, 15 * max([*num_labels, 1])))
+    counts.set(xlim=(0.6, 15 * max([*num_labels, 1])), xscale="log")
     counts.xaxis.set_major_formatter("{x:,.0f}")
     counts.minorticks_off()
     counts.set_xlabel("labels (logarithmic)")

@@ -136,7 +136,7 @@ def _build_module(
         mlflow_run_id=blueprint.mlflow_run_id,
     )
     if settings.start_from is not None:
-        take_weights(about, Path(settings.start_from))
+        take_weights(about, Path(settings.start_from), settings.freeze)
     logger.info(
         "training %.1f million parameters on %s with %s for %s",
         sum(parameter.numel() for parameter in detector.parameters()) / 1e6,

@@ -45,7 +45,7 @@ def freeze(module: nn.Module, prefixes: tuple[str, ...]) -> None:
 
 
 def hold_statistics(module: nn.Module, prefixes: tuple[str, ...]) -> None:
-    """Keep frozen layers in evaluation mode, so that batch statistics stay as they are too."""
+    """Keep layers that `freeze` freezes completely in evaluation mode, so their statistics stay."""
     for name, child in module.named_modules():
-        if name and f"{name}.".startswith(tuple(f"{prefix.rstrip('.')}." for prefix in prefixes)):
+        if f"{name}.".startswith(prefixes):
             child.eval()

@@ -20,7 +20,7 @@ def parameter_groups(module: nn.Module, settings: OptimizerConfig) -> list[dict[
     The first group holds parameters that no prefix fits, and may be empty.
 
     Raises:
-        SettingsError: If a prefix fits no parameter, or layers cannot be told by their names.
+        SettingsError: If a prefix fits no parameter, or parameter names do not give the layer.
     """
     names = [name for name, _ in module.named_parameters()]
     check_prefixes(_SETTING, settings.groups, names)

@@ -40,7 +40,7 @@ class ValidationScore:
 
     @property
     def monitor(self) -> Monitor:
-        """The value that tells the better of two detectors, and those shown beside it."""
+        """The value by which detectors are compared, and those shown beside it."""
         shown = self._protocol.shown("headline")
         return Monitor(
             name=self._name(shown[0].name),

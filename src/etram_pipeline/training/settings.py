@@ -33,8 +33,8 @@ class ResolutionSettings(Settings):
     """Training at several resolutions; validation and detection stay at that of the frames.
 
     Attributes:
-        scales: What height and width of the frames are multiplied by, one of these drawn at a time;
-            none: frames are seen as they are, as in the reference. Any other changes what is
+        scales: Factors of the height and width of the frames, of which one is drawn at a time. An
+            empty list keeps the frames as they are, as in the reference; any other changes what is
             learnt.
         every_batches: Batches in a row that share a scale, in all lanes and on all devices.
     """
@@ -91,8 +91,8 @@ class TrainSettings(Settings):
         optimizer: Optimizer and learning rate.
         average_decay: Share of the running average of the weights that each step keeps; the average
             is what is validated and saved. None: the weights themselves.
-        start_from: Checkpoint of this project or of RVT to take weights from, where they fit; None:
-            start from random ones.
+        start_from: Checkpoint of this project or of RVT, or file of the library that the detector's
+            family comes from, to take weights from, where they fit; None: start from random ones.
         freeze: Parameters whose names start with one of these do not learn, nor do the statistics
             of their layers.
         validation: How and when the detector is scored.

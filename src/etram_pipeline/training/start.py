@@ -1,10 +1,12 @@
 """Weights that a training starts from instead of random ones."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
+from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.models.checkpoint import Checkpoint, is_checkpoint, read_checkpoint
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.pretrained import (
@@ -18,7 +20,7 @@ from etram_pipeline.models.rvt_format import load_tensors
 logger = logging.getLogger(__name__)
 
 
-def take_weights(made: Checkpoint, path: Path) -> None:
+def take_weights(made: Checkpoint, path: Path, frozen: tuple[str, ...] = ()) -> None:
     """Load the weights of a file into a detector where they fit.
 
     Weights that depend on the classes are loaded only from a detector of the same classes.
@@ -27,6 +29,7 @@ def take_weights(made: Checkpoint, path: Path) -> None:
         made: The detector that is to be trained, and its description.
         path: A checkpoint of this project or of RVT, or weights of the library that the detector's
             family comes from.
+        frozen: Prefixes of parameters that will not learn; a warning says if the file lacks some.
 
     Raises:
         CheckpointError: If the file cannot be read, or no weight fits.
@@ -37,6 +40,7 @@ def take_weights(made: Checkpoint, path: Path) -> None:
         fitting, about = _of_library(made, path)
     detector = made.detector
     detector.load_state_dict(fitting, strict=False)
+    _warn_of_random(detector, fitting, frozen)
     total = len(detector.state_dict())
     logger.info("%d of %d weights were loaded from %s; %s", len(fitting), total, path, about)
 
@@ -62,6 +66,28 @@ def weights_of_library(detector: Detector, path: Path) -> dict[str, Tensor]:
     return fitting
 
 
+def weights_of_checkpoint(detector: Detector, start: Checkpoint, path: Path) -> dict[str, Tensor]:
+    """The weights of another detector whose names and shapes fit a detector.
+
+    Raises:
+        CheckpointError: If no weight fits.
+    """
+    wanted = detector.state_dict()
+    found = start.detector.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in found.items()
+        if name in wanted and wanted[name].shape == tensor.shape
+    }
+    if not fitting:
+        raise CheckpointError(
+            f"{path} holds a {type(start.detector).__name__}, and none of its weights fits the "
+            f"{type(detector).__name__} of this run: start from a detector of the same "
+            "detector.kind and the same size"
+        )
+    return fitting
+
+
 def _of_library(made: Checkpoint, path: Path) -> tuple[dict[str, Tensor], str]:
     # Such a file does not name its classes; an equal number of them means nothing.
     of_classes = made.names_of_class_weights()
@@ -71,14 +97,8 @@ def _of_library(made: Checkpoint, path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _of_checkpoint(made: Checkpoint, path: Path) -> tuple[dict[str, Tensor], str]:
-    wanted = made.detector.state_dict()
     start = read_checkpoint(path)
-    found = start.detector.state_dict()
-    fitting = {
-        name: tensor
-        for name, tensor in found.items()
-        if name in wanted and wanted[name].shape == tensor.shape
-    }
+    fitting = weights_of_checkpoint(made.detector, start, path)
     anew = "the weights of classes are initialised anew"
     if start.class_names not in {(), made.class_names}:
         of_classes = start.names_of_class_weights()
@@ -91,3 +111,17 @@ def _of_checkpoint(made: Checkpoint, path: Path) -> tuple[dict[str, Tensor], str
     else:
         about = "its classes are the same"
     return fitting, f"{about}; {describe_missing(made.detector, fitting)}"
+
+
+def _warn_of_random(
+    detector: Detector, fitting: Mapping[str, Tensor], frozen: tuple[str, ...]
+) -> None:
+    names = [name for name, _ in detector.named_parameters() if name.startswith(frozen)]
+    random = [name for name in names if name not in fitting] if frozen else []
+    if random:
+        logger.warning(
+            "train.freeze keeps %d of %d parameters at random values, because train.start_from "
+            "does not provide them",
+            len(random),
+            len(names),
+        )

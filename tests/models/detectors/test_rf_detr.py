@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 from tests.models.conftest import NUM_CHANNELS, NUM_CLASSES
 from tests.models.detector_choices import SMALL
+from tests.models.overfit import ap50_after_overfitting
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.errors import SettingsError
@@ -128,3 +129,14 @@ def test_building_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     config = DetectorConfig.model_validate({"kind": "rf_detr"} | SMALL["rf_detr"])
     config.build(NUM_CHANNELS, NUM_CLASSES)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_a_few_frames_are_learnt_by_heart() -> None:
+    config = small(input_size=(128, 192), num_queries=20, encoder_dim=64)
+    found = ap50_after_overfitting(
+        config,
+        lambda weights: torch.optim.AdamW(weights, lr=1e-3, weight_decay=1e-4),
+        num_steps=150,
+    )
+    assert found >= 0.9

@@ -58,7 +58,7 @@ class RFDETR(FrameDetector):
     def __init__(self, network: "RFDETRNetwork", config: "Config") -> None:
         super().__init__()
         self.network = network
-        self.has_masks = config.shape.has_masks
+        self.has_masks, self.size_multiple = config.shape.has_masks, config.shape.multiple
         self.input_size, self.count_scale = config.frame_size, config.count_scale
 
     @override

@@ -26,7 +26,7 @@ MINIMUM_QUALITY = 0.01
 """Lowest class target of a query that learns an object."""
 
 OVERSAMPLING, UNCERTAIN_SHARE = 3, 0.75
-"""Points to choose the most uncertain ones from, and the share of points that are chosen so."""
+"""Candidates per point, and the share of points that are the most uncertain candidates."""
 
 
 def compute_losses(

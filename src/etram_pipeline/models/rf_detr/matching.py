@@ -18,10 +18,10 @@ ALPHA = 0.25
 """Weight of objects in the class cost, and of the score in the class target."""
 
 POINT_SHARE = 16
-"""Masks are compared at one of so many pixels."""
+"""Pixels per point at which masks are compared."""
 
 INFEASIBLE = 1e6
-"""Cost instead of one that is not a number: such a pair is chosen only if all others are."""
+"""Cost in place of NaN and infinity, so that such a pair is chosen last."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class RFDETRNetwork(nn.Module):
 
     def __init__(self, shape: Shape, in_channels: int, num_classes: int) -> None:
         super().__init__()
+        self._shape = shape
         config = _config(shape, in_channels, num_classes)
         self.mask_head: MaskHead | None = None
         if shape.has_masks:
@@ -48,6 +49,10 @@ class RFDETRNetwork(nn.Module):
         Args:
             frames: Height and width are multiples of `Shape.multiple`.
         """
+        # Each query starts at a patch; test-time augmentation may make frames with fewer patches.
+        self.detection.model.num_queries = min(
+            self._shape.num_queries, self._shape.num_tokens(*frames.shape[2:])
+        )
         found = self.detection.model(frames)
         hidden = found.intermediate_hidden_states
         logits, boxes = self.detection.predict_class_and_boxes(

@@ -60,13 +60,14 @@ def _reason(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         beginning = file.read(_LONGEST_BEGINNING).lstrip()
     if not beginning:
-        return "for it is empty: fetch it again"
+        return "because it is empty: fetch it again"
     for signature, reason in _OTHERS.items():
         if beginning.startswith(signature):
             return reason
     if "TorchScript" in str(error):
         return "but as a TorchScript program: save the `state_dict()` of the module instead"
-    told = " ".join(str(error).split()) or type(error).__name__
+    told = "" if isinstance(error, LookupError) else " ".join(str(error).split())
+    told = told or "its content is not one"
     told, _, _ = told.partition(". ")  # PyTorch's advice follows
     return f"it may be incomplete ({told}): fetch it again, or train again"
 

@@ -22,7 +22,7 @@ class GroupSettings(Settings):
         layer_decay: Factor of the learning rate per layer, counted from the top. The last layer has
             the rate times this factor, the layer before it times its square, and so on.
             Parameters before the first layer count as one more layer; those after the last one
-            keep the rate. Layers are told by the first number in parameter names.
+            keep the rate. The first number in the name of a parameter is its layer.
         weight_decay: Weight decay; None: that of the optimizer.
         decay_vectors: Whether it also acts on vectors; None: as the optimizer.
     """
@@ -44,7 +44,7 @@ class OptimizerConfig(Component):
             biases and the scales of normalisation layers.
         groups: Parameters that learn differently, by the prefix of their names. The longest prefix
             that fits a name applies.
-        gradient_clip: Largest absolute value, or norm, of gradients; None: as they come.
+        gradient_clip: Largest absolute value, or norm, of gradients; None: no limit.
         clip_by: What `gradient_clip` limits.
         accumulate: Batches that each step sums gradients over.
     """

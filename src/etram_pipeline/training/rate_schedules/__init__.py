@@ -9,7 +9,7 @@ from etram_pipeline.core.component import Component
 
 
 class RateScheduleConfig(Component):
-    """Chooses a schedule, which begins with a rise in a straight line to the highest rate.
+    """Chooses a schedule, which begins with a linear warm-up to the highest rate.
 
     Any but the reference's `one_cycle` changes what is learnt.
 

@@ -1,4 +1,4 @@
-"""A rise, then half a wave down."""
+"""Linear warm-up, then cosine decay."""
 
 import math
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A rise and a fall, both in straight lines."""
+"""Linear warm-up, then linear decay."""
 
 from typing import Literal
 

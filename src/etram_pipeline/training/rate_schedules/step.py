@@ -1,4 +1,4 @@
-"""A rise, then a rate that drops a few times."""
+"""Linear warm-up, then a rate that drops a few times."""
 
 from typing import Literal
 
