@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from tests.preflight.conftest import Find, Save, faults, warnings
 
+from etram_pipeline.models.detectors import rvt
+from etram_pipeline.models.workload import Workload
 from etram_pipeline.preflight.memory import MemoryNeed, RepresentationSize
 
 Usage = namedtuple("Usage", "total used free")
@@ -47,10 +49,19 @@ def test_no_more_workers_are_counted_than_there_are_recordings(
 
 
 def test_lanes_named_as_fitting_fit() -> None:
-    frame, need = RepresentationSize(20, 360, 640), MemoryNeed(100, 5, 1, 30.0 * 360 * 640 * 64)
+    frame = RepresentationSize(20, 360, 640)
+    computing = rvt.Config().working_bytes(frame.clip(5), training=True)
+    need = MemoryNeed(100, 5, 1, computing)
     per_lane = need.num_bytes(frame, lanes=2) - need.num_bytes(frame, lanes=1)
     assert need.num_bytes(frame) == pytest.approx(need.num_bytes(frame, lanes=1) + 99 * per_lane)
     assert 20e9 < need.num_bytes(frame, lanes=12) < 40e9
+
+
+def test_a_clip_has_as_many_keyframes_as_labels_but_at_least_one() -> None:
+    frame = RepresentationSize(20, 90, 160, labelled=0.25)
+    assert frame.clip(20) == Workload(90, 160, num_windows=20, num_keyframes=5.0)
+    assert frame.clip(2).num_keyframes == 1
+    assert frame.clip(2, scale=1.5) == Workload(135, 240, num_windows=2, num_keyframes=1.0)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _STAGES = 4
 NUM_LEVELS = _STAGES + 1
 """Maps of the feature pyramid: one per stage of the ResNet, and one that is coarser."""
 
-_POOLED = 7
+POOLED = 7
 """Height and width of the features that are cut out for each proposal."""
 
 
@@ -67,7 +67,7 @@ def build_rcnn(backbone: str, sizes: RCNNSizes, *, frozen_norm: bool) -> Any:  #
         _backbone(backbone, sizes, frozen_norm=frozen_norm),
         rpn_anchor_generator=anchors,
         rpn_head=_PreciseRPNHead(sizes.fpn_channels, per_place),
-        box_head=TwoMLPHead(sizes.fpn_channels * _POOLED**2, sizes.head_dim),
+        box_head=TwoMLPHead(sizes.fpn_channels * POOLED**2, sizes.head_dim),
         box_predictor=FastRCNNPredictor(sizes.head_dim, sizes.num_classes),
         box_batch_size_per_image=sizes.sampled_proposals,
         **limits,

@@ -1,11 +1,10 @@
 """Estimates whether memory suffices; the system kills processes that run out of it.
 
-Measured with RVT of 16, 32 and 64 channels on 20 x 192 x 320 px in float32, on a CPU: a training
-step takes 30 to 33 bytes per window, px and channel of the first stage, detection 3 to 6.
+Each detector has its own estimate of what computing takes: `DetectorConfig.working_bytes`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etram_pipeline.builds.executors.processes import Config as Processes
@@ -17,13 +16,10 @@ from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.workload import Workload
 from etram_pipeline.preflight.run import Notice, Run, of_splits
 from etram_pipeline.training.settings import TrainSettings
 
-_TRAINING_BYTES = 30
-_DETECTION_BYTES = 6
-_USUAL_CHANNELS = 16
-_USUAL_PATCH_PX = 4
 _READER_BYTES = 100 * 2**20
 _WORKER_BYTES = 300 * 2**20
 """Peak of a process that encodes a recording, see docs/etram.md."""
@@ -43,16 +39,27 @@ class RepresentationSize:
         channels: Its channels.
         height: Its rows.
         width: Its columns.
+        labelled: Share of the windows that end at a labelled frame; 1 if it is not known.
     """
 
     channels: int
     height: int
     width: int
+    labelled: float = 1.0
 
     @property
     def num_bytes(self) -> int:
         """Its size, at one byte a value."""
         return self.channels * self.height * self.width
+
+    def clip(self, length: int, scale: float = 1.0) -> Workload:
+        """A clip of so many windows, which has at least one keyframe, at a scale."""
+        return Workload(
+            height=round(self.height * scale),
+            width=round(self.width * scale),
+            num_windows=length,
+            num_keyframes=max(self.labelled * length, 1.0),
+        )
 
 
 @dataclass(frozen=True)
@@ -63,20 +70,19 @@ class MemoryNeed:
         lanes: Recordings read side by side.
         length: Windows read of each at once.
         workers: Processes that read.
-        window_bytes: What computing on one window takes, beside the window itself.
+        clip_bytes: What computing on the windows of one lane takes, beside the windows themselves.
     """
 
     lanes: int
     length: int
     workers: int
-    window_bytes: float
+    clip_bytes: float
 
     def num_bytes(self, frame: RepresentationSize, lanes: int | None = None) -> float:
         """Bytes for frames of a size, in all lanes or in so many."""
-        num_windows = (lanes or self.lanes) * self.length
         ahead = _BATCHES_AHEAD * self.workers + 2
-        computing = num_windows * (frame.num_bytes * ahead + self.window_bytes)
-        return computing + self.workers * _READER_BYTES
+        per_lane = self.length * frame.num_bytes * ahead + self.clip_bytes
+        return (lanes or self.lanes) * per_lane + self.workers * _READER_BYTES
 
 
 def check(run: Run) -> Iterator[Notice]:
@@ -99,18 +105,17 @@ def check(run: Run) -> Iterator[Notice]:
 def _training(run: Run, frame: RepresentationSize, available: int) -> Iterator[Notice]:
     train = run.parameter("train", TrainSettings.model_validate)
     on_gpu = train.accelerator == "gpu" or (train.accelerator == "auto" and _has_gpu())
-    channel_px = (
-        0.0
-        if on_gpu
-        else _channel_px(run.parameter("detector", DetectorConfig.model_validate), frame)
-    )
+    config = None if on_gpu else run.parameter("detector", DetectorConfig.model_validate)
     workers = wanted_workers(train.workers, on_gpu=on_gpu)
-    learning = MemoryNeed(train.lanes, train.clip_length, workers, _TRAINING_BYTES * channel_px)
+    enlarged = frame.clip(train.clip_length, max(train.resolution.scales, default=1.0))
+    computing = _computing_bytes(config, enlarged, training=True)
+    learning = MemoryNeed(train.lanes, train.clip_length, workers, computing)
     yield from _compare(learning, frame, available // train.devices, "train")
     num_val = len(of_splits(run.encoded or frozenset(), ("val",)))
     lanes = min(train.validation.lanes, num_val)
     if lanes:
-        scoring = MemoryNeed(lanes, train.clip_length, workers, _DETECTION_BYTES * channel_px)
+        computing = _computing_bytes(config, frame.clip(train.clip_length), training=False)
+        scoring = MemoryNeed(lanes, train.clip_length, workers, computing)
         yield from _compare(scoring, frame, available // train.devices, "train.validation")
 
 
@@ -120,14 +125,21 @@ def _detection(run: Run, frame: RepresentationSize, available: int) -> Iterator[
     config = run.trained.config if run.trained else None
     if "checkpoint" in run.makes:
         config = run.parameter("detector", DetectorConfig.model_validate)
-    channel_px = 0.0 if on_gpu or config is None else _channel_px(config, frame)
+    if predict.windows == "all":
+        frame = replace(frame, labelled=1.0)
     lanes = min(predict.lanes, len(run.detected or ()))
     if lanes:
         length = min(predict.clip_length, _longest(run))
         workers = wanted_workers(predict.workers, on_gpu=on_gpu)
-        enlarged = max(predict.augmentation.scales) ** 2
-        need = MemoryNeed(lanes, length, workers, _DETECTION_BYTES * channel_px * enlarged)
+        enlarged = frame.clip(length, max(predict.augmentation.scales))
+        computing = _computing_bytes(None if on_gpu else config, enlarged, training=False)
+        need = MemoryNeed(lanes, length, workers, computing)
         yield from _compare(need, frame, available, "predict")
+
+
+def _computing_bytes(config: DetectorConfig | None, load: Workload, *, training: bool) -> float:
+    """What a detector takes; none for a GPU, whose memory is not estimated."""
+    return config.working_bytes(load, training=training) if config else 0.0
 
 
 def _compare(
@@ -170,7 +182,8 @@ def _frame(run: Run) -> RepresentationSize | None:
     """Representations of the first recording; others are seldom larger."""
     if run.histograms:
         stored = run.histograms[next(iter(run.histograms))]
-        return RepresentationSize(stored.channels, stored.height, stored.width)
+        labelled = len(stored.frame_windows) / max(stored.num_windows, 1)
+        return RepresentationSize(stored.channels, stored.height, stored.width, min(labelled, 1.0))
     if "histograms" not in run.makes:
         return None
     dataset = run.parameter("dataset", DatasetSettings.model_validate)
@@ -198,15 +211,6 @@ def _most_windows(run: Run) -> int:
     files = [path for path in (run.recordings or {}).values() if path.is_file()]
     seconds = max((path.stat().st_size for path in files), default=10**9) / 20e6
     return max(int(20 * seconds), 1)
-
-
-def _channel_px(config: DetectorConfig, frame: RepresentationSize) -> float:
-    """Px of a frame inside the detector times channels of its first stage."""
-    height, width = getattr(config, "input_size", None) or (frame.height, frame.width)
-    backbone = getattr(config, "backbone", None)
-    channels: int = getattr(backbone, "embed_dim", _USUAL_CHANNELS)
-    patch_px: int = getattr(backbone, "patch_size", _USUAL_PATCH_PX)
-    return height * width * channels * (_USUAL_PATCH_PX / patch_px) ** 2
 
 
 def _has_gpu() -> bool:

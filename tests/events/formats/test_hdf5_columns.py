@@ -48,6 +48,18 @@ def never_allocate(file: h5py.File) -> None:
     file.create_dataset("events/x", (10,), "u2")
 
 
+def cut_chunk(filter_mask: int, **compression: object) -> Change:
+    """Times in two chunks; the second is shorter than its values and uses none of the filters."""
+
+    def change(file: h5py.File) -> None:
+        del file["events/t"]
+        times = file.create_dataset("events/t", (10,), "i8", chunks=(5,), **compression)
+        times[:] = 7
+        times.id.write_direct_chunk((5,), bytes(24), filter_mask)
+
+    return change
+
+
 def use_compound(file: h5py.File) -> None:
     del file["events"]
     file["events"] = np.zeros(3, [("x", "u2"), ("t", "i8")])
@@ -121,6 +133,9 @@ def keep_elsewhere(file: h5py.File) -> None:
         (hold_two, r"holds events in 2 places \(/left, /right\).* a file for each"),
         (never_write, "events/t: only 1 of 3 chunks were ever written"),
         (never_allocate, "events/x: only 0 of 1 chunks were ever written"),
+        (cut_chunk(1, compression="gzip"), "events/t: .* not compressed and has 24 bytes, but 40"),
+        (cut_chunk(3, compression="lzf", shuffle=True), "events/t: .* and has 24 bytes, but 40"),
+        (cut_chunk(0), "events/t: .* is not compressed and has 24 bytes, but 40 are expected"),
         (add_size(3, None), "events gives the sensor a height of 3 and a width of None, but both"),
         (add_size(0, 3), "a height of 0 and a width of 3"),
         (add_size(720, 65_537), "a width of 65537, but both must be whole numbers from 1 to 65536"),

@@ -134,6 +134,17 @@ def test_a_chunk_with_too_few_events_is_refused(
         gather(open_recording(path))
 
 
+def test_a_chunk_shorter_than_its_values_is_refused(tmp_path: Path, gather: Gather) -> None:
+    dtype = np.dtype([("x", "<u2"), ("y", "<u2"), ("p", "<i2"), ("t", "<i8")])
+    path = tmp_path / "recording"
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (5,), "compression": "lzf"}
+        events = file.create_dataset("CD/events", data=np.zeros(10, dtype), **options)
+        events.id.write_direct_chunk((5,), bytes(14), filter_mask=1)
+    with pytest.raises(RecordingError, match=r"CD/events: .* has 14 bytes, but 70 are expected"):
+        gather(open_recording(path, size=SIZE))
+
+
 def test_times_before_zero_are_left_out_and_counted(
     make_events: MakeEvents, write_recording: WriteRecording
 ) -> None:

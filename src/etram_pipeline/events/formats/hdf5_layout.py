@@ -212,6 +212,38 @@ def check_stored(dataset: h5py.Dataset, file: h5py.File, where: str) -> None:
             f"{where}: only {found} of {wanted} chunks were ever written; fetch or write the file "
             "again"
         )
+    if dataset.chunks is not None:
+        check_uncompressed(dataset, where)
+
+
+def check_uncompressed(dataset: h5py.Dataset, where: str) -> None:
+    """Refuse chunks without compression that have another size than their values.
+
+    HDF5 does not compare the two: the missing values would be whatever lies in memory, and differ
+    from one reading to the next.
+
+    Args:
+        dataset: The dataset, which has chunks.
+        where: Path and name of the dataset, for messages.
+
+    Raises:
+        RecordingError: If a chunk has another size.
+    """
+    whole = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+    all_filters = 2 ** len(filters_of(dataset)) - 1
+    damaged: list[h5py.h5d.StoreInfo] = []
+
+    def note(chunk: h5py.h5d.StoreInfo) -> None:
+        skips_all = chunk.filter_mask & all_filters == all_filters
+        if skips_all and chunk.size != whole:
+            damaged.append(chunk)
+
+    dataset.id.chunk_iter(note)
+    if damaged:
+        raise RecordingError(
+            f"{where}: the chunk at byte {damaged[0].byte_offset} is not compressed and has "
+            f"{damaged[0].size} bytes, but {whole} are expected; fetch or write the file again"
+        )
 
 
 def _contiguous(column: h5py.Dataset) -> Int64[np.ndarray, "C 2"] | None:

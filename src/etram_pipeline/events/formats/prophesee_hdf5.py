@@ -21,6 +21,7 @@ from etram_pipeline.events.formats.hdf5_attributes import read_texts
 from etram_pipeline.events.formats.hdf5_layout import (
     HDF5_ERRORS,
     check_filters,
+    check_uncompressed,
     filters_of,
     is_whole,
 )
@@ -199,6 +200,8 @@ class _Events:
                 f"{self._path}: only {found} of {wanted} {unit} of {_NAME} were ever written; "
                 f"{_REMEDY}"
             )
+        if dataset.chunks is not None and ecf.FILTER not in filters_of(dataset):
+            check_uncompressed(dataset, f"{self._path}: {_NAME}")
 
     def _check_ecf(self) -> None:
         kinds = [self._dataset.dtype[name].str for name in "xypt"]

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from etram_pipeline.core.component import Component
 from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.workload import BytesPerPx, Workload
 
 if TYPE_CHECKING:
     from etram_pipeline.models.detector import Detector
 else:  # the command line reads this module long before anything needs torch
     Detector = object
+
+
+_RVT_TINY = BytesPerPx(training=1000, detection=260)
 
 
 class DetectorConfig(Component):
@@ -20,6 +24,20 @@ class DetectorConfig(Component):
     @abstractmethod
     def build(self, in_channels: int, num_classes: int) -> Detector:
         """Make the detector for representations of `in_channels` channels."""
+
+    def working_bytes(self, load: Workload, *, training: bool) -> float:
+        """Estimate of the memory that computing on a CPU in single precision takes at its peak.
+
+        Not included are the frames as they are stored, the weights and the optimizer. This default
+        is what RVT-Tiny takes. Each family replaces it by what was measured for it:
+        `python -m benchmarks.detectors` for two sizes of frames of 20 channels; the difference in
+        memory divided by the difference in pixels.
+
+        Args:
+            load: What is computed at once. A detector without memory computes only its keyframes.
+            training: Whether this is a training step, or detection.
+        """
+        return _RVT_TINY.of(load.window_px(None), training=training)
 
     @property
     def needs_masks(self) -> bool:

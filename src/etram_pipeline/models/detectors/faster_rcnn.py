@@ -23,9 +23,23 @@ from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.nms import batched_nms
 from etram_pipeline.models.resizing import frame_size
 from etram_pipeline.models.suppression import SuppressionSettings
-from etram_pipeline.models.torchvision_rcnn import NUM_LEVELS, RCNNSizes, build_rcnn, widened
+from etram_pipeline.models.torchvision_rcnn import (
+    NUM_LEVELS,
+    POOLED,
+    RCNNSizes,
+    build_rcnn,
+    widened,
+)
+from etram_pipeline.models.workload import BytesPerPx, Workload
 
 BASELINE_SIZES = ((32.0,), (64.0,), (128.0,), (256.0,), (512.0,))
+
+BYTES_PER_PX = {
+    "resnet18": BytesPerPx(training=1150, detection=300),
+    "resnet34": BytesPerPx(training=1300, detection=300),
+    "resnet50": BytesPerPx(training=2100, detection=300),
+}
+"""Memory of backbone and pyramid, measured for `resnet18` and `resnet50` with 20 channels."""
 
 _PROPOSAL_CONVOLUTION = re.compile(r"^(rpn\.head\.conv)\.(weight|bias)$")
 _PYRAMID_CONVOLUTION = re.compile(r"^(backbone\.fpn\.\w+_blocks\.\d)\.(weight|bias)$")
@@ -256,3 +270,14 @@ class Config(DetectorConfig):
             frozen_norm=self.batch_norm == "frozen",
         )
         return FasterRCNN(network, self)
+
+    @override
+    def working_bytes(self, load: Workload, *, training: bool) -> float:
+        """Per pixel of the keyframes, and the features of each proposal.
+
+        In detection these exist twice at the peak.
+        """
+        maps = BYTES_PER_PX[self.backbone].of(load.keyframe_px(self.input_size), training=training)
+        cut_out = self.sampled_proposals if training else 2 * self.proposals
+        features = cut_out * self.fpn_channels * POOLED**2 * 4
+        return maps + load.num_keyframes * features

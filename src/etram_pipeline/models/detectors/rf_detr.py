@@ -23,6 +23,7 @@ from etram_pipeline.models.rf_detr.sizes import NOT_APACHE, SIZES, Shape, SizeNa
 from etram_pipeline.models.rf_detr.weights import translate
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.transformers_library import require_transformers
+from etram_pipeline.models.workload import Workload
 
 if TYPE_CHECKING:
     from etram_pipeline.models.rf_detr.matching import NormalisedTargets
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
 
 MASKS_AT_ONCE = 32
 """Masks that are enlarged together, to bound the memory."""
+
+TOKEN_BYTES, QUERY_BYTES = 80, 52_000
+"""Memory in training: per patch, layer and channel of the encoder; per query and decoder layer.
+
+Fitted to `nano` (647 MB for a frame) and `small` (959 MB); the masks of `seg_` sizes come on top.
+"""
+
+QUERY_GROUPS = 13
+"""Sets of queries that training computes side by side, as published."""
+
+DETECTION_BYTES_PER_PX = 180
+"""Memory in detection per pixel of a resized frame, measured with 20 channels."""
 
 
 class RFDETR(FrameDetector):
@@ -176,6 +189,17 @@ class Config(DetectorConfig):
         from etram_pipeline.models.rf_detr.network import RFDETRNetwork
 
         return RFDETR(RFDETRNetwork(self.shape, in_channels, num_classes), self)
+
+    @override
+    def working_bytes(self, load: Workload, *, training: bool) -> float:
+        """Per keyframe, whose size is fixed: its patches, and the queries of all groups."""
+        if not training:
+            return DETECTION_BYTES_PER_PX * load.keyframe_px(self.frame_size)
+        shape = self.shape
+        num_tokens = shape.num_tokens(*self.frame_size)
+        encoder = TOKEN_BYTES * num_tokens * shape.encoder_layers * shape.encoder_dim
+        num_queries = QUERY_GROUPS * shape.num_queries
+        return load.num_keyframes * (encoder + QUERY_BYTES * num_queries * shape.decoder_layers)
 
     @field_validator("size", mode="before")
     @classmethod

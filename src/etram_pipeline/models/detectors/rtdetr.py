@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
+from etram_pipeline.models.cells import identity
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
@@ -29,6 +30,20 @@ from etram_pipeline.models.rtdetr.network import (
     encode,
 )
 from etram_pipeline.models.suppression import SuppressionSettings
+from etram_pipeline.models.workload import BytesPerPx, Workload
+
+BYTES_PER_PX = {
+    "resnet18": BytesPerPx(training=1600, detection=300),
+    "resnet34": BytesPerPx(training=1900, detection=300),
+    "resnet50": BytesPerPx(training=3030, detection=330),
+}
+"""Memory of backbone and encoder as published, measured with 20 channels; `resnet34` is not."""
+
+CELL_BYTES_PER_PX = BytesPerPx(training=210, detection=30)
+"""Memory of `conv_lstm` on the encoder's maps of 256 channels, for each pixel of a window."""
+
+QUERY_BYTES = 26_000
+"""Memory of a query in each layer of the decoder in training, with 256 channels."""
 
 HEADS = ("class_embed.", "bbox_embed.")
 """What transformers names twice, inside the decoder and outside."""
@@ -156,6 +171,20 @@ class Config(DetectorConfig):
     @override
     def build(self, in_channels: int, num_classes: int) -> RTDETR:
         return RTDETR(in_channels, num_classes, self)
+
+    @override
+    def working_bytes(self, load: Workload, *, training: bool) -> float:
+        """Per pixel of all windows with a memory, else of the keyframes, and per query."""
+        num_px, decoding = load.keyframe_px(self.input_size), 0.0
+        if not isinstance(self.memory.cell, identity.Config):
+            num_px = load.window_px(self.input_size)
+            decoding += CELL_BYTES_PER_PX.of(num_px, training=training)
+        if training:
+            num_layers = self.decoder_layers or PUBLISHED[self.backbone].decoder_layers
+            num_queries = self.num_queries + 2 * self.num_denoising
+            decoding += load.num_keyframes * num_layers * num_queries * QUERY_BYTES
+        maps = BYTES_PER_PX[self.backbone].of(num_px, training=training)
+        return maps * self.width / 64 + decoding * self.hidden_size / 256
 
     def shape(self, in_channels: int, num_classes: int) -> Shape:
         """Sizes of the network."""

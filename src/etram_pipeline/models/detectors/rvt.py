@@ -35,6 +35,16 @@ from etram_pipeline.models.resizing import (
     resize_targets,
 )
 from etram_pipeline.models.suppression import SuppressionSettings
+from etram_pipeline.models.workload import BytesPerPx, Workload
+
+BYTES_PER_CHANNEL_PX = BytesPerPx(training=30, detection=6)
+"""Memory for each pixel of a window and each channel of the first stage, at the usual patches.
+
+Measured with 16, 32 and 64 channels: training 32 to 36 for a single window and 25 for five in
+sequence; detection 6 to 8 for a single window, and less where windows are computed one by one.
+"""
+
+USUAL_PATCH_PX = 4
 
 
 class RVT(DenseDetector):
@@ -206,6 +216,15 @@ class Config(DetectorConfig):
             auxiliary=self.auxiliary.build(neck.channels, strides, num_classes),
         )
         return RVT(parts, self)
+
+    @override
+    def working_bytes(self, load: Workload, *, training: bool) -> float:
+        """Per pixel of all windows; for backbones other than `maxvit`, that of RVT-Tiny."""
+        if not isinstance(self.backbone, maxvit.Config):
+            return super().working_bytes(load, training=training)
+        strided = (USUAL_PATCH_PX / self.backbone.patch_size) ** 2
+        channel_px = load.window_px(self.input_size) * self.backbone.embed_dim * strided
+        return BYTES_PER_CHANNEL_PX.of(channel_px, training=training)
 
     @override
     def for_classes(self, classes: TrainingClasses) -> "Config":

@@ -22,6 +22,7 @@ from etram_pipeline.models.necks import Neck, NeckConfig, pafpn
 from etram_pipeline.models.postprocess import suppress
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.suppression import SuppressionSettings
+from etram_pipeline.models.workload import BytesPerPx, Workload
 
 STRIDES = (8, 16, 32)
 """Strides of the maps that the neck merges."""
@@ -38,6 +39,23 @@ TimmName = Literal[
     "resnet50",
 ]
 """Models of timm that return maps of these strides and read any number of channels."""
+
+BYTES_PER_PX: dict[TimmName, BytesPerPx] = {
+    "lcnet_050": BytesPerPx(training=870, detection=270),
+    "lcnet_100": BytesPerPx(training=1350, detection=270),
+    "cs3darknet_s": BytesPerPx(training=1310, detection=270),
+    "cs3darknet_m": BytesPerPx(training=1620, detection=270),
+    "cs3darknet_l": BytesPerPx(training=2510, detection=270),
+    "cs3darknet_x": BytesPerPx(training=3400, detection=270),
+    "resnet18": BytesPerPx(training=1340, detection=270),
+    "resnet34": BytesPerPx(training=1500, detection=270),
+    "resnet50": BytesPerPx(training=3400, detection=270),
+}
+"""Memory of each backbone with the usual neck and head, for 20 channels.
+
+Measured for all but `lcnet_100`, `cs3darknet_x` and `resnet34`. Training takes about 300 bytes more
+than the activations that are kept for gradients, which is the estimate for these three.
+"""
 
 
 class YOLOX(FrameDetector):
@@ -135,6 +153,11 @@ class Config(DetectorConfig):
             loss=self.loss.build(num_classes),
         )
         return YOLOX(parts, self)
+
+    @override
+    def working_bytes(self, load: Workload, *, training: bool) -> float:
+        """Per pixel of the keyframes, depending on the backbone."""
+        return BYTES_PER_PX[self.backbone].of(load.keyframe_px(self.input_size), training=training)
 
     @override
     def for_classes(self, classes: TrainingClasses) -> "Config":
