@@ -14,6 +14,7 @@ from etram_pipeline.core.mask_column import with_masks
 from etram_pipeline.core.run_lengths import encode_masks, mask_area
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.evidence import Engine
+from etram_pipeline.evaluation.metrics.mask_average_precision import Config
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
@@ -234,3 +235,11 @@ def test_mask_values_stand_first_in_the_protocol_of_masks(random_tables: Make) -
         "test/coco_masks/AP_50",
     }
     assert not resolve_protocol("coco").needs_masks
+
+
+def test_each_value_means_what_that_of_boxes_means_but_for_masks() -> None:
+    values = {value.name: value.meaning for value in Config().declare(resolve_protocol("coco"))}
+    assert values["mask_AP_50"].startswith("Average precision if a mask that overlaps the labelled")
+    assert values["mask_AP"].endswith("it also measures how well the masks fit.")
+    assert values["mask_AR_100"].startswith("Average recall: share of objects found")
+    assert not any("box" in meaning for meaning in values.values())

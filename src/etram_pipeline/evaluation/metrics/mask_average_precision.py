@@ -17,11 +17,6 @@ else:
     Evidence = Protocol = object
 
 _PREFIX = "mask_"
-_MEANINGS = {
-    "AP": "Average precision of masks: their overlap with the labelled pixels decides instead of "
-    "that of the boxes. 1 is perfect.",
-    "AP_50": "The same if a mask that overlaps the labelled one by half counts as found.",
-}
 
 
 class Config(MetricConfig):
@@ -45,7 +40,7 @@ class Config(MetricConfig):
                 value,
                 name=_PREFIX + value.name,
                 title=f"mask {value.title}",
-                meaning=_MEANINGS.get(value.name, ""),
+                meaning=value.meaning.replace("boxes", "masks").replace("a box", "a mask"),
             )
             for value in BoxConfig().declare(protocol)
         )
