@@ -30,9 +30,8 @@ def original_weights(start_from: Path, trainings: Path) -> Path:
         trainings: Folder of all training runs.
     """
     digest = file_digest(start_from)
-    for record in sorted(trainings.glob(f"*/{_RECORD}")):
-        folder = record.parent
-        is_of_path = json.loads(record.read_text()) == {"start_from": str(start_from)}
+    for folder in _latest_first(trainings):
+        is_of_path = json.loads((folder / _RECORD).read_text()) == {"start_from": str(start_from)}
         if is_of_path and (folder / _COPY).is_file() and file_digest(folder / DETECTOR) == digest:
             logger.info(
                 "%s holds the result of %s, which started from this file: its former weights are "
@@ -43,6 +42,16 @@ def original_weights(start_from: Path, trainings: Path) -> Path:
             )
             return folder / _COPY
     return start_from
+
+
+def _latest_first(trainings: Path) -> list[Path]:
+    """Folders of runs that kept weights and have a result, the last result first.
+
+    Runs with equal results are rare, but then the last one is the one that saved the file.
+    """
+    folders = [record.parent for record in trainings.glob(f"*/{_RECORD}")]
+    finished = [folder for folder in folders if (folder / DETECTOR).is_file()]
+    return sorted(finished, key=lambda folder: (folder / DETECTOR).stat().st_mtime_ns, reverse=True)
 
 
 def keep_weights(start_from: Path, weights: Path, work_dir: Path) -> None:
