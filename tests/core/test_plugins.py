@@ -58,6 +58,13 @@ def refusal(raw: object) -> str:
     return line
 
 
+def test_parts_are_found_once_a_library_reads_metadata_in_its_own_way(install: Install) -> None:
+    pytest.importorskip("importlib_metadata")  # takes the place of the standard library's finder
+    install("nightfall_z", FILTER)
+    assert plugins.offered_kinds("etram_pipeline.labels.filters") == ["night_only"]
+    assert FilterConfig.model_validate({"kind": "night_only"}).kind == "night_only"
+
+
 def test_a_part_of_an_installed_package_is_chosen_by_its_kind(install: Install) -> None:
     install("nightfall_a", FILTER)
     part = FilterConfig.model_validate({"kind": "night_only", "lux": 3})

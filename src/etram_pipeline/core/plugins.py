@@ -11,8 +11,25 @@ longer than reading a configuration file.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A part that an installed package offers.
+
+    Attributes:
+        kind: Name of the part.
+        value: Where its class is, such as `our_detectors:Config`.
+        package: Name and version of the package.
+    """
+
+    kind: str
+    value: str
+    package: str
 
 
 def group_of(package: str) -> str:
@@ -23,7 +40,7 @@ def group_of(package: str) -> str:
 
 def offered_kinds(package: str) -> list[str]:
     """Names of the parts that installed packages add to a family, sorted."""
-    return sorted({entry.name for entry in _offers(group_of(package))})
+    return sorted({offer.kind for offer in _offers(group_of(package))})
 
 
 def load_plugin(package: str, kind: str, family: type) -> type:
@@ -37,13 +54,13 @@ def load_plugin(package: str, kind: str, family: type) -> type:
     Raises:
         ValueError: If several packages offer this part, or if it cannot be used.
     """
-    first, *others = [entry for entry in _offers(group_of(package)) if entry.name == kind]
+    first, *others = [offer for offer in _offers(group_of(package)) if offer.kind == kind]
     if others:
-        packages = " and ".join(sorted(map(_source, [first, *others])))
+        packages = " and ".join(sorted(offer.package for offer in (first, *others)))
         raise ValueError(f"kind {kind!r} is offered by {packages}: uninstall all but one of them")
-    where = f"kind {kind!r} of the installed package {_source(first)}"
+    where = f"kind {kind!r} of the installed package {first.package}"
     try:
-        found = first.load()
+        found = EntryPoint(kind, first.value, group_of(package)).load()
     except Exception as error:
         raise ValueError(f"{where} cannot be imported from {first.value}: {error!r}") from error
     if not (isinstance(found, type) and issubclass(found, family)):
@@ -57,17 +74,21 @@ def load_plugin(package: str, kind: str, family: type) -> type:
 def hidden_plugins(package: str, own_kinds: Collection[str]) -> list[str]:
     """One line for each part that has no effect, because the project has one of the same name."""
     return [
-        f"kind {entry.name!r} of the installed package {_source(entry)} has no effect: "
+        f"kind {offer.kind!r} of the installed package {offer.package} has no effect: "
         f"{package} has a part of this name, which is used instead"
-        for entry in _offers(group_of(package))
-        if entry.name in own_kinds
+        for offer in _offers(group_of(package))
+        if offer.kind in own_kinds
     ]
 
 
 @cache
-def _offers(group: str) -> tuple[EntryPoint, ...]:
-    return tuple(entry_points(group=group))
+def _offers(group: str) -> tuple[Offer, ...]:
+    # Not the entry points themselves: their class is another one once `importlib_metadata`, which
+    # some libraries bring, has been imported.
+    return tuple(
+        Offer(entry.name, entry.value, _source(entry)) for entry in entry_points(group=group)
+    )
 
 
-def _source(entry: EntryPoint) -> str:
+def _source(entry: Any) -> str:  # noqa: ANN401, of either class
     return "of unknown name" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
