@@ -203,7 +203,7 @@ def test_building_a_model_uses_no_network_and_leaves_nothing_behind(tmp_path: Pa
     variables = {
         name: value for name, value in os.environ.items() if name[:3] not in ("XDG", "YOL")
     }
-    del variables["OMP_NUM_THREADS"]
+    variables.pop("OMP_NUM_THREADS", None)  # which Ultralytics could set, but must not
     # Matplotlib, which Ultralytics imports, keeps a list of fonts in a folder of its own.
     variables |= {"HOME": str(home), "MPLCONFIGDIR": str(tmp_path / "fonts")}
     command = [sys.executable, "-c", BUILD]
