@@ -85,8 +85,8 @@ class TrainingProgress(Callback):
         figures = [f"{name} {value:.3g}" for name, value in losses.items() if name == "loss"]
         if parts := [f"{name} {losses[name]:.3g}" for name in losses if name not in _NO_PARTS]:
             figures[-1:] = [f"{' '.join(figures)} ({', '.join(parts)})"]
-        if "learning_rate" in self._outputs:
-            figures.append(f"rate {self._outputs['learning_rate']:.2g}")
+        if "rates" in self._outputs:
+            figures.append(f"rate {self._outputs['rates']['learning_rate']:.2g}")
         figures += [
             f"{title} {float(trainer.callback_metrics[name]):.3g}"
             for name, title in self._monitor.titles.items()
