@@ -37,7 +37,7 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import arithmetic
-from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.models.detector import Detector, State, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 
@@ -148,7 +148,7 @@ def training_step(detector: Detector, batch: SequenceBatch) -> Callable[[], obje
 
     def step() -> None:
         losses, _ = detector.losses(batch, ())
-        torch.stack([v for k, v in losses.items() if not k.startswith("num_")]).sum().backward()
+        total_loss(losses).backward()
         optimizer.step()
         optimizer.zero_grad()
 

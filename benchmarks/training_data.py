@@ -13,7 +13,7 @@ from etram_pipeline.clips.loading import Loader, ScheduleSampler, clip_loader, w
 from etram_pipeline.clips.schedule import Lanes, training_schedule
 from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.inference.predict import arithmetic
-from etram_pipeline.models.detector import State
+from etram_pipeline.models.detector import State, total_loss
 from etram_pipeline.models.hardware import resolve_precision, set_thread_counts
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -52,7 +52,7 @@ def share_of_waiting(arguments: argparse.Namespace) -> float:
         with arithmetic(torch.device(arguments.device), precision):
             before = tuple(memory.detach() for memory in state)
             losses, state = detector.losses(batch.to(arguments.device), before)
-        torch.stack([v for k, v in losses.items() if not k.startswith("num_")]).sum().backward()
+        total_loss(losses).backward()
         optimizer.step()
         optimizer.zero_grad()
         # On a GPU the host runs ahead: it has waited in vain if the device still computes.

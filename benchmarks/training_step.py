@@ -25,7 +25,7 @@ from typing_extensions import override
 from etram_pipeline.clips.loading import Loader
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.inference.predict import arithmetic
-from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.detector import Losses, State, total_loss
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.training.optimizer import build_optimizer
@@ -135,7 +135,7 @@ def make_step(case: Case, detector: rvt.RVT, batch: SequenceBatch) -> Step:
         with arithmetic(torch.device(case.device), case.precision):
             losses, state = losses_of(clip, tuple(memory.detach() for memory in state))
         with torch.profiler.record_function("part:loss"):
-            total = torch.stack([v for k, v in losses.items() if not k.startswith("num_")]).sum()
+            total = total_loss(losses)
         total.backward()
         with torch.profiler.record_function("part:optimizer"):
             torch.nn.utils.clip_grad_value_(detector.parameters(), 1.0)

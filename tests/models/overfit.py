@@ -16,6 +16,7 @@ from etram_pipeline.core.recording import Events
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.events.representations import stacked_histogram
 from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.models.detector import total_loss
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.scene.scene import simulate
@@ -93,8 +94,7 @@ def ap50_after_overfitting(
     for _ in range(num_steps):
         losses, _ = detector.losses(batch, ())
         optimizer.zero_grad()
-        learnt = [loss for name, loss in losses.items() if not name.startswith("num_")]
-        torch.stack(learnt).sum().backward()
+        total_loss(losses).backward()
         nn.utils.clip_grad_norm_(detector.parameters(), 10)
         optimizer.step()
         schedule.step()

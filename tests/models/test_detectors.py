@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from tests.models.conftest import NUM_CHANNELS
-from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from etram_pipeline.models.detector import Detector, Losses, reset_state
+from etram_pipeline.models.detector import Detector, reset_state, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.suppression import SuppressionSettings
@@ -21,10 +20,6 @@ Build = Callable[[DetectorConfig], Detector]
 MakeBatch = Callable[..., SequenceBatch]
 
 EVERYTHING = SuppressionSettings(score_threshold=0, iou_threshold=1)
-
-
-def total(losses: Losses) -> Tensor:
-    return torch.stack([loss for name, loss in losses.items() if not name.startswith("num_")]).sum()
 
 
 def with_targets(batch: SequenceBatch, target: Targets) -> SequenceBatch:
@@ -37,7 +32,7 @@ def no_targets() -> Targets:
 
 def test_every_parameter_learns(any_detector: Detector, make_batch: MakeBatch) -> None:
     losses, _ = any_detector.train().losses(make_batch(), ())
-    total(losses).backward()
+    total_loss(losses).backward()
     gradients = {name: weight.grad for name, weight in any_detector.named_parameters()}
     assert [name for name, gradient in gradients.items() if gradient is None] == []
     learnt = [gradient for gradient in gradients.values() if gradient is not None]
@@ -52,7 +47,7 @@ def test_loss_falls_on_what_is_seen_again(any_detector: Detector, make_batch: Ma
     seen = []
     for _ in range(30):
         optimizer.zero_grad()
-        loss = total(detector.losses(batch, ())[0])
+        loss = total_loss(detector.losses(batch, ())[0])
         loss.backward()
         optimizer.step()
         seen.append(loss.item())
@@ -82,7 +77,7 @@ def test_frames_of_any_size_are_learnt_from_and_detected_in(
 ) -> None:
     batch = make_batch(height=height, width=width)
     losses, state = any_detector.train().losses(batch, ())
-    assert total(losses).isfinite()
+    assert total_loss(losses).isfinite()
     with torch.no_grad():
         frames, after = any_detector.eval().detect(batch, (), EVERYTHING)
     assert [memory.shape for memory in after] == [memory.shape for memory in state]
@@ -149,7 +144,7 @@ def test_the_same_seed_learns_the_same_to_the_bit(
         torch.manual_seed(3)
         detector = build(any_config).train()
         losses, _ = detector.losses(batch, ())
-        total(losses).backward()
+        total_loss(losses).backward()
         gradients = [weight.grad for weight in detector.parameters() if weight.grad is not None]
         seen.append([*losses.values(), *gradients])
     assert all(torch.equal(first, second) for first, second in zip(*seen, strict=True))
@@ -203,7 +198,7 @@ def test_executions_are_followed_without_another_result_or_refused(
     detector.load_state_dict(before)
     detector.execute_with(execution)
     found, _ = detector.losses(batch, ())
-    total(found).backward()  # activations that are computed twice must not count twice either
+    total_loss(found).backward()  # activations that are computed twice must not count twice either
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     for key, value in detector.state_dict().items():
         torch.testing.assert_close(value, after[key], rtol=1e-4, atol=1e-5, msg=key)
@@ -229,9 +224,9 @@ def test_frames_without_objects_teach_that_there_are_none(
 ) -> None:
     batch = with_targets(make_batch(), no_targets())
     losses, _ = any_detector.train().losses(batch, ())
-    total(losses).backward()
+    total_loss(losses).backward()
     assert losses["num_foreground"] == 0
-    assert total(losses) > 0
+    assert total_loss(losses) > 0
     assert all(
         weight.grad is not None and weight.grad.isfinite().all()
         for weight in any_detector.parameters()
@@ -244,9 +239,9 @@ def test_no_keyframe_means_no_loss_and_no_detections(
     batch, detector = make_batch(keyframes=()), any_detector.train()
     usual, _ = detector.losses(make_batch(), ())
     losses, state = detector.losses(batch, ())
-    total(losses).backward()
+    total_loss(losses).backward()
     assert losses.keys() == usual.keys()
-    assert total(losses) == 0
+    assert total_loss(losses) == 0
     assert all(weight.grad is not None for weight in detector.parameters())
     found, after = detector.eval().detect(batch, (), EVERYTHING)
     assert found == []
@@ -259,7 +254,7 @@ def test_no_keyframe_means_that_no_statistic_changes(
     detector = any_detector.train()
     before = {name: value.clone() for name, value in detector.named_buffers()}
     losses, _ = detector.losses(make_batch(keyframes=()), ())
-    total(losses).backward()
+    total_loss(losses).backward()
     assert all(torch.equal(value, before[name]) for name, value in detector.named_buffers())
 
 
@@ -269,7 +264,7 @@ def test_windows_without_events_are_no_trouble(
     batch = make_batch()
     silent = replace(batch, frames=torch.zeros_like(batch.frames))
     losses, _ = any_detector.train().losses(silent, ())
-    assert total(losses).isfinite()
+    assert total_loss(losses).isfinite()
     found, _ = any_detector.eval().detect(silent, (), EVERYTHING)
     assert all(frame.scores.isfinite().all() for frame in found)
 
@@ -278,6 +273,15 @@ def test_settings_survive_being_written_down(any_config: DetectorConfig) -> None
     for mode in ("json", "python"):
         written = any_config.model_dump(mode=mode, serialize_as_any=True)
         assert DetectorConfig.model_validate(written) == any_config
+
+
+def test_the_total_loss_leaves_counts_out() -> None:
+    losses = {
+        "box": torch.tensor(2.0),
+        "class": torch.tensor(0.5),
+        "num_foreground": torch.ones(()),
+    }
+    assert total_loss(losses) == 2.5
 
 
 def test_a_lane_that_starts_forgets_even_what_is_not_a_number() -> None:

@@ -12,7 +12,7 @@ from etram_pipeline.core.component import kinds
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
-from etram_pipeline.models.detector import State
+from etram_pipeline.models.detector import State, total_loss
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.execution import Execution
 
@@ -78,9 +78,7 @@ def train_on(
     for index, batch in enumerate(batches):
         clip = replace(batch, frames=batch.frames.to(dtype))
         losses, state = detector.losses(clip, tuple(memory.detach() for memory in state))
-        torch.stack(
-            [v for name, v in losses.items() if not name.startswith("num_")]
-        ).sum().backward()
+        total_loss(losses).backward()
         numbers |= {f"{name} of clip {index}": loss.detach() for name, loss in losses.items()}
         numbers |= {f"memory {i} after clip {index}": m.detach() for i, m in enumerate(state)}
     learnt = {name: weight.grad for name, weight in detector.named_parameters()}

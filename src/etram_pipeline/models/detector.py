@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ __all__ = [
     "SuppressionSettings",
     "check_lanes",
     "reset_state",
+    "total_loss",
 ]
 
 Losses = dict[str, Float[Tensor, ""]]
@@ -108,6 +110,11 @@ class DenseDetector(Detector):
         self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
     ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
         """Raw predictions of every window: centre, size in px, objectness, class probabilities."""
+
+
+def total_loss(losses: Losses) -> Float[Tensor, ""]:
+    """The sum of all losses; counts (`num_…`) are left out."""
+    return torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
 
 
 def reset_state(state: State, starts: Tensor) -> State:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY, SCORES_KEY
-from etram_pipeline.models.detector import Detector, State
+from etram_pipeline.models.detector import Detector, State, total_loss
 from etram_pipeline.training.memory import LaneMemory, Size
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
 from etram_pipeline.training.parameter_groups import learning_rates
@@ -60,7 +60,7 @@ class DetectionModule(LightningModule):
         batch, before = self._resize(batch, before, number, last)
         losses, state = self.detector.losses(batch, before)
         self.memory.keep(size, number, state)
-        total = torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
+        total = total_loss(losses)
         metrics = {name: value.detach() for name, value in {"loss": total, **losses}.items()}
         rates = learning_rates(self.trainer.optimizers[0])
         return {"loss": total, "metrics": metrics, "rates": rates}

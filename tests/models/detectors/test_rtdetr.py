@@ -9,7 +9,7 @@ import torch
 from tests.models.conftest import NUM_CHANNELS, NUM_CLASSES
 from tests.models.detector_choices import SMALL
 from tests.models.detectors.test_yolox import NAMES, frames_with_objects, labels_of
-from tests.models.test_detectors import EVERYTHING, total
+from tests.models.test_detectors import EVERYTHING
 from torch import Tensor
 from transformers import RTDetrV2ForObjectDetection
 
@@ -18,6 +18,7 @@ from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.models.cells import identity
+from etram_pipeline.models.detector import total_loss
 from etram_pipeline.models.detectors import rtdetr
 from etram_pipeline.models.rtdetr.losses import normalised
 from etram_pipeline.models.rtdetr.network import decode
@@ -105,7 +106,7 @@ def test_losses_are_those_of_transformers(make_batch: MakeBatch) -> None:
     expected = theirs(pixel_values=frames, labels=labels)
     torch.manual_seed(1)
     losses, _ = detector.losses(batch, ())
-    torch.testing.assert_close(total(losses), expected.loss)
+    torch.testing.assert_close(total_loss(losses), expected.loss)
     assert torch.equal(losses["class"], expected.loss_dict["loss_vfl"])
     assert list(losses) == ["class", "box", "giou", "auxiliary", "denoising", "num_foreground"]
     assert losses["num_foreground"] == 4
@@ -144,7 +145,7 @@ def test_a_memory_learns_from_its_first_step_on(make_batch: MakeBatch) -> None:
     seen: list[Tensor] = []
     for _ in range(2):
         optimizer.zero_grad()
-        total(detector.losses(make_batch(keyframes=ALL_WINDOWS), ())[0]).backward()
+        total_loss(detector.losses(make_batch(keyframes=ALL_WINDOWS), ())[0]).backward()
         assert detector.memory is not None
         grads = [weight.grad for weight in detector.memory.cells.parameters()]
         seen.append(torch.stack([g.abs().max() for g in grads if g is not None]).max())
@@ -170,7 +171,7 @@ def test_a_few_frames_are_learnt_by_heart_even_after_they_are_over(cell: str | N
     optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-3)
     for _ in range(60 if cell is None else 100):
         optimizer.zero_grad()
-        total(detector.losses(batch, ())[0]).backward()
+        total_loss(detector.losses(batch, ())[0]).backward()
         optimizer.step()
     with torch.no_grad():
         found, _ = detector.eval().detect(batch, (), SuppressionSettings())
@@ -211,7 +212,7 @@ def test_what_inference_mode_has_computed_does_not_hinder_training(make_batch: M
     detector = build(small())
     with torch.inference_mode():
         detector.eval().detect(batch, (), EVERYTHING)
-    total(detector.train().losses(batch, ())[0]).backward()
+    total_loss(detector.train().losses(batch, ())[0]).backward()
 
 
 def test_boxes_are_exact_in_mixed_precision(make_batch: MakeBatch) -> None:
@@ -235,7 +236,7 @@ def test_a_network_that_has_diverged_has_a_loss_that_says_so(make_batch: MakeBat
     with torch.no_grad():
         detector.network.decoder.bbox_embed[0].layers[-1].bias.fill_(torch.nan)
     losses, _ = detector.losses(make_batch(), ())
-    assert total(losses).isnan()
+    assert total_loss(losses).isnan()
 
 
 def test_a_state_of_other_lanes_is_refused(make_batch: MakeBatch) -> None:
