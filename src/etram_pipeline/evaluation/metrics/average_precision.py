@@ -1,6 +1,6 @@
 """COCO's average precision and average recall."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.matching import Frames
     from etram_pipeline.evaluation.protocol import Protocol
 else:
-    Evidence = Protocol = object
+    Curves = Evidence = Frames = Protocol = object
 
 
 class Config(MetricConfig):
@@ -68,14 +68,7 @@ class Config(MetricConfig):
         from etram_pipeline.evaluation.breakdown import precision_by_recall, summarize
 
         protocol, names = evidence.protocol, evidence.class_names
-        curves = _curves(evidence, evidence.frames, len(names))
-        of_all = curves
-        if not protocol.class_aware:
-            of_all = _curves(evidence, evidence.frames.without_classes(), 1)
-        overall = summarize(of_all, protocol)
-        if evidence.nothing_detected:
-            # As in the references, even for sizes without ground truth.
-            overall = dict.fromkeys(overall, 0.0)
+        curves, overall = summarize_all(evidence, _curves)
         return Measured(
             overall=overall,
             per_class={name: summarize(curves, protocol, row) for row, name in enumerate(names)},
@@ -83,6 +76,29 @@ class Config(MetricConfig):
                 name: precision_by_recall(curves, protocol, row) for row, name in enumerate(names)
             },
         )
+
+
+def summarize_all(
+    evidence: Evidence, compute: Callable[[Evidence, Frames, int], Curves]
+) -> tuple[Curves, dict[str, float]]:
+    """Curves of each class, and average precision and recall of all classes.
+
+    Args:
+        evidence: What was labelled and detected.
+        compute: Computes the curves of frames with a number of classes.
+    """
+    from etram_pipeline.evaluation.breakdown import summarize
+
+    protocol = evidence.protocol
+    curves = compute(evidence, evidence.frames, len(evidence.class_names))
+    of_all = curves
+    if not protocol.class_aware:
+        of_all = compute(evidence, evidence.frames.without_classes(), 1)
+    overall = summarize(of_all, protocol)
+    if evidence.nothing_detected:
+        # As in the references, even for sizes without ground truth.
+        overall = dict.fromkeys(overall, 0.0)
+    return curves, overall
 
 
 def _values(protocol: Protocol) -> Iterator[Value]:
@@ -117,7 +133,7 @@ def _values(protocol: Protocol) -> Iterator[Value]:
         yield Value(f"AR_{size}", f"AR {size}")
 
 
-def _curves(evidence: "Evidence", frames: "Frames", num_classes: int) -> "Curves":
+def _curves(evidence: Evidence, frames: Frames, num_classes: int) -> Curves:
     """Curves of all classes, computed by the engine of `evidence`."""
     if evidence.engine == "numpy":
         from etram_pipeline.evaluation.curves import compute_curves

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from etram_pipeline.evaluation.metrics import Measured, MetricConfig, Place, Value
 from etram_pipeline.evaluation.metrics.average_precision import Config as BoxConfig
+from etram_pipeline.evaluation.metrics.average_precision import summarize_all
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.curves import Curves
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.matching import Frames
     from etram_pipeline.evaluation.protocol import Protocol
 else:
-    Evidence = Protocol = object
+    Curves = Evidence = Frames = Protocol = object
 
 _PREFIX = "mask_"
 
@@ -59,18 +60,12 @@ class Config(MetricConfig):
     def measure(self, evidence: Evidence) -> Measured:
         from etram_pipeline.evaluation.breakdown import summarize
 
-        protocol, names = evidence.protocol, evidence.class_names
-        curves = _curves(evidence, evidence.frames, len(names))
-        of_all = curves
-        if not protocol.class_aware:
-            of_all = _curves(evidence, evidence.frames.without_classes(), 1)
-        overall = summarize(of_all, protocol)
-        if evidence.nothing_detected:
-            overall = dict.fromkeys(overall, 0.0)
+        curves, overall = summarize_all(evidence, _curves)
         return Measured(
             overall=_prefixed(overall),
             per_class={
-                name: _prefixed(summarize(curves, protocol, row)) for row, name in enumerate(names)
+                name: _prefixed(summarize(curves, evidence.protocol, row))
+                for row, name in enumerate(evidence.class_names)
             },
         )
 
@@ -79,7 +74,7 @@ def _prefixed(values: dict[str, float]) -> dict[str, float]:
     return {_PREFIX + name: value for name, value in values.items()}
 
 
-def _curves(evidence: "Evidence", frames: "Frames", num_classes: int) -> "Curves":
+def _curves(evidence: Evidence, frames: Frames, num_classes: int) -> Curves:
     """Curves of all classes; the engine `numpy` compares boxes only."""
     from etram_pipeline.evaluation.coco import library_curves
 
