@@ -1,7 +1,7 @@
 """A training step, detection and memory of every family of detectors, as ratios to RVT-Tiny.
 
     python -m benchmarks.detectors                             # every family, 2 frames of 360 x 640
-    python -m benchmarks.detectors --only rvt_tiny yolox --precision bf16-mixed
+    python -m benchmarks.detectors --only rvt_tiny "yolox lcnet_050" --precision bf16-mixed
     python -m benchmarks.detectors --plain-cpu                 # without AVX-512 and bfloat16
 
 Each detector is measured in a process of its own, in one run of this script. A training step is

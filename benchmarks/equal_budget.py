@@ -1,7 +1,7 @@
 """Every family of detectors on the embedded scene, each trained for the same processor time.
 
     python -m benchmarks.equal_budget                                  # all families, three seeds
-    python -m benchmarks.equal_budget --families rvt yolox --seeds 0   # some of them
+    python -m benchmarks.equal_budget --families rvt_nano yolox --seeds 0   # some of them
     python -m benchmarks.equal_budget --cpu-minutes 10 --jobs 2 --folder /tmp/budget
 
 Each training run is a `kedro run` in its own copy of the project, on recordings that are simulated
@@ -14,11 +14,6 @@ spread is the standard deviation over seeds.
 """
 
 import argparse
-import csv
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -30,11 +25,18 @@ from threading import Lock
 import torch
 from benchmarks.detectors import frames_per_second
 from benchmarks.hardware import describe_cpu
-from benchmarks.variants import PREPROCESSED, copy_project, summary
+from benchmarks.variants import (
+    copy_preprocessed,
+    copy_project,
+    kedro_run,
+    overall_metrics,
+    summary,
+)
 from torch import Tensor
 
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.stores.representation_store import RepresentationStore
+from etram_pipeline.training.history import HISTORY, read_history
 
 PROBES = (4, 16)
 """Steps of the two runs that give the processor time of a step."""
@@ -131,7 +133,7 @@ def main() -> None:
     titles = [
         "detector",
         "parameters",
-        "frames/s",
+        "windows/s",
         "CPU min",
         "steps",
         "learning rate",
@@ -164,7 +166,7 @@ class Comparison:
         self._locks: dict[str, Lock] = defaultdict(Lock)
         self._plans: dict[str, Plan] = {}
         self._scene = copy_project(folder / "scene")
-        run_pipelines(self._scene, "preprocess", "track=false")
+        kedro_run(self._scene, "preprocess", "track=false")
 
     def plan(self, name: str) -> Plan:
         """Measure a training step, then try two learning rates; done once for each family."""
@@ -202,8 +204,7 @@ class Comparison:
             cpu_s = self._run(start, "train", first, seed, half, None)
         cpu_s += self._run(project, "train", name, seed, plan, start)
         self._run(project, "predict,evaluate", name, seed, plan, start)
-        metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
-        scores: dict[str, float] = next(iter(metrics.values()))["overall"]
+        scores = overall_metrics(project)
         print(f"{name}-{seed}: AP {scores['AP']:.3f} after {cpu_s / 60:.1f} CPU min", flush=True)
         detector = read_checkpoint(project / DETECTOR).detector
         return Result(
@@ -227,10 +228,10 @@ class Comparison:
         """What a learning rate reaches with a part of the budget."""
         project = self._project(f"{name}-try-{plan.rate:g}")
         cpu_s = self._run(project, "train", name, TRIAL_SEED, plan, self._tried_before(name))
-        (history,) = (project / "data/06_models/trainings").glob("*/history.csv")
-        rows = list(csv.reader(history.read_text().splitlines()))
-        aps = [float(value) for _, metric, value in rows if metric.endswith("class/AP")]
-        losses = [float(value) for _, metric, value in rows if metric == "train/loss"]
+        (history,) = (project / "data/06_models/trainings").glob(f"*/{HISTORY}")
+        rows = read_history(history)
+        aps = [value for _, metric, value in rows if metric.endswith("class/AP")]
+        losses = [value for _, metric, value in rows if metric == "train/loss"]
         return Trial(plan.rate, aps[-1], mean(losses[-max(len(losses) // 5, 1) :]), cpu_s)
 
     def _run(
@@ -244,43 +245,17 @@ class Comparison:
         ]
         done = project / f"{pipelines}.cpu_s"
         if not done.exists():
-            done.write_text(str(run_pipelines(project, pipelines, ",".join(parameters))))
+            done.write_text(str(kedro_run(project, pipelines, ",".join(parameters))))
         return float(done.read_text())
 
     def _project(self, name: str) -> Path:
-        project = copy_project(self._folder / name)
-        (project / "data").mkdir(exist_ok=True)
-        for part in PREPROCESSED:
-            link = project / "data" / part
-            if not link.is_symlink():
-                link.symlink_to(self._scene / "data" / part)
-        return project
+        return copy_preprocessed(self._folder / name, self._scene)
 
     def _test_windows(self) -> Tensor:
         """The first windows of a test recording."""
         store = RepresentationStore(self._scene / "data/02_intermediate/histograms")
         recording = store[next(key for key in store if key.startswith("test/"))]
         return torch.from_numpy(recording.read(0, NUM_WINDOWS))
-
-
-def run_pipelines(project: Path, pipelines: str, parameters: str) -> float:
-    """CPU seconds of a `kedro run` in a project; stops with its output if it fails."""
-    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines]
-    environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [*command, "--params", parameters],
-            cwd=project,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            sys.exit(output.read()[-4000:])
-    return usage.ru_utime + usage.ru_stime
 
 
 def row(name: str, plan: Plan, results: list[Result]) -> str:

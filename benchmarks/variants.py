@@ -46,7 +46,7 @@ def main() -> None:
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="variants-"))
     print(f"trainings of {arguments.steps} steps in {folder}", flush=True)
     scene = copy_project(folder / "scene")
-    kedro_run(scene, "preprocess")
+    kedro_run(scene, "preprocess", "track=false")
     experiments = [Experiment(*pair) for pair in product(arguments.presets, arguments.seeds)]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         scores = list(pool.map(lambda one: train(one, folder, scene, arguments.steps), experiments))
@@ -82,34 +82,55 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def train(experiment: Experiment, folder: Path, scene: Path, steps: int) -> dict[str, float]:
-    """Overall metrics of one experiment."""
-    project = copy_project(folder / experiment.name)
+def copy_preprocessed(target: Path, scene: Path) -> Path:
+    """A copy of the project that reads the recordings which another copy has preprocessed."""
+    project = copy_project(target)
     (project / "data").mkdir(exist_ok=True)
     for name in PREPROCESSED:
         link = project / "data" / name
         if not link.is_symlink():
             link.symlink_to(scene / "data" / name)
+    return project
+
+
+def train(experiment: Experiment, folder: Path, scene: Path, steps: int) -> dict[str, float]:
+    """Overall metrics of one experiment."""
+    project = copy_preprocessed(folder / experiment.name, scene)
     options = (
         f"preset={experiment.preset},train.seed={experiment.seed},train.max_steps={steps},"
         f"train.validation.every_steps={steps},train.workers=0,track=false"
     )
-    kedro_run(project, "train,predict,evaluate", "--params", options)
-    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
-    overall: dict[str, float] = next(iter(metrics.values()))["overall"]
+    kedro_run(project, "train,predict,evaluate", options)
+    overall = overall_metrics(project)
     print(f"{experiment.name}: AP {overall['AP']:.3f}", flush=True)
     return overall
 
 
-def kedro_run(project: Path, pipelines: str, *arguments: str) -> None:
-    """Run pipelines in a project; stops with their output if they fail."""
-    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines, *arguments]
+def overall_metrics(project: Path) -> dict[str, float]:
+    """Metrics by the first protocol of a project that has been evaluated."""
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    overall: dict[str, float] = next(iter(metrics.values()))["overall"]
+    return overall
+
+
+def kedro_run(project: Path, pipelines: str, parameters: str) -> float:
+    """CPU seconds of a `kedro run` in a project; stops with its output if it fails."""
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines]
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    done = subprocess.run(
-        command, cwd=project, env=os.environ | threads, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stdout[-4000:] + done.stderr[-4000:])
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            [*command, "--params", parameters],
+            cwd=project,
+            env=os.environ | threads,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            sys.exit(output.read()[-8000:])
+    return usage.ru_utime + usage.ru_stime
 
 
 def summary(rows: list[dict[str, float]], name: str) -> str:
