@@ -29,7 +29,21 @@ Record = Callable[..., LabelledRecordings]
 YOLOX = DetectorConfig.model_validate({"kind": "yolox", "backbone": "lcnet_050"})
 
 
-class FindsEvents(FrameDetector):
+class Untrained(FrameDetector):
+    """What the detectors of these tests share, which only detect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    @override
+    def frame_losses(
+        self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
+    ) -> Losses:
+        return {}
+
+
+class FindsEvents(Untrained):
     """Detects the rectangle of all events of a frame, with the score that the test gives the view.
 
     Class 0; frames are padded to multiples of 32 px.
@@ -39,15 +53,8 @@ class FindsEvents(FrameDetector):
 
     def __init__(self, scores: dict[tuple[int, bool], float] | None = None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
         self.scores = scores or {}
         self.seen: list[tuple[int, int]] = []
-
-    @override
-    def frame_losses(
-        self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
-    ) -> Losses:
-        return {}
 
     @override
     def detect_frames(
@@ -126,18 +133,8 @@ def test_suppression_keeps_the_best_of_the_boxes_of_all_views_class_by_class() -
     assert few.scores.tolist() == pytest.approx([0.7, 0.6])
 
 
-class TwoClasses(FrameDetector):
+class TwoClasses(Untrained):
     """Two boxes of IoU 0.5: class 1 if the frame's events are on the left, class 0 otherwise."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-
-    @override
-    def frame_losses(
-        self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
-    ) -> Losses:
-        return {}
 
     @override
     def detect_frames(

@@ -1,6 +1,6 @@
 """Can a detector learn four frames of one clip by heart?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from etram_pipeline.core.recording import Events
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.events.representations import stacked_histogram
 from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.models.detector import total_loss
+from etram_pipeline.models.detector import Detector, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.scene.scene import simulate
@@ -98,9 +98,27 @@ def ap50_after_overfitting(
         nn.utils.clip_grad_norm_(detector.parameters(), 10)
         optimizer.step()
         schedule.step()
+    return ap50(detector, batch, {RECORDING: labels}, tuple(CLASSES))
+
+
+def ap50(
+    detector: Detector,
+    batch: SequenceBatch,
+    labels: Mapping[str, LabelTable],
+    class_names: tuple[str, ...],
+) -> float:
+    """AP at an overlap of 0.5 of a detector in evaluation mode.
+
+    In training mode, losses may be low while the statistics that detection uses are not yet right.
+
+    Args:
+        detector: The detector; it stays in evaluation mode.
+        batch: What it detects in.
+        labels: Labels of the recordings of the batch.
+        class_names: Names of the classes.
+    """
     with torch.inference_mode():
-        found, _ = detector.eval().detect(batch, (), SuppressionSettings(score_threshold=0.001))
-    collector = DetectionCollector({RECORDING: 1})
+        found, _ = detector.eval().detect(batch, (), SuppressionSettings())
+    collector = DetectionCollector(dict.fromkeys(batch.recordings, 1))
     collector.add(batch, found)
-    tables = {RECORDING: labels}, collector.take_all()
-    return evaluate(*tables, "coco", class_names=tuple(CLASSES)).overall["AP_50"]
+    return evaluate(labels, collector.take_all(), "coco", class_names=class_names).overall["AP_50"]

@@ -15,12 +15,11 @@ import torch
 import yaml
 from pydantic import ValidationError
 from tests.models.detectors.test_yolox import NAMES, frames_with_objects, labels_of
+from tests.models.overfit import ap50
 from tests.training.runs import At, PowerCutError, changed, fail
 
-from etram_pipeline.clips.detections import DetectionCollector
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.component import kinds
-from etram_pipeline.evaluation import evaluate
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.inference.predict import predict_recording
 from etram_pipeline.inference.settings import PredictSettings
@@ -63,12 +62,7 @@ def test_four_frames_are_learnt_by_heart() -> None:
         (losses["iou"] + losses["class"] + losses["distribution"]).backward()
         optimizer.step()
         rate.step()
-    with torch.no_grad():
-        found, _ = detector.eval().detect(batch, (), SuppressionSettings())
-    collector = DetectionCollector(dict.fromkeys(batch.recordings, 1))
-    collector.add(batch, found)
-    metrics = evaluate(labels_of(batch), collector.take_all(), "coco", class_names=NAMES)
-    assert metrics.overall["AP_50"] >= 0.9
+    assert ap50(detector, batch, labels_of(batch), NAMES) >= 0.9
 
 
 @pytest.mark.parametrize("model", PUBLISHED)
