@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
 
+from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.core.operating_scores import OperatingScores
@@ -22,6 +23,8 @@ from etram_pipeline.models.rvt_format import (
     unwrapped,
     weights_in,
 )
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 PAYLOAD_KEY = "etram"
 """Where a checkpoint file, Lightning's or ours, keeps `checkpoint_payload`."""
@@ -177,31 +180,32 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         in_channels=payload["in_channels"],
         class_names=tuple(payload["class_names"]),
         num_classes=len(payload["class_names"]),
-        encoding=_read_encoding(payload.get("representation")),
+        encoding=_read_settings(
+            EncodingSettings,
+            payload.get("representation"),
+            "the settings of the representations it was trained on",
+        ),
         downsampled_by=payload.get("downsampled_by"),
         dataset_fingerprint=payload.get("dataset_fingerprint", ""),
         mlflow_run_id=payload.get("mlflow_run_id", ""),
-        operating_scores=_read_scores(payload.get(SCORES_KEY)),
+        operating_scores=_read_settings(
+            OperatingScores, payload.get(SCORES_KEY), "its operating scores"
+        ),
     )
 
 
-def _read_scores(plain: Any) -> OperatingScores | None:  # noqa: ANN401, read from a file
+def _read_settings(
+    of_type: type[SettingsT],
+    plain: Any,  # noqa: ANN401, read from a file
+    what: str,
+) -> SettingsT | None:
+    """Settings that a checkpoint may hold; None if it has none."""
     try:
-        return None if plain is None else OperatingScores.model_validate(plain)
+        return None if plain is None else of_type.model_validate(plain)
     except ValidationError as error:
         raise CheckpointError(
-            "its operating scores are not known to this version of the project: "
+            f"{what} are not known to this version of the project: "
             + "; ".join(describe_errors(error))
-        ) from error
-
-
-def _read_encoding(plain: Any) -> EncodingSettings | None:  # noqa: ANN401, read from a file
-    try:
-        return None if plain is None else EncodingSettings.model_validate(plain)
-    except ValidationError as error:
-        raise CheckpointError(
-            "the settings of the representations it was trained on are not known to this version "
-            "of the project: " + "; ".join(describe_errors(error))
         ) from error
 
 
