@@ -68,7 +68,16 @@ def fitting_weights(detector: Detector, found: Mapping[str, Tensor]) -> dict[str
         for name, tensor in detector.translate_weights(found).items()
         if name in own
     }
-    return {name: tensor for name, tensor in named.items() if tensor.shape == own[name].shape}
+    return of_same_shape(named, own)
+
+
+def of_same_shape(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights that a detector with the weights `own` has too, in the same shape."""
+    return {
+        name: tensor
+        for name, tensor in found.items()
+        if name in own and own[name].shape == tensor.shape
+    }
 
 
 def _spread(weight: Tensor, own: Tensor) -> Tensor:

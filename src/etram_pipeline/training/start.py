@@ -13,6 +13,7 @@ from etram_pipeline.models.pretrained import (
     check_any_fits,
     describe_missing,
     fitting_weights,
+    of_same_shape,
     read_weights,
 )
 from etram_pipeline.models.rvt_format import load_tensors
@@ -72,13 +73,7 @@ def weights_of_checkpoint(detector: Detector, start: Checkpoint, path: Path) -> 
     Raises:
         CheckpointError: If no weight fits.
     """
-    wanted = detector.state_dict()
-    found = start.detector.state_dict()
-    fitting = {
-        name: tensor
-        for name, tensor in found.items()
-        if name in wanted and wanted[name].shape == tensor.shape
-    }
+    fitting = of_same_shape(start.detector.state_dict(), detector.state_dict())
     if not fitting:
         raise CheckpointError(
             f"{path} holds a {type(start.detector).__name__}, and none of its weights fits the "
