@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
-from etram_pipeline.models.boxes import xyxy_to_cxcywh
+from etram_pipeline.models.boxes import as_shares, xyxy_to_cxcywh
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
@@ -56,7 +56,7 @@ class UltralyticsYOLO(FrameDetector):
         self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
     ) -> Losses:
         found, criterion = self._predict(frames), self._criterion()
-        batch = _labels(targets, *frame_size(frames))
+        batch = _labels(targets, frame_size(frames))
         with torch.autocast(frames.device.type, enabled=False):
             assigned, losses, _ = criterion.get_assigned_targets_and_loss(found, batch)
         iou, of_classes, distribution = losses.unbind()
@@ -136,14 +136,14 @@ def _file(models: Path, name: str) -> Path:
     return models / (f"v{version}" if version == "8" else version) / f"{name[:-1]}.yaml"
 
 
-def _labels(targets: tuple[Targets, ...], height: int, width: int) -> dict[str, Tensor]:
+def _labels(targets: tuple[Targets, ...], size: tuple[int, int]) -> dict[str, Tensor]:
     """Ground truth as the library takes it: boxes as fractions of the frame."""
     boxes = torch.cat([target.boxes_xyxy for target in targets])
     numbers = [torch.full_like(each.class_ids, at) for at, each in enumerate(targets)]
     return {
         "batch_idx": torch.cat(numbers).to(boxes),
         "cls": torch.cat([target.class_ids for target in targets]).to(boxes)[:, None],
-        "bboxes": xyxy_to_cxcywh(boxes) / boxes.new_tensor([width, height, width, height]),
+        "bboxes": as_shares(boxes, size),
     }
 
 

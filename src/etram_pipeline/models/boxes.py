@@ -17,6 +17,21 @@ def xyxy_to_cxcywh(boxes_xyxy: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*bat
     return torch.cat([(top_left + bottom_right) / 2, bottom_right - top_left], dim=-1)
 
 
+def as_shares(
+    boxes_xyxy: Float[Tensor, "*batch 4"], size: tuple[int, int]
+) -> Float[Tensor, "*batch 4"]:
+    """Centre and size of boxes as shares of the width and height of an image.
+
+    Args:
+        boxes_xyxy: Corners in px.
+        size: Height and width of the image in px.
+    """
+    height, width = size
+    boxes = xyxy_to_cxcywh(boxes_xyxy)
+    # Sides as numbers need no copy to a GPU, which would have to wait for it.
+    return torch.stack([boxes[..., 0::2] / width, boxes[..., 1::2] / height], dim=-1).flatten(-2)
+
+
 def iou(a_cxcywh: Float[Tensor, "*#batch 4"], b_cxcywh: Float[Tensor, "*#batch 4"]) -> Tensor:
     """Intersection over union of boxes that broadcast against each other."""
     a, b = cxcywh_to_xyxy(a_cxcywh), cxcywh_to_xyxy(b_cxcywh)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
 from etram_pipeline.models.detector import Detector, Losses, State, check_lanes, reset_state
+from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.postprocess import keep_visible
 from etram_pipeline.models.resizing import (
@@ -36,9 +37,12 @@ class KeyframeDetector(Detector, Generic[Features]):
 
     Attributes:
         count_scale: Number that counts of events are divided by.
+        compiled_parts: Names of the modules that `train.execution.compile` compiles; a family that
+            has any lists `compile` in `execution_choices`.
     """
 
     count_scale: float = 1.0
+    compiled_parts: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def keyframe_features(self, batch: SequenceBatch, state: State) -> tuple[Features, State]:
@@ -81,6 +85,14 @@ class KeyframeDetector(Detector, Generic[Features]):
         size = frame_size(batch.frames)
         found = [self._map_back(each, size) for each in self.detect_in(features, suppression)]
         return [keep_visible(each, *size, suppression.max_detections) for each in found], after
+
+    @override
+    def execute_with(self, execution: Execution) -> None:
+        super().execute_with(execution)
+        if execution.compile:
+            for name in self.compiled_parts:
+                # In place, as a wrapper would rename the weights of checkpoints.
+                self.get_submodule(name).compile()
 
     def prepare(self, frames: Shaped[Tensor, "*n C H W"]) -> Float[Tensor, "*n C h w"]:
         """Frames as the family sees them.

@@ -18,7 +18,6 @@ from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.core.component import Settings
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.nms import batched_nms
 from etram_pipeline.models.resizing import frame_size
@@ -60,6 +59,7 @@ class FasterRCNN(FrameDetector):
     size_multiple = 64
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
+    compiled_parts = ("backbone",)
 
     def __init__(self, network: Any, config: "Config") -> None:  # noqa: ANN401, untyped torchvision
         super().__init__()
@@ -118,13 +118,6 @@ class FasterRCNN(FrameDetector):
         if any(name.startswith("backbone.") for name in named):
             return named
         return {f"backbone.body.{name}": tensor for name, tensor in named.items()}
-
-    @override
-    def execute_with(self, execution: Execution) -> None:
-        super().execute_with(execution)
-        if execution.compile:
-            # In place, as a wrapper would rename the weights of checkpoints.
-            self.backbone.compile()
 
     def _see(self, frames: Float[Tensor, "K C H W"]) -> tuple[Any, dict[str, Tensor]]:
         maps = {name: widened(level) for name, level in self.backbone(frames).items()}

@@ -13,12 +13,12 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.models.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from etram_pipeline.models.boxes import as_shares, cxcywh_to_xyxy
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.postprocess import keep_visible
-from etram_pipeline.models.resizing import frame_size
+from etram_pipeline.models.resizing import frame_size, resize_boxes
 from etram_pipeline.models.rf_detr.sizes import NOT_APACHE, SIZES, Shape, SizeName
 from etram_pipeline.models.rf_detr.weights import translate
 from etram_pipeline.models.suppression import SuppressionSettings
@@ -89,12 +89,8 @@ class RFDETR(FrameDetector):
     def _normalised(self, target: Targets, size: tuple[int, int]) -> "NormalisedTargets":
         from etram_pipeline.models.rf_detr.matching import NormalisedTargets
 
-        height, width = size
-        boxes = xyxy_to_cxcywh(target.boxes_xyxy)
-        shares = torch.stack([boxes[:, 0::2] / width, boxes[:, 1::2] / height], dim=-1).flatten(1)
-        return NormalisedTargets(
-            target.class_ids, shares, self._masks(target, size) if self.has_masks else None
-        )
+        masks = self._masks(target, size) if self.has_masks else None
+        return NormalisedTargets(target.class_ids, as_shares(target.boxes_xyxy, size), masks)
 
     def _masks(self, target: Targets, size: tuple[int, int]) -> Tensor:
         if target.masks is not None:
@@ -115,9 +111,7 @@ def _detect(
     best, order = scores.flatten().sort(descending=True, stable=True)
     likely = order[: int((best >= suppression.score_threshold).sum())]
     queries = likely.div(num_classes, rounding_mode="floor")
-    height, width = size
-    shares = cxcywh_to_xyxy(layer.boxes[frame, queries])
-    boxes = torch.stack([shares[:, 0::2] * width, shares[:, 1::2] * height], dim=-1).flatten(1)
+    boxes = resize_boxes(cxcywh_to_xyxy(layer.boxes[frame, queries]), (1, 1), size)
     found = Detections(boxes, likely % num_classes, best[: len(likely)])
     if layer.masks is None:
         return found

@@ -14,9 +14,9 @@ from etram_pipeline.models.boxes import cxcywh_to_xyxy
 from etram_pipeline.models.cells import identity
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.keyframe_detector import KeyframeDetector
 from etram_pipeline.models.necks import FeatureMaps
+from etram_pipeline.models.resizing import resize_boxes
 from etram_pipeline.models.rtdetr.losses import detection_losses, normalised
 from etram_pipeline.models.rtdetr.memory import MapMemory, MemorySettings
 from etram_pipeline.models.rtdetr.network import (
@@ -62,6 +62,7 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
 
     size_multiple = STRIDES[-1]
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
+    compiled_parts = ("network.backbone", "network.encoder")
 
     def __init__(self, in_channels: int, num_classes: int, config: "Config") -> None:
         super().__init__()
@@ -84,7 +85,7 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
 
     @override
     def feature_losses(self, features: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:
-        labels = normalised(targets, *_frame_size(features))
+        labels = normalised(targets, _frame_size(features))
         output = decode(self.network, features, self.num_queries, labels)
         return detection_losses(self.network, output, labels)
 
@@ -93,12 +94,11 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
         self, features: FeatureMaps, suppression: SuppressionSettings
     ) -> list[Detections]:
         output = decode(self.network, features, self.num_queries)
-        height, width = _frame_size(features)
         logits, boxes = (
             output.intermediate_logits[:, -1],
             output.intermediate_reference_points[:, -1],
         )
-        boxes_xyxy = cxcywh_to_xyxy(boxes) * boxes.new_tensor([width, height, width, height])
+        boxes_xyxy = resize_boxes(cxcywh_to_xyxy(boxes), (1, 1), _frame_size(features))
         scores = logits.to(boxes.dtype).sigmoid()
         return [
             _best(of_frame, classes, suppression.score_threshold)
@@ -112,13 +112,6 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
             f"network.{'decoder.' if name.startswith(HEADS) else ''}{name}": tensor
             for name, tensor in inner.items()
         }
-
-    @override
-    def execute_with(self, execution: Execution) -> None:
-        super().execute_with(execution)
-        if execution.compile:
-            for part in (self.network.backbone, self.network.encoder):
-                part.compile()  # in place, as a wrapper would rename the weights of checkpoints
 
 
 def _frame_size(maps: FeatureMaps) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.heads import Head, HeadConfig
 from etram_pipeline.models.heads import yolox as yolox_head
@@ -68,6 +67,7 @@ class YOLOX(FrameDetector):
     size_multiple = STRIDES[-1]
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
+    compiled_parts = ("backbone", "neck", "head")
 
     def __init__(self, parts: "YOLOXParts", config: "Config") -> None:
         super().__init__()
@@ -87,13 +87,6 @@ class YOLOX(FrameDetector):
         self, frames: Float[Tensor, "K C H W"], suppression: SuppressionSettings
     ) -> list[Detections]:
         return suppress(self._predict(frames).stacked(), suppression)
-
-    @override
-    def execute_with(self, execution: Execution) -> None:
-        super().execute_with(execution)
-        if execution.compile:
-            for part in (self.backbone, self.neck, self.head):
-                part.compile()  # in place, as a wrapper would rename the weights of checkpoints
 
     def _predict(self, frames: Float[Tensor, "K C H W"]) -> Predictions:
         predictions: Predictions = self.head(self.neck(tuple(self.backbone(frames))))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from etram_pipeline.core.batch import Targets
-from etram_pipeline.models.boxes import xyxy_to_cxcywh
+from etram_pipeline.models.boxes import as_shares
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.normalisation import foreground_count
 
@@ -19,14 +19,10 @@ Labels = list[dict[str, Tensor]]
 """Classes, and centre and size of boxes as shares of the frame; one set for each frame."""
 
 
-def normalised(targets: tuple[Targets, ...], height: int, width: int) -> Labels:
-    """Targets of frames of this size as transformers takes them."""
+def normalised(targets: tuple[Targets, ...], size: tuple[int, int]) -> Labels:
+    """Targets of frames of a size (height, width) as transformers takes them."""
     return [
-        {
-            "class_labels": target.class_ids,
-            "boxes": xyxy_to_cxcywh(target.boxes_xyxy)
-            / target.boxes_xyxy.new_tensor([width, height, width, height]),
-        }
+        {"class_labels": target.class_ids, "boxes": as_shares(target.boxes_xyxy, size)}
         for target in targets
     ]
 
