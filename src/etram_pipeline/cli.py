@@ -1,4 +1,4 @@
-"""Kedro's `run` command, with errors and interruptions reported in one line.
+"""`kedro run`, with errors and interruptions reported in one line, and `kedro experiments`.
 
 Kedro takes the commands of the group `cli` before its own, and `python -m etram_pipeline` runs
 `run` without a project folder.
@@ -25,6 +25,7 @@ from typing_extensions import override
 from etram_pipeline import arguments
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.masking import mask_text, secrets_in
+from etram_pipeline.experiments.commands import experiments
 from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 logger = logging.getLogger(__name__)
@@ -231,4 +232,4 @@ run = RunCommand(
     callback=_KEDRO.callback,
     help=_KEDRO.help,
 )
-cli = click.Group("kedro", commands={"run": run})
+cli = click.Group("kedro", commands={"run": run, "experiments": experiments})

@@ -43,7 +43,7 @@ RUN_OPTIONS = (
 TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "track")
 """Runtime parameters that are text, even if they look like numbers."""
 
-_PRESETS = "presets"
+_PRESETS, _EXPERIMENTS = "presets", "experiments"
 _EXECUTORS = "etram_pipeline.builds.executors"
 
 
@@ -229,7 +229,7 @@ def _check_environment(conf: Path, env: str | None) -> None:
             "another one by `--conf-source`"
         )
     folders = [each.name for each in conf.iterdir() if each.is_dir() and each.name[0] not in "._"]
-    known = [name for name in folders if name != _PRESETS]
+    known = [name for name in folders if name not in {_PRESETS, _EXPERIMENTS}]
     if env is not None and env not in known:
         preset = None if nearest(env, known) else nearest(env, _presets(conf))
         meant = [f"--params preset={preset}"] if preset else []

@@ -1,0 +1,1 @@
+"""Experiments: hypotheses, launching, ranking and comparing; they only arrange `kedro run`."""

@@ -1,0 +1,51 @@
+"""The commands of an experiment's runs; they are typed by hand in the same way."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from etram_pipeline.experiments.definition import Experiment
+
+PREPARED = ("preprocess",)
+"""Pipelines that make the data; all runs of an experiment share it."""
+
+COMPUTED = ("train", "predict", "evaluate", "report")
+"""Pipelines of one run."""
+
+
+def preparation(experiment: Experiment) -> list[str]:
+    """The command that makes the data of all runs."""
+    return _kedro(experiment.env, PREPARED, experiment.parameters)
+
+
+def run_command(experiment: Experiment, seed: int, results: Path) -> list[str]:
+    """The command of the run with one seed.
+
+    Args:
+        experiment: What to run.
+        seed: Value of `train.seed`.
+        results: Folder of its detector, detections and report.
+    """
+    own = {"train.seed": seed, "results": str(results)}
+    return _kedro(experiment.env, COMPUTED, {**experiment.parameters, **own})
+
+
+def executable(command: list[str]) -> list[str]:
+    """The same command for a subprocess: with the Python that runs this program."""
+    return [sys.executable, "-m", *command]
+
+
+def _kedro(env: str | None, pipelines: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:
+    place = [] if env is None else ["--env", env]
+    pairs = ",".join(f"{key}={_text(value)}" for key, value in params.items())
+    given = ["--params", pairs] if pairs else []
+    return ["kedro", "run", *place, "--pipelines", ",".join(pipelines), *given]
+
+
+def _text(value: object) -> str:
+    """A value as `--params` reads it."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False) if set(value) & set(",[]{}\"'") else value
+    return json.dumps(value, ensure_ascii=False)

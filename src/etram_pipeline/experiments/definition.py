@@ -1,0 +1,101 @@
+"""What an experiment is: a hypothesis, the settings that test it, and what counts as success."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.mappings import flatten
+
+Size = Literal["nano", "small", "medium", "large", "xlarge", "2xlarge"]
+"""Size of a detector, which selects the resources of its jobs."""
+
+
+def _one_sentence(text: str) -> str:
+    joined = " ".join(text.split())
+    if not joined:
+        raise ValueError("must be one sentence that the experiment can confirm or refute")
+    return joined
+
+
+def _without_repeats(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if repeated:
+        raise ValueError(f"seeds {repeated} are listed twice: each seed is one run")
+    return seeds
+
+
+class Success(Settings):
+    """The result that confirms the hypothesis.
+
+    Attributes:
+        better_than: Experiment to compare with.
+        metric: Name of the metric, as in the metrics file without split and protocol: `AP`,
+            `AP_small`, `car/AP`, `night/AP`.
+        protocol: Protocol of the metric; by default the first one of `evaluate.protocols`.
+        by: Least improvement.
+    """
+
+    better_than: str = Field(min_length=1)
+    metric: str = Field(default="AP", min_length=1)
+    protocol: str | None = None
+    by: float = Field(default=0.0, ge=0)
+
+
+class SearchRange(Settings):
+    """Values of a parameter that a search tries.
+
+    Attributes:
+        low: Least value; needs `high`.
+        high: Greatest value.
+        log: Whether values are drawn evenly on a logarithmic scale.
+        step: Distance between values; a whole number for parameters that are whole numbers.
+        choices: Values to choose from, instead of a range.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    step: int | float | None = Field(default=None, gt=0)
+    choices: tuple[Any, ...] | None = Field(default=None, min_length=1)
+
+
+class Experiment(Settings):
+    """An experiment, as `conf/experiments/<name>.yml` describes it.
+
+    Attributes:
+        hypothesis: One sentence that the results confirm or refute.
+        why: Reasons for the hypothesis.
+        published: What others published about it: numbers, protocol and source.
+        success: Result that confirms the hypothesis; None: the experiment is only described.
+        env: Environment of `kedro run`; None: the default one.
+        preset: Preset of `kedro run`.
+        params: Further parameters, with dotted or nested keys.
+        seeds: Values of `train.seed`, each of which is one run.
+        size: Selects the resources of its jobs in `conf/base/resources.yml`.
+        search: Ranges of parameters for `kedro experiments search`, by dotted key.
+    """
+
+    hypothesis: Annotated[str, AfterValidator(_one_sentence)]
+    why: str = ""
+    published: str = ""
+    success: Success | None = None
+    env: str | None = None
+    preset: str | None = None
+    params: Annotated[Mapping[str, Any], BeforeValidator(lambda given: given or {})] = Field(
+        default_factory=dict
+    )
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...],
+        Field(min_length=1),
+        AfterValidator(_without_repeats),
+    ] = (0, 1, 2)
+    size: Size = "nano"
+    search: Mapping[str, SearchRange] = Field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of every run by dotted key, the preset included, without seed and folders."""
+        preset = {} if self.preset is None else {"preset": self.preset}
+        return {**preset, **flatten(dict(self.params))}

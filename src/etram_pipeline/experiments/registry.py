@@ -1,0 +1,156 @@
+"""Runs of experiments in MLflow, which is the only list of them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.experiments.definition import Experiment
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.mlflow_logging.store import database_path, find_experiment, opened
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+EXPERIMENT, HYPOTHESIS, SEED = "experiment", "hypothesis", "seed"
+DEFINITION, RESULTS, JOB, JOB_STATE = "definition", "results", "slurm.job_id", "slurm.state"
+
+ENDED = ("FINISHED", "FAILED", "KILLED")
+"""Statuses of runs that do nothing any more."""
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class ExperimentRun:
+    """One run of an experiment.
+
+    Attributes:
+        run_id: Its MLflow run.
+        experiment: Name of the experiment.
+        seed: Value of `train.seed`.
+        status: `SCHEDULED`, `RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
+        definition: Fingerprint of what it computes.
+        results: Folder of its detector, detections and report.
+        metrics: Latest value of each metric by name.
+        params: Parameters by name; empty before the run has begun.
+        tags: Everything that MLflow keeps as tags.
+        started_ms: When it was created, in milliseconds since 1970.
+        ended_ms: When it ended; None: it has not.
+    """
+
+    run_id: str
+    experiment: str
+    seed: int
+    status: str
+    definition: str
+    results: Path
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    started_ms: int
+    ended_ms: int | None
+
+
+class Registry:
+    """Runs of experiments in one MLflow experiment."""
+
+    def __init__(self, client: "MlflowClient", experiment_id: str) -> None:
+        """Read and write with `client`; see `opened_registry`."""
+        self.client = client
+        self.experiment_id = experiment_id
+
+    def runs(self, names: Iterable[str] | None = None) -> list[ExperimentRun]:
+        """All runs, newest first.
+
+        Args:
+            names: Experiments whose runs to list; None: all.
+        """
+        wanted = None if names is None else set(names)
+        found = [_described(run) for run in self._search() if _is_seed(run)]
+        return [run for run in found if wanted is None or run.experiment in wanted]
+
+    def schedule(
+        self, name: str, experiment: Experiment, seed: int, results: Path
+    ) -> ExperimentRun:
+        """Create the run of one seed as scheduled; parameters are logged when it begins."""
+        tags = {
+            EXPERIMENT: name,
+            HYPOTHESIS: experiment.hypothesis,
+            SEED: str(seed),
+            DEFINITION: definition(experiment, seed),
+            RESULTS: str(results),
+        }
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"{name} seed={seed}")
+        self.client.update_run(run.info.run_id, status="SCHEDULED")
+        return _described(self.client.get_run(run.info.run_id))
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a run."""
+        for key, value in tags.items():
+            self.client.set_tag(run_id, key, value)
+
+    def set_status(self, run_id: str, status: str) -> None:
+        """Change the status of a run; one that ends gets the time of now."""
+        if status in ENDED:
+            self.client.set_terminated(run_id, status)
+        else:
+            self.client.update_run(run_id, status=status)
+
+    def _search(self) -> "Iterator[Run]":
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                f"tags.{EXPERIMENT} != ''",
+                max_results=_PAGE,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+
+@contextmanager
+def opened_registry(project: Project, env: str | None) -> "Iterator[Registry]":
+    """The registry of an environment's experiments.
+
+    Raises:
+        MlflowStoreError: If the MLflow store cannot be used.
+    """
+    uri, experiment = project.store(env)
+    artifacts = (project.path / "mlruns").as_uri() if database_path(uri) else None
+    with opened(uri) as client:
+        found = find_experiment(client, experiment, artifacts)
+    yield Registry(client, found.experiment_id)
+
+
+def definition(experiment: Experiment, seed: int) -> str:
+    """Fingerprint of what a run computes: it changes with preset, parameters and environment."""
+    return fingerprint([experiment.env, experiment.parameters, seed])
+
+
+def _is_seed(run: "Run") -> bool:
+    return {SEED, DEFINITION, RESULTS} <= run.data.tags.keys()
+
+
+def _described(run: "Run") -> ExperimentRun:
+    tags = run.data.tags
+    return ExperimentRun(
+        run_id=run.info.run_id,
+        experiment=tags[EXPERIMENT],
+        seed=int(tags[SEED]),
+        status=run.info.status,
+        definition=tags[DEFINITION],
+        results=Path(tags[RESULTS]),
+        metrics=run.data.metrics,
+        params=run.data.params,
+        tags=tags,
+        started_ms=run.info.start_time,
+        ended_ms=run.info.end_time,
+    )
