@@ -111,8 +111,12 @@ def test_without_mlflow_nothing_is_logged_in_the_run_that_the_variable_names(
     project: Path, client: MlflowClient, scheduled: str
 ) -> None:
     logs = []
-    pipeline = Pipeline([Node(lambda: logs.append(current_log()) or 1, None, "x", name="look")])  # type: ignore[func-returns-value]
-    run_logged(project, pipeline, DataCatalog(), enabled=False)
+
+    def look() -> int:
+        logs.append(current_log())
+        return 1
+
+    run_logged(project, Pipeline([Node(look, None, "x")]), DataCatalog(), enabled=False)
     assert logs == [None]
     assert os.environ["MLFLOW_RUN_ID"] == scheduled
     assert client.get_run(scheduled).info.status == "SCHEDULED"
