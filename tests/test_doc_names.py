@@ -146,7 +146,8 @@ def test_every_environment_is_listed() -> None:
     assert (
         set(
             re.findall(
-                r"\b(?:base|etram|recording|scene_masks|dask|slurm|presets|local)\b", map_line
+                r"\b(?:base|etram|recording|scene_masks|scene_study|dask|slurm|presets|experiments|local)\b",
+                map_line,
             )
         )
         == folders
