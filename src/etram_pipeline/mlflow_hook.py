@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from mlflow.entities import Run
-    from mlflow.tracking import MlflowClient
 
 logger = logging.getLogger(__name__)
 

@@ -128,9 +128,9 @@ def test_unknown_and_deleted_runs_are_reported_in_a_line(
     uri = client.tracking_uri
     assert find_run(client, scheduled, uri, "run_id").info.run_id == scheduled
     for unknown in ("abc", "0" * 32, "1e5", "not/an id"):
-        with pytest.raises(MlflowStoreError, match="run_id=.* has no such run; an id has 32"):
+        with pytest.raises(MlflowStoreError, match=r"run_id=.* has no such run; an id has 32"):
             find_run(client, unknown, uri, "run_id")
-    with pytest.raises(MlflowStoreError, match="MLFLOW_RUN_ID=abc.*or unset MLFLOW_RUN_ID"):
+    with pytest.raises(MlflowStoreError, match=r"MLFLOW_RUN_ID=abc.*or unset MLFLOW_RUN_ID"):
         find_run(client, "abc", uri, "MLFLOW_RUN_ID")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:hunter22@host")
     with pytest.raises(MlflowStoreError, match=r"TRACKING_URI is http://\*.*set `uri: null`"):
