@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +43,9 @@ class Store:
         return "frames"
 
 
+_sessions = count()
+
+
 def run_logged(project: Path, pipeline: Pipeline, catalog: DataCatalog, **options: object) -> None:
     """What `kedro run` does around a runner."""
     hook = MlflowHook()
@@ -49,7 +53,8 @@ def run_logged(project: Path, pipeline: Pipeline, catalog: DataCatalog, **option
     manager.register(hook)
     config = {"mlflow": {"experiment": EXPERIMENT, **options}}
     hook.after_context_created(SimpleNamespace(config_loader=config, project_path=project))  # type: ignore[arg-type]
-    params = {"pipeline_names": ["b", "a"], "run_id": "2026-01-02T03.04.05.678Z", "env": "lab"}
+    session = f"2026-01-02T03.04.{next(_sessions):02d}.678Z"
+    params = {"pipeline_names": ["b", "a"], "run_id": session, "env": "lab"}
     manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
     try:
         with sigterm_exits():

@@ -12,7 +12,7 @@ import os
 import shlex
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,14 @@ from etram_pipeline.core.metric_names import metric_part
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.headline import headline
-from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send_unsent
-from etram_pipeline.mlflow_logging.run_log import UNSENT, RunLog, set_current_log
+from etram_pipeline.mlflow_logging.joining import find_joined
+from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send, send_unsent
+from etram_pipeline.mlflow_logging.run_log import TRACKING_URI, UNSENT, RunLog, use_log
 from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
     StoreUnavailableError,
     database_path,
     find_experiment,
-    find_run,
     opened,
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from mlflow.entities import Run
-    from mlflow.tracking import MlflowClient
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +61,7 @@ class MlflowHook(ResourceHook):
 
     def __init__(self) -> None:
         self._log: RunLog | None = None
+        self._restore: Callable[[], None] = _do_nothing
         self._link = ""
         self._secrets: set[str] = set()
         self._started: dict[str, float] = {}
@@ -90,8 +90,9 @@ class MlflowHook(ResourceHook):
             MlflowStoreError: If the store cannot be used, unless the settings allow the run to go
                 on without it, or if the run to continue does not exist.
         """
-        settings = self._settings
+        settings, unsent = self._settings, self._project / UNSENT
         if not settings.enabled:
+            self._restore = use_log(None, unsent)
             return
         self._catalog = catalog
         self._started, self._seconds = {}, {}
@@ -104,7 +105,9 @@ class MlflowHook(ResourceHook):
             if settings.when_unreachable == "stop":
                 raise
             logger.warning("this run is not logged in MLflow: %s", error)
+            self._restore = use_log(None, unsent)
             return
+        self._restore = use_log(log, unsent)
         self._log_parameters(log, parameters, run.data.params)
         logger.info("logged as MLflow run '%s' (%s)", run.info.run_name, run.info.run_id)
 
@@ -176,35 +179,28 @@ class MlflowHook(ResourceHook):
     ) -> tuple["Run", RunLog]:
         # MLflow's own default would follow the working directory, not the project.
         own = f"sqlite:///{self._project / 'mlflow.db'}"
-        uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI") or own
+        uri = settings.uri or os.environ.get(TRACKING_URI) or own
         artifacts = (self._project / "mlruns").as_uri() if database_path(uri) else None
         metrics = headline(self._parameters(["params:evaluate", "params:train"]))
         tags = self._masked(run_tags(run_params, self._project, num_nodes))
         name = mask_text(settings.run_name or run_name(run_params, parameters, RUN_OPTIONS))
         with opened(uri) as client:
-            if settings.run_id:
-                run = find_run(client, settings.run_id, uri)
-                client.update_run(run.info.run_id, status="RUNNING")
-                experiment = client.get_experiment(run.info.experiment_id)
-            else:
+            send_unsent(client, uri, self._project / UNSENT)
+            run = find_joined(client, settings.run_id, uri)
+            if run is None:
                 experiment = find_experiment(client, settings.experiment, artifacts)
                 run = client.create_run(experiment.experiment_id, tags=tags, run_name=name)
+            else:
+                experiment = client.get_experiment(run.info.experiment_id)
+                # The tags come first: an earlier session that ends now leaves the status alone.
+                send(client, run.info.run_id, RunEntry(tags=tuple(tags.items())))
+                client.update_run(run.info.run_id, status="RUNNING")
             if metrics and view_tag(metrics)[0] not in experiment.tags:
                 client.set_experiment_tag(experiment.experiment_id, *view_tag(metrics))
-        log = self._begin(client, uri, run)
-        if settings.run_id:
-            self._tag(tags)
+        unsent, session = self._project / UNSENT, run_params["run_id"]
+        self._log = RunLog(run.info.run_id, uri, unsent, session)
         self._link = _how_to_compare(uri, own) + view_link(uri, run.info.experiment_id, metrics)
-        return run, log
-
-    def _begin(self, client: "MlflowClient", uri: str, run: "Run") -> RunLog:
-        unsent = self._project / UNSENT
-        self._uri_before = os.environ.get("MLFLOW_TRACKING_URI")
-        os.environ["MLFLOW_TRACKING_URI"] = uri
-        self._log = RunLog(run.info.run_id, uri, unsent)
-        set_current_log(self._log, unsent)
-        send_unsent(client, uri, unsent)
-        return self._log
+        return run, self._log
 
     def _tag(self, tags: Mapping[str, str]) -> None:
         if self._log is not None:
@@ -247,15 +243,17 @@ class MlflowHook(ResourceHook):
             self._tag({"training_run_id": training})
 
     def _end(self, status: str) -> None:
-        if self._log is None:
-            return
-        log, self._log = self._log, None
-        log.write(RunEntry(text=json.dumps(self._seconds, indent=2), place="seconds_by_node.json"))
-        log.close(status)
-        os.environ.pop("MLFLOW_RUN_ID", None)
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if self._uri_before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = self._uri_before
+        if self._log is not None:
+            log, self._log = self._log, None
+            text = json.dumps(self._seconds, indent=2)
+            log.write(RunEntry(text=text, place="seconds_by_node.json"))
+            log.close(status)
+        restore, self._restore = self._restore, _do_nothing
+        restore()
+
+
+def _do_nothing() -> None:
+    """Restore nothing: the environment is as it was."""
 
 
 def _login() -> set[str]:

@@ -21,7 +21,6 @@ from etram_pipeline.mlflow_logging.store import (
     StoreUnavailableError,
     database_path,
     find_experiment,
-    find_run,
     opened,
     store_fault,
 )
@@ -199,19 +198,6 @@ def test_a_port_is_no_answer() -> None:
 def test_an_address_that_leads_to_no_store_is_explained(text: str, told: str) -> None:
     assert told in store_fault(OSError(text), "postgresql://bob:hunter2@host/db")
     assert "hunter2" not in store_fault(OSError(text), "postgresql://bob:hunter2@host/db")
-
-
-def test_unknown_and_deleted_runs_are_told_in_a_line(database: Path) -> None:
-    uri = f"sqlite:///{database}"
-    with opened(uri) as client:
-        run_id = client.create_run("0").info.run_id
-        assert find_run(client, run_id, uri).info.run_id == run_id
-        for unknown in ("abc", "0" * 32, "1e5", "not/an id"):
-            with pytest.raises(MlflowStoreError, match="has no such run"):
-                find_run(client, unknown, uri)
-        client.delete_run(run_id)
-        with pytest.raises(MlflowStoreError, match=f"mlflow runs restore --run-id {run_id}"):
-            find_run(client, run_id, uri)
 
 
 def test_a_deleted_experiment_is_told_in_a_line(database: Path) -> None:

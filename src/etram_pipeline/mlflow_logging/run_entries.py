@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SESSION = "kedro.run_id"
+"""Tag of a run with the session that writes to it; a session that continues the run replaces it."""
+
 _METRICS_PER_CALL = 1000
 _PAIRS_PER_CALL = 100
 _SHORT = 200
@@ -61,11 +64,13 @@ class Unsent(Settings):
     Attributes:
         uri: Address of the store, without passwords.
         run_id: The run.
+        session: Value of the run's tag `SESSION` when they were made; empty: unknown.
         entries: In the order in which they were made.
     """
 
     uri: str
     run_id: str
+    session: str = ""
     entries: tuple[RunEntry, ...]
 
 
@@ -95,8 +100,11 @@ def short(error: BaseException) -> str:
     return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
 
 
-def send(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
-    """Add an entry to a run, in calls of the size that MLflow allows."""
+def send(client: "MlflowClient", run_id: str, entry: RunEntry, session: str = "") -> None:
+    """Add an entry to a run, in calls of the size that MLflow allows.
+
+    A status is not sent if another session than `session` has continued the run since.
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     for metrics in _chunks(entry.metrics, _METRICS_PER_CALL):
@@ -114,15 +122,22 @@ def send(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
         data = Dataset(name=name, digest=digest, source_type="local", source=source)
         tag = InputTag("mlflow.data.context", context)
         client.log_inputs(run_id, [DatasetInput(data, [tag])])
-    if entry.status:
+    if entry.status and not _is_continued(client, run_id, session):
         client.set_terminated(run_id, entry.status, entry.time_ms)
+
+
+def _is_continued(client: "MlflowClient", run_id: str, session: str) -> bool:
+    """Whether another session has continued a run since."""
+    tags = client.get_run(run_id).data.tags if session else {}
+    return tags.get(SESSION, session) != session
 
 
 def send_unsent(client: "MlflowClient", uri: str, unsent: Path) -> None:
     """Send entries that earlier runs could not send to the store at `uri`.
 
     Entries that cannot be sent now are kept; files that the store refuses for good are renamed. Of
-    two runs that begin at once, one sends the entries.
+    two runs that begin at once, one sends the entries. If another session has continued a run
+    since, only metrics are sent: the rest would replace newer values.
     """
     if not any(unsent.glob(_UNSENT_FILES)):
         return
@@ -143,8 +158,10 @@ def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
         content = Unsent.model_validate_json(path.read_text())
         if content.uri != mask_text(uri):
             return True
+        is_continued = _is_continued(client, content.run_id, content.session)
         for entry in content.entries:
-            send(client, content.run_id, entry)
+            sent = RunEntry(metrics=entry.metrics) if is_continued else entry
+            send(client, content.run_id, sent)
     except Exception as error:  # noqa: BLE001  # no store may end a run
         for_good = is_refusal(error) or isinstance(error, ValidationError)
         kept = path.rename(path.with_suffix(".refused")) if for_good else path

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,11 @@ logger = logging.getLogger(__name__)
 UNSENT = "mlflow_unsent"
 """Folder of unsent entries by run, in the working directory."""
 
+RUN_ID, TRACKING_URI = "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"
 _UNSENT_VARIABLE = "ETRAM_MLFLOW_UNSENT"
+_OPEN_RUN = "ETRAM_MLFLOW_OPEN_RUN"
+"""Variable with the run that a `kedro run` has open, for the processes that it starts."""
+
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -50,10 +55,19 @@ _PAUSE_S = 0.2  # collects the points of fast steps, so that each call to the st
 class RunLog:
     """Adds to one run of an MLflow store; no method raises what the store raises."""
 
-    def __init__(self, run_id: str, uri: str, unsent: Path) -> None:
-        """Log to run `run_id` at `uri`, and write unsent entries into the folder `unsent`."""
+    def __init__(self, run_id: str, uri: str, unsent: Path, session: str = "") -> None:
+        """Log to run `run_id` at `uri`, and write unsent entries into the folder `unsent`.
+
+        Args:
+            run_id: The run.
+            uri: Address of its store.
+            unsent: Folder of unsent entries.
+            session: Value of the run's tag `SESSION`; once another session continues the run, this
+                one no longer changes its status.
+        """
         self.run_id = run_id
-        self._uri = uri
+        self.uri = uri
+        self.session = session
         self._client: MlflowClient | None = None
         self._folder = unsent
         self._pending: deque[RunEntry] = deque()
@@ -111,8 +125,8 @@ class RunLog:
                 entry, num_merged = join_metrics(list(self._pending))
                 try:
                     if self._client is None:  # connecting may fail like any other call
-                        self._client = open_client(self._uri)
-                    send(self._client, self.run_id, entry)
+                        self._client = open_client(self.uri)
+                    send(self._client, self.run_id, entry, self.session)
                 except Exception as error:  # noqa: BLE001  # no store may end a training
                     self._warn(error)
                     if not is_refusal(error):
@@ -128,7 +142,7 @@ class RunLog:
             logger.warning(
                 "MLflow at %s does not accept the entries of this run (%s); the run continues and "
                 "tries again later",
-                mask_text(self._uri),
+                mask_text(self.uri),
                 short(error),
             )
 
@@ -137,7 +151,9 @@ class RunLog:
         token = secrets.token_hex(4)
         try:
             kept = tuple(with_copy(entry, folder / token) for entry in entries)
-            content = Unsent(uri=mask_text(self._uri), run_id=self.run_id, entries=kept)
+            content = Unsent(
+                uri=mask_text(self.uri), run_id=self.run_id, session=self.session, entries=kept
+            )
             with written_whole(folder / f"{token}.json") as partial:
                 partial.write_text(content.model_dump_json(indent=1))
         except OSError as error:
@@ -146,7 +162,7 @@ class RunLog:
         logger.warning(
             "MLflow at %s did not accept all entries: those missing in run %s are in %s, and the "
             "next run that is logged in MLflow sends it",
-            mask_text(self._uri),
+            mask_text(self.uri),
             self.run_id,
             folder,
         )
@@ -155,26 +171,53 @@ class RunLog:
 _current: RunLog | None = None
 
 
-def set_current_log(log: RunLog, unsent: Path) -> None:
-    """Make `log` the log of this process and of the processes that it starts."""
+def use_log(log: RunLog | None, unsent: Path) -> Callable[[], None]:
+    """Make `log` the log of this process and of the processes that it starts; None: they have none.
+
+    Returns:
+        Function that restores what was before.
+    """
     global _current  # noqa: PLW0603  # one run per process, as with MLflow's active run
+    names = (RUN_ID, TRACKING_URI, _UNSENT_VARIABLE, _OPEN_RUN)
+    before, previous = {name: os.environ.get(name) for name in names}, _current
     _current = log
-    os.environ["MLFLOW_RUN_ID"] = log.run_id
-    os.environ[_UNSENT_VARIABLE] = str(unsent)
+    if log is None:
+        os.environ.pop(RUN_ID, None)
+    else:
+        os.environ |= {
+            RUN_ID: log.run_id,
+            TRACKING_URI: log.uri,
+            _UNSENT_VARIABLE: str(unsent),
+            _OPEN_RUN: log.run_id,
+        }
+
+    def restore() -> None:
+        global _current  # noqa: PLW0603  # as above
+        _current = previous
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+    return restore
+
+
+def is_inherited() -> bool:
+    """Whether a `kedro run` that is still open has set `MLFLOW_RUN_ID`."""
+    return RUN_ID in os.environ and os.environ[RUN_ID] == os.environ.get(_OPEN_RUN)
 
 
 def current_log() -> RunLog | None:
     """The log of the run that `MLFLOW_RUN_ID` names; None without a run."""
-    run_id = os.environ.get("MLFLOW_RUN_ID")
+    global _current  # noqa: PLW0603  # one run per process, as with MLflow's active run
+    run_id = os.environ.get(RUN_ID)
     if not run_id:
         return None
-    if _current is not None and _current.run_id == run_id:
-        return _current
-    unsent = Path(os.environ.get(_UNSENT_VARIABLE, UNSENT))
-    log = RunLog(run_id, os.environ.get("MLFLOW_TRACKING_URI", ""), unsent)
-    atexit.register(log.close)
-    set_current_log(log, unsent)
-    return log
+    if _current is None or _current.run_id != run_id:
+        unsent = Path(os.environ.get(_UNSENT_VARIABLE, UNSENT))
+        _current = RunLog(run_id, os.environ.get(TRACKING_URI, ""), unsent)
+        atexit.register(_current.close)
+    return _current
 
 
 def open_client(uri: str) -> "MlflowClient":

@@ -22,7 +22,7 @@ from etram_pipeline.mlflow_logging.run_entries import short
 from etram_pipeline.mlflow_logging.run_log import open_client
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Experiment
     from mlflow.tracking import MlflowClient
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class MlflowSettings(Settings):
         uri: Address of the store; by default MLFLOW_TRACKING_URI, or else a file in the project.
         experiment: Name of the experiment; created if it does not exist.
         run_name: Name of the run; by default it lists what differs from the default parameters.
-        run_id: Run to continue.
+        run_id: Run to continue; by default the one that MLFLOW_RUN_ID names, if it is set.
         when_unreachable: What to do if the store cannot be used: stop, or run without MLflow.
     """
 
@@ -185,31 +185,6 @@ def find_experiment(client: "MlflowClient", name: str, artifacts: str | None) ->
             "mlflow.yml"
         )
     return experiment
-
-
-def find_run(client: "MlflowClient", run_id: str, uri: str) -> "Run":
-    """The run to continue.
-
-    Raises:
-        MlflowStoreError: If there is none of that id, or it was deleted.
-    """
-    from mlflow import MlflowException
-
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            raise
-        raise MlflowStoreError(
-            f"run_id={run_id}: MLflow store {mask_text(uri)} has no such run; an id has 32 digits, "
-            "and the log and the page of a run show it"
-        ) from error
-    if run.info.lifecycle_stage == "deleted":
-        raise MlflowStoreError(
-            f"run_id={run_id}: this run was deleted: restore it with `mlflow runs restore --run-id "
-            f"{run_id}`, or leave run_id out to begin a new run"
-        )
-    return run
 
 
 def _make_database(path: Path) -> None:

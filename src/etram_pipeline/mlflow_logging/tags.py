@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from etram_pipeline.core.provenance import code_version, command_line
+from etram_pipeline.mlflow_logging.run_entries import SESSION
 
 
 def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[str, str]:
@@ -21,7 +22,7 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
         "kedro.pipelines": "+".join(sorted(params["pipeline_names"] or ["__default__"])),
         "kedro.env": str(params.get("env") or "local"),
         "kedro.command": command_line(),
-        "kedro.run_id": params["run_id"],
+        SESSION: params["run_id"],
         "kedro.nodes": str(num_nodes),
         **_git_tags(project),
     }
