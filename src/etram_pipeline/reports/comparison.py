@@ -188,4 +188,3 @@ def _is_overall(protocol: Protocol, name: str) -> bool:
         value.name for place in ("headline", "page", "protocols") for value in protocol.shown(place)
     }
     return name in shown
-

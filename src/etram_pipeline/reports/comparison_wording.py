@@ -15,7 +15,7 @@ _BY_CHANCE = 20  # one in this many 95 % intervals around no difference excludes
 
 
 def signed_text(value: float) -> str:
-    """A difference with its sign: `+0.014`, `−0.010`."""
+    """A difference with its sign: `+0.014`."""
     text = f"{abs(value):.3f}"
     if not float(text):
         return text
@@ -23,7 +23,7 @@ def signed_text(value: float) -> str:
 
 
 def interval_text(low: float | None, high: float | None) -> str:
-    """An interval of a difference: `−0.010 … +0.040`."""
+    """An interval of a difference: `+0.010 … +0.040`."""
     if low is None or high is None:
         return NO_INTERVAL
     return f"{signed_text(low)} … {signed_text(high)}"
@@ -40,9 +40,7 @@ def runs_text(before: Side, after: Side) -> str:
     numbers = len(before.runs), len(after.runs)
     if numbers[0] == numbers[1]:
         return "one run each" if numbers[0] == 1 else f"{counted(numbers[0], 'seed')} each"
-    of_each = [
-        f"{counted(len(side.runs), 'seed')} of {side.name}" for side in (before, after)
-    ]
+    of_each = [f"{counted(len(side.runs), 'seed')} of {side.name}" for side in (before, after)]
     return " and ".join(of_each)
 
 
@@ -134,7 +132,11 @@ def _together_facts(comparison: Comparison, judgement: Judgement) -> Iterator[st
 
 
 def _resolution_facts(judgement: Judgement) -> Iterator[str]:
-    if judgement.verdict == "undecided" and judgement.low is not None and judgement.high is not None:
+    if (
+        judgement.verdict == "undecided"
+        and judgement.low is not None
+        and judgement.high is not None
+    ):
         half = (judgement.high - judgement.low) / 2
         yield (
             f"Undecided does not mean equal: only a difference of about {half:.3f} or more would "

@@ -101,6 +101,4 @@ def _svg(kind: str, content: Markup, description: str) -> Markup:
     return Markup(
         '<svg class="forest {kind}" width="{width}" height="{height}" viewBox="0 0 {width} '
         '{height}" role="img" aria-label="{description}">{content}</svg>'
-    ).format(
-        kind=kind, width=WIDTH, height=HEIGHT, description=description, content=content
-    )
+    ).format(kind=kind, width=WIDTH, height=HEIGHT, description=description, content=content)
