@@ -27,7 +27,7 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
             f"results on {_ground_truth(before)} cannot be compared with those on "
             f"{_ground_truth(after)}; evaluate both on the same recordings and labels"
         )
-    old, new = _unprefixed(before), _unprefixed(after)
+    old, new = plain_values(before), plain_values(after)
     return {name: new[name] - old[name] for name in new if name in old}
 
 
@@ -47,7 +47,8 @@ def _ground_truth(metrics: Metrics) -> str:
     return f"{counted(metrics.num_recordings, 'recording')} with labels {labels}"
 
 
-def _unprefixed(metrics: Metrics) -> dict[str, float]:
+def plain_values(metrics: Metrics) -> dict[str, float]:
+    """Metrics by name without split and protocol: `AP`, `car/AP_50`, `night/AP`."""
     prefix = metric_name("x", metrics.protocol.name) + "/"
     return {
         name.removeprefix(prefix): value for name, value in flatten_metrics(metrics, "x").items()

@@ -4,12 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etram_pipeline.experiments.comparison import compare as compare
     from etram_pipeline.experiments.template import new as new
 
-_HOME = {"new": "template"}
+_HOME = {"compare": "comparison", "new": "template"}
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["new"]
+__all__ = ["compare", "new"]
 
 
 def __getattr__(name: str) -> object:

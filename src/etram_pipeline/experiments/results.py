@@ -1,5 +1,6 @@
 """Results of runs, read from the files that MLflow keeps with them."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ else:  # `status` reads many modules, but rarely results
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
+_SECONDS = "seconds_by_node.json"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,18 @@ def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
         text = _download(registry, run, _TRACEBACK, folder).read_text(errors="replace")
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else ""
+
+
+def run_seconds(registry: Registry, run: ExperimentRun) -> float | None:
+    """Time that the pipelines of a run took when it was last started; None if unknown."""
+    if _SECONDS not in _listed(registry, run, ""):
+        return None
+    with TemporaryDirectory() as folder:
+        text = _download(registry, run, _SECONDS, folder).read_text()
+    try:
+        return float(sum(json.loads(text).values()))
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _listed(registry: Registry, run: ExperimentRun, folder: str) -> list[str]:

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 SESSION = "kedro.run_id"
 """Tag of a run with the session that writes to it; a session that continues the run replaces it."""
 
+NUM_PARAMETERS = "train/num_parameters"
+"""Metric of a training: the size of its detector."""
+
 _METRICS_PER_CALL = 1000
 _PAIRS_PER_CALL = 100
 _SHORT = 200

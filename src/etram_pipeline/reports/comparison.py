@@ -15,6 +15,9 @@ from etram_pipeline.evaluation.result import OPERATING, Interval
 Group = Literal["all recordings", "by size", "by light", "by class"]
 """Part of the differences, as the page shows them."""
 
+Outcome = Literal["met", "not met", "undecided", "not judged"]
+"""What an interval says about a criterion of success."""
+
 _LIGHTS = ("day", "night", "twilight")
 
 
@@ -96,7 +99,8 @@ class Judgement(Settings):
             there is none.
         high: Its upper end.
         verdict: `improved` or `degraded` if this interval excludes 0, else `undecided`.
-        is_met: Whether the criterion is met; None: undecided, or there is none.
+        outcome: Whether the criterion is met; `not judged` without one, and if it is about another
+            protocol or value.
     """
 
     metric: str
@@ -104,7 +108,7 @@ class Judgement(Settings):
     low: float | None = None
     high: float | None = None
     verdict: Verdict = "undecided"
-    is_met: bool | None = None
+    outcome: Outcome = "not judged"
 
 
 class Comparison(Settings):

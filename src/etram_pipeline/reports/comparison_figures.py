@@ -119,7 +119,7 @@ def draw_model_sizes(comparison: Comparison) -> Figure:
             capsize=3,
             label=label,
         )
-    _log_scale(axes, [number for *_, number, _ in points], _count_text)
+    _log_scale(axes, [float(number) for *_, number, _ in points], _count_text)
     axes.set(xlabel="parameters of the detector (logarithmic)", ylabel=value.title)
     axes.margins(y=0.15)
     add_legend(axes, columns=2, below=True)

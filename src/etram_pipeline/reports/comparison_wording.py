@@ -117,8 +117,7 @@ def left_out_facts(sides: Sequence[Side]) -> tuple[str, ...]:
 
 def _criterion_facts(judgement: Judgement) -> Iterator[str]:
     if judgement.criterion:
-        result = {True: "is met", False: "is not met", None: "is undecided"}[judgement.is_met]
-        yield f"The criterion of success, {judgement.criterion}, {result}."
+        yield f"The criterion of success, {judgement.criterion}, is {judgement.outcome}."
 
 
 def _together_facts(comparison: Comparison, judgement: Judgement) -> Iterator[str]:
