@@ -16,8 +16,9 @@ from etram_pipeline.reports.wording import NO_LABELS
 _LINE_STYLES = ("-", "--", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _SIZES = ("nano", "small", "medium", "large", "xlarge", "2xlarge")
-_LONGEST_NAME = 36
+_LONGEST_NAME = 26
 _MOST_BARS = 3
+_MOST_TICKS = 5
 
 
 def draw_comparison_figures(comparison: Comparison) -> dict[str, Figure]:
@@ -169,8 +170,16 @@ def _draw_bar(axes: Axes, row: int, side: Side, name: str) -> None:
         axes.plot(values, np.full(len(values), row), "o", markersize=2.6, color=palette.INK)
     interval = side.intervals.get(name)
     end = max([mean, *values, *([interval.high] if interval else [])])
-    axes.text(end, row, f"  {mean:.3f}", va="center", fontsize=8, color=palette.INK)
-    axes.update_datalim([(1.35 * end, row)])
+    axes.annotate(
+        f"{mean:.3f}",
+        (end, row),
+        (5, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        color=palette.INK,
+    )
+    axes.update_datalim([(1.4 * end, row)])
     axes.autoscale_view(scaley=False)
 
 
@@ -196,9 +205,10 @@ def _log_scale(axes: Axes, values: Sequence[float], text: Callable[[float], str]
     """A logarithmic horizontal axis that names the values themselves."""
     axes.set_xscale("log")
     axes.set_xlim(min(values) / 1.6, max(values) * 1.6)
+    apart = max((max(values) / min(values)) ** (1 / _MOST_TICKS), 1.1)  # or they overlap
     ticks: list[float] = []
     for value in sorted(set(values)):
-        if not ticks or value > 1.15 * ticks[-1]:  # closer ones would overlap
+        if not ticks or value > apart * ticks[-1]:
             ticks.append(value)
     axes.set_xticks(ticks, [text(value) for value in ticks])
     axes.minorticks_off()
@@ -227,4 +237,8 @@ def _height(comparison: Comparison, least_in: float) -> float:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    """A name of limited length, cut in its middle: names of a series differ at their ends."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = _LONGEST_NAME // 2
+    return f"{name[: half - 1]}…{name[-half:]}"

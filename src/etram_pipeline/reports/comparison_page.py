@@ -18,7 +18,7 @@ from etram_pipeline.reports.comparison_wording import (
     signed_text,
     verdict_sentence,
 )
-from etram_pipeline.reports.forest import Scale
+from etram_pipeline.reports.forest import Scale, extent
 from etram_pipeline.reports.page import plot
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.wording import protocol_facts
@@ -26,11 +26,14 @@ from etram_pipeline.reports.wording import protocol_facts
 _MOST_OPEN = 2
 """Sides whose differences are shown at once; those of further ones are folded."""
 
+_MOST_WIDER = 2.5
+"""Intervals of rare classes are cut off, where they would squeeze all others into a dot."""
+
 _CAPTIONS = {
     "training_curves": "Validations of each training, on recordings that are used neither for "
     "training nor for the comparison. Compare them at equal steps.",
     "metrics_bar_comparison": "The interval of one side says how far its value may be off; whether "
-    "two sides differ is read from the differences below, which have narrower intervals.",
+    "two sides differ is read from the differences below, whose intervals are usually narrower.",
     "model_size_comparison": "Up and to the left is better: more precise with fewer parameters.",
     "hp_lr_scatter": "Sides differ in more than the learning rate if their settings below do.",
 }
@@ -121,7 +124,10 @@ def _verdict(comparison: Comparison, place: int, scale: Scale) -> _Verdict:
 def _part(comparison: Comparison, place: int) -> _Part:
     differences = comparison.differences[place]
     shown = comparison.shown(differences)
-    scale = Scale.around(differences[name] for names in shown.values() for name in names)
+    overall = max(extent(differences[name]) for name in shown["all recordings"])
+    scale = Scale.around(
+        (differences[name] for names in shown.values() for name in names), _MOST_WIDER * overall
+    )
     return _Part(
         side=comparison.others[place],
         axis=scale.axis(),

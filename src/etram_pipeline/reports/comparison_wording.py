@@ -16,9 +16,11 @@ _BY_CHANCE = 20  # one in this many 95 % intervals around no difference excludes
 
 def signed_text(value: float) -> str:
     """A difference with its sign: `+0.014`."""
-    text = f"{abs(value):.3f}"
-    if not float(text):
-        return text
+    # Rounding must not hide on which side of 0 the end of an interval is.
+    texts = [f"{abs(value):.{digits}f}" for digits in (3, 5)]
+    text = next((text for text in texts if float(text)), "")
+    if not text:
+        return texts[0]
     return f"{'+' if value > 0 else ABSENT}{text}"
 
 
@@ -101,12 +103,6 @@ def general_facts(comparison: Comparison) -> tuple[str, ...]:
             "There is a single recording, which cannot show how much a difference varies between "
             "recordings: no verdict is possible."
         )
-    if all(len(side.runs) == 1 for side in comparison.sides):
-        facts.append(
-            "Every side has one run. Two trainings that differ only in their seed differ in their "
-            "results, too, and this page cannot tell such a difference from the effect of a "
-            "setting: run at least three seeds of each side."
-        )
     return tuple(facts)
 
 
@@ -131,13 +127,16 @@ def _together_facts(comparison: Comparison, judgement: Judgement) -> Iterator[st
 
 
 def _resolution_facts(judgement: Judgement) -> Iterator[str]:
-    if (
-        judgement.verdict == "undecided"
-        and judgement.low is not None
-        and judgement.high is not None
-    ):
-        half = (judgement.high - judgement.low) / 2
+    low, high = judgement.low, judgement.high
+    if low is None or high is None or judgement.verdict != "undecided":
+        return
+    if low == high:
         yield (
-            f"Undecided does not mean equal: only a difference of about {half:.3f} or more would "
-            "have been told from chance with these recordings and seeds."
+            "Every draw of recordings gives both sides the same value: their detections are "
+            "probably the same."
         )
+        return
+    yield (
+        f"Undecided does not mean equal: only a difference of about {(high - low) / 2:.2g} or more "
+        "would have been told from chance with these recordings and seeds."
+    )

@@ -29,21 +29,19 @@ class Scale:
     reach: float
 
     @classmethod
-    def around(cls, differences: Iterable[Difference]) -> "Scale":
-        """The scale that shows all differences and intervals, with a round number at its ends."""
-        values = [
-            abs(value)
-            for each in differences
-            for value in (each.difference, each.low, each.high)
-            if value is not None
-        ]
-        largest = max([*values, _SMALLEST])
-        power = 10.0 ** math.floor(math.log10(largest))
-        return cls(next(step * power for step in _STEPS if step * power >= largest * (1 - 1e-9)))
+    def around(cls, differences: Iterable[Difference], most: float = math.inf) -> "Scale":
+        """The scale that shows all differences and intervals, with a round number at its ends.
+
+        Args:
+            differences: What to show.
+            most: Largest value that decides the scale; beyond it, intervals are cut off.
+        """
+        return cls(_round_up(min(max(map(extent, differences), default=0.0), most)))
 
     def place(self, value: float) -> float:
-        """Distance of a value from the left edge, in px."""
-        return WIDTH / 2 + value / self.reach * (WIDTH / 2 - _MARGIN)
+        """Distance of a value from the left edge, in px; values off the scale are at its ends."""
+        share = min(max(value / self.reach, -1.0), 1.0)
+        return WIDTH / 2 + share * (WIDTH / 2 - _MARGIN)
 
     def axis(self) -> Markup:
         """The numbers at the ends and in the middle, as an `<svg>`."""
@@ -74,17 +72,41 @@ class Scale:
     def _marks(self, difference: Difference) -> Iterator[Markup]:
         middle = HEIGHT / 2
         yield Markup('<path class="zero" d="M{x:.1f} 0V{height}"/>').format(
-            x=self.place(0), height=HEIGHT
+            x=self.place(0.0), height=HEIGHT
         )
         if difference.low is not None and difference.high is not None:
-            low, high = self.place(difference.low), self.place(difference.high)
+            ends = "".join(map(self._end, (difference.low, difference.high)))
             yield Markup(
-                '<path class="interval" d="M{low:.1f} {top:g}v{cap:g}M{low:.1f} {middle:g}'
-                'H{high:.1f}M{high:.1f} {top:g}v{cap:g}"/>'
-            ).format(low=low, high=high, middle=middle, top=middle - _CAP, cap=2 * _CAP)
+                '<path class="interval" d="M{low:.1f} {middle:g}H{high:.1f}{ends}"/>'
+            ).format(
+                low=self.place(difference.low),
+                high=self.place(difference.high),
+                middle=middle,
+                ends=ends,
+            )
         yield Markup('<circle cx="{x:.1f}" cy="{middle:g}" r="4.2"/>').format(
             x=self.place(difference.difference), middle=middle
         )
+
+    def _end(self, value: float) -> str:
+        """The end of an interval: a cap, or an arrow where it is off the scale."""
+        x, middle = self.place(value), HEIGHT / 2
+        if abs(value) <= self.reach:
+            return f"M{x:.1f} {middle - _CAP:g}v{2 * _CAP:g}"
+        back = math.copysign(_CAP, value)
+        return f"M{x - back:.1f} {middle - _CAP:g}l{back:g} {_CAP:g}l{-back:g} {_CAP:g}"
+
+
+def extent(difference: Difference) -> float:
+    """Largest distance from 0 of a difference and of the ends of its interval."""
+    values = (difference.difference, difference.low, difference.high)
+    return max(abs(value) for value in values if value is not None)
+
+
+def _round_up(value: float) -> float:
+    value = max(value, _SMALLEST)
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in _STEPS if step * power >= value * (1 - 1e-9))
 
 
 def _kind(difference: Difference) -> str:
