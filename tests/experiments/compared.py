@@ -32,7 +32,7 @@ class Detector:
     """
 
     missed: float = 0.2
-    protocols: tuple[str, ...] = ("etram_8class", "coco")
+    protocols: tuple[str, ...] = ("etram_8class",)
     num_recordings: int = 6
     truth: int = 0
     num_parameters: int = 4_000_000
@@ -50,8 +50,8 @@ def finish(registry: Registry, run: ExperimentRun, detector: Detector, folder: P
     if detector.num_parameters:
         client.log_metric(run_id, "train/num_parameters", detector.num_parameters)
     for step in detector.steps:
-        value = (1 - detector.missed) * (1 - 30 / step) - 0.01 * run.seed
-        client.log_metric(run_id, "val/etram_8class/AP", value, step=step)
+        score = (1 - detector.missed) * (1 - 30 / step) - 0.01 * run.seed
+        client.log_metric(run_id, "val/etram_8class/AP", score, step=step)
     client.set_tag(run_id, "kedro.command", f"kedro run --params train.seed={run.seed}")
     client.log_text(run_id, json.dumps({"train": 60.5, "evaluate": 2}), "seconds_by_node.json")
     registry.set_status(run_id, "FINISHED")

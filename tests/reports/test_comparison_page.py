@@ -80,8 +80,9 @@ def test_eight_sides_with_long_names_are_drawn_without_warnings() -> None:
     names = [f"an-experiment-with-a-name-of-great-length-{number}" for number in range(8)]
     one = comparison(*(side(name, 0.4 + 0.02 * place) for place, name in enumerate(names)))
     figures = draw_comparison_figures(one)
-    texts = {text.get_text() for text in figures["training_curves"].axes[0].get_legend().texts}
-    assert len(texts) == 9
+    legend = figures["training_curves"].axes[0].get_legend()
+    assert legend is not None
+    assert len({text.get_text() for text in legend.get_texts()}) == 9
     page = page_of(one)
     assert all(name in page for name in names)
     assert page.count('<details class="card">') == 8
