@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 from tests.experiments.compared import Detector, launch, log_evaluation
 from tests.experiments.conftest import Write
+from tests.reports.comparisons import comparison, side
 
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.experiments import compare
 from etram_pipeline.experiments.commands import experiments
+from etram_pipeline.experiments.commands.compare import show
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import Registry
 from etram_pipeline.yaml_files import ConfigurationError
@@ -222,16 +224,21 @@ def test_a_folder_of_something_else_is_not_replaced(finished: Make, tmp_path: Pa
     assert written.page == tmp_path / "new" / "comparison.html"
 
 
-def test_the_command_prints_verdict_and_page_or_json(finished: Make) -> None:
+def test_the_command_prints_what_was_found_as_json(finished: Make) -> None:
     finished("baseline", missed=0.6)
     finished("better", missed=0.1)
-    arguments = ["compare", "baseline", "better", "--rounds", str(ROUNDS)]
+    arguments = ["compare", "baseline", "better", "--rounds", str(ROUNDS), "--json"]
     result = CliRunner().invoke(experiments, arguments)
     assert result.exit_code == 0, result.output
-    assert "improved" in result.output
-    assert Path(result.output.splitlines()[-1]).is_file()
-    as_json = CliRunner().invoke(experiments, [*arguments, "--json"])
-    assert json.loads(as_json.output)["judgements"][0]["verdict"] == "improved"
+    assert json.loads(result.output)["judgements"][0]["verdict"] == "improved"
     refused = CliRunner().invoke(experiments, ["compare", "baseline", "nothing"])
     assert refused.exit_code == 1
     assert refused.output.startswith("Error: ")
+
+
+def test_the_command_shows_verdicts_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show(comparison(side("other", left_out=("seed 2 has not been launched",))))
+    text = capsys.readouterr().out
+    for part in ("other", "AP", "+0.020", "undecided", "3 seeds each"):
+        assert part in text
+    assert "left out: other: seed 2 has not been launched" in text

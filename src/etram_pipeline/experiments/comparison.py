@@ -95,8 +95,9 @@ def compare(
     chosen = _choose_protocol(sides, protocol)
     _check_comparable(sides, chosen)
     folder = _folder(project, contenders, out, env)
-    from etram_pipeline.experiments.comparison_files import write_comparison
+    from etram_pipeline.experiments.comparison_files import check_folder, write_comparison
 
+    check_folder(folder)
     comparison = _compare(sides, chosen, rounds, folder)
     return WrittenComparison(comparison, write_comparison(comparison, folder, _command(sides)))
 

@@ -14,6 +14,19 @@ PAGE, DATA = "comparison.html", "comparison.json"
 _DPI = 150
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder whose content a comparison must not replace.
+
+    Raises:
+        ConfigurationError: If it holds anything else than a comparison.
+    """
+    if folder.exists() and not (folder / DATA).is_file():
+        raise ConfigurationError(
+            f"{folder} exists and holds no comparison: choose a new folder, which is written as a "
+            "whole"
+        )
+
+
 def write_comparison(comparison: Comparison, folder: Path, command: str) -> Path:
     """Write page, figures, leaderboard and data; they replace those of an earlier comparison.
 
@@ -24,15 +37,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str) -> Path
 
     Returns:
         The page.
-
-    Raises:
-        ConfigurationError: If the folder holds anything else than a comparison.
     """
-    if folder.exists() and not (folder / DATA).is_file():
-        raise ConfigurationError(
-            f"{folder} exists and holds no comparison: choose a new folder, which is written as a "
-            "whole"
-        )
     figures = draw_comparison_figures(comparison)
     folder.parent.mkdir(parents=True, exist_ok=True)
     sweep(folder)

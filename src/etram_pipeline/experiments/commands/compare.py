@@ -40,11 +40,12 @@ def command(
     if as_json:
         click.echo(written.comparison.model_dump_json(indent=1))
         return
-    _print(written.comparison)
+    show(written.comparison)
     click.echo(written.page)
 
 
-def _print(comparison: "Comparison") -> None:
+def show(comparison: "Comparison") -> None:
+    """Print the verdicts as a table."""
     from rich.console import Console
     from rich.table import Table
 
