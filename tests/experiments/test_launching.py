@@ -190,16 +190,12 @@ def test_a_run_on_another_machine_is_left_alone(
     assert outcomes(registry.runs()) == {0: "RUNNING"}
 
 
-def other_data(key: str) -> str:
-    return f"params: {{data: other, labels.{key}}}"
-
-
 def test_experiments_that_prepare_other_data_in_one_folder_take_turns(
     own: Project, write: Write, commands: Path
 ) -> None:
     write("one", "seeds: [0]\nparams: {data: other, windows.duration_ms: 50}")
     write("two", "seeds: [1]\nparams: {data: other, windows.duration_ms: 100}")
-    with pytest.raises(ConfigurationError, match="one and two prepare different data in .*other"):
+    with pytest.raises(ConfigurationError, match=r"one and two prepare different data in .*other"):
         experiments.launch(["one", "two"], options={"jobs": 2}, project=own)
     assert not commands.exists()
     experiments.launch(["one", "two"], project=own)
