@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from etram_pipeline.experiments.comparison import compare as compare
+    from etram_pipeline.experiments.launching import launch as launch
+    from etram_pipeline.experiments.launching import preview as preview
     from etram_pipeline.experiments.template import new as new
 
-_HOME = {"compare": "comparison", "new": "template"}
+_HOME = {"compare": "comparison", "launch": "launching", "preview": "launching", "new": "template"}
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["compare", "new"]
+__all__ = ["compare", "launch", "new", "preview"]
 
 
 def __getattr__(name: str) -> object:

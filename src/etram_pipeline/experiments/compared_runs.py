@@ -55,7 +55,7 @@ def describe_run(
 def training_of(registry: Registry, run: ExperimentRun) -> ExperimentRun:
     """The run that trained the detector of a run; the same one if it is not known."""
     trained_by = run.tags.get(_TRAINING)
-    return (trained_by and registry.run(trained_by)) or run
+    return (trained_by and registry.find(trained_by)) or run
 
 
 def settings_of(registry: Registry, run: ExperimentRun) -> dict[str, str]:

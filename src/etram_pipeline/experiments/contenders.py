@@ -11,7 +11,7 @@ from etram_pipeline.experiments.registry import (
     ExperimentRun,
     Registry,
     definition,
-    opened_registry,
+    existing_registry,
 )
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -72,18 +72,18 @@ def find_contenders(project: Project, names: Sequence[str], env: str | None) -> 
 
 
 def _of_experiment(project: Project, name: str, experiment: Experiment) -> Contender:
-    with opened_registry(project, experiment.env) as registry:
-        runs = registry.runs([name])
+    registry = existing_registry(project, experiment.env)
+    runs = [] if registry is None else registry.runs([name])
     finished, left_out = [], []
     for seed in experiment.seeds:
         of_seed = [run for run in runs if run.seed == seed]
-        wanted = definition(experiment, seed)
+        wanted = definition(project, experiment, seed)
         newest = next((run for run in of_seed if run.definition == wanted), None)
         if newest is not None and newest.status == "FINISHED":
             finished.append(newest)
         else:
             left_out.append(_why_left_out(seed, newest, is_old=bool(of_seed)))
-    if not finished:
+    if registry is None or not finished:
         raise ConfigurationError(
             f"experiment {name!r} has no finished run to compare: {'; '.join(left_out)}; run "
             f"`kedro experiments launch {name}`"
@@ -100,11 +100,11 @@ def _why_left_out(seed: int, newest: ExperimentRun | None, *, is_old: bool) -> s
 
 
 def _of_run(project: Project, name: str, env: str | None) -> Contender:
-    with opened_registry(project, env) as registry:
-        runs = registry.every_run()
+    registry = existing_registry(project, env)
+    runs = [] if registry is None else registry.every_run()
     by_id = [run for run in runs if _is_prefix(name, run.run_id)]
     found = by_id or [run for run in runs if run.tags.get(_NAME) == name]
-    if not found:
+    if registry is None or not found:
         raise ConfigurationError(
             f"{unknown_name('experiment', name, project.names())}; nor does an MLflow run have "
             f"this name or an id that begins so"
