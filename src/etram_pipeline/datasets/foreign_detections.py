@@ -16,6 +16,9 @@ from etram_pipeline.labels.detection_files.known import KnownRecordings
 from etram_pipeline.labels.detection_files.tables import read_index
 from etram_pipeline.labels.detections import DetectionTable
 
+_COMPLETE = {"recordings", "class_names", "training_run_id"}
+"""Keys of the index that a run of this project writes."""
+
 
 class ForeignDetections(DetectionSource):
     """A file or folder of detections in the format of another program."""
@@ -58,7 +61,8 @@ class ForeignStore(DetectionStore):
         self.class_names = class_names
         self.training_run_id = ""
         self.operating_scores = None
-        self.score_threshold = None
+        lowest = [table["score"].min() for table in self._tables.values() if len(table)]
+        self.score_threshold = float(min(lowest)) if lowest else None
         self.has_masks = False
 
     @override
@@ -84,9 +88,6 @@ def open_foreign(path: Path, images: Path | None) -> DetectionSource:
     """
     check_format(path)
     origin = Origin(path, content_digest(path))
-    if (
-        path.is_dir()
-        and {"recordings", "class_names", "training_run_id"} <= read_index(path).keys()
-    ):
+    if path.is_dir() and read_index(path).keys() >= _COMPLETE:
         return DetectionStore(path, origin=origin)
     return ForeignDetections(origin, images)

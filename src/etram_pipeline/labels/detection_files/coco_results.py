@@ -143,10 +143,10 @@ def _read_entries(path: Path) -> _Entries:
             f"{path} holds {found}, but COCO's results are a list of entries with image_id, "
             "category_id, bbox and score"
         )
-    if entries.categories.min(initial=0) < 0 or entries.categories.max(initial=0) > _LARGEST:
+    low, high = entries.categories.min(initial=0), entries.categories.max(initial=0)
+    if low < 0 or high > _LARGEST:
         raise LabelError(
-            f"{path} has the category ids {entries.categories.min()} to {entries.categories.max()}, "
-            f"but must have ids from 0 to {_LARGEST}"
+            f"{path} has category ids from {low} to {high}, but ids are from 0 to {_LARGEST}"
         )
     return entries
 
