@@ -1,6 +1,7 @@
 """Detections that another program or another project made; nothing of them is ever written."""
 
 from collections.abc import Collection, Mapping
+from math import floor
 from pathlib import Path
 
 from typing_extensions import override
@@ -62,7 +63,8 @@ class ForeignStore(DetectionStore):
         self.training_run_id = ""
         self.operating_scores = None
         lowest = [table["score"].min() for table in self._tables.values() if len(table)]
-        self.score_threshold = float(min(lowest)) if lowest else None
+        # Rounded down: the lowest score is near the threshold, which is unknown, but not equal.
+        self.score_threshold = floor(100 * float(min(lowest))) / 100 if lowest else None
         self.has_masks = False
 
     @override

@@ -92,10 +92,12 @@ def _distances_us(
 
 def _times(compared: _Compared, where: str, protocols: Sequence[Protocol]) -> Iterator[Notice]:
     distances = compared.distances_us
+    if len(distances) == 0:
+        return
     found = f"the nearest label is {np.median(distances):.0f} us away in the median"
     for protocol in protocols:
         most_us = 0 if protocol.frames == "labelled" else protocol.tolerance_us
-        if distances.min(initial=0) <= most_us:
+        if distances.min() <= most_us:
             continue
         ranges = " and ".join(
             f"{what} from {table['t'].min()} to {table['t'].max()} us"

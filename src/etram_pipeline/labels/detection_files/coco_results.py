@@ -49,7 +49,7 @@ def read_results(path: Path, known: KnownRecordings) -> FoundDetections:
     """
     entries = _read_entries(path)
     annotations = None if known.images is None else read_annotations(known.images, known)
-    moments = [_find(image, path, annotations, known) for image in entries.images]
+    moments = _find_moments(entries.images, path, annotations, known)
     covered = _covered(moments, annotations, known)
     if entries.images and not any(moment.key for moment in moments):
         raise LabelError(
@@ -151,29 +151,32 @@ def _read_entries(path: Path) -> _Entries:
     return entries
 
 
-def _find(
-    image: int | str, path: Path, annotations: Annotations | None, known: KnownRecordings
-) -> Moment:
+def _find_moments(
+    images: list[int | str], path: Path, annotations: Annotations | None, known: KnownRecordings
+) -> list[Moment]:
+    found = [
+        annotations.find(image) if annotations is not None else named_moment(str(image), known)
+        for image in images
+    ]
+    moments = [moment for moment in found if moment is not None]
+    if len(moments) == len(images):
+        return moments
+    lacking = [image for image, moment in zip(images, found, strict=True) if moment is None]
+    what = f"{path} has {counted_of(len(lacking), len(images), 'image')} ({_some(lacking)})"
     if annotations is not None:
-        found = annotations.find(image)
-        if found is None:
-            raise LabelError(
-                f"{path} has the image {image!r}, but the images of {annotations.path} are "
-                f"{_some(list(annotations.moments))}: give the annotation file that the images "
-                "were numbered with"
-            )
-        return found
-    found = named_moment(image, known) if isinstance(image, str) else None
-    if found is None:
         raise LabelError(
-            f"{path} has the image {image!r}, and nothing says which moment of which recording it "
-            "shows: give the annotation file that the images were numbered with, by `--params "
-            "detections=…,detections_images=<instances.json>`, such as "
-            "annotations/instances_test.json, which `export` writes; or name images "
-            "<recording>_<time in microseconds>; or give one table for each recording, as .npy or "
-            ".parquet"
+            f"{what} that {annotations.path} does not have; its images are "
+            f"{_some(list(annotations.moments))}: give the annotation file that the images were "
+            "numbered with"
         )
-    return found
+    raise LabelError(
+        f"{what} of which nothing says which moment of which recording they show: give the "
+        "annotation file that the images were numbered with, by `--params "
+        "detections=…,detections_images=<instances.json>`, such as "
+        "annotations/instances_test.json, which `export` writes; or name images "
+        "<recording>_<time in microseconds>; or give one table for each recording, as .npy or "
+        ".parquet"
+    )
 
 
 def _covered(
@@ -262,5 +265,7 @@ def _tell_empty(
 
 
 def _some(images: list[int | str]) -> str:
-    shown = ", ".join(map(repr, images[:3]))
-    return shown if len(images) <= 3 else f"{shown} … {images[-1]!r}"  # noqa: PLR2004
+    kind = "whole numbers" if all(isinstance(image, int) for image in images) else "names"
+    if len(images) > 3:  # noqa: PLR2004
+        return f"{kind} such as {images[0]!r}, {images[1]!r} and {images[-1]!r}"
+    return ", ".join(map(repr, images))
