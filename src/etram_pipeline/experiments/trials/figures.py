@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from etram_pipeline.experiments.trials.trial import Trial
 from etram_pipeline.reports import palette
@@ -29,7 +30,7 @@ def draw_scores(trials: Sequence[Trial], monitor: Monitor) -> Figure | None:
     if pruned:
         axes.plot(*zip(*pruned, strict=True), "x", color=palette.MUTED, label="stopped early")
     axes.set(xlabel="trial", ylabel="best validation score")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     add_legend(axes, columns=3)
     return figure
 
@@ -44,7 +45,7 @@ def draw_importance(shares: Mapping[str, float], num_trials: int) -> Figure | No
         f"share in the variance of the score, by functional ANOVA of {num_trials} trials",
         height_in=height,
     )
-    names = list(reversed(shares))
+    names = list(shares)[::-1]
     values = [shares[name] for name in names]
     bars = axes.barh(names, values, height=0.6, color=palette.ACCENT)
     axes.bar_label(bars, fmt="%.2f", padding=4, fontsize=8.5, color=palette.INK)

@@ -114,7 +114,7 @@ def _check_key(name: str, key: str) -> None:
             f"the experiment {name} cannot search {key}: it decides how trials are compared, so it "
             "must be the same for all of them"
         )
-    if key.split(".")[0] not in _TRAINED:
+    if key.partition(".")[0] not in _TRAINED:
         raise ConfigurationError(
             f"the experiment {name} cannot search {key}: a trial only trains a detector, which "
             f"depends on {' and '.join(_TRAINED)}"

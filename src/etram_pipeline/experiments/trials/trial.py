@@ -46,11 +46,9 @@ def best_score(scores: Iterable[float], monitor: Monitor) -> float | None:
 
 def best_trial(trials: Iterable[Trial], monitor: Monitor) -> Trial | None:
     """The finished trial with the best score; the first of equal ones."""
-    found: Trial | None = None
+    found, best = None, monitor.worst
     for trial in trials:
-        score, best = trial.best(monitor), found and found.best(monitor)
-        if trial.state != "finished" or score is None:
-            continue
-        if best is None or monitor.is_better(score, best):
-            found = trial
+        score = trial.best(monitor)
+        if trial.state == "finished" and score is not None and monitor.is_better(score, best):
+            found, best = trial, score
     return found
