@@ -63,9 +63,14 @@ def executable(command: list[str]) -> list[str]:
     return [sys.executable, "-m", *command]
 
 
+def assignments(params: Mapping[str, Any]) -> str:
+    """Parameters by dotted key as the value of `--params`."""
+    return ",".join(f"{key}={_text(value)}" for key, value in params.items())
+
+
 def _kedro(env: str | None, pipelines: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:
     place = [] if env is None else ["--env", env]
-    pairs = ",".join(f"{key}={_text(value)}" for key, value in params.items())
+    pairs = assignments(params)
     given = ["--params", pairs] if pairs else []
     return ["kedro", "run", *place, "--pipelines", ",".join(pipelines), *given]
 
