@@ -99,7 +99,7 @@ def stopped_in_order() -> Iterator[Stop]:
         yield stop
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop._note) for number in numbers}  # noqa: SLF001
+    before = {number: signal.signal(number, stop._note) for number in numbers}
     try:
         yield stop
     finally:

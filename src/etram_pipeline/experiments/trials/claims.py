@@ -16,6 +16,7 @@ from etram_pipeline.experiments.trials.sampling import suggest
 from etram_pipeline.experiments.trials.space import combinations
 from etram_pipeline.experiments.trials.trial import Trial
 
+
 @dataclass(frozen=True)
 class Claim:
     """A trial that this worker runs.

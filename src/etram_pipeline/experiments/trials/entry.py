@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.experiments.command import executable, preparation
 from etram_pipeline.experiments.project import Project
@@ -12,7 +11,7 @@ from etram_pipeline.experiments.registry import Registry, opened_registry
 from etram_pipeline.experiments.trials.child import Child, Stop, stopped_in_order
 from etram_pipeline.experiments.trials.plan import Search, alone, plan_search
 from etram_pipeline.experiments.trials.report import write_report
-from etram_pipeline.experiments.trials.rerun import best_experiment, fresh_runs, write_best
+from etram_pipeline.experiments.trials.rerun import best_experiment, fresh_runs
 from etram_pipeline.experiments.trials.runs import TrialRuns
 from etram_pipeline.experiments.trials.sampling import load_optuna
 from etram_pipeline.experiments.trials.space import combinations

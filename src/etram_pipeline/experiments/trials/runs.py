@@ -102,4 +102,3 @@ def _state(run: "Run", has_scores: bool) -> State:  # noqa: FBT001
     if PRUNED in run.data.tags:
         return "pruned"
     return "failed" if status == "FAILED" else "open"
-

@@ -73,9 +73,7 @@ def suggest(ranges: Ranges, trials: Sequence[Trial], monitor: Monitor) -> dict[s
     return None
 
 
-def is_hopeless(
-    ranges: Ranges, trials: Sequence[Trial], trial: Trial, monitor: Monitor
-) -> bool:
+def is_hopeless(ranges: Ranges, trials: Sequence[Trial], trial: Trial, monitor: Monitor) -> bool:
     """Whether the best score so far is worse than the median of finished trials at this step.
 
     Raises:
