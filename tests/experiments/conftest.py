@@ -18,7 +18,7 @@ def own(project: Path) -> Project:
     ignored = shutil.ignore_patterns("experiments")
     shutil.copytree(PROJECT / "conf", project / "conf", ignore=ignored)
     shutil.copy(PROJECT / "pyproject.toml", project)
-    (project / "src").symlink_to(PROJECT / "src")
+    (project / "src").mkdir()  # as Kedro wants it
     (project / "conf" / "experiments").mkdir()
     return Project(project)
 

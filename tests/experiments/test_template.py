@@ -49,14 +49,14 @@ def test_a_new_experiment_can_start_from_a_preset(own: Project) -> None:
     assert own.experiment("one").preset == "rvt_tiny"
 
 
-@pytest.mark.parametrize("name", READY)
-def test_a_new_experiment_can_start_from_any_ready_one(
-    own: Project, name: str, write: Write
-) -> None:
-    for each in READY:
-        write(each, Project(PROJECT).file(each).read_text())
-    experiments.new("one", name, "It helps.", own)
-    assert own.experiment("one").parameters == own.experiment(name).parameters
+def test_a_new_experiment_can_start_from_any_ready_one(own: Project, write: Write) -> None:
+    for name in READY:
+        write(name, Project(PROJECT).file(name).read_text())
+    for name in READY:
+        experiments.new(f"like_{name}", name, "It helps.", own)
+        found = own.described(f"like_{name}")
+        assert found.parameters == own.described(name).parameters
+        assert found.success is not None
 
 
 @pytest.mark.parametrize(

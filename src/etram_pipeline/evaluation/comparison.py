@@ -3,6 +3,7 @@
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_name
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 
@@ -18,7 +19,7 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
     if not before.protocol.same_as(after.protocol):
         raise ProtocolError(
             f"results of protocol {before.protocol.name!r} cannot be compared with those of "
-            f"{after.protocol.name!r}: {_differences(before, after)}; "
+            f"{after.protocol.name!r}: {differing_choices(before.protocol, after.protocol)}; "
             "evaluate both by the same protocol"
         )
     if _ground_truth(before) != _ground_truth(after):
@@ -30,8 +31,9 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
     return {name: new[name] - old[name] for name in new if name in old}
 
 
-def _differences(before: Metrics, after: Metrics) -> str:
-    old, new = before.protocol.model_dump(), after.protocol.model_dump()
+def differing_choices(before: Protocol, after: Protocol) -> str:
+    """The fields in which two protocols differ, each with both values."""
+    old, new = before.model_dump(), after.model_dump()
     fields = [name for name in old if old[name] != new[name]]
     return ", ".join(
         f"{name} {old[name]} and {new[name]}"

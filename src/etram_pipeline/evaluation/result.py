@@ -13,8 +13,24 @@ from etram_pipeline.evaluation.protocol import Protocol
 BACKGROUND = "background"
 """Last class of a confusion matrix."""
 
-_OPERATING = "operating"
-_F1 = (_OPERATING, "F1")
+OPERATING = "operating"
+"""First part of the names of values at the operating point."""
+
+_F1 = (OPERATING, "F1")
+
+
+class Interval(Settings):
+    """A value, and the range in which it may lie for other recordings of the same kind.
+
+    Attributes:
+        value: The value itself.
+        low: Lower end of the interval.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
 
 
 class ClassMetrics(Settings):
@@ -172,6 +188,6 @@ def _of_point(found: ScoredAt) -> Iterator[tuple[tuple[str, ...], float]]:
     yield _F1, found.f1
     if found.f1 == NO_GROUND_TRUTH:
         return
-    yield (_OPERATING, "precision"), found.precision
-    yield (_OPERATING, "recall"), found.recall
-    yield (_OPERATING, "score"), found.score
+    yield (OPERATING, "precision"), found.precision
+    yield (OPERATING, "recall"), found.recall
+    yield (OPERATING, "score"), found.score

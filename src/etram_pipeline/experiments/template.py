@@ -30,8 +30,8 @@ _COMMENTS: Mapping[str, str] = {
     "seeds": "Each seed is one run.",
     "size": "Selects the resources of jobs: nano, small, medium, large, xlarge or 2xlarge.",
     "search": (
-        "Ranges of parameters for `kedro experiments search`, such as "
-        "train.optimizer.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}"
+        "Ranges of parameters for `kedro experiments search`: "
+        "`train.optimizer.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}`"
     ),
 }
 
@@ -82,7 +82,7 @@ def _example(project: Project, like: str | None) -> Experiment:
     presets = project.presets()
     if like in presets:
         return Experiment(hypothesis="-", preset=like)
-    message = unknown_name("experiment or preset", like, [*project.names(), *presets])
+    message = unknown_name("experiment or preset", like, {*project.names(), *presets})
     raise ConfigurationError(f"--like: {message}")
 
 
@@ -91,11 +91,7 @@ def _written(content: Mapping[str, Any]) -> str:
     for key, comment in _COMMENTS.items():
         lines = textwrap.wrap(comment, _WIDTH, initial_indent="# ", subsequent_indent="# ")
         text = yaml.safe_dump(
-            {key: content[key]},
-            sort_keys=False,
-            allow_unicode=True,
-            width=_WIDTH,
-            default_flow_style=None,
+            {key: content[key]}, sort_keys=False, allow_unicode=True, width=_WIDTH
         )
         parts.append("\n".join([*lines, text]))
     return "\n".join(parts)

@@ -1,7 +1,7 @@
 """Checks an experiment against the configuration, as `kedro run` will check its runs."""
 
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,9 +15,13 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.experiments.command import assignments
 from etram_pipeline.experiments.definition import Experiment, Success
-from etram_pipeline.experiments.project import Project
 from etram_pipeline.parameter_types import parameter_faults, parameter_types
 from etram_pipeline.yaml_files import ConfigurationError
+
+if TYPE_CHECKING:
+    from etram_pipeline.experiments.project import Project
+else:  # a project checks its experiments by this module
+    Project = object
 
 RESERVED: Mapping[str, str] = {
     "train.seed": "list the seeds under `seeds`: each is one run",
