@@ -4,9 +4,10 @@ The operating system releases the lock of a worker that ends, however it ends, s
 can continue its trial. The training of a trial shares the lock, in case it outlives its worker.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from etram_pipeline.core.errors import BusyError
 from etram_pipeline.core.locks import Access, held
@@ -58,19 +59,25 @@ def claim_trial(
                 claim = _hold(trial, is_continued=True)
                 if claim is not None:
                     return claim
-        ranges = search.experiment.search
-        if num_trials is None:
-            tried = [dict(trial.params) for trial in trials]
-            params = next((each for each in combinations(ranges) if each not in tried), None)
-        elif len(trials) < num_trials:
-            params = suggest(ranges, trials, search.monitor)
-        else:
-            params = None
+        params = _next_values(search, trials, num_trials)
         if params is None:
             return None
         number = 1 + max((trial.number for trial in trials), default=-1)
         results = search.folder / f"trial_{number}"
         return _hold(runs.create(search.name, number, params, results), is_continued=False)
+
+
+def _next_values(
+    search: Search, trials: Sequence[Trial], num_trials: int | None
+) -> Mapping[str, Any] | None:
+    """Values of a new trial; None if there is none to run."""
+    ranges = search.experiment.search
+    if num_trials is None:
+        tried = [dict(trial.params) for trial in trials]
+        return next((each for each in combinations(ranges) if each not in tried), None)
+    if len(trials) >= num_trials:
+        return None
+    return suggest(ranges, trials, search.monitor) if trials or not search.own else search.own
 
 
 def _hold(trial: Trial, *, is_continued: bool) -> Claim | None:

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,16 @@ from typing import Any
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import lock
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.experiments.command import trial_command
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.trials.space import contains
 from etram_pipeline.experiments.trials.trial import Trial
 from etram_pipeline.experiments.validation import nested
+from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.yaml_files import ConfigurationError
@@ -41,6 +44,7 @@ class Search:
         folder: Folder of its trials and its report.
         monitor: The validation score.
         train: Settings of a training, before a trial changes them.
+        own: The experiment's own values, which the first trial has; None: they are out of range.
         token: Identifies the search in MLflow.
     """
 
@@ -50,6 +54,7 @@ class Search:
     folder: Path
     monitor: Monitor
     train: TrainSettings
+    own: dict[str, Any] | None
     token: str
 
     def command(self, trial: Trial) -> list[str]:
@@ -96,7 +101,18 @@ def plan_search(project: Project, name: str) -> Search:
     }
     with alone(folder):
         token = _begin(name, folder / _BEGUN, content)
-    return Search(name, experiment, project, folder, monitor, train, token)
+    own = _own_values(experiment, raw)
+    return Search(name, experiment, project, folder, monitor, train, own, token)
+
+
+def _own_values(experiment: Experiment, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    types, values = parameter_types(), dict[str, Any]()
+    for name in _TRAINED:
+        values |= flatten(types[name].model_validate(raw[name]), name)
+    is_tried = all(
+        key in values and contains(tried, values[key]) for key, tried in experiment.search.items()
+    )
+    return {key: values[key] for key in experiment.search} if is_tried else None
 
 
 @contextmanager

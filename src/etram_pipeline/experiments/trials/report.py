@@ -76,11 +76,16 @@ def _counts(search: Search, trials: Sequence[Trial]) -> str:
         for state, text in _STATES.items()
         if (number := sum(trial.state == state for trial in trials))
     ]
+    own = "".join(
+        f" Trial {trial.number} has the experiment's own values: {score:.4f}."
+        for trial in trials
+        if trial.params == search.own and (score := trial.best(search.monitor)) is not None
+    )
     end = "highest" if search.monitor.mode == "max" else "lowest"
     return (
         f"{counted(len(trials), 'trial')}: {', '.join(counts)}. The score of a trial is the {end} "
         f"`{search.monitor.name}` of its training, with seed {search.experiment.seeds[0]}. No "
-        "trial reads the test recordings."
+        f"trial reads the test recordings.{own}"
     )
 
 

@@ -82,8 +82,7 @@ def is_hopeless(ranges: Ranges, trials: Sequence[Trial], trial: Trial, monitor: 
     pruner = load_optuna().pruners.MedianPruner(n_startup_trials=UNPRUNED)
     frozen = _as_optuna(ranges, trial, monitor)
     others = [other for other in trials if other.run_id != trial.run_id]
-    hopeless: bool = pruner.prune(as_study(ranges, others, monitor), frozen)
-    return hopeless
+    return bool(pruner.prune(as_study(ranges, others, monitor), frozen))
 
 
 def importances(ranges: Ranges, trials: Sequence[Trial], monitor: Monitor) -> dict[str, float]:

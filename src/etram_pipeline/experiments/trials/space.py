@@ -28,7 +28,7 @@ def num_steps(tried: SearchRange) -> int:
     return math.floor((tried.high - tried.low) / tried.step + _ROUNDING)
 
 
-def rounded(value: float, digits: int = 12) -> int | float:
+def rounded(value: int | float, digits: int = 12) -> int | float:
     """A number with a limited number of significant digits, so that commands stay readable."""
     return value if isinstance(value, int) else float(f"{value:.{digits}g}")
 
@@ -48,3 +48,13 @@ def combinations(ranges: Mapping[str, SearchRange]) -> Iterator[dict[str, Any]]:
         )
     for combination in itertools.product(*(listed or () for listed in values.values())):
         yield dict(zip(values, combination, strict=True))
+
+
+def contains(tried: SearchRange, value: object) -> bool:
+    """Whether a search may try a value."""
+    listed = listed_values(tried)
+    if listed is not None:
+        return value in listed
+    if not isinstance(value, int | float) or tried.low is None or tried.high is None:
+        return False
+    return tried.low <= value <= tried.high
