@@ -43,8 +43,9 @@ if plan["fails"]:
 write("UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", run)
 done = len(list(folder.glob("step_*")))
 for number, score in list(enumerate(plan["scores"], 1))[done:]:
-    write("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", plan["metric"], score,
-          int(time.time() * 1000), run, 0, 100 * number)
+    write("INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)"
+          " VALUES (?, ?, ?, ?, ?, ?)", plan["metric"], score,
+          int(time.time() * 1000), run, 100 * number, 0)
     (folder / f"step_{100 * number}").touch()
     print("step", 100 * number, flush=True)
     time.sleep(plan["pause_s"])
