@@ -7,11 +7,17 @@ if TYPE_CHECKING:
     from etram_pipeline.experiments.launching import launch as launch
     from etram_pipeline.experiments.launching import preview as preview
     from etram_pipeline.experiments.template import new as new
+    from etram_pipeline.experiments.trials.entry import search as search
 
-_HOME = {"launch": "launching", "preview": "launching", "new": "template"}
+_HOME = {
+    "launch": "launching",
+    "new": "template",
+    "preview": "launching",
+    "search": "trials.entry",
+}
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["launch", "new", "preview"]
+__all__ = ["launch", "new", "preview", "search"]
 
 
 def __getattr__(name: str) -> object:

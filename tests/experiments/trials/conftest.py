@@ -30,7 +30,7 @@ TRAINING = """
 import json, os, pathlib, sqlite3, sys, time
 plan = json.loads(sys.argv[1])
 folder = pathlib.Path(plan["folder"])
-database = os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")
+database = plan["database"]
 run = os.environ["MLFLOW_RUN_ID"]
 
 def write(statement, *values):
@@ -63,10 +63,11 @@ class FakeSearch(Search):
     fails: bool = False
 
     @override
-    def command(self, trial: Trial) -> list[str]:
+    def process(self, trial: Trial) -> list[str]:
         quality = score_of(trial.params)
         plan = {
             "folder": str(trial.results),
+            "database": str(self.project.path / "mlflow.db"),
             "metric": METRIC,
             "scores": [quality / 3, quality / 2, quality],
             "pause_s": self.pause_s,
@@ -133,9 +134,9 @@ def slow_search(search: FakeSearch) -> FakeSearch:
 
 
 @pytest.fixture
-def registry(client: "MlflowClient") -> Registry:
+def registry(project: Path, client: "MlflowClient") -> Registry:
     """The runs in the MLflow database of the empty project."""
-    return Registry(client, client.create_experiment("all"))
+    return Registry(Project(project), client, client.create_experiment("all"))
 
 
 @pytest.fixture

@@ -2,20 +2,22 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.experiments.trials.conftest import METRIC, RATE, FakeSearch, MakeSearch, score_of
 
+from etram_pipeline.experiments.child import Stop, stopped_in_order
 from etram_pipeline.experiments.definition import SearchRange
+from etram_pipeline.experiments.queue import RUN_LOG
 from etram_pipeline.experiments.registry import Registry
-from etram_pipeline.experiments.trials.child import Stop, stopped_in_order
 from etram_pipeline.experiments.trials.claims import claim_trial
 from etram_pipeline.experiments.trials.runs import PRUNED, TrialRuns
 from etram_pipeline.experiments.trials.worker import (
-    LOG,
     TrialsFailedError,
     Worker,
     WorkOptions,
@@ -50,18 +52,11 @@ def signalled_when(search: FakeSearch, file: str, times: int = 1) -> threading.T
 
 def finished(runs: TrialRuns, registry: Registry, rate: float, number: int) -> None:
     """A trial that an earlier worker ran to its end."""
-    results = runs_folder(number)
-    trial = runs.create("tiny", number, {RATE: rate}, results)
+    trial = runs.create("tiny", number, {RATE: rate}, Path(f"search/trial_{number}").absolute())
     quality = score_of(trial.params)
     for step, score in [(100, quality / 3), (200, quality / 2), (300, quality)]:
         registry.client.log_metric(trial.run_id, METRIC, score, step=step)
     runs.end(trial, "FINISHED")
-
-
-def runs_folder(number: int):
-    from pathlib import Path
-
-    return Path(f"search/trial_{number}").absolute()
 
 
 def test_search_runs_the_trials_asked_for_and_no_more(
@@ -114,7 +109,7 @@ def test_trial_of_another_worker_is_left_alone(search: FakeSearch, runs: TrialRu
 def test_grid_has_each_combination_without_optuna(
     make_search: MakeSearch, runs: TrialRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     search = make_search(**{RATE: SearchRange(choices=(0.003, 0.006, 0.009))})
     worker_of(search, runs, []).work(Stop())
     assert [trial.params for trial in runs.all()] == [
@@ -170,7 +165,7 @@ def test_interrupted_trial_continues_with_the_same_values_in_the_same_run(
     assert (after.run_id, after.params) == (before.run_id, before.params)
     assert after.state == second.state == "finished"
     assert any(line.startswith("trial 0 continues: ") for line in lines)
-    output = (after.results / LOG).read_text()
+    output = (after.results / RUN_LOG).read_text()
     assert output.split() == ["step", "100", "step", "200", "step", "300"]  # nothing is repeated
 
 

@@ -13,6 +13,7 @@ import click
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at once."
 )
+@click.option("--on", default="here", show_default=True, help="`here` or `slurm`.")
 @click.option(
     "--hours", type=click.FloatRange(min=0, min_open=True), help="No trial begins after this time."
 )
@@ -28,9 +29,9 @@ import click
     show_default=True,
     help="Launch the best values on seeds that the search did not use.",
 )
-def command(name: str, **options: object) -> None:
+def command(name: str, on: str, **options: object) -> None:
     """Search for better parameters of the experiment NAME."""
     from etram_pipeline.experiments.trials.entry import SearchOptions, search
 
-    page = search(name, SearchOptions.model_validate(options), tell=click.echo)
+    page = search(name, SearchOptions.model_validate(options), on, tell=click.echo)
     click.echo(f"report: {page}")

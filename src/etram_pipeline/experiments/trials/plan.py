@@ -14,7 +14,7 @@ from etram_pipeline.core.locks import lock
 from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.protocols import resolve_protocol
-from etram_pipeline.experiments.command import trial_command
+from etram_pipeline.experiments.command import executable, trial_command
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.trials.space import contains
@@ -60,6 +60,10 @@ class Search:
     def command(self, trial: Trial) -> list[str]:
         """The command of a trial."""
         return trial_command(self.experiment, trial.params, trial.results)
+
+    def process(self, trial: Trial) -> list[str]:
+        """The same command for a subprocess."""
+        return executable(self.command(trial))
 
     def max_steps(self, trial: Trial) -> int:
         """Steps of the training of a trial."""

@@ -91,7 +91,7 @@ def fresh_runs(search: Search, experiment: Experiment, registry: Registry) -> li
     found = registry.runs([best_name(search.name)])
     fresh = []
     for seed in experiment.seeds:
-        wanted = definition(experiment, seed)
+        wanted = definition(search.project, experiment, seed)
         run = next((run for run in found if run.definition == wanted), None)
         if run is None:
             fresh.append(FreshRun(seed, "not launched", None))

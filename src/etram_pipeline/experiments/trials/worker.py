@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.counts import duration
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.experiments.trials.child import Child, Stop
+from etram_pipeline.experiments.child import Child, Stop
+from etram_pipeline.experiments.queue import RUN_LOG
 from etram_pipeline.experiments.trials.claims import Claim, claim_trial
 from etram_pipeline.experiments.trials.plan import Search
 from etram_pipeline.experiments.trials.runs import TrialRuns
 from etram_pipeline.experiments.trials.sampling import UNPRUNED, is_hopeless
 from etram_pipeline.experiments.trials.trial import Trial, best_trial
-from etram_pipeline.mlflow_logging.run_log import RUN_ID, TRACKING_URI
+from etram_pipeline.mlflow_logging.run_log import RUN_ID
 from etram_pipeline.mlflow_logging.store import StoreUnavailableError, store_errors
 
 logger = logging.getLogger(__name__)
-
-LOG = "run.log"
-"""Output of a trial's command, in the folder of the trial."""
 
 _POLL_S = 1.0
 _MOST_FAILURES = 3
@@ -107,7 +105,7 @@ class Worker:
                 if self._failures >= _MOST_FAILURES:
                     raise TrialsFailedError(
                         f"{self._failures} trials in a row failed; the reason is at the end of "
-                        f"{self._search.folder}/trial_*/{LOG}"
+                        f"{self._search.folder}/trial_*/{RUN_LOG}"
                     )
         finally:
             self._end(stop)
@@ -125,10 +123,10 @@ class Worker:
     def _start(self, claim: Claim) -> None:
         trial = claim.trial
         child = Child(
-            self._search.command(trial),
+            self._search.process(trial),
             self._search.project.path,
-            trial.results / LOG,
-            {RUN_ID: trial.run_id, TRACKING_URI: self._uri},
+            trial.results / RUN_LOG,
+            {RUN_ID: trial.run_id, "COLUMNS": "200"},
             claim.shared,
         )
         verb = "continues" if claim.is_continued else "begins"
@@ -185,7 +183,7 @@ class Worker:
             return f"trial {trial.number} is interrupted; the same command continues it"
         if trial.state == "failed":
             reason = f"its exit code is {code}" if code else f"it has no {monitor.name}"
-            return f"trial {trial.number} failed, {reason} ({child.log}):\n{child.last_lines()}"
+            return f"trial {trial.number} failed, {reason} ({child.log}):\n{child.error()}"
         if trial.state == "pruned":
             step = max(trial.scores or {0: 0.0})
             return f"trial {trial.number} was stopped at step {step}, with {score:.4f}, in {took}"
@@ -194,14 +192,11 @@ class Worker:
 
     def _end(self, stop: Stop) -> None:
         """End all trials in order; at a second signal, immediately."""
-        for active in self._active:
-            active.child.stop()
-        asked = stop.times
+        if not stop.times:
+            for active in self._active:
+                active.child.stop()
         while self._active:
-            if stop.times > asked:
-                asked = stop.times
-                for active in self._active:
-                    active.child.stop()
+            stop.pass_on([active.child for active in self._active])
             for active in list(self._active):
                 code = active.child.code()
                 if code is not None:
