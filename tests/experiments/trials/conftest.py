@@ -83,12 +83,18 @@ def score_of(params: Mapping[str, Any]) -> float:
     return float(1 - abs(params[RATE] - 0.006) * 100)
 
 
-def trial(number: int, state: State = "finished", score: float = 0.5, **params: object) -> Trial:
-    """A trial that MLflow might describe."""
+def trial(
+    number: int,
+    state: State = "finished",
+    score: float = 0.5,
+    params: Mapping[str, Any] | None = None,
+    **more: object,
+) -> Trial:
+    """A trial that MLflow might describe, with parameters with and without dots."""
     return Trial(
         number=number,
         run_id=f"run{number}",
-        params=params,
+        params={**(params or {}), **more},
         results=Path(f"trial_{number}"),
         state=state,
         scores={100: score / 2, 200: score} if state != "failed" else {},
