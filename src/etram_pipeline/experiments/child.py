@@ -83,7 +83,7 @@ class Child:
 
     def error(self) -> str:
         """The line with the error that ended it; the last lines if there is none."""
-        text = self.last_lines(_MOST_LINES)
+        text = "\n" + self.last_lines(_MOST_LINES)
         _, found, message = text.rpartition("\nError: ")
         return message if found else self.last_lines()
 

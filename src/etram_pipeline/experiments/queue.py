@@ -28,7 +28,7 @@ _NEWS_S = 60.0
 _SIGNALLED = {-2, -9, -15, 128 + 2, 128 + 9, 128 + 15}
 """Exit codes of processes that a signal ended."""
 
-_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)?(INFO|WARNING|ERROR)\s+")
+_PREFIX = re.compile(r"^([\d:]+\s+)?(INFO|WARNING|ERROR)\s+")
 _SUFFIX = re.compile(r"\s+\w+\.py:\d+$")
 
 

@@ -3,7 +3,7 @@
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.experiments.registry import ENDED, LAUNCHER, ExperimentRun, Registry
@@ -20,6 +20,7 @@ Tell = Callable[[str], None]
 """Takes a line for the user."""
 
 
+@runtime_checkable
 class Launcher(Protocol):
     """The functions that each module of this package has."""
 
