@@ -25,6 +25,7 @@ from benchmarks.hardware import describe_cpu
 from etram_pipeline.core.machine import num_cores
 from etram_pipeline.evaluation.matches import read_matches, write_matches
 from etram_pipeline.evaluation.paired import compare_matches
+from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 
 
@@ -59,7 +60,7 @@ def write_sides(folder: Path, frames: int, detections_per_frame: int) -> list[Pa
         for number in range(NUM_RECORDINGS)
     ]
     labels = {name: make_labels(rng, frames // NUM_RECORDINGS + 1) for name in names}
-    found = []
+    found: list[tuple[Path, Metrics]] = []
     for _side in range(2):
         detections = {
             name: make_detections(rng, table, detections_per_frame)

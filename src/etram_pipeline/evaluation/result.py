@@ -158,6 +158,8 @@ class Metrics(Settings):
 
     def interval_of(self, value: str, *, class_name: str = "", group: str = "") -> Interval | None:
         """Interval of a value of all recordings, of a class, or of a group; None without one."""
+        if not self.intervals:
+            return None
         parts: tuple[str, ...] = (group, value) if group else (value,)
         if class_name:
             parts = (*_place_of_class(class_name, self), value)

@@ -29,7 +29,12 @@ from etram_pipeline.reports.tables import (
 )
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.video import read_picture
-from etram_pipeline.reports.wording import interval_fact, interval_text, operating_facts, protocol_facts
+from etram_pipeline.reports.wording import (
+    interval_fact,
+    interval_text,
+    operating_facts,
+    protocol_facts,
+)
 
 MAX_EMBEDDED_BYTES = 8_000_000
 """Largest video that is put into the page; a larger one is linked as a file beside it."""

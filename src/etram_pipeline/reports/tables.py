@@ -223,9 +223,7 @@ def _interval_cell(
 ) -> tuple[str, ...]:
     if not metrics.intervals:
         return ()
-    found = metrics.interval_of(
-        value, class_name=class_name, group="" if group == "all" else group
-    )
+    found = metrics.interval_of(value, class_name=class_name, group="" if group == "all" else group)
     return (interval_text(found) or _NOT_MEASURED,)
 
 
