@@ -224,7 +224,7 @@ def _interval_cell(
     if not metrics.intervals:
         return ()
     found = metrics.interval_of(value, class_name=class_name, group="" if group == "all" else group)
-    return (interval_text(found) or _NOT_MEASURED,)
+    return (interval_text(found, digits=3) or _NOT_MEASURED,)
 
 
 def _cell_of(values: Mapping[str, float], name: str) -> Cell:

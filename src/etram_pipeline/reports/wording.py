@@ -36,9 +36,11 @@ def value_text(value: float, digits: int = 3) -> str:
     return NO_LABELS if value == NO_GROUND_TRUTH else f"{value:.{digits}f}"
 
 
-def interval_text(interval: Interval | None) -> str:
+def interval_text(interval: Interval | None, digits: int = 2) -> str:
     """Ends of an interval, as they stand beside its value; empty without one."""
-    return "" if interval is None else f"{interval.low:.2f}\N{EN DASH}{interval.high:.2f}"
+    if interval is None:
+        return ""
+    return f"{interval.low:.{digits}f}\N{EN DASH}{interval.high:.{digits}f}"
 
 
 def interval_fact(metrics: Metrics) -> str:
