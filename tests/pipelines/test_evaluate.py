@@ -55,7 +55,8 @@ def evaluate(store: LabelStore, tmp_path: Path) -> Evaluate:
         tables = [(key, found(store, key, score)) for key, score in scores.items()]
         dataset.save(Prediction(tables, ("car",), operating_scores=known))
         settings = EvaluateSettings.model_validate({"protocols": ["coco"], "split": split})
-        return score_detections(dataset.load(), store, DATASET, settings)["coco"]
+        _, metrics = score_detections(dataset.load(), store, DATASET, settings)
+        return metrics["coco"]
 
     return run
 
@@ -130,7 +131,7 @@ def test_detections_from_elsewhere_say_where_operating_scores_come_from(
     for key, score in (("train/a", 0.5), ("train/b", 0.25)):
         np.save(folder / f"{key[-1]}.npy", found(store, key, score))
     detections = DetectionsDataset(path="own", read_from={"path": str(folder)}).load()
-    metrics = score_detections(detections, store, DATASET, settings)["coco"]
+    metrics = score_detections(detections, store, DATASET, settings)[1]["coco"]
     assert metrics.overall["AP"] == 1
     assert metrics.no_operating_point == (
         "operating scores of these detections are not known: add detections of all labelled "
@@ -138,6 +139,6 @@ def test_detections_from_elsewhere_say_where_operating_scores_come_from(
     )
     np.save(folder / "c.npy", found(store, "val/c", 0.375))
     detections = DetectionsDataset(path="own", read_from={"path": str(folder)}).load()
-    point = score_detections(detections, store, DATASET, settings)["coco"].operating_point
+    point = score_detections(detections, store, DATASET, settings)[1]["coco"].operating_point
     assert point is not None
     assert point.overall.score == 0.375

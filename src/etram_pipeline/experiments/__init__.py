@@ -4,12 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etram_pipeline.experiments.launching import launch as launch
+    from etram_pipeline.experiments.launching import preview as preview
     from etram_pipeline.experiments.template import new as new
+    from etram_pipeline.experiments.trials.entry import search as search
 
-_HOME = {"new": "template"}
+_HOME = {
+    "launch": "launching",
+    "new": "template",
+    "preview": "launching",
+    "search": "trials.entry",
+}
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["new"]
+__all__ = ["launch", "new", "preview", "search"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,7 @@
 """Node of the evaluate pipeline."""
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
@@ -10,26 +11,35 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
 
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.matches import Matches
+else:  # importing it takes long, and Kedro reads this module for every command
+    Matches = object
+
 
 def score_detections(
     detections: DetectionSource,
     labelled_frames: LabelStore,
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
-) -> dict[str, Metrics]:
-    """Metrics by protocol, of the labelled recordings of one split."""
+) -> tuple[dict[str, Matches], dict[str, Metrics]]:
+    """Matches and metrics by protocol, of the labelled recordings of one split."""
     from etram_pipeline.pipelines.evaluate.scoring import Scoring
 
     split = in_splits(labelled_frames, (evaluate.split,))
-    found = detections.of(labelled_frames, dataset)
-    if fault := find_missing(split, frozenset(found), evaluate.split, found.origin):
+    tables = detections.of(labelled_frames, dataset)
+    if fault := find_missing(split, frozenset(tables), evaluate.split, tables.origin):
         raise StoreError(fault)
-    if fault := find_other_classes(found.class_names, dataset):
+    if fault := find_other_classes(tables.class_names, dataset):
         raise StoreError(fault)
     if any(protocol.needs_masks for protocol in evaluate.protocols):
-        labelled_frames, found = labelled_frames.with_masks(), found.with_masks()
-    scoring = Scoring(labelled_frames, found, dataset.detected_classes, evaluate.split)
-    return {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
+        labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
+    scoring = Scoring(labelled_frames, tables, dataset.detected_classes, evaluate)
+    found = {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
+    return (
+        {name: matches for name, (matches, _) in found.items()},
+        {name: metrics for name, (_, metrics) in found.items()},
+    )
 
 
 def find_missing(
