@@ -4,12 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etram_pipeline.experiments.overview import leaderboard as leaderboard
+    from etram_pipeline.experiments.overview import status as status
     from etram_pipeline.experiments.template import new as new
 
-_HOME = {"new": "template"}
+_HOME = {"leaderboard": "overview", "new": "template", "status": "overview"}
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["new"]
+__all__ = ["leaderboard", "new", "status"]
 
 
 def __getattr__(name: str) -> object:
