@@ -3,13 +3,14 @@
 import os
 import shlex
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from etram_pipeline.core.counts import counted, duration
+from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.experiments.command import preparation
@@ -26,6 +27,15 @@ _LINKS = {
     "checkpoint": "06_models/detector.ckpt",
     "detections": "07_model_output/detections",
 }
+
+_ORIGIN = {
+    "commit": "mlflow.source.git.commit",
+    "Python": "environment.python",
+    "PyTorch": "environment.torch",
+    "processor": "environment.cpu",
+    "graphics cards": "environment.gpu",
+}
+"""Tags that tell where results come from."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Facts:
     verdict: Verdict | None
     runs: Sequence[OfRun]
     results: Mapping[int, Mapping[str, Metrics]]
-    differing: Sequence[tuple[str, Any, Any]]
+    differing: Sequence[tuple[str, str, str]]
     curves: Mapping[str, Mapping[int, Any]]
     folder: Path
 
@@ -90,20 +100,27 @@ def write_record(facts: Facts) -> str:
     for title, text in texts.items():
         lines += [f"*{title}:* {' '.join(text.split())}", ""] if text else []
     if facts.verdict:
-        lines += [f"**Verdict: {facts.verdict.outcome}.** {facts.verdict.reason}", ""]
+        lines += [f"**Verdict: {facts.verdict.outcome}.** {facts.verdict.reason}{_open(facts)}", ""]
     for part in (_results, _figures, _runs, _settings, _commands, _origin):
         lines += list(part(facts))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _open(facts: Facts) -> str:
+    """What the verdict may still change by."""
+    seeds = [str(each.seed) for each in facts.runs if each.state != "finished"]
+    words = "Seed {} has not finished." if len(seeds) == 1 else "Seeds {} have not finished."
+    return f" {words.format(', '.join(seeds))}" if seeds else ""
 
 
 def _results(facts: Facts) -> Iterator[str]:
     if not facts.results:
         yield from ("## Results", "", "No run has finished yet.", "")
         return
-    protocols = next(iter(facts.results.values()))
     yield from ("## Results", "")
-    for name, example in protocols.items():
-        values = [each.name for each in example.protocol.values]
+    for name, example in next(iter(facts.results.values())).items():
+        shown = [*example.protocol.shown("protocols"), *example.protocol.shown("sizes")]
+        values = [value.name for value in shown]
         rows = {
             seed: [metrics[name].overall.get(each, NO_GROUND_TRUTH) for each in values]
             for seed, metrics in facts.results.items()
@@ -114,16 +131,19 @@ def _results(facts: Facts) -> Iterator[str]:
             f"`{example.split}` with {counted(example.num_labels, 'label')}:"
         )
         yield ""
+        prefix = metric_name(example.split, name)
+        cells = {
+            seed: [
+                _cell(value) + _interval(facts, seed, f"{prefix}/{each}")
+                for each, value in zip(values, row, strict=True)
+            ]
+            for seed, row in rows.items()
+        }
+        means = map(_mean, zip(*rows.values(), strict=True))
         yield from _table(
-            ["seed", *values, "95 % interval of the first"],
-            [
-                *(
-                    [seed, *row, _interval(facts, seed, f"{example.split}/{name}/{values[0]}")]
-                    for seed, row in rows.items()
-                ),
-                ["mean", *map(_mean, zip(*rows.values(), strict=True)), ""],
-            ],
+            ["seed", *values], [*([k, *v] for k, v in cells.items()), ["mean", *means]]
         )
+    yield from ("In brackets: 95 % intervals over recordings. After ±: deviation over seeds.", "")
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -137,7 +157,7 @@ def _mean(values: Sequence[float]) -> str:
 def _interval(facts: Facts, seed: int, name: str) -> str:
     metrics = next(each.metrics for each in facts.runs if each.seed == seed)
     low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
 
 
 def _figures(facts: Facts) -> Iterator[str]:
@@ -197,29 +217,20 @@ def _commands(facts: Facts) -> Iterator[str]:
 
 def _origin(facts: Facts) -> Iterator[str]:
     yield from ("## Code, data and machine", "")
-    rows = {
-        "commit": ("mlflow.source.git.commit",),
-        "Python": ("environment.python",),
-        "PyTorch": ("environment.torch",),
-        "processor": ("environment.cpu",),
-        "graphics cards": ("environment.gpu",),
-    }
-    found = [
-        [title, "; ".join(_distinct(each.tags.get(tag) for each in facts.runs))]
-        for title, (tag,) in rows.items()
-    ]
-    names = _distinct(name for each in facts.runs for name in each.data)
-    found += [
-        [f"data `{name}`", "; ".join(_distinct(each.data.get(name) for each in facts.runs))]
-        for name in names
-    ]
-    found += [["MLflow runs", ", ".join(each.run_id for each in facts.runs if each.run_id)]]
-    if any(each.tags.get("git.dirty") == "true" for each in facts.runs):
-        found[0][1] += " with changes that were not committed"
-    yield from _table(["", ""], [row for row in found if row[1]])
+    for title, tag in _ORIGIN.items():
+        found = _distinct(each.tags.get(tag) for each in facts.runs)
+        if title == "commit" and any(each.tags.get("git.dirty") == "true" for each in facts.runs):
+            found = [f"{each}, with changes that were not committed" for each in found]
+        if found:
+            yield f"- {title}: {'; '.join(found)}"
+    for name in sorted({name for each in facts.runs for name in each.data}):
+        yield f"- data `{name}`: {'; '.join(_distinct(e.data.get(name) for e in facts.runs))}"
+    for each in facts.runs:
+        if each.run_id:
+            yield f"- MLflow run of seed {each.seed}: {each.run_id}"
 
 
-def _distinct(texts: Any) -> list[str]:
+def _distinct(texts: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))
 
 

@@ -1,11 +1,13 @@
 """Writes the folder of an experiment from what MLflow keeps; nothing in it is edited by hand."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.experiments.definition import Experiment
@@ -22,6 +24,8 @@ from etram_pipeline.experiments.results import (
 from etram_pipeline.experiments.standing import Board, differing_settings
 from etram_pipeline.experiments.verdict import Verdict, judge
 
+logger = logging.getLogger(__name__)
+
 _FORMAT = 1
 """Version of what is written: another one writes all folders anew."""
 
@@ -35,7 +39,14 @@ def render(board: Board) -> list[Path]:
     Returns:
         The pages that were written.
     """
-    written = [path for name in board.experiments if (path := _render(board, name))]
+    written = []
+    for name in board.experiments:
+        try:
+            path = _render(board, name)
+        except StoreError as error:
+            logger.warning("the page of %s cannot be written: %s", name, error)
+        else:
+            written += [path] if path else []
     return written + _render_rankings(board)
 
 
@@ -118,7 +129,7 @@ def _facts(
         experiment=experiment,
         verdict=verdict,
         runs=[_of_run(board, each.seed, each.state, each.problem, each.run) for each in standings],
-        results={run.seed: results[run.run_id].metrics for run in finished},
+        results={run.seed: found for run in finished if (found := results[run.run_id].metrics)},
         differing=differing_settings(board, name),
         curves=_curves(board, name),
         folder=folder,

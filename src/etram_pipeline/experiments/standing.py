@@ -12,6 +12,7 @@ from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.mappings import flatten
 from etram_pipeline.core.metric_names import metric_name
+from etram_pipeline.core.validation_errors import shown
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project, bootstrap
@@ -31,6 +32,8 @@ from etram_pipeline.yaml_files import ConfigurationError
 NOT_LAUNCHED, INVALID, OUTDATED = "not launched", "invalid", "out of date"
 STATES = (NOT_LAUNCHED, "scheduled", "running", "finished", "failed", "killed", OUTDATED, INVALID)
 """States of a run, in the order in which it passes through them."""
+
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ def evaluation_of(project: Project, experiment: Experiment) -> Evaluated:
     )
 
 
-def differing_settings(board: Board, name: str) -> list[tuple[str, Any, Any]]:
+def differing_settings(board: Board, name: str) -> list[tuple[str, str, str]]:
     """Settings in which an experiment differs from the one that it should surpass.
 
     Without such an experiment, it is compared with its environment.
@@ -224,13 +227,16 @@ def differing_settings(board: Board, name: str) -> list[tuple[str, Any, Any]]:
         before, after = (_settings(board.project, each) for each in (other or plain, experiment))
     except (ConfigurationError, ValidationError):  # reported when it is launched
         return []
-    keys = sorted({*before, *after})
-    absent = object()
+    changed = {
+        key: (before.get(key, _ABSENT), after.get(key, _ABSENT)) for key in {*before, *after}
+    }
     return [
-        (key, before.get(key), after.get(key))
-        for key in keys
-        if before.get(key, absent) != after.get(key, absent)
+        (key, _text(old), _text(new)) for key, (old, new) in sorted(changed.items()) if old != new
     ]
+
+
+def _text(value: object) -> str:
+    return "absent" if value is _ABSENT else shown(value)
 
 
 def _settings(project: Project, experiment: Experiment) -> dict[str, Any]:
