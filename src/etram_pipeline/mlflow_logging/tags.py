@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.machine import graphics_cards, num_cores
 from etram_pipeline.core.provenance import code_version, command_line
 from etram_pipeline.mlflow_logging.run_entries import SESSION
@@ -59,7 +60,7 @@ def _environment_tags() -> dict[str, str]:
     return {
         "environment.python": platform.python_version(),
         "environment.torch": version("torch"),
-        "environment.cpu": f"{num_cores()} cores, {platform.machine()}",
+        "environment.cpu": f"{counted(num_cores(), 'core')}, {platform.machine()}",
         **graphics,
     }
 

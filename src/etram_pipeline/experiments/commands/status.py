@@ -82,24 +82,30 @@ def _show(entries: "Sequence[Row] | Sequence[Rank]", *, as_json: bool) -> None:
 
 
 def _print_rows(console: "Console", rows: "Sequence[Row]") -> None:
-    metrics = {each.metric.rpartition("/")[2] for each in rows if each.metric}
-    value = metrics.pop() if len(metrics) == 1 else "value"
-    table = _table("experiment", "seed", "state", value, "95 % interval", "time", "launched")
-    for row in rows:
-        table.add_row(
-            row.experiment,
-            "" if row.seed is None else str(row.seed),
-            _state(row),
-            "" if row.value is None else f"{row.value:.3f}",
-            "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}",
-            "" if row.seconds is None else duration(row.seconds),
-            (row.launched or "")[:16].replace("T", " "),
-        )
-    console.print(table)
+    metrics = {each.metric for each in rows if each.metric}
+    names = {name.split("/", 2)[2] for name in metrics}
+    headings = (
+        *("experiment", "seed", "state", *(names if len(names) == 1 else ["value"])),
+        *("95 % interval", "metric", "time", "launched"),
+    )
+    console.print(_table(headings, [_cells(row, is_named=len(metrics) > 1) for row in rows]))
     for row in rows:
         if row.problem:
             seed = "" if row.seed is None else f", seed {row.seed}"
             console.print(f"{row.experiment}{seed}: {row.problem}", soft_wrap=True)
+
+
+def _cells(row: "Row", *, is_named: bool) -> list[str]:
+    return [
+        row.experiment,
+        "" if row.seed is None else str(row.seed),
+        _state(row),
+        "" if row.value is None else f"{row.value:.3f}",
+        "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}",
+        row.metric or "" if is_named else "",
+        "" if row.seconds is None else duration(row.seconds),
+        (row.launched or "")[:16].replace("T", " "),
+    ]
 
 
 def _state(row: "Row") -> str:
@@ -111,22 +117,28 @@ def _state(row: "Row") -> str:
 def _print_ranks(console: "Console", ranks: "Sequence[Rank]") -> None:
     for (metric, labels), group in groupby(ranks, key=lambda each: (each.metric, each.labels)):
         console.print(f"{metric}" + (f" (labels {labels})" if labels else ""))
-        table = _table("", "experiment", "mean", "± over seeds", "seeds")
-        for rank in group:
-            table.add_row(
+        cells = [
+            [
                 str(rank.place),
                 rank.experiment,
                 f"{rank.mean:.3f}",
                 "" if rank.spread is None else f"{rank.spread:.3f}",
                 ", ".join(map(str, rank.seeds)),
-            )
-        console.print(table)
+            ]
+            for rank in group
+        ]
+        console.print(_table(("", "experiment", "mean", "± over seeds", "seeds"), cells))
 
 
-def _table(*headings: str) -> "Table":
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+    """A table without its empty columns; long names of experiments are folded, never cut."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    shown = [place for place in range(len(headings)) if any(row[place] for row in rows)]
+    for place in shown:
+        heading = headings[place]
+        table.add_column(heading, overflow="fold", no_wrap=heading != "experiment")
+    for row in rows:
+        table.add_row(*(row[place] for place in shown))
     return table
