@@ -4,14 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etram_pipeline.experiments.launching import launch as launch
+    from etram_pipeline.experiments.launching import preview as preview
     from etram_pipeline.experiments.overview import leaderboard as leaderboard
     from etram_pipeline.experiments.overview import status as status
     from etram_pipeline.experiments.template import new as new
 
-_HOME = {"leaderboard": "overview", "new": "template", "status": "overview"}
+_HOME = {
+    "launch": "launching",
+    "leaderboard": "overview",
+    "new": "template",
+    "preview": "launching",
+    "status": "overview",
+}
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["leaderboard", "new", "status"]
+__all__ = ["launch", "leaderboard", "new", "preview", "status"]
 
 
 def __getattr__(name: str) -> object:

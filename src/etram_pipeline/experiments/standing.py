@@ -15,18 +15,19 @@ from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.core.validation_errors import shown
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.experiments.definition import Experiment
+from etram_pipeline.experiments.launchers import refresh
 from etram_pipeline.experiments.project import Project, bootstrap
 from etram_pipeline.experiments.registry import (
     ENDED,
     ExperimentRun,
     Registry,
     definition,
-    opened_registry,
+    existing_registry,
 )
 from etram_pipeline.experiments.results import last_line_of_traceback
 from etram_pipeline.experiments.validation import metrics_of, nested
-from etram_pipeline.mlflow_logging.store import database_path
 from etram_pipeline.parameter_types import parameter_types
+from etram_pipeline.session import explain
 from etram_pipeline.yaml_files import ConfigurationError
 
 NOT_LAUNCHED, INVALID, OUTDATED = "not launched", "invalid", "out of date"
@@ -127,23 +128,20 @@ class Board:
         """MLflow runs of an experiment's environment; None if there has never been one."""
         env = self.experiments[name].env
         if env not in self._registries:
-            path = database_path(self.project.store(env)[0])
-            if path is not None and not path.exists():
-                self._registries[env] = None
-            else:
-                with opened_registry(self.project, env) as registry:
-                    self._registries[env] = registry
+            self._registries[env] = existing_registry(self.project, env)
         return self._registries[env]
 
     @cached_property
     def _runs(self) -> Mapping[str, list[ExperimentRun]]:
-        names = list(self.experiments)
-        by_registry = {id(found): found for name in names if (found := self.registry(name))}
-        runs: dict[str, list[ExperimentRun]] = {name: [] for name in names}
-        for registry in by_registry.values():
+        runs: dict[str, list[ExperimentRun]] = {name: [] for name in self.experiments}
+        for env in {experiment.env for experiment in self.experiments.values()}:
+            names = [name for name, each in self.experiments.items() if each.env == env]
+            registry = self.registry(names[0])
+            if registry is None:
+                continue
+            refresh(registry, registry.runs(names))
             for run in registry.runs(names):
-                if self.registry(run.experiment) is registry:
-                    runs[run.experiment].append(run)
+                runs[run.experiment].append(run)
         return runs
 
     def _of_experiment(self, name: str, experiment: Experiment) -> Iterator[Standing]:
@@ -153,14 +151,18 @@ class Board:
             if not of_seed:
                 yield Standing(name, seed, None, NOT_LAUNCHED)
                 continue
-            wanted = definition(experiment, seed)
+            try:
+                wanted = definition(self.project, experiment, seed)
+            except (ConfigurationError, ValidationError) as error:
+                yield Standing(name, seed, of_seed[0], INVALID, " ".join(explain(error).split()))
+                continue
             current = [run for run in of_seed if run.definition == wanted]
             run = (current or of_seed)[0]
-            if not current:
+            if current:
+                yield Standing(name, seed, run, run.status.lower(), self._problem(name, run))
+            else:
                 problem = f"its {run.status.lower()} run is of an earlier definition: launch again"
                 yield Standing(name, seed, run, OUTDATED, problem)
-            else:
-                yield Standing(name, seed, run, run.status.lower(), self._problem(name, run))
 
     def _problem(self, name: str, run: ExperimentRun) -> str:
         registry = self.registry(name)
