@@ -9,17 +9,19 @@ if TYPE_CHECKING:
     from etram_pipeline.experiments.overview import leaderboard as leaderboard
     from etram_pipeline.experiments.overview import status as status
     from etram_pipeline.experiments.template import new as new
+    from etram_pipeline.experiments.trials.entry import search as search
 
 _HOME = {
     "launch": "launching",
     "leaderboard": "overview",
     "new": "template",
     "preview": "launching",
+    "search": "trials.entry",
     "status": "overview",
 }
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["launch", "leaderboard", "new", "preview", "status"]
+__all__ = ["launch", "leaderboard", "new", "preview", "search", "status"]
 
 
 def __getattr__(name: str) -> object:
