@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etram_pipeline.experiments.registry import NO_SEED, ExperimentRun, Registry
-from etram_pipeline.experiments.results import run_seconds
+from etram_pipeline.experiments.results import seconds_of_run
 from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def describe_run(
         validated_by=validated_by,
         num_parameters=None if number is None else int(number),
         learning_rate=None if rate is None else float(rate),
-        seconds=run_seconds(registry, run),
+        seconds=seconds_of_run(registry, run),
         command=run.tags.get("kedro.command", ""),
         report=_report(run, folder),
     )

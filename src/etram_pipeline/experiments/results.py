@@ -22,7 +22,10 @@ else:  # `status` reads many modules, but rarely results
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
-_SECONDS = "seconds_by_node.json"
+_SECONDS, _LOSS = "seconds_by_node.json", "train/loss"
+
+Curve = list[tuple[int, float]]
+"""Step and value of each point."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,31 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
         )
 
 
+def seconds_of_run(registry: Registry, run: ExperimentRun) -> float | None:
+    """Time that the nodes of a run took, without waiting for a machine; None before it ended."""
+    if _SECONDS not in _listed(registry, run, ""):
+        return None
+    with TemporaryDirectory() as folder:
+        try:
+            by_node = json.loads(_download(registry, run, _SECONDS, folder).read_text())
+            return float(sum(by_node.values()))
+        except (ValueError, AttributeError, TypeError):
+            return None
+
+
+def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
+    """Loss and validation score of a training over its steps, by name."""
+    protocol = run.params.get("train.validation.protocol", "")
+    wanted = [_LOSS, *(name for name in run.metrics if name == f"val/{protocol}/AP")]
+    curves = {}
+    with store_errors(registry.client.tracking_uri):
+        for name in wanted:
+            if name in run.metrics:
+                history = registry.client.get_metric_history(run.run_id, name)
+                curves[name] = sorted({each.step: each.value for each in history}.items())
+    return curves
+
+
 def _read_metrics(path: Path, run: ExperimentRun) -> dict[str, Metrics]:
     try:
         return parse_metrics(path.read_text())
@@ -82,18 +110,6 @@ def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
         text = _download(registry, run, _TRACEBACK, folder).read_text(errors="replace")
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else ""
-
-
-def run_seconds(registry: Registry, run: ExperimentRun) -> float | None:
-    """Time that the pipelines of a run took when it was last started; None if unknown."""
-    if _SECONDS not in _listed(registry, run, ""):
-        return None
-    with TemporaryDirectory() as folder:
-        text = _download(registry, run, _SECONDS, folder).read_text()
-    try:
-        return float(sum(json.loads(text).values()))
-    except (ValueError, TypeError, AttributeError):
-        return None
 
 
 def _listed(registry: Registry, run: ExperimentRun, folder: str) -> list[str]:

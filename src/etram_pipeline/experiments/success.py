@@ -64,4 +64,4 @@ def _outcome(success: Success, protocol: "Protocol", found: "Difference") -> "Ou
     worst, best = (found.low, found.high) if is_gain else (-found.high, -found.low)
     if worst > 0 and worst >= success.by:
         return "met"
-    return "not met" if best <= 0 or best < success.by else "undecided"
+    return "not met" if best < success.by else "undecided"
