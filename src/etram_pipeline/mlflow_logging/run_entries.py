@@ -122,8 +122,11 @@ def send(client: "MlflowClient", run_id: str, entry: RunEntry, session: str = ""
         data = Dataset(name=name, digest=digest, source_type="local", source=source)
         tag = InputTag("mlflow.data.context", context)
         client.log_inputs(run_id, [DatasetInput(data, [tag])])
-    if not entry.status or _is_continued(client, run_id, session):
-        return
+    if entry.status and not _is_continued(client, run_id, session):
+        _end(client, run_id, entry)
+
+
+def _end(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
     if entry.status == "SCHEDULED":
         client.update_run(run_id, status=entry.status)
     else:
