@@ -27,6 +27,12 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
             f"results on {_ground_truth(before)} cannot be compared with those on "
             f"{_ground_truth(after)}; evaluate both on the same recordings and labels"
         )
+    if before.ground_truth and after.ground_truth and before.ground_truth != after.ground_truth:
+        raise ProtocolError(
+            "these results cannot be compared: their labels differ in time, box or class, although "
+            "the protocol is the same; evaluate both with the same label files and the same "
+            "filters under `labels`"
+        )
     old, new = _unprefixed(before), _unprefixed(after)
     return {name: new[name] - old[name] for name in new if name in old}
 
@@ -48,7 +54,8 @@ def _ground_truth(metrics: Metrics) -> str:
 
 
 def _unprefixed(metrics: Metrics) -> dict[str, float]:
+    values = metrics.model_copy(update={"intervals": {}})  # the ends of intervals do not improve
     prefix = metric_name("x", metrics.protocol.name) + "/"
     return {
-        name.removeprefix(prefix): value for name, value in flatten_metrics(metrics, "x").items()
+        name.removeprefix(prefix): value for name, value in flatten_metrics(values, "x").items()
     }

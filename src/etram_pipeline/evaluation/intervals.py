@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.resampling import Resampled, resample
-from etram_pipeline.evaluation.result import Interval
+from etram_pipeline.evaluation.result import Interval, Metrics
 from etram_pipeline.evaluation.student import normal_quantile, student_quantile
 
 ROUNDS = 1000
@@ -39,7 +39,7 @@ def find_intervals(
 
 def why_no_intervals(matches: Matches) -> str:
     """Why there is no interval; empty if there is one."""
-    if not matches.rankings:
+    if not matches.rankings and matches.operating is None:
         return "the protocol has no metric that can be found anew for other draws of the recordings"
     if len(matches.recordings) == 1:
         return (
@@ -47,6 +47,26 @@ def why_no_intervals(matches: Matches) -> str:
             "between recordings: evaluate several"
         )
     return ""
+
+
+def with_intervals(
+    metrics: Metrics, matches: Matches, rounds: int = ROUNDS, level: float = LEVEL
+) -> Metrics:
+    """Metrics with the intervals of their values, or with the reason why there are none.
+
+    Args:
+        metrics: Of the detections of one detector.
+        matches: Of the same detections, by the same protocol.
+        rounds: Number of draws; 0: no intervals.
+        level: Share of such intervals that cover the value of all recordings of the kind.
+    """
+    missing = why_no_intervals(matches) if rounds else "evaluate.intervals.rounds is 0"
+    found = {} if missing else find_intervals(matches, rounds, level)
+    if not found and not missing:
+        missing = "every draw of the recordings gives the same values"
+    return metrics.model_copy(
+        update={"intervals": found, "interval_level": level, "no_intervals": missing}
+    )
 
 
 def _interval(found: Resampled, level: float) -> Interval | None:

@@ -20,7 +20,7 @@ Name = tuple[str, ...]
 
 _Weights = Int32[np.ndarray, "R N"]  # how often each recording is drawn, draw by draw
 
-_DRAWS_AT_ONCE = 16
+_DRAWS_AT_ONCE = 64
 _SEED = 0
 
 

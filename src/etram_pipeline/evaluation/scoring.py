@@ -98,6 +98,7 @@ def _measure(evidence: Evidence, operating_scores: OperatingScores | None) -> Me
         num_detections=len(evidence.frames.detections),
         label_counts=_label_counts(evidence),
         operating_point=operating_scores and measure_operating_point(evidence, operating_scores),
+        ground_truth=evidence.ground_truth,
     )
 
 
