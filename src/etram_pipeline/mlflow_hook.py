@@ -41,6 +41,7 @@ from etram_pipeline.mlflow_logging.store import (
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
 from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
+from etram_pipeline.requeue import is_to_requeue
 from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -169,8 +170,8 @@ class MlflowHook(ResourceHook):
 
     @override
     def release(self) -> None:
-        """Close a run that neither ended nor failed: it was interrupted."""
-        self._end("KILLED")
+        """Close a run that neither ended nor failed: it was interrupted, or waits to continue."""
+        self._end("SCHEDULED" if is_to_requeue() else "KILLED")
 
     def _open(
         self,
