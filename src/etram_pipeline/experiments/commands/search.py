@@ -14,6 +14,11 @@ import click
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at once."
 )
 @click.option("--on", default="here", show_default=True, help="`here` or `slurm`.")
+@click.option("--account", help="slurm: account that is charged.")
+@click.option("--partition", help="slurm: partition.")
+@click.option("--mail-user", help="slurm: address for mails.")
+@click.option("--time", help="slurm: time limit of a worker, such as 08:00:00.")
+@click.option("--memory", help="slurm: memory of a worker, such as 48G.")
 @click.option(
     "--hours", type=click.FloatRange(min=0, min_open=True), help="No trial begins after this time."
 )
@@ -30,8 +35,13 @@ import click
     help="Launch the best values on seeds that the search did not use.",
 )
 def command(name: str, on: str, **options: object) -> None:
-    """Search for better parameters of the experiment NAME."""
+    """Search for better parameters of the experiment NAME, or continue the search.
+
+    The score of a trial is the best validation score of its training.
+    """
     from etram_pipeline.experiments.trials.entry import SearchOptions, search
 
-    page = search(name, SearchOptions.model_validate(options), on, tell=click.echo)
+    own = {key: options.pop(key) for key in SearchOptions.model_fields}
+    given = {key: value for key, value in options.items() if value is not None}
+    page = search(name, SearchOptions.model_validate(own), on, given, tell=click.echo)
     click.echo(f"report: {page}")

@@ -67,6 +67,16 @@ def claim_trial(
         return _hold(runs.create(search.name, number, params, results), is_continued=False)
 
 
+def is_any_left(search: Search, runs: TrialRuns, num_trials: int | None) -> bool:
+    """Whether a trial is still to be begun or continued."""
+    trials = runs.all()
+    if any(trial.state == "open" for trial in trials):
+        return True
+    if num_trials is not None:
+        return len(trials) < num_trials
+    return _next_values(search, trials, num_trials) is not None
+
+
 def _next_values(
     search: Search, trials: Sequence[Trial], num_trials: int | None
 ) -> Mapping[str, Any] | None:

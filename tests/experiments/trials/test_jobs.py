@@ -1,0 +1,96 @@
+"""Workers of a search as jobs of a SLURM cluster, with programs that stand in for SLURM."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tests.experiments.conftest import Write
+from tests.experiments.trials.conftest import METRIC, RATE
+
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.registry import opened_registry
+from etram_pipeline.experiments.trials.entry import SearchOptions, search
+from etram_pipeline.experiments.trials.plan import plan_search
+from etram_pipeline.experiments.trials.runs import TrialRuns
+from etram_pipeline.yaml_files import ConfigurationError
+
+RANGES = "seeds: [0, 1]\nsearch: {train.optimizer.learning_rate: {low: 0.001, high: 0.01}}"
+OPTIONS = SearchOptions(trials=4, workers=2)
+
+SBATCH = """#!/bin/sh
+cat > "$FAKE/script_$(ls "$FAKE" | wc -l)"
+ls "$FAKE" | grep -c script
+"""
+SACCT = """#!/bin/sh
+for job in 1 2; do echo "$job|$(cat "$FAKE/state")"; done
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the submitted scripts, beside the state of all jobs."""
+    programs, folder = tmp_path_factory.mktemp("bin"), tmp_path_factory.mktemp("jobs")
+    for name, text in [("sbatch", SBATCH), ("sacct", SACCT), ("squeue", "#!/bin/sh\n")]:
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    (folder / "state").write_text("RUNNING")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("FAKE", str(folder))
+    return folder
+
+
+@pytest.mark.usefixtures("client")
+def test_each_worker_is_a_job_that_runs_the_command_of_the_search(
+    own: Project, write: Write, cluster: Path
+) -> None:
+    write("tiny", RANGES)
+    lines: list[str] = []
+    search("tiny", OPTIONS, "slurm", {"partition": "short"}, own, lines.append)
+    first, second = (path.read_text() for path in sorted(cluster.glob("script_*")))
+    assert first == second
+    assert "#SBATCH --partition=short" in first
+    assert first.rstrip().endswith(
+        f"exec {sys.executable} -m kedro experiments search tiny --trials 4 --no-rerun"
+    )
+    assert any("submitted as jobs 1, 2" in line for line in lines)
+    assert "same command launches the best values on fresh seeds" in lines[-1]
+
+
+@pytest.mark.usefixtures("client")
+def test_workers_are_not_submitted_twice_but_again_when_they_have_ended(
+    own: Project, write: Write, cluster: Path
+) -> None:
+    write("tiny", RANGES)
+    lines: list[str] = []
+    for state in ("RUNNING", "PENDING", "FAILED"):
+        (cluster / "state").write_text(state)
+        search("tiny", OPTIONS, "slurm", project=own, tell=lines.append)
+    assert len(list(cluster.glob("script_*"))) == 4
+    assert any("jobs 1, 2 of this search have not ended" in line for line in lines)
+    folder = plan_search(own, "tiny").folder
+    assert json.loads((folder / "jobs.json").read_text()) == ["3", "4"]
+
+
+@pytest.mark.usefixtures("client")
+def test_best_values_are_launched_as_jobs_when_all_trials_have_ended(
+    own: Project, write: Write, cluster: Path
+) -> None:
+    write("tiny", RANGES)
+    found = plan_search(own, "tiny")
+    with opened_registry(own, None) as registry:
+        runs = TrialRuns(registry, found.token, METRIC)
+    for number, rate in enumerate([0.002, 0.004]):
+        trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
+        registry.client.log_metric(trial.run_id, METRIC, rate, step=100)
+        runs.end(trial, "FINISHED")
+    page = search("tiny", SearchOptions(trials=2), "slurm", project=own, tell=lambda _line: None)
+    scripts = [path.read_text() for path in cluster.glob("script_*")]
+    assert sum("train,predict,evaluate,report" in text for text in scripts) == 2
+    assert own.experiment("tiny_best").parameters == {RATE: 0.004}
+    assert "| 1 | SCHEDULED |  |" in page.read_text()
+
+
+def test_options_of_slurm_are_refused_elsewhere(own: Project) -> None:
+    with pytest.raises(ConfigurationError, match="partition: only for `--on slurm`"):
+        search("tiny", OPTIONS, "here", {"partition": "short"}, own)
