@@ -41,6 +41,7 @@ from etram_pipeline.mlflow_logging.store import (
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
 from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
+from etram_pipeline.requeue import is_to_requeue
 from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -129,6 +130,8 @@ class MlflowHook(ResourceHook):
         if isinstance(data, Fingerprinted):
             self._log_input(self._log, dataset_name, data, node.name)
         self._link_to_training(data)
+        if origin := getattr(data, "origin", None):
+            self._tag({dataset_name: str(origin)})
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: object, node: "Node") -> None:
@@ -167,8 +170,8 @@ class MlflowHook(ResourceHook):
 
     @override
     def release(self) -> None:
-        """Close a run that neither ended nor failed: it was interrupted."""
-        self._end("KILLED")
+        """Close a run that neither ended nor failed: it was interrupted, or waits to continue."""
+        self._end("SCHEDULED" if is_to_requeue() else "KILLED")
 
     def _open(
         self,

@@ -30,7 +30,10 @@ from etram_pipeline.node_selection import check_selection
 from etram_pipeline.parameter_types import parameter_faults
 from etram_pipeline.yaml_files import ConfigurationError
 
-PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")
+PATH_PARAMETERS = (
+    *("recording", "checkpoint", "detections", "detections_images"),
+    "train.start_from",
+)
 """Runtime parameters that are paths: relative to the working directory, `~` the home folder."""
 
 _EXPECTED = (
@@ -170,15 +173,20 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def sigterm_exits() -> Iterator[None]:
-    """Turn SIGTERM into `SystemExit`, so that a run also ends the processes it started."""
+    """Turn SIGTERM and SIGUSR1 into `SystemExit`, so that a run also ends what it started."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = {
+        number: signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+        for number in numbers
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_expected(error: BaseException) -> bool:

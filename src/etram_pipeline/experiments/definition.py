@@ -49,6 +49,10 @@ class Success(Settings):
     by: float = Field(default=0.0, ge=0)
 
 
+_INNER = 0.618
+"""Place of a value inside a range, which is no whole number even if both bounds are."""
+
+
 class SearchRange(Settings):
     """Values of a parameter that a search tries.
 
@@ -71,8 +75,12 @@ class SearchRange(Settings):
         """Values that show whether the parameter accepts what the search will try."""
         if self.choices is not None:
             return self.choices
-        bounds = (self.low, self.high)
-        return bounds if self.step is None or self.low is None else (*bounds, self.low + self.step)
+        low, high, step = self.low, self.high, self.step
+        if low is None or high is None:
+            return ()
+        if isinstance(low, int) and isinstance(high, int) and isinstance(step, int | None):
+            return (low, high)
+        return (low, high, low + (high - low) * _INNER if step is None else low + step)
 
     @model_validator(mode="after")
     def _check(self) -> "SearchRange":
