@@ -23,6 +23,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.datasets.detections import DetectionsDataset
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.mlflow_hook import MlflowHook
@@ -139,7 +140,7 @@ def test_detections_from_elsewhere_are_named_but_claim_no_training(
     (project / "other").mkdir()
     np.save(project / "other" / "c.npy", np.zeros(0))
     dataset = DetectionsDataset(path="own", read_from={"path": str(project / "other")})
-    node = Node(lambda detections: None, "detections", None, name="look")
+    node = Node(fingerprint, "detections", "text", name="look")
     run_logged(project, Pipeline([node]), DataCatalog({"detections": dataset}))
     run = the_run(client)
     assert run.data.tags["detections"] == str(dataset.load().origin)

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import PROJECT, OpenSession
 from tests.preflight.conftest import FITTING, Find, faults, look, warnings
 
+from etram_pipeline.datasets.detections import DetectionsDataset
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.preflight.run import Notice
 from etram_pipeline.session import Session
@@ -145,10 +146,12 @@ def test_a_catalog_that_would_ignore_the_option_is_refused(project: Path, tmp_pa
 
 
 @pytest.mark.parametrize("env", [None, "etram", "recording", "scene_masks"])
-def test_every_environment_reads_them(session: OpenSession, tmp_path: Path, env: str) -> None:
+def test_all_environments_read_them(session: OpenSession, tmp_path: Path, env: str | None) -> None:
     path = save(tmp_path / "other", table())
-    with session(env, detections=path, recording=path) as active:
+    recording = {"recording": path} if env == "recording" else {}
+    with session(env, detections=path, **recording) as active:
         dataset = active.load_context().catalog.get("detections")
+    assert isinstance(dataset, DetectionsDataset)
     assert dataset.reads_another
     assert dataset.source == Path(path)
 
