@@ -10,6 +10,23 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 
+SCENE = """
+_scene: &scene
+  path: ${globals:data}/01_raw/scene
+  executor: ${globals:executor}
+  settings: {num_train: 2, num_val: 1, num_test: 3, scene: {duration_s: 2.0}}
+recordings: {type: etram_pipeline.datasets.scene.SceneRecordingsDataset, <<: *scene}
+label_files: {type: etram_pipeline.datasets.scene.SceneLabelsDataset, <<: *scene}
+"""
+TRAINING = """
+train:
+  max_steps: 40
+  lanes: 1
+  checkpoint_every_steps: 10
+  validation: {every_steps: 20, lanes: 1}
+predict: {splits: [test], lanes: 1}
+"""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -18,6 +35,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keep = shutil.ignore_patterns("data", ".git", "mlruns", "*.db", "*.log", ".viz", "*_cache")
     shutil.copytree(PROJECT, folder, ignore=keep)
     return folder
+
+
+def add_small_environment(project: Path) -> None:
+    """Add the environment `small`: a scene of six recordings of two seconds."""
+    env = project / "conf" / "small"
+    env.mkdir()
+    (env / "catalog.yml").write_text(SCENE)
+    (env / "globals.yml").write_text("data: data/small\n")
+    (env / "parameters_small.yml").write_text(TRAINING)
 
 
 def started(project: Path, *arguments: str) -> "subprocess.Popen[str]":

@@ -10,26 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import kedro, started
+from tests.e2e.conftest import add_small_environment, kedro, started
 
 pytestmark = pytest.mark.e2e
 
-SCENE = """
-_scene: &scene
-  path: ${globals:data}/01_raw/scene
-  executor: ${globals:executor}
-  settings: {num_train: 2, num_val: 1, num_test: 3, scene: {duration_s: 2.0}}
-recordings: {type: etram_pipeline.datasets.scene.SceneRecordingsDataset, <<: *scene}
-label_files: {type: etram_pipeline.datasets.scene.SceneLabelsDataset, <<: *scene}
-"""
-TRAINING = """
-train:
-  max_steps: 40
-  lanes: 1
-  checkpoint_every_steps: 10
-  validation: {every_steps: 20, lanes: 1}
-predict: {splits: [test], lanes: 1}
-"""
 WITH = "hypothesis: Memory raises AP.\nsuccess: {better_than: without}\n"
 WITHOUT = "hypothesis: A detector without memory learns, too.\n"
 COMMON = "env: small\nseeds: [0, 1]\n"
@@ -47,11 +31,8 @@ FILES = (
 @pytest.fixture(scope="module")
 def small(project: Path) -> Path:
     """A project with two experiments on a scene of six recordings of two seconds."""
-    env, experiments = project / "conf" / "small", project / "conf" / "experiments"
-    env.mkdir()
-    (env / "catalog.yml").write_text(SCENE)
-    (env / "globals.yml").write_text("data: data/small\n")
-    (env / "parameters_small.yml").write_text(TRAINING)
+    add_small_environment(project)
+    experiments = project / "conf" / "experiments"
     (experiments / "with.yml").write_text(WITH + COMMON)
     (experiments / "without.yml").write_text(WITHOUT + COMMON + IDENTITY)
     return project

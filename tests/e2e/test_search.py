@@ -1,38 +1,31 @@
-"""A search of two trainings on the embedded scene, whose best values run on a fresh seed."""
+"""A search of two trainings on a small scene, whose best values run on a fresh seed."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.conftest import PROJECT
+from tests.e2e.conftest import add_small_environment, kedro
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 EXPERIMENT = """
 hypothesis: A larger learning rate learns more in few steps.
-params: {train.max_steps: 10, train.validation.every_steps: 5}
+env: small
+params:
+  train.max_steps: 10
+  train.validation.every_steps: 5
+  evaluate.protocols: [etram_8class]
 seeds: [0]
 search: {train.optimizer.learning_rate: {low: 1.0e-3, high: 1.0e-2, log: true}}
 """
 
 
-def test_search_trains_validates_and_runs_its_best_values_on_a_fresh_seed(
-    project: Path,
-) -> None:
-    shutil.copytree(
-        PROJECT / "conf", project / "conf", ignore=shutil.ignore_patterns("experiments")
-    )
-    shutil.copy(PROJECT / "pyproject.toml", project)
-    (project / "src").mkdir()
-    (project / "conf" / "experiments").mkdir()
+def test_search_trains_validates_and_runs_its_best_values_on_a_fresh_seed(project: Path) -> None:
+    add_small_environment(project)
     (project / "conf" / "experiments" / "tiny.yml").write_text(EXPERIMENT)
-    command = [sys.executable, "-m", "kedro", "experiments", "search", "tiny", "--trials", "2"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = project / "data" / "09_experiments"
+    command = ("experiments", "search", "tiny", "--trials", "2")
+    kedro(project, *command)
+    folder = project / "data" / "small" / "09_experiments"
     page = (folder / "tiny" / "search" / "search.md").read_text()
     assert "2 trials: 2 finished" in page
     assert "Trial 0 has the experiment's own values" in page
@@ -41,7 +34,6 @@ def test_search_trains_validates_and_runs_its_best_values_on_a_fresh_seed(
     assert (folder / "tiny_best" / "seed_1" / "08_reporting" / "metrics.json").is_file()
     best = yaml.safe_load((project / "conf" / "experiments" / "tiny_best.yml").read_text())
     assert best["seeds"] == [1]
-    again = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "trial 2" not in again.stdout
-    assert "skipped, finished already" in again.stdout
+    again = kedro(project, *command)
+    assert "trial 2" not in again
+    assert "skipped, finished already" in again

@@ -117,14 +117,14 @@ class Stop:
 
 @contextmanager
 def stopped_in_order() -> Iterator[Stop]:
-    """Note Ctrl-C, SIGTERM and the end of the terminal instead of ending at once."""
+    """Note Ctrl-C, SIGTERM, SIGUSR1 and the end of the terminal instead of ending at once."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     numbers = [
         number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
         if signal.getsignal(number) is not signal.SIG_IGN  # as with `nohup`
     ]
     before = {number: signal.signal(number, stop._note) for number in numbers}

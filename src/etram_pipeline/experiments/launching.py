@@ -15,11 +15,11 @@ from etram_pipeline.experiments.registry import (
     definition,
     existing_registry,
     opened_registry,
+    require_mlflow,
 )
 from etram_pipeline.experiments.render import render
 from etram_pipeline.experiments.standing import Board
 from etram_pipeline.experiments.work import Data, Work, data_of, in_stages
-from etram_pipeline.mlflow_logging.store import MlflowSettings
 from etram_pipeline.yaml_files import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -112,12 +112,7 @@ class _Chosen:
 
 
 def _registry(project: Project, env: str | None) -> Registry:
-    settings = MlflowSettings.model_validate(project.loader(env)["mlflow"])
-    if not settings.enabled:
-        raise ConfigurationError(
-            "mlflow.yml: `enabled` is false, but MLflow keeps the list of the runs of experiments: "
-            "set it to true"
-        )
+    require_mlflow(project, env)
     with opened_registry(project, env) as registry:
         return registry
 

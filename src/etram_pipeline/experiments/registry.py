@@ -12,6 +12,7 @@ from etram_pipeline.experiments.project import Project, bootstrap
 from etram_pipeline.experiments.validation import PREPARED, nested
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.mlflow_logging.store import (
+    MlflowSettings,
     database_path,
     find_experiment,
     opened,
@@ -19,6 +20,7 @@ from etram_pipeline.mlflow_logging.store import (
 )
 from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.yaml_files import ConfigurationError
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -162,6 +164,19 @@ class Registry:
             token = page.token
             if not token:
                 return
+
+
+def require_mlflow(project: Project, env: str | None) -> None:
+    """Refuse to go on where runs would not be in MLflow.
+
+    Raises:
+        ConfigurationError: If logging to MLflow is turned off.
+    """
+    if not MlflowSettings.model_validate(project.loader(env)["mlflow"]).enabled:
+        raise ConfigurationError(
+            "mlflow.yml: `enabled` is false, but MLflow keeps the list of the runs of experiments: "
+            "set it to true"
+        )
 
 
 @contextmanager

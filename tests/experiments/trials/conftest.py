@@ -1,7 +1,11 @@
 """Searches whose trials are a small program that logs scores instead of a training."""
 
 import json
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,6 +58,8 @@ write("UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?",
 """
 """A training that continues where it was interrupted."""
 
+_PATIENCE_S = 30.0
+
 
 @dataclass(frozen=True)
 class FakeSearch(Search):
@@ -99,6 +105,26 @@ def trial(
         state=state,
         scores={100: score / 2, 200: score} if state != "failed" else {},
     )
+
+
+def signalled_when(
+    search: FakeSearch, file: str, times: int = 1, number: int = signal.SIGINT
+) -> threading.Thread:
+    """Sends this process a signal as soon as a training has written a file."""
+
+    def send() -> None:
+        started = time.monotonic()
+        while time.monotonic() - started < _PATIENCE_S:
+            if list(search.folder.glob(f"*/{file}")):
+                for _ in range(times):
+                    os.kill(os.getpid(), number)
+                    time.sleep(0.1)
+                return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    return thread
 
 
 MakeSearch = Callable[..., FakeSearch]

@@ -1,15 +1,17 @@
 """Workers of a search as jobs of a SLURM cluster, with programs that stand in for SLURM."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from tests.experiments.conftest import Write
-from tests.experiments.trials.conftest import METRIC, RATE
+from tests.experiments.trials.conftest import METRIC, RATE, FakeSearch, signalled_when
 
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import opened_registry
+from etram_pipeline.experiments.trials import entry
 from etram_pipeline.experiments.trials.entry import SearchOptions, search
 from etram_pipeline.experiments.trials.plan import plan_search
 from etram_pipeline.experiments.trials.runs import TrialRuns
@@ -25,13 +27,21 @@ ls "$FAKE" | grep -c script
 SACCT = """#!/bin/sh
 for job in 1 2; do echo "$job|$(cat "$FAKE/state")"; done
 """
+SCONTROL = """#!/bin/sh
+echo "$@" > "$FAKE/controlled"
+"""
 
 
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder of the submitted scripts, beside the state of all jobs."""
     programs, folder = tmp_path_factory.mktemp("bin"), tmp_path_factory.mktemp("jobs")
-    for name, text in [("sbatch", SBATCH), ("sacct", SACCT), ("squeue", "#!/bin/sh\n")]:
+    for name, text in [
+        ("sbatch", SBATCH),
+        ("sacct", SACCT),
+        ("squeue", "#!/bin/sh\n"),
+        ("scontrol", SCONTROL),
+    ]:
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     (folder / "state").write_text("RUNNING")
@@ -84,11 +94,33 @@ def test_best_values_are_launched_as_jobs_when_all_trials_have_ended(
         trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
         registry.client.log_metric(trial.run_id, METRIC, rate, step=100)
         runs.end(trial, "FINISHED")
+    (cluster / "state").write_text("PENDING")
     page = search("tiny", SearchOptions(trials=2), "slurm", project=own, tell=lambda _line: None)
     scripts = [path.read_text() for path in cluster.glob("script_*")]
     assert sum("train,predict,evaluate,report" in text for text in scripts) == 2
     assert own.experiment("tiny_best").parameters == {RATE: 0.004}
     assert "| 1 | SCHEDULED |  |" in page.read_text()
+
+
+@pytest.mark.usefixtures("client")
+def test_signal_before_the_time_limit_stops_the_trial_and_queues_the_job_again(
+    own: Project, write: Write, cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("tiny", RANGES)
+    found = FakeSearch(**vars(plan_search(own, "tiny")), pause_s=1.0)
+    monkeypatch.setattr(entry, "plan_search", lambda *_: found)
+    monkeypatch.setattr(entry, "_prepare", lambda *_: None)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    lines: list[str] = []
+    signalled_when(found, "step_100", number=signal.SIGUSR1)
+    with pytest.raises(SystemExit) as ended:
+        search("tiny", SearchOptions(trials=1), project=own, tell=lines.append)
+    assert ended.value.code == 128 + signal.SIGUSR1
+    assert (cluster / "controlled").read_text() == "requeue 7\n"
+    assert "trial 0 is interrupted; the same command continues it" in lines
+    search("tiny", SearchOptions(trials=1, rerun=False), project=own, tell=lines.append)
+    assert any(line.startswith("trial 0 continues: ") for line in lines)
+    assert "1 trial: 1 finished" in (found.folder / "search.md").read_text()
 
 
 def test_options_of_slurm_are_refused_elsewhere(own: Project) -> None:

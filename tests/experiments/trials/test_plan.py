@@ -105,3 +105,12 @@ def test_what_cannot_be_searched_is_refused(
     with pytest.raises(ConfigurationError) as refused:
         plan_search(own, "tiny")
     assert message in str(refused.value)
+
+
+def test_search_without_mlflow_is_refused_before_it_begins(own: Project, write: Write) -> None:
+    write("tiny", RANGES)
+    (own.path / "conf" / "local").mkdir(exist_ok=True)
+    (own.path / "conf" / "local" / "mlflow.yml").write_text("enabled: false\n")
+    with pytest.raises(ConfigurationError, match=r"mlflow\.yml: `enabled` is false"):
+        plan_search(own, "tiny")
+    assert not own.folder("tiny", None).exists()

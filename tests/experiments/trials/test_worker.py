@@ -1,15 +1,19 @@
 """Running trials: one after another, side by side, pruned, failing, interrupted and continued."""
 
-import os
-import signal
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.experiments.trials.conftest import METRIC, RATE, FakeSearch, MakeSearch, score_of
+from tests.experiments.trials.conftest import (
+    METRIC,
+    RATE,
+    FakeSearch,
+    MakeSearch,
+    score_of,
+    signalled_when,
+)
 
 from etram_pipeline.experiments.child import Stop, stopped_in_order
 from etram_pipeline.experiments.definition import SearchRange
@@ -24,30 +28,10 @@ from etram_pipeline.experiments.trials.worker import (
     pruning_note,
 )
 
-PATIENCE_S = 30.0
-
 
 def worker_of(search: FakeSearch, runs: TrialRuns, lines: list[str], **options: object) -> Worker:
     uri = f"sqlite:///{search.project.path}/mlflow.db"
     return Worker(search, runs, uri, WorkOptions.model_validate(options), lines.append)
-
-
-def signalled_when(search: FakeSearch, file: str, times: int = 1) -> threading.Thread:
-    """Presses Ctrl-C as soon as a training has written a file."""
-
-    def press() -> None:
-        started = time.monotonic()
-        while time.monotonic() - started < PATIENCE_S:
-            if list(search.folder.glob(f"*/{file}")):
-                for _ in range(times):
-                    os.kill(os.getpid(), signal.SIGINT)
-                    time.sleep(0.1)
-                return
-            time.sleep(0.02)
-
-    thread = threading.Thread(target=press, daemon=True)
-    thread.start()
-    return thread
 
 
 def finished(runs: TrialRuns, registry: Registry, rate: float, number: int) -> None:

@@ -17,6 +17,7 @@ from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.experiments.command import executable, trial_command
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.registry import require_mlflow
 from etram_pipeline.experiments.trials.space import contains
 from etram_pipeline.experiments.trials.trial import Trial
 from etram_pipeline.experiments.validation import nested
@@ -79,10 +80,11 @@ def plan_search(project: Project, name: str) -> Search:
     """The search that an experiment describes, begun now or earlier.
 
     Raises:
-        ConfigurationError: If it describes none, if a parameter cannot be searched, or if the
-            search was begun with other settings.
+        ConfigurationError: If it describes none, if a parameter cannot be searched, if the search
+            was begun with other settings, or if logging to MLflow is turned off.
     """
     experiment = project.experiment(name)
+    require_mlflow(project, experiment.env)
     if not experiment.search:
         raise ConfigurationError(
             f"the experiment {name} has nothing to search: add ranges under `search`, such as "
