@@ -44,7 +44,7 @@ _OPEN_RUN = "ETRAM_MLFLOW_OPEN_RUN"
 """Variable with the run that a `kedro run` has open, for the processes that it starts."""
 
 _PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -87,7 +87,7 @@ class RunLog:
             self.write_later(entry)
         else:
             self._pending.append(entry)
-            self.flush()
+            self._send_all()
 
     def write_later(self, entry: RunEntry) -> None:
         """Add an entry soon, without waiting for the store."""
@@ -111,7 +111,7 @@ class RunLog:
         # While this waits for a store that does not answer, a cluster may kill the process.
         kept = self._keep() if self._is_failing else None
         self._retry_at = 0.0
-        self.flush()
+        self._send_all()
         if not (self._refused or self._pending):
             if kept is not None:
                 forget(kept)
@@ -129,9 +129,14 @@ class RunLog:
             self._news.wait()
             self._news.clear()
             time.sleep(_PAUSE_S)
-            self.flush()
+            self._send_all()
 
     def flush(self) -> None:
+        """Send what is left, unless the store does not answer."""
+        if not self._is_failing:
+            self._send_all()
+
+    def _send_all(self) -> None:
         """Send what is left, unless the store did not answer a moment ago."""
         with self._sending:
             if time.monotonic() < self._retry_at:
