@@ -1,16 +1,8 @@
 """Runs and trainings whose MLflow server answers, dies, comes back or hangs."""
 
 import logging
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +11,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from mlflow.tracking import MlflowClient
 from pytorch_lightning.loggers import Logger
+from tests.mlflow_server import Server
 from tests.test_mlflow_hook import Numbers, Training, files, run_logged, small_pipeline, the_run
 from typing_extensions import override
 
@@ -37,58 +30,6 @@ pytestmark = pytest.mark.slow
 STEPS = 16
 
 
-class Server:
-    """A real `mlflow server` in a folder, which can be killed, started again and paused."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-        command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        environment = {
-            **{key: value for key, value in os.environ.items() if "MLFLOW" not in key},
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        }
-        with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            with suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
-                return
-            time.sleep(0.1)
-        raise TimeoutError((self.folder / "server.log").read_text())
-
-    def kill(self) -> None:
-        """End it as a power failure does."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def pause(self) -> None:
-        """Let it accept connections without an answer."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
-
-    def restart(self) -> None:
-        """Kill it and start it again."""
-        self.kill()
-        self.start()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("server"))
@@ -103,7 +44,7 @@ def answering(project: Path, server: Server, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    if server._process is None:
+    if not server.is_up:
         server.start()
     client = MlflowClient(server.uri)
     if experiment := client.get_experiment_by_name("etram_pipeline"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project
-from etram_pipeline.mlflow_logging.store import database_path, find_experiment, opened
+from etram_pipeline.mlflow_logging.database import database_path
+from etram_pipeline.mlflow_logging.store import find_experiment, opened
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
