@@ -3,11 +3,11 @@
 from functools import cache
 from typing import Any
 
-from kedro.framework.project import configure_project, pipelines
-from kedro.validation.type_extractor import TypeExtractor
+from kedro.framework.project import configure_project
 from tests.conftest import PROJECT
 
 from etram_pipeline.configuration import ConfigLoader
+from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
 
 
@@ -22,6 +22,6 @@ def loader(env: str) -> ConfigLoader:
 def parameters(env: str) -> dict[str, Any]:
     """Typed parameters of an environment."""
     configure_project("etram_pipeline")
-    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    types = parameter_types()
     raw = loader(env)["parameters"]
     return {key: types[key].model_validate(value) for key, value in raw.items()}

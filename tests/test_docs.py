@@ -89,7 +89,7 @@ def write_files_of(page: str, project: Path) -> set[str]:
         file.parent.mkdir(exist_ok=True)
         before = yaml.safe_load(file.read_text()) if file.exists() else {}
         file.write_text(yaml.safe_dump(before | yaml.safe_load(block.code)))
-    return {Path(block.path).parts[1] for block in written} - {"presets"}
+    return {Path(block.path).parts[1] for block in written} - {"presets", "experiments"}
 
 
 def load(conf: Path, env: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from kedro.validation.type_extractor import TypeExtractor
 from tests.conftest import PROJECT, OpenSession
 
 ENVIRONMENTS = sorted(
-    path.name for path in (PROJECT / "conf").iterdir() if path.is_dir() and path.name != "presets"
+    path.name
+    for path in (PROJECT / "conf").iterdir()
+    if path.is_dir() and path.name not in {"presets", "experiments"}
 )
 
 HEAVY = ("torch", "pytorch_lightning", "mlflow", "numba", "matplotlib", "pandas", "h5py", "av")

@@ -39,7 +39,7 @@ def clash(one: Collection[Access], other: Collection[Access]) -> set[str]:
         (["train"], ["train"], {"detector.ckpt", "detector.ckpt.history.csv"}),
         (["train"], ["predict"], {"detector.ckpt"}),
         (["predict"], ["evaluate"], {"detections"}),
-        (["evaluate"], ["evaluate"], {"metrics.json"}),
+        (["evaluate"], ["evaluate"], {"metrics.json", "matches"}),
         (["annotate"], ["annotate"], {"annotated.mp4"}),
         (["export"], ["export"], {"exported"}),
         (["preprocess"], ["export"], {"histograms", "labelled_frames"}),

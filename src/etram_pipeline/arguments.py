@@ -11,13 +11,12 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
-from kedro.framework.project import pipelines
-from kedro.validation.type_extractor import TypeExtractor
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
 from etram_pipeline.configuration import TEXT_OPTIONS
+from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 _OPEN, _CLOSED, _QUOTES = "[{", "]}", "\"'"
@@ -146,8 +145,7 @@ def _is_text(path: str, value: str) -> bool:
     if "." not in path:
         return False
     name, *fields = path.split(".")
-    types: Any = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
-    hint = types.get(name)
+    hint: Any = parameter_types().get(name)
     for field in fields:
         is_model = isinstance(hint, type) and issubclass(hint, BaseModel)
         if not (is_model and field in hint.model_fields):

@@ -198,11 +198,11 @@ class ConfigLoader(OmegaConfigLoader):
         if name is None:
             return Path(), {}
         folder = Path(self.conf_source) / _PRESETS
-        presets = _presets(Path(self.conf_source))
-        if name not in presets:
+        known = presets(Path(self.conf_source))
+        if name not in known:
             is_environment = (Path(self.conf_source) / name).is_dir()
             meant = [f"--env {name}"] if name and is_environment else []
-            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, presets, meant)}")
+            raise ConfigurationError(f"{folder}: {unknown_name('preset', name, known, meant)}")
         path = folder / f"{name}.yml"
         return path, read_yaml(path)
 
@@ -231,12 +231,13 @@ def _check_environment(conf: Path, env: str | None) -> None:
     folders = [each.name for each in conf.iterdir() if each.is_dir() and each.name[0] not in "._"]
     known = [name for name in folders if name not in {_PRESETS, _EXPERIMENTS}]
     if env is not None and env not in known:
-        preset = None if nearest(env, known) else nearest(env, _presets(conf))
+        preset = None if nearest(env, known) else nearest(env, presets(conf))
         meant = [f"--params preset={preset}"] if preset else []
         raise ConfigurationError(f"{conf}: {unknown_name('environment', env, known, meant)}")
 
 
-def _presets(conf: Path) -> list[str]:
+def presets(conf: Path) -> list[str]:
+    """Names of the presets in a configuration folder."""
     return sorted(path.stem for path in (conf / _PRESETS).glob("*.yml"))
 
 
@@ -249,14 +250,29 @@ def recording_name(path: object) -> str:
     return f"{where.stem}-{sha256(str(where.absolute()).encode()).hexdigest()[:6]}"
 
 
-def _refuse_unknown(
-    layer: Mapping[str, Any], known: Collection[str], parameters: Mapping[str, Any], where: str = ""
-) -> None:
+def unknown_parameters(
+    layer: Mapping[str, Any], known: Collection[str], parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    """A message for each top-level key that is no parameter.
+
+    Args:
+        layer: Parameters given by a file or by the command line.
+        known: Top-level keys and options that exist.
+        parameters: All parameters with their nested keys, one of which may be meant.
+    """
+    found: dict[str, str] = {}
     for key in layer:
         if key not in known:
             meant = " or ".join(sorted(paths_to(key, parameters)))
-            message = unknown_name("parameter", key, known, [meant] if meant else [])
-            raise ConfigurationError(f"{where}{message}")
+            found[key] = unknown_name("parameter", key, known, [meant] if meant else [])
+    return found
+
+
+def _refuse_unknown(
+    layer: Mapping[str, Any], known: Collection[str], parameters: Mapping[str, Any], where: str = ""
+) -> None:
+    if messages := unknown_parameters(layer, known, parameters).values():
+        raise ConfigurationError("\n".join(f"{where}{message}" for message in messages))
 
 
 def _from_home(entry: dict[str, Any]) -> dict[str, Any]:

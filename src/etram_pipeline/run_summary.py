@@ -13,7 +13,7 @@ from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.reports.wording import value_text
+from etram_pipeline.reports.wording import interval_text, value_text
 
 DEFAULT_RUN_MINUTES = 3
 """Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""
@@ -123,18 +123,26 @@ def _is_default(pipeline: Pipeline, catalog: Catalog, asked: Mapping[str, Any]) 
 def _headline(metrics: Mapping[str, Metrics]) -> str:
     name, first = next(iter(metrics.items()))
     scores = {
-        value.title: first.overall[value.name]
+        value: first.overall[value.name]
         for value in first.protocol.shown("headline")
         if value.name in first.overall
     }
     if all(score == NO_GROUND_TRUTH for score in scores.values()):
         return f"no labels to compare with ({name}, {first.split})"
-    numbers = ", ".join(f"{word} {value_text(score)}" for word, score in scores.items())
+    numbers = ", ".join(
+        f"{value.title} {value_text(score)}{_range(first, value.name)}"
+        for value, score in scores.items()
+    )
     if first.operating_point is not None:
         overall = first.operating_point.overall
         numbers += f", F1 {value_text(overall.f1)} at score {overall.score:.2f}"
     boxes = counted(first.num_labels, "box", "boxes")
     return f"{numbers} ({name}, {boxes} of {first.split})"
+
+
+def _range(metrics: Metrics, name: str) -> str:
+    found = interval_text(metrics.interval_of(name))
+    return f" ({found})" if found else ""
 
 
 def _unreadable(catalog: Catalog) -> Iterator[str]:

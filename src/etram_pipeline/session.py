@@ -14,12 +14,11 @@ from typing import Any
 import click
 from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import settings
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import ModelInstantiationError, ParameterValidationError
-from kedro.validation.type_extractor import TypeExtractor
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from typing_extensions import override
 
 from etram_pipeline.builds.executors import kept_open
@@ -28,6 +27,7 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.files import is_out_of_space
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.node_selection import check_selection
+from etram_pipeline.parameter_types import parameter_faults
 from etram_pipeline.yaml_files import ConfigurationError
 
 PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")
@@ -68,8 +68,8 @@ class Context(KedroContext):
         try:
             params: dict[str, Any] = super().params
         except ParameterValidationError as error:
-            raise ConfigurationError("\n".join(_faults(raw)) or str(error)) from error
-        if found := _faults(raw, only=getattr(self.config_loader, "runtime_params", {})):
+            raise ConfigurationError("\n".join(parameter_faults(raw)) or str(error)) from error
+        if found := parameter_faults(raw, only=getattr(self.config_loader, "runtime_params", {})):
             raise ConfigurationError("\n".join(found))
         return params
 
@@ -246,18 +246,3 @@ def _check_versions(names: Collection[str], loader: AbstractConfigLoader) -> Non
                 f"--load-versions: the catalog keeps no versions of {name}; add `versioned: true` "
                 "to its entry to keep them from now on"
             )
-
-
-def _faults(raw: Mapping[str, Any], only: Collection[str] | None = None) -> list[str]:
-    """Faults of parameters that any pipeline reads, or of some of these."""
-    types: dict[str, Any] = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
-    found: list[str] = []
-    for name, model in types.items():
-        if name not in raw or (only is not None and name not in only):
-            continue
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            try:
-                model.model_validate(raw[name])
-            except ValidationError as error:
-                found += describe_errors(error, name)
-    return found

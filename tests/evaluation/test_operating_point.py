@@ -215,6 +215,6 @@ def test_right_detections_are_those_of_the_curves(random_tables: Make, name: str
 
 
 def test_scores_of_nothing_are_no_score() -> None:
-    nothing = Ranking(np.empty(0), np.empty(0, bool), 3)
+    nothing = Ranking(np.empty(0), np.empty(0, bool), 3, np.empty(0, np.int64))
     assert best_score(nothing) is None
     assert score_at(nothing, 0.5).f1 == 0

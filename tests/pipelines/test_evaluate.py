@@ -55,7 +55,8 @@ def evaluate(store: LabelStore, tmp_path: Path) -> Evaluate:
         tables = [(key, found(store, key, score)) for key, score in scores.items()]
         dataset.save(Prediction(tables, ("car",), operating_scores=known))
         settings = EvaluateSettings.model_validate({"protocols": ["coco"], "split": split})
-        return score_detections(dataset.load(), store, DATASET, settings)["coco"]
+        _, metrics = score_detections(dataset.load(), store, DATASET, settings)
+        return metrics["coco"]
 
     return run
 

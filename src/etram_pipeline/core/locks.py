@@ -86,6 +86,19 @@ def held(access: Access, remedy: str) -> Iterator[IO[str] | None]:
         yield file
 
 
+def is_held(access: Access) -> bool:
+    """Whether a process holds a lock that `access` would have to wait for."""
+    file = _open(Access(access.path, shared=True, inside=access.inside))
+    if file is None:
+        return False
+    with file:
+        try:
+            lock(file, (fcntl.LOCK_SH if access.shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def lock(file: IO[str], how: int) -> None:
     """Lock an open file; logs a warning if the file system does not support locks.
 

@@ -14,6 +14,17 @@ from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 from etram_pipeline.reports.wording import value_text
 
 
+def parse_metrics(text: str) -> dict[str, Metrics]:
+    """Metrics by protocol name, from the content of a metrics file.
+
+    Raises:
+        ValueError: If it is damaged.
+        AttributeError: If it is no mapping.
+    """
+    content = json.loads(text)
+    return {name: Metrics.model_validate(metrics) for name, metrics in content.items()}
+
+
 class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]]):
     """Metrics by protocol name.
 
@@ -29,8 +40,7 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
                 f"{self._filepath} does not exist: run `kedro run --pipelines evaluate`"
             )
         try:
-            content = json.loads(self._filepath.read_text())
-            return {name: Metrics.model_validate(metrics) for name, metrics in content.items()}
+            return parse_metrics(self._filepath.read_text())
         except (ValueError, AttributeError) as error:
             raise StoreError(
                 f"{self._filepath} is damaged: run `kedro run --pipelines evaluate`"

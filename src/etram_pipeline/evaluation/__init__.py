@@ -5,16 +5,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.comparison import compare as compare
+    from etram_pipeline.evaluation.intervals import find_intervals as find_intervals
+    from etram_pipeline.evaluation.paired import compare_matches as compare_matches
     from etram_pipeline.evaluation.scoring import evaluate as evaluate
+    from etram_pipeline.evaluation.scoring import evaluate_with_matches as evaluate_with_matches
     from etram_pipeline.evaluation.scoring import find_operating_scores as find_operating_scores
 
 _HOME = {
     "compare": "comparison",
+    "compare_matches": "paired",
     "evaluate": "scoring",
+    "evaluate_with_matches": "scoring",
+    "find_intervals": "intervals",
     "find_operating_scores": "scoring",
 }
 
-__all__ = ["compare", "evaluate", "find_operating_scores"]
+__all__ = [
+    "compare",
+    "compare_matches",
+    "evaluate",
+    "evaluate_with_matches",
+    "find_intervals",
+    "find_operating_scores",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -5,13 +5,14 @@ They prove ours right and show what it saves; both take a dictionary for every b
 
 import contextlib
 import io
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from etram_pipeline.core.errors import LabelError, SettingsError
 from etram_pipeline.core.run_lengths import RunLengths, decode_masks, encode_masks, mask_area
-from etram_pipeline.evaluation.curves import Curves, area_bounds
+from etram_pipeline.evaluation.curves import Curves, Outcome, area_bounds
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.protocol import Protocol
 
@@ -43,6 +44,57 @@ def library_curves(
         SettingsError: If the library is not installed.
         LabelError: If masks of labels and detections differ in size.
     """
+    evaluation = _evaluated(frames, num_classes, protocol, library, overlap)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+    return Curves(
+        np.asarray(evaluation.eval["precision"], np.float64)[..., -1],
+        np.asarray(evaluation.eval["recall"], np.float64),
+    )
+
+
+def match_masks(frames: Frames, num_classes: int, protocol: Protocol) -> Iterator[Outcome]:
+    """As `match_classes`, but detections and labels overlap by their masks.
+
+    Source: pycocotools, `COCOeval.accumulate`.
+
+    Raises:
+        LabelError: If masks of labels and detections differ in size.
+    """
+    evaluation = _evaluated(frames, num_classes, protocol, "pycocotools", "segm")
+    images = evaluation.evalImgs
+    for start in range(0, len(images), max(len(frames), 1)):
+        of_frames = images[start : start + len(frames)]
+        yield _outcome([(frame, each) for frame, each in enumerate(of_frames) if each], protocol)
+
+
+def _outcome(images: list[tuple[int, dict[str, Any]]], protocol: Protocol) -> Outcome:
+    """Outcome of one class and range of areas, from what pycocotools notes for each frame."""
+    num_ious = len(protocol.iou_thresholds)
+    scores = np.array([score for _, image in images for score in image["dtScores"]], np.float64)
+    order = np.argsort(-scores, kind="stable")
+    counts = [len(image["dtScores"]) for _, image in images]
+    is_found, is_ignored = (
+        np.concatenate(
+            [np.zeros((num_ious, 0), bool), *(image[key].astype(bool) for _, image in images)],
+            axis=1,
+        )[:, order]
+        for key in ("dtMatches", "dtIgnore")
+    )
+    num_labels = [int(np.count_nonzero(~image["gtIgnore"].astype(bool))) for _, image in images]
+    numbers = np.array([frame for frame, _ in images], np.int64)
+    return Outcome(
+        frames=np.repeat(numbers, counts)[order],
+        ranks=np.concatenate([np.arange(0), *(np.arange(count) for count in counts)])[order],
+        is_right=is_found & ~is_ignored,
+        is_counted=~is_ignored,
+        label_frames=np.repeat(numbers, num_labels),
+    )
+
+
+def _evaluated(
+    frames: Frames, num_classes: int, protocol: Protocol, library: Library, overlap: Overlap
+) -> Any:  # noqa: ANN401  # the libraries have no types
     coco_class, evaluation_class = _classes(library)
     truth, found = coco_class(), coco_class()
     sizes = _mask_sizes(frames) if overlap == "segm" else {}
@@ -64,11 +116,7 @@ def library_curves(
         evaluation.params.areaRngLbl = ["all", *protocol.area_ranges]
         evaluation.params.maxDets = list(protocol.max_detections)
         evaluation.evaluate()
-        evaluation.accumulate()
-    return Curves(
-        np.asarray(evaluation.eval["precision"], np.float64)[..., -1],
-        np.asarray(evaluation.eval["recall"], np.float64),
-    )
+    return evaluation
 
 
 def _classes(library: Library) -> tuple[Any, Any]:

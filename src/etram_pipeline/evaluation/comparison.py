@@ -3,6 +3,7 @@
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_name
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 
@@ -18,7 +19,7 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
     if not before.protocol.same_as(after.protocol):
         raise ProtocolError(
             f"results of protocol {before.protocol.name!r} cannot be compared with those of "
-            f"{after.protocol.name!r}: {_differences(before, after)}; "
+            f"{after.protocol.name!r}: {differing_choices(before.protocol, after.protocol)}; "
             "evaluate both by the same protocol"
         )
     if _ground_truth(before) != _ground_truth(after):
@@ -26,12 +27,19 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
             f"results on {_ground_truth(before)} cannot be compared with those on "
             f"{_ground_truth(after)}; evaluate both on the same recordings and labels"
         )
+    if before.ground_truth and after.ground_truth and before.ground_truth != after.ground_truth:
+        raise ProtocolError(
+            "these results cannot be compared: their labels differ in time, box or class, although "
+            "the protocol is the same; evaluate both with the same label files and the same "
+            "filters under `labels`"
+        )
     old, new = _unprefixed(before), _unprefixed(after)
     return {name: new[name] - old[name] for name in new if name in old}
 
 
-def _differences(before: Metrics, after: Metrics) -> str:
-    old, new = before.protocol.model_dump(), after.protocol.model_dump()
+def differing_choices(before: Protocol, after: Protocol) -> str:
+    """The fields in which two protocols differ, each with both values."""
+    old, new = before.model_dump(), after.model_dump()
     fields = [name for name in old if old[name] != new[name]]
     return ", ".join(
         f"{name} {old[name]} and {new[name]}"
@@ -46,7 +54,8 @@ def _ground_truth(metrics: Metrics) -> str:
 
 
 def _unprefixed(metrics: Metrics) -> dict[str, float]:
+    values = metrics.model_copy(update={"intervals": {}})  # the ends of intervals do not improve
     prefix = metric_name("x", metrics.protocol.name) + "/"
     return {
-        name.removeprefix(prefix): value for name, value in flatten_metrics(metrics, "x").items()
+        name.removeprefix(prefix): value for name, value in flatten_metrics(values, "x").items()
     }

@@ -1,5 +1,6 @@
 """Precision and recall over all detections, best first: COCO's numbers, computed on arrays."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,26 +31,30 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class _Assigned:
-    """Detections of one class, best first, and what they found.
+class Outcome:
+    """What became of the detections of one class, best first, in one range of areas.
+
+    A detection that finds a label out of the range is neither right nor wrong: it does not count.
 
     Attributes:
-        candidates: Position of each detection that overlaps a label.
-        labels: Label each of these is given.
-        areas: Area of each detection.
+        frames: Frame of each detection.
         ranks: Position of each detection in its frame.
+        is_right: Whether each detection finds a label, by IoU threshold.
+        is_counted: Whether each detection is right or wrong, by IoU threshold.
+        label_frames: Frame of each label to find.
     """
 
-    candidates: Int64[np.ndarray, " C"]
-    labels: Int32[np.ndarray, "A T C"]
-    areas: Float64[np.ndarray, " D"]
+    frames: Int64[np.ndarray, " D"]
     ranks: Int64[np.ndarray, " D"]
+    is_right: Bool[np.ndarray, "T D"]
+    is_counted: Bool[np.ndarray, "T D"]
+    label_frames: Int64[np.ndarray, " L"]
 
 
-def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curves:
-    """Curves of all classes; class ids are positions among the `num_classes` that count.
+def match_classes(frames: Frames, num_classes: int, protocol: Protocol) -> Iterator[Outcome]:
+    """Outcomes class by class, and range of areas by range, that of all areas first.
 
-    Source: pycocotools, `COCOeval.accumulate`; equal to it to the last bit or nearly.
+    Class ids are positions among the `num_classes` that count.
     """
     detections, groups, ranks = _best_first(frames, num_classes, protocol.max_detections[-1])
     label_groups = frames.labels.frames * num_classes + frames.labels.class_ids
@@ -58,7 +63,6 @@ def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curv
     )
     outside = outside_ranges(frames.labels, protocol)
     candidates, given = assign(overlaps, groups, np.array(protocol.iou_thresholds), outside)
-    curves = _no_curves(num_classes, protocol)
     for class_id in range(num_classes):
         is_class = detections.class_ids == class_id
         rows = np.flatnonzero(is_class)
@@ -66,14 +70,62 @@ def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curv
         position = np.full(len(detections), UNASSIGNED)
         position[rows] = np.arange(len(rows))
         mine = is_class[candidates]
-        assigned = _Assigned(
-            candidates=position[candidates[mine]],
-            labels=given[:, :, mine],
-            areas=detections.areas[rows].astype(np.float64),
-            ranks=ranks[rows],
-        )
+        ranked = _Ranked(detections.take(rows), ranks[rows], position[candidates[mine]])
         counts = ~outside & (frames.labels.class_ids == class_id)
-        _fill(curves, class_id, assigned, counts, protocol)
+        for area, bounds in enumerate(area_bounds(protocol)):
+            yield ranked.outcome(bounds, given[area][:, mine], counts[area], frames.labels)
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Detections of one class, best first.
+
+    Attributes:
+        boxes: The detections.
+        ranks: Position of each in its frame.
+        candidates: Position of each detection that overlaps a label.
+    """
+
+    boxes: FrameBoxes
+    ranks: Int64[np.ndarray, " D"]
+    candidates: Int64[np.ndarray, " C"]
+
+    def outcome(
+        self,
+        bounds: tuple[float, float],
+        given: Int32[np.ndarray, "T C"],
+        counts: Bool[np.ndarray, " L"],
+        labels: FrameBoxes,
+    ) -> Outcome:
+        """The outcome in one range of areas.
+
+        Args:
+            bounds: Least and largest area.
+            given: Label that each candidate is given, by IoU threshold.
+            counts: Which labels are of the class and in the range.
+            labels: All labels.
+        """
+        areas = self.boxes.areas.astype(np.float64)
+        inside = (areas >= bounds[0]) & (areas <= bounds[1])
+        is_right = np.zeros((len(given), len(areas)), bool)
+        is_counted = np.repeat(inside[None], len(given), axis=0)
+        is_found = given != UNASSIGNED
+        found_right = is_found & counts[given]
+        is_right[:, self.candidates] = found_right
+        # A detection that found a label out of range is neither right nor wrong.
+        is_counted[:, self.candidates] = np.where(is_found, found_right, inside[self.candidates])
+        return Outcome(self.boxes.frames, self.ranks, is_right, is_counted, labels.frames[counts])
+
+
+def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curves:
+    """Curves of all classes; class ids are positions among the `num_classes` that count.
+
+    Source: pycocotools, `COCOeval.accumulate`; equal to it to the last bit or nearly.
+    """
+    curves = _no_curves(num_classes, protocol)
+    for number, outcome in enumerate(match_classes(frames, num_classes, protocol)):
+        place = divmod(number, 1 + len(protocol.area_ranges))
+        _fill(curves, place, outcome, protocol)
     return curves
 
 
@@ -85,11 +137,13 @@ class Ranking:
         scores: Score of each detection; descending.
         is_right: Whether each detection finds a label.
         num_labels: Number of labels to find.
+        frames: Frame of each detection.
     """
 
     scores: Float64[np.ndarray, " D"]
     is_right: Bool[np.ndarray, " D"]
     num_labels: int
+    frames: Int64[np.ndarray, " D"]
 
 
 def rank_detections(frames: Frames, num_classes: int, protocol: Protocol) -> list[Ranking]:
@@ -108,7 +162,7 @@ def rank_detections(frames: Frames, num_classes: int, protocol: Protocol) -> lis
         order[detections.class_ids[order] == class_id] for class_id in range(num_classes)
     ]
     return [
-        Ranking(detections.scores[rows], is_right[rows], number)
+        Ranking(detections.scores[rows], is_right[rows], number, detections.frames[rows])
         for rows, number in zip(rows_of_class, num_labels, strict=True)
     ]
 
@@ -144,31 +198,19 @@ def _no_curves(num_classes: int, protocol: Protocol) -> Curves:
     return Curves(np.full(shape, NO_GROUND_TRUTH), np.full(recall_shape, NO_GROUND_TRUTH))
 
 
-def _fill(
-    curves: Curves,
-    class_id: int,
-    assigned: _Assigned,
-    counts: Bool[np.ndarray, "A L"],
-    protocol: Protocol,
-) -> None:
-    """Write the curves of one class; `counts` are the labels of it in each range of areas."""
-    for area, (low, high) in enumerate(area_bounds(protocol)):
-        num_labels = int(counts[area].sum())
-        if not num_labels:
-            continue
-        inside = (assigned.areas >= low) & (assigned.areas <= high)
-        for iou, labels in enumerate(assigned.labels[area]):
-            is_found = labels != UNASSIGNED
-            found = assigned.candidates[is_found]
-            is_true = np.zeros(len(inside), bool)
-            is_true[found] = counts[area][labels[is_found]]
-            # A detection that found a label out of range is neither right nor wrong.
-            is_counted = inside.copy()
-            is_counted[found] = is_true[found]
-            curves.precision[iou, :, class_id, area] = _precision(is_true, is_counted, num_labels)
-            for limit, max_detections in enumerate(protocol.max_detections):
-                num_true = np.count_nonzero(is_true & (assigned.ranks < max_detections))
-                curves.recall[iou, class_id, area, limit] = num_true / num_labels
+def _fill(curves: Curves, place: tuple[int, int], outcome: Outcome, protocol: Protocol) -> None:
+    """Write the curves of one class and range of areas."""
+    class_id, area = place
+    num_labels = len(outcome.label_frames)
+    if not num_labels:
+        return
+    for iou, (is_right, is_counted) in enumerate(
+        zip(outcome.is_right, outcome.is_counted, strict=True)
+    ):
+        curves.precision[iou, :, class_id, area] = _precision(is_right, is_counted, num_labels)
+        for limit, max_detections in enumerate(protocol.max_detections):
+            num_right = np.count_nonzero(is_right & (outcome.ranks < max_detections))
+            curves.recall[iou, class_id, area, limit] = num_right / num_labels
 
 
 def _precision(

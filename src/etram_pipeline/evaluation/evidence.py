@@ -31,6 +31,7 @@ class Evidence:
         nothing_detected: Whether there are labels, but not a single detection in all recordings
             evaluated.
         engine: What computes precision and recall.
+        ground_truth: Fingerprint of the labels that count.
     """
 
     protocol: Protocol
@@ -41,6 +42,7 @@ class Evidence:
     frames: Frames
     nothing_detected: bool = False
     engine: Engine = "numpy"
+    ground_truth: str = ""
 
     def of_recordings(self, wanted: Bool[np.ndarray, " R"]) -> "Evidence":
         """The same for some of the recordings."""

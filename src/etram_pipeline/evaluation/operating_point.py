@@ -8,6 +8,7 @@ evaluated ones would make the result too good.
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int64
 
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.evaluation.curves import Ranking, rank_detections
@@ -48,6 +49,39 @@ def measure_operating_point(evidence: Evidence, scores: OperatingScores) -> Oper
         },
         at_common_score=tuple(name for name in names if name not in scores.per_class),
     )
+
+
+def count_at_operating_point(
+    evidence: Evidence, scores: OperatingScores
+) -> Int64[np.ndarray, "K1 R 3"] | None:
+    """Right detections, detections and labels at given scores; None if found by other choices.
+
+    Returns:
+        Numbers in each recording, of all classes, then of each class.
+    """
+    names = evidence.class_names
+    if scores.choices != evidence.protocol.choices(names):
+        return None
+    rankings = _rankings(evidence)
+    labels, recordings = evidence.frames.labels, evidence.frames.recordings
+    parts = [
+        (_of_all_classes(evidence, rankings), scores.common, np.ones(len(labels), bool)),
+        *(
+            (ranking, scores.of_class(name), labels.class_ids == class_id)
+            for class_id, (name, ranking) in enumerate(zip(names, rankings, strict=True))
+        ),
+    ]
+    counts = []
+    for ranking, score, is_counted in parts:
+        counts_here = ranking.scores >= score
+        of_columns = (
+            ranking.frames[ranking.is_right & counts_here],
+            ranking.frames[counts_here],
+            labels.frames[is_counted],
+        )
+        number = len(evidence.recordings)
+        counts.append([np.bincount(recordings[frames], minlength=number) for frames in of_columns])
+    return np.array(counts, np.int64).transpose(0, 2, 1)
 
 
 def best_score(ranking: Ranking) -> float | None:
@@ -97,4 +131,5 @@ def _of_all_classes(evidence: Evidence, rankings: Sequence[Ranking]) -> Ranking:
     order = np.argsort(-scores, kind="stable")
     is_right = np.concatenate([ranking.is_right for ranking in rankings])
     num_labels = sum(ranking.num_labels for ranking in rankings)
-    return Ranking(scores[order], is_right[order], num_labels)
+    frames = np.concatenate([ranking.frames for ranking in rankings])
+    return Ranking(scores[order], is_right[order], num_labels, frames[order])

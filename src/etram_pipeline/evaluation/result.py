@@ -13,8 +13,24 @@ from etram_pipeline.evaluation.protocol import Protocol
 BACKGROUND = "background"
 """Last class of a confusion matrix."""
 
-_OPERATING = "operating"
-_F1 = (_OPERATING, "F1")
+OPERATING = "operating"
+"""First part of the names of values at the operating point."""
+
+_F1 = (OPERATING, "F1")
+
+
+class Interval(Settings):
+    """A value, and the range in which it may lie for other recordings of the same kind.
+
+    Attributes:
+        value: The value itself.
+        low: Lower end of the interval.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
 
 
 class ClassMetrics(Settings):
@@ -114,6 +130,11 @@ class Metrics(Settings):
         operating_point: Precision, recall and F1 at the scores that are best in the validation
             recordings; None without such scores.
         no_operating_point: Why there is none, and what to do about it.
+        ground_truth: Fingerprint of the labels that count; empty in results of versions that did
+            not compute it.
+        intervals: Intervals over recordings, by the names of `flatten_metrics` without the prefix.
+        interval_level: Share of such intervals that cover the value of all recordings of the kind.
+        no_intervals: Why there is none.
     """
 
     protocol: Protocol
@@ -130,6 +151,20 @@ class Metrics(Settings):
     label_counts: dict[str, LabelCounts] = Field(default_factory=dict)
     operating_point: OperatingPoint | None = None
     no_operating_point: str = ""
+    ground_truth: str = Field(default="", exclude_if=lambda value: not value)
+    intervals: dict[str, Interval] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    interval_level: float = Field(default=0.95, exclude_if=lambda value: value == 0.95)  # noqa: PLR2004
+    no_intervals: str = Field(default="", exclude_if=lambda value: not value)
+
+    def interval_of(self, value: str, *, class_name: str = "", group: str = "") -> Interval | None:
+        """Interval of a value of all recordings, of a class, or of a group; None without one."""
+        if not self.intervals:
+            return None
+        parts: tuple[str, ...] = (group, value) if group else (value,)
+        if class_name:
+            parts = (*_place_of_class(class_name, self), value)
+        all_parts = [(name,) for name in self.overall] + [part for part, _ in _parts(self)]
+        return self.intervals.get(metric_names([*all_parts, parts])[parts])
 
 
 def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, float]:
@@ -137,13 +172,16 @@ def flatten_metrics(metrics: Metrics, prefix: str | None = None) -> dict[str, fl
 
     These are all overall values, and the headline values of each class and group. Values at the
     operating point follow `operating`: `test/etram_8class/operating/precision`, and F1 of each
-    class. No two classes share a name. Values without ground truth are left out.
+    class. No two classes share a name. Values without ground truth are left out. The ends of the
+    intervals of overall headline values are `AP_low` and `AP_high`.
     """
     root = prefix or metrics.split, metrics.protocol.name
     values: dict[tuple[str, ...], float] = {
         (*root, name): value for name, value in metrics.overall.items()
     }
     values |= {(*root, *part): value for part, value in _parts(metrics)}
+    # A size may be called `low`.
+    values = {(*root, *part): end for part, end in _interval_ends(metrics)} | values
     names = metric_names(values)
     return {
         names[parts]: value
@@ -158,8 +196,7 @@ def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
     for group, of_group in metrics.groups.items():
         yield from (((group, name), of_group[name]) for name in shown if name in of_group)
     for class_name, of_class in metrics.per_class.items():
-        # A class may have the name of a group of recordings.
-        where = ("class", class_name) if class_name in metrics.groups else (class_name,)
+        where = _place_of_class(class_name, metrics)
         found = of_class.metrics
         yield from (((*where, name), found[name]) for name in shown if name in found)
         if point is not None:
@@ -168,10 +205,22 @@ def _parts(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
         yield from _of_point(point.overall)
 
 
+def _place_of_class(class_name: str, metrics: Metrics) -> tuple[str, ...]:
+    # A class may have the name of a group of recordings.
+    return ("class", class_name) if class_name in metrics.groups else (class_name,)
+
+
+def _interval_ends(metrics: Metrics) -> Iterator[tuple[tuple[str, ...], float]]:
+    for value in metrics.protocol.shown("headline"):
+        if (interval := metrics.interval_of(value.name)) is not None:
+            yield (f"{value.name}_low",), interval.low
+            yield (f"{value.name}_high",), interval.high
+
+
 def _of_point(found: ScoredAt) -> Iterator[tuple[tuple[str, ...], float]]:
     yield _F1, found.f1
     if found.f1 == NO_GROUND_TRUTH:
         return
-    yield (_OPERATING, "precision"), found.precision
-    yield (_OPERATING, "recall"), found.recall
-    yield (_OPERATING, "score"), found.score
+    yield (OPERATING, "precision"), found.precision
+    yield (OPERATING, "recall"), found.recall
+    yield (OPERATING, "score"), found.score

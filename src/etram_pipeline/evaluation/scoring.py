@@ -11,6 +11,8 @@ from etram_pipeline.evaluation.breakdown import count_labels, recordings_by_ligh
 from etram_pipeline.evaluation.classes import scored_classes
 from etram_pipeline.evaluation.confusion import count_confusions
 from etram_pipeline.evaluation.evidence import Engine, Evidence
+from etram_pipeline.evaluation.ground_truth import fingerprint_labels
+from etram_pipeline.evaluation.matches import Matches, find_matches
 from etram_pipeline.evaluation.matching import (
     Frames,
     compared_detections,
@@ -63,7 +65,25 @@ def evaluate(
         ValueError: If labels and detections are not of the same recordings.
     """
     protocol = resolve_protocol(protocol)
-    evidence = _evidence(labels, detections, protocol, class_names, engine)
+    return _measure(_evidence(labels, detections, protocol, class_names, engine), operating_scores)
+
+
+def evaluate_with_matches(
+    labels: Mapping[str, LabelTable],
+    detections: Mapping[str, DetectionTable],
+    protocol: Protocol | str,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    operating_scores: OperatingScores | None = None,
+) -> tuple[Metrics, Matches]:
+    """Metrics as of `evaluate`, and the matches from which intervals and comparisons are made."""
+    protocol = resolve_protocol(protocol)
+    evidence = _evidence(labels, detections, protocol, class_names, "numpy")
+    return _measure(evidence, operating_scores), find_matches(evidence, operating_scores)
+
+
+def _measure(evidence: Evidence, operating_scores: OperatingScores | None) -> Metrics:
+    protocol = evidence.protocol
     measured = [metric.measure(evidence) for metric in protocol.metrics]
     return Metrics(
         protocol=protocol,
@@ -72,12 +92,13 @@ def evaluate(
         groups=_by_lighting(evidence),
         precision_recall=_joined([part.precision_recall for part in measured]),
         confusion=count_confusions(evidence.frames, evidence.class_names, protocol.confusion_score),
-        num_recordings=len(labels),
+        num_recordings=len(evidence.recordings),
         num_frames=len(evidence.frames),
         num_labels=len(evidence.frames.labels),
         num_detections=len(evidence.frames.detections),
         label_counts=_label_counts(evidence),
         operating_point=operating_scores and measure_operating_point(evidence, operating_scores),
+        ground_truth=evidence.ground_truth,
     )
 
 
@@ -115,6 +136,7 @@ def _evidence(
         frames=frames.mapped(classes.index_of_id),
         nothing_detected=len(frames.labels) > 0 and not len(frames.detections),
         engine=engine,
+        ground_truth=fingerprint_labels(labels, protocol, classes),
     )
 
 

@@ -21,6 +21,18 @@ def _expand(choices: object) -> object:
     return [expand_choice(choice) if isinstance(choice, _KNOWN) else choice for choice in choices]
 
 
+class IntervalSettings(Settings):
+    """Intervals of values, found by drawing the recordings anew.
+
+    Attributes:
+        rounds: Number of draws; 0: no intervals.
+        level: Share of such intervals that cover the value of all recordings of the kind.
+    """
+
+    rounds: int = Field(default=1000, ge=0)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+
+
 class EvaluateSettings(Settings):
     """Protocols and recordings of an evaluation.
 
@@ -28,6 +40,7 @@ class EvaluateSettings(Settings):
         protocols: Each a name, or the fields of a protocol, or its differences from the one named
             by `like`.
         split: Recordings scored: `train`, `val` or `test`.
+        intervals: Intervals of the values; null: none.
     """
 
     protocols: Annotated[
@@ -37,3 +50,6 @@ class EvaluateSettings(Settings):
         Field(min_length=1),
     ] = (NAMED["etram_8class"],)
     split: Literal["train", "val", "test"] = "test"
+    intervals: IntervalSettings | None = Field(
+        default=IntervalSettings(), exclude_if=lambda value: value == IntervalSettings()
+    )

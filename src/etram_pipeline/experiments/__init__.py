@@ -1,1 +1,27 @@
 """Experiments: hypotheses, launching, ranking and comparing; they only arrange `kedro run`."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etram_pipeline.experiments.launching import launch as launch
+    from etram_pipeline.experiments.launching import preview as preview
+    from etram_pipeline.experiments.template import new as new
+    from etram_pipeline.experiments.trials.entry import search as search
+
+_HOME = {
+    "launch": "launching",
+    "new": "template",
+    "preview": "launching",
+    "search": "trials.entry",
+}
+"""Module of each function; it may not have the name of a function."""
+
+__all__ = ["launch", "new", "preview", "search"]
+
+
+def __getattr__(name: str) -> object:
+    """What this package offers, imported when first asked for: the command line starts here."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.experiments.definition import Experiment
 
 PREPARED = ("preprocess",)
 """Pipelines that make the data; all runs of an experiment share it."""
+
+TRAINED = ("train",)
+"""Pipelines of a trial of a search."""
 
 COMPUTED = ("train", "predict", "evaluate", "report")
 """Pipelines of one run."""
@@ -32,14 +36,41 @@ def run_command(experiment: Experiment, seed: int, results: Path) -> list[str]:
     return _kedro(experiment.env, COMPUTED, {**experiment.parameters, **own})
 
 
+def trial_command(experiment: Experiment, tried: Mapping[str, Any], results: Path) -> list[str]:
+    """The command of a trial of a search, which trains and validates only.
+
+    Args:
+        experiment: What to search; its first seed is the seed of all trials.
+        tried: Values of the trial by dotted key, which replace those of the experiment.
+        results: Folder of its detector.
+    """
+    own = {"train.seed": experiment.seeds[0], "results": str(results)}
+    return _kedro(experiment.env, TRAINED, {**tried_parameters(experiment, tried), **own})
+
+
+def tried_parameters(experiment: Experiment, tried: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of an experiment by dotted key, with the values of a trial instead of its own."""
+    kept = {
+        key: value
+        for key, value in experiment.parameters.items()
+        if not any(key == other or key.startswith(f"{other}.") for other in tried)
+    }
+    return {**kept, **flatten(dict(tried))}
+
+
 def executable(command: list[str]) -> list[str]:
     """The same command for a subprocess: with the Python that runs this program."""
     return [sys.executable, "-m", *command]
 
 
+def assignments(params: Mapping[str, Any]) -> str:
+    """Parameters by dotted key as the value of `--params`."""
+    return ",".join(f"{key}={_text(value)}" for key, value in params.items())
+
+
 def _kedro(env: str | None, pipelines: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:
     place = [] if env is None else ["--env", env]
-    pairs = ",".join(f"{key}={_text(value)}" for key, value in params.items())
+    pairs = assignments(params)
     given = ["--params", pairs] if pairs else []
     return ["kedro", "run", *place, "--pipelines", ",".join(pipelines), *given]
 

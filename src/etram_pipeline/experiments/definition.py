@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.mappings import flatten
@@ -12,10 +12,16 @@ Size = Literal["nano", "small", "medium", "large", "xlarge", "2xlarge"]
 """Size of a detector, which selects the resources of its jobs."""
 
 
+PLACEHOLDER = "…"
+"""Hypothesis of a new file, which nothing can confirm."""
+
+
 def _one_sentence(text: str) -> str:
     joined = " ".join(text.split())
-    if not joined:
-        raise ValueError("must be one sentence that the experiment can confirm or refute")
+    if joined in {"", PLACEHOLDER}:
+        raise ValueError(
+            "is still to be written: one sentence that the results can confirm or refute"
+        )
     return joined
 
 
@@ -31,8 +37,8 @@ class Success(Settings):
 
     Attributes:
         better_than: Experiment to compare with.
-        metric: Name of the metric, as in the metrics file without split and protocol: `AP`,
-            `AP_small`, `car/AP`, `night/AP`.
+        metric: Name of the metric, as in MLflow without split and protocol: `AP`, `AP_S`,
+            `car/AP`, `night/AP`.
         protocol: Protocol of the metric; by default the first one of `evaluate.protocols`.
         by: Least improvement.
     """
@@ -41,6 +47,10 @@ class Success(Settings):
     metric: str = Field(default="AP", min_length=1)
     protocol: str | None = None
     by: float = Field(default=0.0, ge=0)
+
+
+_INNER = 0.618
+"""Place of a value inside a range, which is no whole number even if both bounds are."""
 
 
 class SearchRange(Settings):
@@ -59,6 +69,35 @@ class SearchRange(Settings):
     log: bool = False
     step: int | float | None = Field(default=None, gt=0)
     choices: tuple[Any, ...] | None = Field(default=None, min_length=1)
+
+    @property
+    def examples(self) -> tuple[Any, ...]:
+        """Values that show whether the parameter accepts what the search will try."""
+        if self.choices is not None:
+            return self.choices
+        low, high, step = self.low, self.high, self.step
+        if low is None or high is None:
+            return ()
+        if isinstance(low, int) and isinstance(high, int) and isinstance(step, int | None):
+            return (low, high)
+        return (low, high, low + (high - low) * _INNER if step is None else low + step)
+
+    @model_validator(mode="after")
+    def _check(self) -> "SearchRange":
+        if self.choices is not None:
+            given = sorted(self.model_fields_set - {"choices"})
+            if given:
+                raise ValueError(f"has `choices`, so {', '.join(given)} must be left out")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("needs `low` and `high`, or `choices`")
+        if self.low >= self.high:
+            raise ValueError(f"`low` must be less than `high`, not {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"`log` needs a `low` greater than 0, not {self.low}")
+        if self.log and self.step is not None:
+            raise ValueError("`log` and `step` exclude each other: leave one of them out")
+        return self
 
 
 class Experiment(Settings):

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.experiments.definition import Experiment
-from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.project import Project, bootstrap
+from etram_pipeline.experiments.validation import PREPARED, nested
+from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.store import find_experiment, opened
+from etram_pipeline.parameter_types import parameter_types
+from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -18,9 +22,16 @@ if TYPE_CHECKING:
 
 EXPERIMENT, HYPOTHESIS, SEED = "experiment", "hypothesis", "seed"
 DEFINITION, RESULTS, JOB, JOB_STATE = "definition", "results", "slurm.job_id", "slurm.state"
+LAUNCHER, HOST, DATA = "launcher", "host", "data"
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 """Statuses of runs that do nothing any more."""
+
+_COMPUTED = ("detector", "evaluate")
+"""Parameters that decide results, beside those of the data, the training and the prediction."""
+
+_WHERE = ("device", "workers")
+"""Settings of the prediction that decide nothing."""
 
 _PAGE = 1000
 
@@ -59,8 +70,9 @@ class ExperimentRun:
 class Registry:
     """Runs of experiments in one MLflow experiment."""
 
-    def __init__(self, client: "MlflowClient", experiment_id: str) -> None:
+    def __init__(self, project: Project, client: "MlflowClient", experiment_id: str) -> None:
         """Read and write with `client`; see `opened_registry`."""
+        self.project = project
         self.client = client
         self.experiment_id = experiment_id
 
@@ -74,6 +86,10 @@ class Registry:
         found = [_described(run) for run in self._search() if _is_seed(run)]
         return [run for run in found if wanted is None or run.experiment in wanted]
 
+    def run(self, run_id: str) -> ExperimentRun:
+        """The present state of a run."""
+        return _described(self.client.get_run(run_id))
+
     def schedule(
         self, name: str, experiment: Experiment, seed: int, results: Path
     ) -> ExperimentRun:
@@ -82,12 +98,12 @@ class Registry:
             EXPERIMENT: name,
             HYPOTHESIS: experiment.hypothesis,
             SEED: str(seed),
-            DEFINITION: definition(experiment, seed),
+            DEFINITION: definition(self.project, experiment, seed),
             RESULTS: str(results),
         }
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"{name} seed={seed}")
         self.client.update_run(run.info.run_id, status="SCHEDULED")
-        return _described(self.client.get_run(run.info.run_id))
+        return self.run(run.info.run_id)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to a run."""
@@ -128,12 +144,36 @@ def opened_registry(project: Project, env: str | None) -> "Iterator[Registry]":
     artifacts = (project.path / "mlruns").as_uri() if database_path(uri) else None
     with opened(uri) as client:
         found = find_experiment(client, experiment, artifacts)
-    yield Registry(client, found.experiment_id)
+    yield Registry(project, client, found.experiment_id)
 
 
-def definition(experiment: Experiment, seed: int) -> str:
-    """Fingerprint of what a run computes: it changes with preset, parameters and environment."""
-    return fingerprint([experiment.env, experiment.parameters, seed])
+def existing_registry(project: Project, env: str | None) -> Registry | None:
+    """The registry of an environment's experiments; None if nothing was ever logged there.
+
+    Raises:
+        MlflowStoreError: If the MLflow store cannot be used.
+    """
+    uri, name = project.store(env)
+    path = database_path(uri)
+    if path is not None and not path.exists():
+        return None
+    with opened(uri) as client:
+        found = client.get_experiment_by_name(name)
+    return None if found is None else Registry(project, client, found.experiment_id)
+
+
+def definition(project: Project, experiment: Experiment, seed: int) -> str:
+    """Fingerprint of what a run computes; the content of the preset and of `conf` belongs to it.
+
+    Settings that only say where and how fast a run computes change nothing.
+    """
+    bootstrap(project.path)
+    raw = project.loader(experiment.env, nested(experiment.parameters))["parameters"]
+    types = parameter_types()
+    typed = {name: types[name].model_validate(raw[name]) for name in (*PREPARED, *_COMPUTED)}
+    predict = PredictSettings.model_validate(raw["predict"]).model_dump(exclude=set(_WHERE))
+    train = TrainSettings.model_validate(raw["train"]).outcome() | {"seed": seed}
+    return fingerprint([experiment.env, experiment.parameters.get("data"), typed, predict, train])
 
 
 def _is_seed(run: "Run") -> bool:

@@ -42,8 +42,8 @@ class RunEntry(Settings):
         params: Name and value of each.
         tags: Name and value of each.
         text: Content of an artifact.
-        path: File to copy as an artifact.
-        place: Where an artifact goes: the file for a text, the folder for a file.
+        path: File or folder to copy as an artifact.
+        place: Where an artifact goes: the file for a text, the folder for a file or a folder.
         dataset: Name, digest, source and context of data that was read.
         status: How the run ended.
         time_ms: When it ended, in milliseconds.
@@ -228,11 +228,15 @@ def join_metrics(entries: Sequence[RunEntry]) -> tuple[RunEntry, int]:
 
 
 def with_copy(entry: RunEntry, folder: Path) -> RunEntry:
-    """An entry whose file is kept in `folder`: later runs write over the original."""
-    if not Path(entry.path).is_file():
+    """An entry whose file or folder is kept in `folder`: later runs write over the original."""
+    if not entry.path or not Path(entry.path).exists():
         return entry
     folder.mkdir(parents=True, exist_ok=True)
-    copy = Path(shutil.copy(entry.path, folder / Path(entry.path).name))
+    copy = folder / Path(entry.path).name
+    if Path(entry.path).is_dir():
+        shutil.copytree(entry.path, copy, dirs_exist_ok=True)
+    else:
+        shutil.copy(entry.path, copy)
     return entry.model_copy(update={"path": str(copy)})
 
 

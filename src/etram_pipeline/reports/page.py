@@ -29,7 +29,12 @@ from etram_pipeline.reports.tables import (
 )
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.video import read_picture
-from etram_pipeline.reports.wording import operating_facts, protocol_facts
+from etram_pipeline.reports.wording import (
+    interval_fact,
+    interval_text,
+    operating_facts,
+    protocol_facts,
+)
 
 MAX_EMBEDDED_BYTES = 8_000_000
 """Largest video that is put into the page; a larger one is linked as a file beside it."""
@@ -110,11 +115,16 @@ def _headline_values(content: ReportContent) -> dict[str, object]:
         "headline": content.headline,
         "metrics": metrics,
         "numbers": [
-            (value, None if found == NO_GROUND_TRUTH else found)
+            (
+                value,
+                None if found == NO_GROUND_TRUTH else found,
+                interval_text(metrics.interval_of(value.name)),
+            )
             for value in metrics.protocol.shown("page")
             if (found := metrics.overall.get(value.name)) is not None
         ],
         "facts": protocol_facts(metrics.protocol),
+        "interval_fact": interval_fact(metrics),
         "absent": absent,
         "num_labelled_classes": len(metrics.per_class) - len(absent),
         "video": _video(content.video),

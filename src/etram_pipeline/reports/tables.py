@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from etram_pipeline.core.spreadsheet import inert
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.reports.wording import area_text, number_text, size_name
+from etram_pipeline.reports.wording import area_text, interval_text, number_text, size_name
 
 _NOT_MEASURED = "–"  # noqa: RUF001  # a dash that is as wide as a digit
 
@@ -52,13 +52,20 @@ def class_table(metrics: Metrics) -> Table:
     """One row per class."""
     values = metrics.protocol.shown("classes")
     return Table(
-        header=("class", "labels", "detections", *(value.title for value in values)),
+        header=(
+            "class",
+            "labels",
+            "detections",
+            *(value.title for value in values),
+            *_interval_header(metrics),
+        ),
         rows=tuple(
             (
                 name,
                 part.num_labels,
                 part.num_detections,
                 *(_cell_of(part.metrics, value.name) for value in values),
+                *_interval_cell(metrics, _monitored(metrics), class_name=name),
             )
             for name, part in metrics.per_class.items()
         ),
@@ -69,12 +76,18 @@ def condition_table(metrics: Metrics) -> Table:
     """One row for all recordings and one for each group of them."""
     values = metrics.protocol.shown("recordings")
     return Table(
-        header=("recordings", "labels", *(value.title for value in values)),
+        header=(
+            "recordings",
+            "labels",
+            *(value.title for value in values),
+            *_interval_header(metrics),
+        ),
         rows=tuple(
             (
                 group,
                 counts.total if (counts := metrics.label_counts.get(group)) else _NOT_MEASURED,
                 *(_cell_of(found, value.name) for value in values),
+                *_interval_cell(metrics, _monitored(metrics), group=group),
             )
             for group, found in _by_group(metrics).items()
         ),
@@ -86,7 +99,14 @@ def size_table(metrics: Metrics) -> Table:
     values = metrics.protocol.shown("sizes")
     sizes = metrics.protocol.area_ranges if values else {}
     return Table(
-        header=("size", "area", "recordings", "labels", metrics.protocol.monitored.title),
+        header=(
+            "size",
+            "area",
+            "recordings",
+            "labels",
+            metrics.protocol.monitored.title,
+            *_interval_header(metrics),
+        ),
         rows=tuple(
             (
                 size_name(size),
@@ -96,6 +116,7 @@ def size_table(metrics: Metrics) -> Table:
                 if (counts := metrics.label_counts.get(group))
                 else _NOT_MEASURED,
                 _cell_of(found, value.name),
+                *_interval_cell(metrics, value.name, group=group),
             )
             for size, value in zip(sizes, values, strict=False)
             for group, found in _by_group(metrics).items()
@@ -184,6 +205,26 @@ def records_table(records: Sequence[Mapping[str, object]]) -> Table:
 
 def _by_group(metrics: Metrics) -> dict[str, dict[str, float]]:
     return {"all": metrics.overall, **metrics.groups}
+
+
+def _monitored(metrics: Metrics) -> str:
+    return metrics.protocol.monitored.name
+
+
+def _interval_header(metrics: Metrics) -> tuple[str, ...]:
+    """Header of a column with intervals of the value that tells the better of two detectors."""
+    if not metrics.intervals:
+        return ()
+    return (f"{100 * metrics.interval_level:g} % interval of {metrics.protocol.monitored.title}",)
+
+
+def _interval_cell(
+    metrics: Metrics, value: str, *, class_name: str = "", group: str = "all"
+) -> tuple[str, ...]:
+    if not metrics.intervals:
+        return ()
+    found = metrics.interval_of(value, class_name=class_name, group="" if group == "all" else group)
+    return (interval_text(found, digits=3) or _NOT_MEASURED,)
 
 
 def _cell_of(values: Mapping[str, float], name: str) -> Cell:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.result import Interval, Metrics
 
 ABSENT = "−"  # noqa: RUF001  # a minus sign, as wide as a digit
 """A value without ground truth, beside its number of labels."""
@@ -33,6 +34,25 @@ def number_text(value: object) -> str:
 def value_text(value: float, digits: int = 3) -> str:
     """Value of a metric in running text; without ground truth with its number of labels."""
     return NO_LABELS if value == NO_GROUND_TRUTH else f"{value:.{digits}f}"
+
+
+def interval_text(interval: Interval | None, digits: int = 2) -> str:
+    """Ends of an interval, as they stand beside its value; empty without one."""
+    if interval is None:
+        return ""
+    return f"{interval.low:.{digits}f}\N{EN DASH}{interval.high:.{digits}f}"
+
+
+def interval_fact(metrics: Metrics) -> str:
+    """What the intervals of the values mean, or why there are none, in one or two sentences."""
+    if not metrics.intervals:
+        reason = metrics.no_intervals
+        return f"No intervals: {reason}." if reason else ""
+    return (
+        f"Ranges beside the values are {100 * metrics.interval_level:g} % intervals over "
+        f"{counted(metrics.num_recordings, 'recording')}: what other recordings of the same kind "
+        "may give. They do not include how much a value varies with the seed of the training."
+    )
 
 
 def size_name(size: str) -> str:

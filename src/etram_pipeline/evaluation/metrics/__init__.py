@@ -13,9 +13,10 @@ from etram_pipeline.core.component import Component
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.evidence import Evidence
+    from etram_pipeline.evaluation.matches import Rankings
     from etram_pipeline.evaluation.protocol import Protocol
 else:  # settings of a protocol, which must import nothing heavy, hold metrics
-    Evidence = Protocol = object
+    Evidence = Protocol = Rankings = object
 
 NO_GROUND_TRUTH = -1.0
 """Value of a metric that has nothing to compare with, as in COCO."""
@@ -89,6 +90,13 @@ class MetricConfig(Component):
     @abstractmethod
     def measure(self, evidence: Evidence) -> Measured:
         """The declared values of some recordings."""
+
+    def rank(self, evidence: Evidence) -> Mapping[str, Rankings]:  # noqa: ARG002  # for metrics that can
+        """What the values can be found from for any draw of the recordings; empty if they cannot.
+
+        Rankings are those of average precision, by the start of its names, such as `mask_`.
+        """
+        return {}
 
     def shown(self, place: Place, protocol: Protocol) -> tuple[str, ...]:
         """Names of the values that a place shows, in order; by default all, but none by size."""

@@ -1,6 +1,7 @@
 """COCO's average precision and average recall."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
@@ -8,12 +9,13 @@ from typing_extensions import override
 from etram_pipeline.evaluation.metrics import Measured, MetricConfig, Place, Value
 
 if TYPE_CHECKING:
-    from etram_pipeline.evaluation.curves import Curves
+    from etram_pipeline.evaluation.curves import Curves, Outcome
     from etram_pipeline.evaluation.evidence import Evidence
+    from etram_pipeline.evaluation.matches import Rankings
     from etram_pipeline.evaluation.matching import Frames
     from etram_pipeline.evaluation.protocol import Protocol
 else:
-    Curves = Evidence = Frames = Protocol = object
+    Curves = Evidence = Frames = Outcome = Protocol = Rankings = object
 
 
 class Config(MetricConfig):
@@ -77,6 +79,12 @@ class Config(MetricConfig):
             },
         )
 
+    @override
+    def rank(self, evidence: Evidence) -> Mapping[str, Rankings]:
+        from etram_pipeline.evaluation.curves import match_classes
+
+        return rank_all(evidence, "", match_classes)
+
 
 def summarize_all(
     evidence: Evidence, compute: Callable[[Evidence, Frames, int], Curves]
@@ -99,6 +107,28 @@ def summarize_all(
         # As in the references, even for sizes without ground truth.
         overall = dict.fromkeys(overall, 0.0)
     return curves, overall
+
+
+def rank_all(
+    evidence: Evidence, prefix: str, match: Callable[[Frames, int, Protocol], Iterable[Outcome]]
+) -> Mapping[str, Rankings]:
+    """Rankings of each class, and of all classes together where the protocol ignores them.
+
+    Args:
+        evidence: What was labelled and detected.
+        prefix: Start of the names of the metric's values.
+        match: Finds the outcomes of frames with a number of classes.
+    """
+    from etram_pipeline.evaluation.matches import MOST_IOUS, gather_rankings
+
+    protocol, frames = evidence.protocol, evidence.frames
+    if len(protocol.iou_thresholds) > MOST_IOUS:
+        return {}
+    parts = [(frames, len(evidence.class_names))]
+    if not protocol.class_aware:
+        parts.append((frames.without_classes(), 1))
+    outcomes = chain.from_iterable(match(*part, protocol) for part in parts)
+    return {prefix: gather_rankings(outcomes, evidence)}
 
 
 def _values(protocol: Protocol) -> Iterator[Value]:

@@ -1,5 +1,6 @@
 """COCO's average precision and average recall of masks."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -7,15 +8,16 @@ from typing_extensions import override
 
 from etram_pipeline.evaluation.metrics import Measured, MetricConfig, Place, Value
 from etram_pipeline.evaluation.metrics.average_precision import Config as BoxConfig
-from etram_pipeline.evaluation.metrics.average_precision import summarize_all
+from etram_pipeline.evaluation.metrics.average_precision import rank_all, summarize_all
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.curves import Curves
     from etram_pipeline.evaluation.evidence import Evidence
+    from etram_pipeline.evaluation.matches import Rankings
     from etram_pipeline.evaluation.matching import Frames
     from etram_pipeline.evaluation.protocol import Protocol
 else:
-    Curves = Evidence = Frames = Protocol = object
+    Curves = Evidence = Frames = Protocol = Rankings = object
 
 _PREFIX = "mask_"
 
@@ -68,6 +70,12 @@ class Config(MetricConfig):
                 for row, name in enumerate(evidence.class_names)
             },
         )
+
+    @override
+    def rank(self, evidence: Evidence) -> Mapping[str, Rankings]:
+        from etram_pipeline.evaluation.coco import match_masks
+
+        return rank_all(evidence, _PREFIX, match_masks)
 
 
 def _prefixed(values: dict[str, float]) -> dict[str, float]:

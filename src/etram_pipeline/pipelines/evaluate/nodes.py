@@ -1,6 +1,7 @@
 """Node of the evaluate pipeline."""
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
@@ -10,14 +11,19 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
 
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.matches import Matches
+else:  # importing it takes long, and Kedro reads this module for every command
+    Matches = object
+
 
 def score_detections(
     detections: DetectionStore,
     labelled_frames: LabelStore,
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
-) -> dict[str, Metrics]:
-    """Metrics by protocol, of the labelled recordings of one split."""
+) -> tuple[dict[str, Matches], dict[str, Metrics]]:
+    """Matches and metrics by protocol, of the labelled recordings of one split."""
     from etram_pipeline.pipelines.evaluate.scoring import Scoring
 
     split = in_splits(labelled_frames, (evaluate.split,))
@@ -27,8 +33,12 @@ def score_detections(
         raise StoreError(fault)
     if any(protocol.needs_masks for protocol in evaluate.protocols):
         labelled_frames, detections = labelled_frames.with_masks(), detections.with_masks()
-    scoring = Scoring(labelled_frames, detections, dataset.detected_classes, evaluate.split)
-    return {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
+    scoring = Scoring(labelled_frames, detections, dataset.detected_classes, evaluate)
+    found = {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
+    return (
+        {name: matches for name, (matches, _) in found.items()},
+        {name: metrics for name, (_, metrics) in found.items()},
+    )
 
 
 def find_missing(labelled: Collection[str], detected: Collection[str], split: str) -> str:

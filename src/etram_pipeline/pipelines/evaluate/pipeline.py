@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         Node(
             score_detections,
             ["detections", "labelled_frames", "params:dataset", "params:evaluate"],
-            "metrics",
+            ["matches", "metrics"],  # saved in this order: see the dataset of matches
             name="score_detections",
         )
     ]

@@ -1,14 +1,18 @@
 """Scoring of one split, with the operating scores that are known for the detector."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import DetectionStore
-from etram_pipeline.evaluation import evaluate, find_operating_scores
+from etram_pipeline.evaluation import evaluate_with_matches, find_operating_scores
+from etram_pipeline.evaluation.intervals import with_intervals
+from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.settings import EvaluateSettings, IntervalSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.stores.label_store import LabelStore
@@ -31,24 +35,28 @@ class Scoring:
         labels: LabelStore,
         detections: DetectionStore,
         class_names: tuple[str, ...],
-        split: str,
+        settings: EvaluateSettings,
     ) -> None:
-        """Evaluate `split`, whose labelled recordings all have detections."""
+        """Evaluate the split of the settings, whose labelled recordings all have detections."""
         self._labels = labels
         self._detections = detections
         self._class_names = class_names
-        self._split = split
+        self._split = settings.split
+        self._intervals = settings.intervals or IntervalSettings(rounds=0)
 
-    def score(self, protocol: Protocol) -> Metrics:
-        """Metrics of the split by one protocol."""
-        metrics = evaluate(
+    def score(self, protocol: Protocol) -> tuple[Matches, Metrics]:
+        """Matches and metrics of the split by one protocol."""
+        metrics, matches = evaluate_with_matches(
             *self._compared,
             protocol,
             self._class_names,
             operating_scores=self._operating_scores(protocol),
         )
+        metrics = with_intervals(metrics, matches, self._intervals.rounds, self._intervals.level)
         missing = "" if metrics.operating_point else self._why_no_operating_point()
-        return metrics.model_copy(update={"split": self._split, "no_operating_point": missing})
+        return replace(matches, split=self._split), metrics.model_copy(
+            update={"split": self._split, "no_operating_point": missing}
+        )
 
     def _operating_scores(self, protocol: Protocol) -> OperatingScores | None:
         if self._split == VALIDATION:

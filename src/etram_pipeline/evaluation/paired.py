@@ -1,0 +1,209 @@
+"""Whether two detectors differ: the same draws of the recordings, for both."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.core.metric_names import metric_names
+from etram_pipeline.evaluation.comparison import differing_choices
+from etram_pipeline.evaluation.intervals import LEVEL, ROUNDS, Source, deviations, spread
+from etram_pipeline.evaluation.matches import Matches
+from etram_pipeline.evaluation.resampling import Name, Resampled, resample
+
+Verdict = Literal["improved", "degraded", "undecided"]
+
+_SEED = 1
+_Draws = Float64[np.ndarray, "_ N"]  # of every seed
+
+
+class Difference(Settings):
+    """How a value differs between two detectors.
+
+    Attributes:
+        before: The value of the first one; the mean over its seeds.
+        after: The value of the second one.
+        difference: `after` minus `before`.
+        low: Lower end of the interval of the difference; None if there is none.
+        high: Upper end.
+        share_better: Share of the draws in which the second one is better, ties counted half;
+            None without an interval.
+        verdict: `improved` or `degraded` if the interval excludes 0, else `undecided`.
+        num_labels: Labels that the value depends on.
+        num_recordings: Recordings with such labels.
+        caution: What the interval does not include, or why there is none; empty if nothing.
+    """
+
+    before: float
+    after: float
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    share_better: float | None = None
+    verdict: Verdict = "undecided"
+    num_labels: int
+    num_recordings: int
+    caution: str = ""
+
+
+def compare_matches(
+    before: Sequence[Matches],
+    after: Sequence[Matches],
+    rounds: int = ROUNDS,
+    level: float = LEVEL,
+) -> dict[str, Difference]:
+    """Differences of all values that can be found from matches, by name, such as `car/AP`.
+
+    Both detectors are compared in the same draws of recordings. If a detector was trained with
+    several seeds, the difference is that of the means over seeds, and seeds are drawn as well.
+
+    Args:
+        before: Of the first detector, one for each seed.
+        after: Of the second one.
+        rounds: Number of draws.
+        level: Share of such intervals that cover the difference over all recordings of the kind
+            and, with several seeds on both sides, all seeds.
+
+    Raises:
+        ProtocolError: If not all are of the same protocol, split, recordings, labels and classes.
+        ValueError: If a side is empty.
+    """
+    if not before or not after:
+        raise ValueError("both sides need at least one seed to compare")
+    check_comparable([*before, *after])
+    sides = [_of_seeds(side, rounds) for side in (before, after)]
+    names = metric_names(sides[1])
+    higher = {value.name: value.higher_is_better for value in before[0].protocol.values}
+    return {
+        names[parts]: _difference(
+            (sides[0][parts], sides[1][parts]), 1 if higher.get(parts[-1], True) else -1, level
+        )
+        for parts in sides[1]
+        if np.isfinite([each[parts][0].values[0] for each in sides]).all()
+    }
+
+
+def check_comparable(matches: Sequence[Matches]) -> None:
+    """Refuse matches that must not be compared with each other.
+
+    Raises:
+        ProtocolError: If not all are of the same protocol, split, recordings, labels and classes.
+    """
+    first = matches[0]
+    for other in matches[1:]:
+        if not first.protocol.same_as(other.protocol):
+            raise ProtocolError(
+                f"results of protocol {first.protocol.name!r} cannot be compared with those of "
+                f"{other.protocol.name!r}: {differing_choices(first.protocol, other.protocol)}; "
+                "evaluate both by the same protocol"
+            )
+        _check_same("split", first.split, other.split, "set evaluate.split alike, and evaluate")
+        _check_same(
+            "classes",
+            ", ".join(first.class_names),
+            ", ".join(other.class_names),
+            "use the same `dataset` settings, and evaluate",
+        )
+        missing = sorted({*first.recordings} ^ {*other.recordings})
+        if missing:
+            raise ProtocolError(
+                f"results on {counted(len(first.recordings), 'recording')} cannot be compared with "
+                f"those on {len(other.recordings)}; only one side has {', '.join(missing[:5])}: "
+                "evaluate both on the same recordings"
+            )
+        _check_same(
+            "labels of fingerprint",
+            first.ground_truth,
+            other.ground_truth,
+            "use the same label files and the same filters under `labels`, and evaluate",
+        )
+
+
+def _check_same(what: str, one: str, other: str, remedy: str) -> None:
+    if one != other:
+        raise ProtocolError(
+            f"results with the {what} {one} cannot be compared with those with {other}: {remedy} "
+            "both again"
+        )
+
+
+def _of_seeds(matches: Sequence[Matches], rounds: int) -> dict[Name, list[Resampled]]:
+    """The values of every seed, by name."""
+    of_seeds = [resample(each, rounds) for each in matches]
+    return {name: [values[name] for values in of_seeds] for name in of_seeds[0]}
+
+
+def _difference(
+    sides: tuple[list[Resampled], list[Resampled]], sign: int, level: float
+) -> Difference:
+    before, after = (np.array([seed.values for seed in side]) for side in sides)
+    num_recordings = sides[0][0].num_recordings
+    value = float(after[:, 0].mean() - before[:, 0].mean())
+    fields: dict[str, object] = {}
+    if num_recordings > 1:
+        sources = _sources(before[:, 1:], after[:, 1:], num_recordings)
+        low, high = (value + end for end in spread(sources, level))
+        gains = sign * (value + deviations(sources))
+        fields = {
+            "low": max(low, -1.0),
+            "high": min(high, 1.0),
+            "share_better": float(np.mean(gains > 0) + np.mean(gains == 0) / 2),
+            "verdict": _verdict(sign * low, sign * high),
+        }
+    return Difference(
+        before=before[:, 0].mean(),
+        after=after[:, 0].mean(),
+        difference=value,
+        num_labels=int(sides[0][0].num_labels.sum()),
+        num_recordings=num_recordings,
+        caution=_caution(num_recordings, len(before), len(after)),
+        **fields,
+    )
+
+
+def _sources(before: _Draws, after: _Draws, num_recordings: int) -> list[Source]:
+    """What varies: the recordings, and the seeds of each side that has several."""
+    is_known = np.isfinite(before).all(0) & np.isfinite(after).all(0)
+    before, after = before[:, is_known], after[:, is_known]
+    rng = np.random.default_rng(_SEED)
+    seeds = [Source(_drawn_seeds(after, rng), len(after))] if len(after) > 1 else []
+    if len(before) > 1:
+        seeds.append(Source(-_drawn_seeds(before, rng), len(before)))
+    return [Source(after.mean(0) - before.mean(0), num_recordings), *seeds]
+
+
+def _drawn_seeds(draws: _Draws, rng: np.random.Generator) -> Float64[np.ndarray, " N"]:
+    """How much the mean of seeds drawn with replacement deviates from that of all, in each draw."""
+    number, rounds = draws.shape
+    weights = rng.multinomial(number, np.full(number, 1 / number), rounds).T / number
+    deviations: Float64[np.ndarray, " N"] = (weights * draws).sum(0) - draws.mean(0)
+    return deviations
+
+
+def _verdict(low: float, high: float) -> Verdict:
+    if low > 0:
+        return "improved"
+    return "degraded" if high < 0 else "undecided"
+
+
+def _caution(num_recordings: int, num_before: int, num_after: int) -> str:
+    if num_recordings == 1:
+        return (
+            "all labels are in a single recording, which cannot show how much the difference "
+            "varies between recordings: evaluate several"
+        )
+    single = {
+        (True, True): "both sides have one seed",
+        (True, False): "the side compared with has one seed",
+        (False, True): "the new side has one seed",
+    }.get((num_before == 1, num_after == 1))
+    if single is None:
+        return ""
+    return (
+        f"{single}, so the interval includes the choice of recordings, but not how much the result "
+        "of a training varies with its seed: train with several seeds to include it"
+    )

@@ -1,0 +1,165 @@
+"""Launches experiments: finds which runs are still to be done, and has a launcher run them."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etram_pipeline.experiments.definition import Experiment
+from etram_pipeline.experiments.launchers import Tell, is_live, launcher, refresh
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.registry import (
+    DATA,
+    ExperimentRun,
+    Registry,
+    definition,
+    existing_registry,
+    opened_registry,
+)
+from etram_pipeline.experiments.work import Data, Work, data_of, in_stages
+from etram_pipeline.mlflow_logging.store import MlflowSettings
+from etram_pipeline.yaml_files import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+
+def launch(
+    names: Sequence[str],
+    seeds: Sequence[int] | None = None,
+    on: str = "here",
+    options: Mapping[str, Any] | None = None,
+    project: Project | None = None,
+    tell: Tell = logger.info,
+) -> list[ExperimentRun]:
+    """Run experiments, or continue them; runs that are finished are skipped.
+
+    Args:
+        names: Names of the experiments.
+        seeds: Seeds to run; None: those of each experiment.
+        on: The launcher: `here` or `slurm`.
+        options: Options of the launcher, as on the command line.
+        project: The project; None: that around the working directory.
+        tell: Takes a line about each event.
+
+    Returns:
+        The run of each experiment and seed. `here` returns when they have ended.
+
+    Raises:
+        ConfigurationError: If an experiment is wrong, or experiments exclude each other.
+        BusyError: If another launch has begun the same run.
+        MlflowStoreError: If the MLflow store cannot be used.
+        SystemExit: On Ctrl-C and SIGTERM; the same call continues.
+    """
+    project = project or Project.find()
+    chosen = [_Chosen.find(project, name, seeds) for name in dict.fromkeys(names)]
+    registries = {each.name: _registry(project, each.experiment.env) for each in chosen}
+    for each in chosen:
+        refresh(registries[each.name], registries[each.name].runs())
+    work = [_to_do(each, registries[each.name].runs(), tell) for each in chosen]
+    stages = in_stages(each for each in work if each.seeds)
+    if stages:
+        launcher(on).launch(stages, options or {}, tell)
+    return [run for each in chosen for run in _present(each, registries[each.name])]
+
+
+def preview(
+    names: Sequence[str],
+    seeds: Sequence[int] | None = None,
+    on: str = "here",
+    options: Mapping[str, Any] | None = None,
+    project: Project | None = None,
+    tell: Tell = logger.info,
+) -> str:
+    """What `launch` would run; nothing is written.
+
+    Args:
+        names: As for `launch`.
+        seeds: As for `launch`.
+        on: As for `launch`.
+        options: As for `launch`.
+        project: As for `launch`.
+        tell: Takes a line about each run that is skipped.
+    """
+    project = project or Project.find()
+    work = []
+    for each in [_Chosen.find(project, name, seeds) for name in dict.fromkeys(names)]:
+        registry = existing_registry(project, each.experiment.env)
+        work.append(_to_do(each, [] if registry is None else registry.runs(), tell))
+    stages = in_stages(each for each in work if each.seeds)
+    return launcher(on).preview(stages, options or {}) if stages else ""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """An experiment and the seeds to run."""
+
+    project: Project
+    name: str
+    experiment: Experiment
+    seeds: tuple[int, ...]
+    definitions: Mapping[int, str]
+    data: Data
+
+    @classmethod
+    def find(cls, project: Project, name: str, seeds: Sequence[int] | None) -> "_Chosen":
+        experiment = project.experiment(name)
+        chosen = tuple(dict.fromkeys(experiment.seeds if seeds is None else seeds))
+        definitions = {seed: definition(project, experiment, seed) for seed in chosen}
+        return cls(project, name, experiment, chosen, definitions, data_of(project, experiment))
+
+
+def _registry(project: Project, env: str | None) -> Registry:
+    settings = MlflowSettings.model_validate(project.loader(env)["mlflow"])
+    if not settings.enabled:
+        raise ConfigurationError(
+            "mlflow.yml: `enabled` is false, but MLflow keeps the list of the runs of experiments: "
+            "set it to true"
+        )
+    with opened_registry(project, env) as registry:
+        return registry
+
+
+def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:
+    """Runs that are neither finished nor going on."""
+    live = [run for run in runs if is_live(run)]
+    for run in live:
+        if chosen.data.contradicts(run.tags.get(DATA, "")):
+            raise ConfigurationError(
+                f"{chosen.name} prepares other data in {chosen.data.folder} than {run.experiment} "
+                f"seed={run.seed}, which is going on, reads there: wait until that run has ended, "
+                "or set `data` in the `params` of one of them"
+            )
+    known: dict[int, ExperimentRun] = {}
+    seeds = []
+    for seed in chosen.seeds:
+        own = [run for run in runs if (run.experiment, run.seed) == (chosen.name, seed)]
+        current = next((run for run in own if run.definition == chosen.definitions[seed]), None)
+        if going_on := [run for run in own if run in live]:
+            state = going_on[0].status.lower()
+            tell(f"{chosen.name} seed={seed}: skipped, another launch has it {state}")
+        elif current is not None and current.status == "FINISHED":
+            tell(f"{chosen.name} seed={seed}: skipped, finished already")
+        else:
+            seeds.append(seed)
+            if current is not None:
+                known[seed] = current
+                tell(f"{chosen.name} seed={seed}: continues, was {current.status.lower()}")
+            elif own:
+                tell(f"{chosen.name} seed={seed}: starts anew, its definition has changed")
+    is_prepared = any(run.tags.get(DATA) == chosen.data.tag for run in live)
+    return Work(
+        chosen.project,
+        chosen.name,
+        chosen.experiment,
+        chosen.data,
+        tuple(seeds),
+        known,
+        is_prepared,
+    )
+
+
+def _present(chosen: _Chosen, registry: Registry) -> Iterator[ExperimentRun]:
+    """The newest run of each seed with the present definition."""
+    runs = registry.runs([chosen.name])
+    for seed, wanted in chosen.definitions.items():
+        yield from [run for run in runs if run.seed == seed and run.definition == wanted][:1]

@@ -1,0 +1,141 @@
+"""A queue of runs on this machine, with a line about the progress of each."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import rich
+from rich.live import Live
+from rich.text import Text
+
+from etram_pipeline.core.counts import duration
+from etram_pipeline.experiments.child import Child, Stop
+from etram_pipeline.experiments.command import executable, run_command
+from etram_pipeline.experiments.launchers import Tell
+from etram_pipeline.experiments.registry import ENDED, ExperimentRun, Registry
+from etram_pipeline.experiments.work import Work
+from etram_pipeline.mlflow_logging.run_log import RUN_ID
+
+RUN_LOG = "run.log"
+"""File in the folder of a run with the output of its command."""
+
+_POLL_S = 0.2
+_NEWS_S = 60.0
+"""Time between two lines about a run where the output is no terminal."""
+
+_SIGNALLED = {-2, -9, -15, 128 + 2, 128 + 9, 128 + 15}
+"""Exit codes of processes that a signal ended."""
+
+_PREFIX = re.compile(r"^([\d:]+\s+)?(INFO|WARNING|ERROR)\s+")
+_SUFFIX = re.compile(r"\s+\w+\.py:\d+$")
+
+
+@dataclass
+class Turn:
+    """A run in the queue.
+
+    Attributes:
+        work: The experiment.
+        seed: Value of `train.seed`.
+        registry: The list of runs.
+        run: The run in MLflow.
+        lock: Number of the open file that keeps its results folder locked.
+        child: Its process; None: not begun.
+    """
+
+    work: Work
+    seed: int
+    registry: Registry
+    run: ExperimentRun
+    lock: tuple[int, ...]
+    child: Child | None = field(default=None)
+
+    @property
+    def label(self) -> str:
+        """Name of the run for the user."""
+        return self.work.label(self.seed)
+
+    def start(self) -> Child:
+        """Start its process."""
+        command = executable(run_command(self.work.experiment, self.seed, self.run.results))
+        log = self.run.results / RUN_LOG
+        variables = {RUN_ID: self.run.run_id, "COLUMNS": "200"}
+        self.child = Child(command, self.work.project.path, log, variables, self.lock)
+        return self.child
+
+    def end(self, code: int) -> str:
+        """Make sure that MLflow has the outcome of a process that ended.
+
+        Returns:
+            The outcome in words.
+        """
+        status = "FINISHED" if code == 0 else "KILLED" if code in _SIGNALLED else "FAILED"
+        if self.registry.run(self.run.run_id).status not in ENDED:
+            self.registry.set_status(self.run.run_id, status)
+        taken = duration(time.monotonic() - self.child.started) if self.child else ""
+        if status == "FAILED" and self.child is not None:
+            return f"{status} after {taken}: {self.child.error()}"
+        return f"{status} after {taken}"
+
+
+def run_queue(turns: Sequence[Turn], jobs: int, stop: Stop, tell: Tell) -> None:
+    """Run all turns, some of them side by side, until all have ended or a signal comes.
+
+    Args:
+        turns: The runs in their order.
+        jobs: How many run side by side.
+        stop: The signals.
+        tell: Takes a line about each event.
+    """
+    waiting, active = list(turns), list[Turn]()
+    with _shown(active, tell) as show:
+        while active or (waiting and not stop.times):
+            while waiting and len(active) < jobs and not stop.times:
+                turn = waiting.pop(0)
+                child = turn.start()
+                active.append(turn)
+                tell(f"{turn.label}: started; output in {child.log}")
+            stop.pass_on([turn.child for turn in active if turn.child])
+            stop.wait(_POLL_S)
+            for turn in list(active):
+                code = turn.child.code() if turn.child else 0
+                if code is not None:
+                    active.remove(turn)
+                    tell(f"{turn.label}: {turn.end(code)}")
+            show()
+
+
+@contextmanager
+def _shown(active: Sequence[Turn], tell: Tell) -> Iterator[Callable[[], None]]:
+    """Show a line for each active run: live on a terminal, otherwise now and then.
+
+    Yields:
+        Function that brings the lines up to date.
+    """
+    console = rich.get_console()
+    if console.is_terminal:
+        with Live(console=console, transient=True, auto_refresh=False) as live:
+            yield lambda: live.update(
+                Text("\n".join(map(_line, active)), overflow="ellipsis", no_wrap=True), refresh=True
+            )
+        return
+    told_at = time.monotonic()
+
+    def tell_sometimes() -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= _NEWS_S:
+            told_at = time.monotonic()
+            for turn in active:
+                tell(_line(turn))
+
+    yield tell_sometimes
+
+
+def _line(turn: Turn) -> str:
+    """What a run is doing: the last line of its output, in which training tells its step."""
+    if turn.child is None:
+        return turn.label
+    text = _SUFFIX.sub("", _PREFIX.sub("", turn.child.last_lines(1)))
+    return f"{turn.label}: {duration(time.monotonic() - turn.child.started)}, {text.strip()}"

@@ -1,0 +1,92 @@
+"""Results of runs, read from the files that MLflow keeps with them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.metrics import parse_metrics
+from etram_pipeline.experiments.registry import ExperimentRun, Registry
+from etram_pipeline.mlflow_logging.store import store_errors
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.matches import Matches
+    from etram_pipeline.evaluation.result import Metrics
+else:  # `status` reads many modules, but rarely results
+    Matches = Metrics = object
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+_METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What the evaluation of a run found.
+
+    Attributes:
+        metrics: By name of the protocol; empty before the run has been evaluated.
+        matches: By name of the protocol; empty for runs of versions that did not keep them.
+    """
+
+    metrics: Mapping[str, Metrics] = field(default_factory=dict)
+    matches: Mapping[str, Matches] = field(default_factory=dict)
+
+
+def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
+    """Results of a run, wherever its MLflow server is.
+
+    Raises:
+        StoreError: If a file is damaged.
+        MlflowStoreError: If the MLflow store cannot be used.
+    """
+    if _METRICS not in _listed(registry, run, "report"):
+        return RunResults()
+    with TemporaryDirectory() as folder:
+        metrics = _download(registry, run, _METRICS, folder)
+        listed = [path for path in _listed(registry, run, _MATCHES) if path.endswith(".npz")]
+        return RunResults(
+            metrics=_read_metrics(metrics, run),
+            matches=_read_matches([_download(registry, run, path, folder) for path in listed]),
+        )
+
+
+def _read_metrics(path: Path, run: ExperimentRun) -> dict[str, Metrics]:
+    try:
+        return parse_metrics(path.read_text())
+    except (ValueError, AttributeError) as error:
+        raise StoreError(
+            f"{_METRICS} of MLflow run {run.run_id} ({run.experiment}, seed {run.seed}) is "
+            "damaged: evaluate the run again"
+        ) from error
+
+
+def _read_matches(paths: Sequence[Path]) -> dict[str, Matches]:
+    if not paths:
+        return {}
+    from etram_pipeline.evaluation.matches import read_matches
+
+    return {found.protocol.name: found for found in map(read_matches, paths)}
+
+
+def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
+    """The error that ended a run; empty if MLflow has none."""
+    if _TRACEBACK not in _listed(registry, run, ""):
+        return ""
+    with TemporaryDirectory() as folder:
+        text = _download(registry, run, _TRACEBACK, folder).read_text(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def _listed(registry: Registry, run: ExperimentRun, folder: str) -> list[str]:
+    with store_errors(registry.client.tracking_uri):
+        return [each.path for each in registry.client.list_artifacts(run.run_id, folder or None)]
+
+
+def _download(registry: Registry, run: ExperimentRun, path: str, folder: str) -> Path:
+    with store_errors(registry.client.tracking_uri):
+        return Path(registry.client.download_artifacts(run.run_id, path, folder))

@@ -1,0 +1,1 @@
+"""Searches for better parameters: each trial is one training, and MLflow keeps the list of them."""

@@ -1,0 +1,153 @@
+"""`kedro experiments search` as a function."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from etram_pipeline.core.errors import EtramError
+from etram_pipeline.core.locks import Access, held, is_held
+from etram_pipeline.experiments.child import Child, Stop, stopped_in_order
+from etram_pipeline.experiments.command import executable, preparation
+from etram_pipeline.experiments.launchers import is_live
+from etram_pipeline.experiments.launchers.here import PREPARATION_LOG
+from etram_pipeline.experiments.launching import launch
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.registry import DATA, Registry, opened_registry
+from etram_pipeline.experiments.trials.plan import Search, alone, plan_search
+from etram_pipeline.experiments.trials.report import write_report
+from etram_pipeline.experiments.trials.rerun import best_experiment, fresh_runs, write_best
+from etram_pipeline.experiments.trials.runs import TrialRuns
+from etram_pipeline.experiments.trials.sampling import load_optuna
+from etram_pipeline.experiments.trials.space import combinations
+from etram_pipeline.experiments.trials.trial import best_trial
+from etram_pipeline.experiments.trials.worker import Worker, WorkOptions, pruning_note
+from etram_pipeline.experiments.work import Data, Work, data_of, preparation_lock
+from etram_pipeline.mlflow_logging.run_entries import send_unsent
+from etram_pipeline.mlflow_logging.run_log import UNSENT
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+
+
+class PreparationError(EtramError):
+    """The data of all trials could not be made."""
+
+
+class SearchOptions(WorkOptions):
+    """What a search does.
+
+    Attributes:
+        rerun: Whether the best values are then launched on seeds that the search did not use.
+    """
+
+    rerun: bool = True
+
+
+def search(
+    name: str,
+    options: SearchOptions | None = None,
+    on: str = "here",
+    project: Project | None = None,
+    tell: Callable[[str], None] = logger.info,
+) -> Path:
+    """Search for better parameters of an experiment, or continue a search that was stopped.
+
+    Args:
+        name: Name of the experiment, whose file holds ranges under `search`.
+        options: How much to run.
+        on: The launcher: `here` or `slurm`.
+        project: The project; None: that around the working directory.
+        tell: Takes a line about each trial.
+
+    Returns:
+        The page of the report.
+
+    Raises:
+        ConfigurationError: If the experiment cannot be searched.
+        PreparationError: If the data cannot be made.
+        TrialsFailedError: If several trials fail in a row.
+        MlflowStoreError: If the MLflow store cannot be used.
+        SystemExit: On Ctrl-C and SIGTERM; the same call continues.
+    """
+    project, options = project or Project.find(), options or SearchOptions()
+    found = plan_search(project, name)
+    if options.trials is None:
+        next(combinations(found.experiment.search))
+    else:
+        load_optuna()
+    uri, _ = project.store(found.experiment.env)
+    with opened_registry(project, found.experiment.env) as registry:
+        send_unsent(registry.client, uri, project.path / UNSENT)
+        runs = TrialRuns(registry, found.token, found.monitor.name)
+        if note := pruning_note(found, options):
+            tell(note)
+        with stopped_in_order() as stop, _prepared(found, registry, stop, tell):
+            Worker(found, runs, uri, options, tell).work(stop)
+        page = _report(found, runs, registry)
+        if stop.times:
+            tell("the search was stopped; the same command continues it")
+            raise SystemExit(128 + stop.signal)
+        if options.rerun:
+            _rerun(found, runs, on, tell)
+            page = _report(found, runs, registry)
+        return page
+
+
+@contextmanager
+def _prepared(
+    search: Search, registry: Registry, stop: Stop, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """Make the data of all trials, unless they are in use, and so are made already."""
+    working = Access(search.folder / "workers", shared=True)
+    data = data_of(search.project, search.experiment)
+    with ExitStack() as stack:
+        with alone(search.folder):
+            working.lock.touch()
+            others = is_held(Access(working.path))
+            runs = [run for run in registry.runs() if run.tags.get(DATA) == data.tag]
+            if not others and not any(map(is_live, runs)):
+                _prepare(search, data, stop, tell)
+            stack.enter_context(held(working, "wait until it has ended"))
+        yield
+
+
+def _prepare(search: Search, data: Data, stop: Stop, tell: Callable[[str], None]) -> None:
+    log = search.folder / PREPARATION_LOG
+    tell(f"prepares the data; output in {log}")
+    command = executable(preparation(search.experiment))
+    work = Work(search.project, search.name, search.experiment, data, (), {})
+    with held(preparation_lock(work), "wait until it has prepared the data"):
+        child = Child(command, search.project.path, log, {})
+        while (code := child.code()) is None:
+            stop.pass_on([child])
+            stop.wait(_POLL_S)
+    if code and not stop.times:
+        raise PreparationError(f"the data could not be made ({log}): {child.error()}")
+
+
+def _report(search: Search, runs: TrialRuns, registry: Registry) -> Path:
+    """Write the report of what there is now."""
+    trials = runs.all()
+    best = best_trial(trials, search.monitor)
+    if best is None:
+        return write_report(search, trials, [])
+    experiment = best_experiment(search, best, len(trials))
+    return write_report(search, trials, fresh_runs(search, experiment, registry))
+
+
+def _rerun(search: Search, runs: TrialRuns, on: str, tell: Callable[[str], None]) -> None:
+    """Launch the best values on seeds that the search did not use, when all trials have ended."""
+    trials = runs.all()
+    best = best_trial(trials, search.monitor)
+    going_on = [str(trial.number) for trial in trials if trial.state == "open"]
+    if going_on:
+        tell(
+            f"trials {', '.join(going_on)} are going on elsewhere: when they have ended, the same "
+            "command launches the best values on fresh seeds"
+        )
+    elif best is not None:
+        path = write_best(search, best_experiment(search, best, len(trials)))
+        tell(f"launches {path.stem}: the values of trial {best.number} on fresh seeds")
+        launch([path.stem], on=on, project=search.project, tell=tell)

@@ -1,0 +1,188 @@
+"""The report of a search: a table of its trials, figures, and a page in Markdown."""
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from matplotlib.figure import Figure
+
+from etram_pipeline.core.counts import counted, duration
+from etram_pipeline.core.files import written_whole
+from etram_pipeline.experiments.trials.figures import draw_importance, draw_scores
+from etram_pipeline.experiments.trials.plan import Search
+from etram_pipeline.experiments.trials.rerun import FreshRun, best_name
+from etram_pipeline.experiments.trials.sampling import importances
+from etram_pipeline.experiments.trials.trial import Trial, best_trial
+from etram_pipeline.yaml_files import ConfigurationError
+
+PAGE = "search.md"
+
+_TABLE = "trials.csv"
+_SCORES, _IMPORTANCE = "history.png", "importance.png"
+_FEW = 10
+"""Trials below which the importance of parameters is mostly chance."""
+
+_STATES = {
+    "finished": "finished",
+    "pruned": "stopped early",
+    "failed": "failed",
+    "open": "running or interrupted",
+}
+
+
+def write_report(
+    search: Search, trials: Sequence[Trial], fresh: Sequence[FreshRun], hint: str = ""
+) -> Path:
+    """Write the report into the folder of the search.
+
+    Args:
+        search: The search.
+        trials: All trials.
+        fresh: Runs of the best values on seeds that the search did not use.
+        hint: What to do next, for the page.
+
+    Returns:
+        The page.
+    """
+    folder = search.folder
+    _write(folder / _TABLE, _table(search, trials))
+    figures = [_drawn(folder / _SCORES, draw_scores(trials, search.monitor))]
+    about_importance = _importance(search, trials, folder / _IMPORTANCE)
+    best = best_trial(trials, search.monitor)
+    parts = [
+        f"# Search of {search.name}",
+        search.experiment.hypothesis,
+        _counts(search, trials),
+        *(_best(search, best) if best else ["No trial has finished."]),
+        *(_fresh(search, best, trials, fresh) if best else []),
+        *([hint] if hint else []),
+        "## Importance",
+        about_importance,
+        "## Trials",
+        *(f"![{path.stem}]({path.name})" for path in figures if path),
+        _markdown(search, trials),
+    ]
+    _write(folder / PAGE, "\n\n".join(parts) + "\n")
+    return folder / PAGE
+
+
+def _counts(search: Search, trials: Sequence[Trial]) -> str:
+    counts = [
+        f"{number} {text}"
+        for state, text in _STATES.items()
+        if (number := sum(trial.state == state for trial in trials))
+    ]
+    own = "".join(
+        f" Trial {trial.number} has the experiment's own values: {score:.4f}."
+        for trial in trials
+        if trial.params == search.own and (score := trial.best(search.monitor)) is not None
+    )
+    end = "highest" if search.monitor.mode == "max" else "lowest"
+    return (
+        f"{counted(len(trials), 'trial')}: {', '.join(counts)}. The score of a trial is the {end} "
+        f"`{search.monitor.name}` of its training, with seed {search.experiment.seeds[0]}. No "
+        f"trial reads the test recordings.{own}"
+    )
+
+
+def _best(search: Search, best: Trial) -> list[str]:
+    rows = [f"| `{key}` | `{json.dumps(value)}` |" for key, value in best.params.items()]
+    command = shlex.join(search.command(best))
+    return [
+        "## Best trial",
+        f"Trial {best.number}, with {best.best(search.monitor):.4f}:",
+        "\n".join(["| parameter | value |", "|---|---|", *rows]),
+        f"```bash\n{command}\n```",
+    ]
+
+
+def _fresh(
+    search: Search, best: Trial, trials: Sequence[Trial], fresh: Sequence[FreshRun]
+) -> list[str]:
+    found = best.best(search.monitor) or 0.0
+    rows = [
+        f"| {run.seed} | {run.status} | {'' if run.score is None else f'{run.score:.4f}'} |"
+        for run in fresh
+    ]
+    scores = [run.score for run in fresh if run.score is not None and run.status == "FINISHED"]
+    text = (
+        f"The best of {counted(len(trials), 'trial')} is optimistic: it was chosen for its score, "
+        "part of which is chance. Only seeds that the search did not use tell what its values are "
+        "worth."
+    )
+    compared = f"No run on a fresh seed has finished; the trial itself has {found:.4f}."
+    if scores:
+        compared = (
+            f"Best trial: **{found:.4f}**. Mean of {counted(len(scores), 'fresh seed')}: "
+            f"**{mean(scores):.4f}** (from {min(scores):.4f} to {max(scores):.4f})."
+        )
+    after = (
+        f"`kedro experiments compare {search.name} {best_name(search.name)}` compares both on the "
+        "test recordings."
+    )
+    table = "\n".join(["| seed | status | best score |", "|---|---|---|", *rows])
+    return ["## On fresh seeds", text, compared, *([table] if rows else []), after]
+
+
+def _importance(search: Search, trials: Sequence[Trial], path: Path) -> str:
+    path.unlink(missing_ok=True)
+    finished = sum(trial.state == "finished" for trial in trials)
+    try:
+        shares = importances(search.experiment.search, trials, search.monitor)
+    except ConfigurationError:
+        return "The importance of parameters needs Optuna: `pip install -e '.[search]'`."
+    if not _drawn(path, draw_importance(shares, finished)):
+        return "The importance of parameters needs two finished trials with different scores."
+    few = f" With {counted(finished, 'trial')}, it is mostly chance." if finished < _FEW else ""
+    return (
+        f"![importance]({path.name})\n\nShare of each parameter in the variance of the score, by "
+        f"functional ANOVA of the finished trials.{few}"
+    )
+
+
+def _drawn(path: Path, figure: Figure | None) -> Path | None:
+    if figure is None:
+        return None
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=150, format="png")
+    return path
+
+
+def _rows(search: Search, trials: Sequence[Trial]) -> list[list[str]]:
+    keys = list(search.experiment.search)
+    rows = [["trial", "state", "score", "time", "run", *keys]]
+    for trial in trials:
+        score, seconds = trial.best(search.monitor), trial.seconds
+        rows.append(
+            [
+                str(trial.number),
+                _STATES[trial.state],
+                "" if score is None else f"{score:.6g}",
+                "" if seconds is None else duration(seconds),
+                trial.run_id,
+                *(json.dumps(trial.params[key]) for key in keys),
+            ]
+        )
+    return rows
+
+
+def _table(search: Search, trials: Sequence[Trial]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_rows(search, trials))
+    return text.getvalue()
+
+
+def _markdown(search: Search, trials: Sequence[Trial]) -> str:
+    head, *rows = _rows(search, trials)
+    lines = [head, ["---"] * len(head), *rows]
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")

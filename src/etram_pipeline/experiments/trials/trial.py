@@ -1,0 +1,54 @@
+"""One trial of a search, as MLflow describes it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from etram_pipeline.training.monitor import Monitor
+
+State = Literal["open", "finished", "pruned", "failed"]
+"""`open`: it runs, or was interrupted and can continue."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training with parameters that a search chose.
+
+    Attributes:
+        number: Its place in the search, from 0.
+        run_id: Its MLflow run.
+        params: The values tried, by dotted key.
+        results: Folder of its detector.
+        state: What became of it.
+        scores: Validation score by training step.
+        seconds: How long its MLflow run took; None: it has not ended.
+    """
+
+    number: int
+    run_id: str
+    params: Mapping[str, Any]
+    results: Path
+    state: State = "open"
+    scores: Mapping[int, float] | None = None
+    seconds: float | None = None
+
+    def best(self, monitor: Monitor) -> float | None:
+        """The best validation score, which is that of the detector it saves; None without any."""
+        return best_score((self.scores or {}).values(), monitor)
+
+
+def best_score(scores: Iterable[float], monitor: Monitor) -> float | None:
+    """The best of some scores; None without any."""
+    choose = max if monitor.mode == "max" else min
+    return choose(scores, default=None)
+
+
+def best_trial(trials: Iterable[Trial], monitor: Monitor) -> Trial | None:
+    """The finished trial with the best score; the first of equal ones."""
+    found, best = None, monitor.worst
+    for trial in trials:
+        score = trial.best(monitor)
+        if trial.state == "finished" and score is not None and monitor.is_better(score, best):
+            found, best = trial, score
+    return found

@@ -1,0 +1,93 @@
+"""A project with experiments of its own."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.conftest import PROJECT
+
+from etram_pipeline.core.etram import CLASSES
+from etram_pipeline.datasets.metrics import MetricsDataset
+from etram_pipeline.evaluation import evaluate
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.registry import ExperimentRun, Registry, opened_registry
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
+from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
+
+NUM_RECORDINGS = 6
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def own(project: Path) -> Project:
+    """A project with the real configuration, but without experiments."""
+    ignored = shutil.ignore_patterns("experiments")
+    shutil.copytree(PROJECT / "conf", project / "conf", ignore=ignored)
+    shutil.copy(PROJECT / "pyproject.toml", project)
+    (project / "src").mkdir()  # as Kedro wants it
+    (project / "conf" / "experiments").mkdir()
+    return Project(project)
+
+
+@pytest.fixture
+def write(own: Project) -> Write:
+    """Writes the file of an experiment; its first line is the hypothesis unless it has one."""
+
+    def written(name: str, text: str) -> Path:
+        path = own.file(name)
+        has_one = "hypothesis:" in text
+        path.write_text(text if has_one else f"hypothesis: it helps\n{text}")
+        return path
+
+    return written
+
+
+@pytest.fixture
+def registry(own: Project, database: Path) -> Iterator[Registry]:
+    """The registry of the default environment, still empty."""
+    shutil.copy(database, own.path / "mlflow.db")
+    with opened_registry(own, None) as found:
+        yield found
+
+
+def schedule(own: Project, registry: Registry, name: str, seed: int = 0) -> ExperimentRun:
+    """Schedule a run of an experiment, as a launch does."""
+    folder = own.folder(name, None) / f"seed_{seed}"
+    return registry.schedule(name, own.described(name), seed, folder)
+
+
+def log_results(registry: Registry, run: ExperimentRun, missed: float, folder: Path) -> None:
+    """Log what the evaluation of a run logs whose detector misses a share of all objects."""
+    labels, detections = _tables(missed, run.seed)
+    metrics = {
+        protocol: evaluate(labels, detections, protocol, CLASSES)
+        for protocol in ("etram_8class", "coco")
+    }
+    dataset = MetricsDataset(filepath=str(folder / run.run_id / "metrics.json"))
+    dataset.save(metrics)
+    registry.client.log_artifact(run.run_id, str(folder / run.run_id / "metrics.json"), "report")
+    for name, value in dataset.numbers(metrics).items():
+        registry.client.log_metric(run.run_id, name, value)
+
+
+def _tables(missed: float, seed: int) -> tuple[dict[str, LabelTable], dict[str, DetectionTable]]:
+    truth, rng = np.random.default_rng(0), np.random.default_rng(seed)
+    labels, detections = {}, {}
+    for number in range(NUM_RECORDINGS):
+        table = np.zeros(40, LABEL_DTYPE)
+        table["t"] = np.repeat(np.arange(10), 4) * 100_000
+        table["x"], table["y"] = np.tile([0, 200, 400, 600], 10), truth.uniform(0, 300, 40)
+        table["w"], table["h"] = truth.uniform(20, 140, (2, 40))
+        table["class_id"] = truth.integers(0, 2, 40)
+        found = np.zeros(40, DETECTION_DTYPE)
+        for name in ("t", "x", "y", "w", "h", "class_id"):
+            found[name] = table[name]
+        found["x"] += rng.normal(0, 4, 40)
+        for name in ("score", "objectness", "class_score", "class_confidence"):
+            found[name] = rng.uniform(0.3, 1, 40)
+        key = f"test/test_{'day' if number % 2 else 'night'}_{number:04d}"
+        labels[key], detections[key] = table, found[rng.random(40) >= missed]
+    return labels, detections

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+from tests.experiments.conftest import Write, log_results, schedule
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.registry import Registry
+from etram_pipeline.experiments.results import last_line_of_traceback, load_results
+
+
+def test_results_are_read_from_mlflow(
+    own: Project, write: Write, registry: Registry, tmp_path: Path
+) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    log_results(registry, run, 0.2, tmp_path / "logged")
+    found = load_results(registry, run).metrics
+    assert list(found) == ["etram_8class", "coco"]
+    (again,) = registry.runs()
+    assert found["etram_8class"].overall["AP"] == again.metrics["test/etram_8class/AP"]
+
+
+def test_a_run_without_an_evaluation_has_no_results(
+    own: Project, write: Write, registry: Registry
+) -> None:
+    write("one", "")
+    results = load_results(registry, schedule(own, registry, "one"))
+    assert (results.metrics, results.matches) == ({}, {})
+
+
+def test_damaged_results_are_an_error(own: Project, write: Write, registry: Registry) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    registry.client.log_text(run.run_id, "{", "report/metrics.json")
+    with pytest.raises(StoreError, match="is damaged"):
+        load_results(registry, run)
+
+
+def test_the_last_line_of_a_traceback_says_what_ended_a_run(
+    own: Project, write: Write, registry: Registry
+) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    assert last_line_of_traceback(registry, run) == ""
+    text = "Traceback (most recent call last):\n  File x\nMemoryError: out of memory\n\n"
+    registry.client.log_text(run.run_id, text, "traceback.txt")
+    assert last_line_of_traceback(registry, run) == "MemoryError: out of memory"

@@ -1,0 +1,137 @@
+"""Faults of an experiment are found before anything is launched."""
+
+import pytest
+from tests.conftest import PROJECT
+from tests.experiments.conftest import Write
+
+from etram_pipeline.experiments.project import Project
+from etram_pipeline.yaml_files import ConfigurationError
+
+READY = Project(PROJECT)
+
+
+def faults(project: Project, name: str) -> list[str]:
+    """Lines about a file, without its path."""
+    with pytest.raises(ConfigurationError) as caught:
+        project.experiment(name)
+    first, *others = str(caught.value).splitlines()
+    path = f"{project.file(name)}:"
+    assert first.startswith(path)
+    lines = [first.removeprefix(path).strip(), *(line.strip() for line in others)]
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("name", READY.names())
+def test_every_ready_experiment_can_be_launched(name: str) -> None:
+    experiment = READY.experiment(name)
+    assert experiment.hypothesis.endswith(".")
+    assert experiment.why
+    if experiment.published:
+        assert "Caveat:" in experiment.published
+
+
+def test_experiments_published_for_etram_are_ready() -> None:
+    names = {experiment.preset for experiment in map(READY.described, READY.names())}
+    assert {"3scale_baseline", "class_balanced", "inverse_frequency"} < names
+    assert {name for name in names if name and name.startswith("rf_detr")} == {
+        *("rf_detr_nano", "rf_detr_small", "rf_detr_medium"),
+        *("rf_detr_nano_cosine", "rf_detr_medium_lowlr"),
+    }
+
+
+def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
+    memory, without = READY.experiment("memory"), READY.experiment("no_memory")
+    assert without.parameters == {"detector.cell.kind": "identity"}
+    assert memory.parameters == {}
+    assert (memory.env, memory.seeds) == (without.env, without.seeds)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hypothesis: …", "hypothesis: is still to be written: one sentence"),
+        ("hypotesis: it helps\nhypothesis: it helps", "did you mean 'hypothesis'?"),
+        ("seeds: [0, 1, 0]", r"seeds: seeds [0] are listed twice"),
+        ("size: nanno", "size: must be 'nano', 'small'"),
+        ("env: etrm", "unknown environment 'etrm'; did you mean 'etram'?"),
+        ("preset: rvt_tny", "unknown preset 'rvt_tny'; did you mean 'rvt_tiny'?"),
+        ("params: {trian.lanes: 2}", "params: unknown parameter 'trian'; did you mean 'train'?"),
+        ("params: {max_steps: 2}", "did you mean 'train.max_steps'?"),
+        ("params: {train: {max_step: 1}}", "train.max_step: unknown key; did you mean 'max_steps'"),
+        ("params: {train.lanes: two}", "train.lanes: must be a whole number, not 'two'"),
+        ("params: {train.lanes: 2, train: {lanes: 3}}", "train.lanes is set twice"),
+        ("params: {train.seed: 3}", "train.seed cannot be set: list the seeds under `seeds`"),
+        ("params: {train: {seed: 3}}", "train.seed cannot be set: list the seeds under `seeds`"),
+        ("params: {preset: yolox}", "preset cannot be set: use the key `preset`"),
+        ("params: {results: there}", "results cannot be set: each run has a folder of its own"),
+        ("params: {track: false}", "track cannot be set: MLflow keeps the list of runs"),
+        ("params: {executor.workers: 2}", "executor.workers cannot be set: it changes no result"),
+        ("params: {checkpoint: a.ckpt}", "checkpoint cannot be set: a run evaluates the detector"),
+        ("params: {representation.bins: 5}", "add a data folder of its own to `params`"),
+        ("success: {better_than: own}", "better_than: own is this experiment"),
+        ("success: {better_than: othr}", "unknown experiment 'othr'; did you mean 'other'?"),
+        ("success: {better_than: far}", "far runs in another environment, etram,"),
+        ("success: {better_than: other, metric: AP_small}", "unknown metric 'AP_small'"),
+        ("success: {better_than: other, metric: lorry/AP}", "unknown metric 'lorry/AP'"),
+        ("success: {better_than: other, protocol: gen1}", "unknown protocol 'gen1'"),
+        ("success: {better_than: other, protocol: etram_fork}", "`evaluate.protocols` lists"),
+        ("search: {train.lanes: {low: 2}}", "search.train.lanes: needs `low` and `high`"),
+        ("search: {train.lanes: {low: 4, high: 2}}", "`low` must be less than `high`"),
+        ("search: {train.lanes: {low: 0, high: 2, log: true}}", "needs a `low` greater than 0"),
+        ("search: {train.lanes: {low: 1, high: 2, choices: [3]}}", "low must be left out"),
+        ("search: {train.lanes: {low: 0, high: 2}}", "search: train.lanes: must be at least 1"),
+        ("search: {train.lanes: {low: 1, high: 2, step: 0.5}}", "train.lanes: must be a whole"),
+        ("search: {train.lans: {choices: [1]}}", "unknown key; did you mean 'lanes'?"),
+        ("search: {trian.lanes: {choices: [1]}}", "search: unknown parameter 'trian'"),
+        ("search: {train.seed: {choices: [1, 2]}}", "search: train.seed cannot be set"),
+        ("search: {representation.bins: {choices: [5]}}", "would change the prepared data"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_one_line(own: Project, write: Write, text: str, message: str) -> None:
+    write("other", "")
+    write("far", "env: etram")
+    write("own", text)
+    (found,) = faults(own, "own")
+    assert message in found
+
+
+def test_all_faults_of_a_file_are_reported_together(own: Project, write: Write) -> None:
+    write(
+        "own",
+        "hypothesis: ''\nsize: tiny\nenv: etrm\npreset: rvt_tny\n"
+        "params: {trian: 1, train.max_step: 1, track: false}\n"
+        "success: {better_than: nobody, metric: AQ}\n"
+        "search: {train.lane: {choices: [1]}}",
+    )
+    found = faults(own, "own")
+    assert [line.split(":")[0] for line in found] == [
+        *("hypothesis", "size", "params", "env", "preset", "params", "params"),
+        *("search", "success.metric", "success.better_than"),
+    ]
+
+
+def test_a_valid_experiment_has_no_faults(own: Project, write: Write) -> None:
+    write("other", "params: {data: other, representation.bins: 5}")
+    write(
+        "own",
+        "preset: rvt_nano\nparams: {train: {precision: 32}, detector.neck_stages: [3, 4]}\n"
+        "success: {better_than: other, metric: car/AP, protocol: etram_8class, by: 0.01}\n"
+        "search: {train.optimizer.learning_rate: {low: 1.0e-4, high: 0.01, log: true}}",
+    )
+    assert own.experiment("own").seeds == (0, 1, 2)
+    assert own.experiment("other").parameters["data"] == "other"
+
+
+@pytest.mark.parametrize("name", ["two words", "a..b", "-x", "ä"])
+def test_a_file_may_be_named_so_that_it_is_no_experiment(
+    own: Project, write: Write, name: str
+) -> None:
+    write(name, "")
+    (found,) = faults(own, name)
+    assert "cannot be the name of an experiment" in found
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest(own: Project, write: Write) -> None:
+    write("baseline", "")
+    with pytest.raises(ConfigurationError, match="did you mean 'baseline'"):
+        own.experiment("baselin")
