@@ -1,6 +1,7 @@
 """The code in the documentation runs: recipes, snippets, notebooks."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,6 +154,9 @@ def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config = DetectorConfig.model_validate(SMALL_RVT)
     checkpoint = Checkpoint(config.build(20, len(etram.CLASSES)), config, 20, etram.CLASSES)
     write_checkpoint(Path("data/06_models/detector.ckpt"), checkpoint)
+    shutil.copytree(PROJECT / "conf", tmp_path / "conf")
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    (tmp_path / "src").mkdir()  # as Kedro wants it
     return tmp_path
 
 
@@ -163,6 +167,7 @@ def test_snippets_run_one_after_the_other(finished_run: Path) -> None:
     assert names["predictions"].shape[-1] == 5 + len(etram.CLASSES)
     assert names["metrics"].num_recordings == 1
     assert (finished_run / "window.png").exists()
+    assert (finished_run / "conf" / "experiments" / "wide.yml").exists()
 
 
 def test_the_snippets_of_the_tutorial_run(finished_run: Path) -> None:

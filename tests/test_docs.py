@@ -33,6 +33,7 @@ from etram_pipeline import arguments, cli
 from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
 from etram_pipeline.core.component import kinds
 from etram_pipeline.core.validation_errors import describe_errors
+from etram_pipeline.experiments.commands import experiments
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.node_selection import check_selection
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
@@ -110,6 +111,13 @@ def test_commands_and_settings_are_understood(page: str, conf: Path) -> None:
     to_load = {(env, "") for env in write_files_of(page, conf.parent)}
     for command in commands(page, "kedro"):
         verb, *words = shlex.split(command)[1:]
+        if verb == "experiments":
+            name, *options = words
+            found = experiments.get_command(click.Context(experiments), name)
+            assert found is not None
+            if options:  # else the text only names the command
+                found.make_context(name, options)
+            continue
         if verb != "run":
             assert [verb, *words] in (["viz", "run"], ["registry", "list"], ["ipython"])
             continue

@@ -13,7 +13,7 @@ from kedro.framework.project import configure_project
 from tests.conftest import PROJECT
 
 from etram_pipeline.core.mappings import flatten
-from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.datasets.detection_store import DetectionStore
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.session import Session

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -117,6 +119,16 @@ def test_a_run_records_parameters_files_data_and_outcome(
     assert run.inputs is not None
     (used,) = run.inputs.dataset_inputs
     assert used.dataset.name == "store"
+
+
+def test_a_run_names_the_versions_and_devices_it_ran_with(
+    project: Path, client: MlflowClient
+) -> None:
+    run_logged(project, *small_pipeline(project))
+    tags = the_run(client).data.tags
+    assert tags["environment.python"] == platform.python_version()
+    assert torch.__version__.startswith(tags["environment.torch"])
+    assert "core" in tags["environment.cpu"]
 
 
 def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:

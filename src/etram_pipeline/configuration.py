@@ -36,6 +36,7 @@ FOLDERS = ("data", "results")
 
 RUN_OPTIONS = (
     *("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint"),
+    *("detections", "detections_images"),
     *FOLDERS,
 )
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""

@@ -131,6 +131,8 @@ class MlflowHook(ResourceHook):
         if isinstance(data, Fingerprinted):
             self._log_input(self._log, dataset_name, data, node.name)
         self._link_to_training(data)
+        if origin := getattr(data, "origin", None):
+            self._tag({dataset_name: str(origin)})
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: object, node: "Node") -> None:

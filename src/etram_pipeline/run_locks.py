@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.locks import Access, held
-from etram_pipeline.datasets.files import FileDataset, path_of
+from etram_pipeline.datasets.files import ReadsAnother, path_of
 from etram_pipeline.session import ResourceHook
 
 REMEDY = (
@@ -78,7 +78,7 @@ def accesses(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> list[Acc
 
 def read_path(dataset: object) -> Path | None:
     """File or folder that a dataset loads, if it is on a disk of this machine."""
-    return dataset.source if isinstance(dataset, FileDataset) else path_of(dataset)
+    return dataset.source if isinstance(dataset, ReadsAnother) else path_of(dataset)
 
 
 def _resolved(paths: Iterable[Path | None]) -> set[Path]:

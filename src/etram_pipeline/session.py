@@ -30,7 +30,10 @@ from etram_pipeline.node_selection import check_selection
 from etram_pipeline.parameter_types import parameter_faults
 from etram_pipeline.yaml_files import ConfigurationError
 
-PATH_PARAMETERS = ("recording", "checkpoint", "train.start_from")
+PATH_PARAMETERS = (
+    *("recording", "checkpoint", "detections", "detections_images"),
+    "train.start_from",
+)
 """Runtime parameters that are paths: relative to the working directory, `~` the home folder."""
 
 _EXPECTED = (

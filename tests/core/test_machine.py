@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from etram_pipeline.core.machine import available_cores, available_memory, is_first_process
+from etram_pipeline.core.machine import (
+    available_cores,
+    available_memory,
+    graphics_cards,
+    is_first_process,
+)
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -129,3 +134,11 @@ def test_the_first_process_is_known_whatever_a_launcher_left(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert [is_first_process()] == expected
+
+
+def test_graphics_cards_are_named_as_the_driver_names_them(tmp_path: Path) -> None:
+    for number, text in enumerate(("Model: \t\t NVIDIA H200\nIRQ: 4\n", "IRQ: 5\n")):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "information").write_text(text)
+    assert graphics_cards(tmp_path) == ["NVIDIA H200"]
+    assert graphics_cards(tmp_path / "none") == []

@@ -9,10 +9,12 @@ import pytest
 from kedro.io import AbstractDataset, DatasetError
 
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.datasets.detections import INDEX, DetectionsDataset, DetectionStore, Prediction
+from etram_pipeline.datasets.detection_store import DetectionStore
+from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.metrics import MetricsDataset
 from etram_pipeline.datasets.tables import TableDataset
+from etram_pipeline.labels.detection_files.tables import INDEX
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.session import explain
 

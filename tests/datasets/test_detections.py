@@ -9,7 +9,8 @@ from kedro.io import DatasetError
 
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.core.operating_scores import OperatingScores
-from etram_pipeline.datasets.detections import DetectionsDataset, DetectionStore, Prediction
+from etram_pipeline.datasets.detection_store import DetectionStore
+from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 
 SCORES = OperatingScores(

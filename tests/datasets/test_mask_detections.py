@@ -10,7 +10,8 @@ from tests.datasets.test_detections import predicted, table
 
 from etram_pipeline.core.mask_column import has_masks, with_masks
 from etram_pipeline.core.run_lengths import encode_masks
-from etram_pipeline.datasets.detections import DetectionsDataset, DetectionStore
+from etram_pipeline.datasets.detection_store import DetectionStore
+from etram_pipeline.datasets.detections import DetectionsDataset
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 
 MASKS = np.random.default_rng(0).random((5, 9, 12)) < 0.4

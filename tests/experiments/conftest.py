@@ -2,15 +2,19 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.entities import Dataset, DatasetInput
 from tests.conftest import PROJECT
 
 from etram_pipeline.core.etram import CLASSES
 from etram_pipeline.datasets.metrics import MetricsDataset
-from etram_pipeline.evaluation import evaluate
+from etram_pipeline.evaluation.matches import Matches, write_matches
+from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.scoring import evaluate_with_matches
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import ExperimentRun, Registry, opened_registry
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
@@ -59,18 +63,44 @@ def schedule(own: Project, registry: Registry, name: str, seed: int = 0) -> Expe
     return registry.schedule(name, own.described(name), seed, folder)
 
 
-def log_results(registry: Registry, run: ExperimentRun, missed: float, folder: Path) -> None:
-    """Log what the evaluation of a run logs whose detector misses a share of all objects."""
-    labels, detections = _tables(missed, run.seed)
-    metrics = {
-        protocol: evaluate(labels, detections, protocol, CLASSES)
-        for protocol in ("etram_8class", "coco")
-    }
-    dataset = MetricsDataset(filepath=str(folder / run.run_id / "metrics.json"))
+def finish(
+    registry: Registry,
+    run: ExperimentRun,
+    missed: float,
+    folder: Path,
+    labels: str = "3f9a1c",
+) -> None:
+    """Log what a finished run logs whose detector misses a share of all objects."""
+    own, client = folder / run.run_id, registry.client
+    found = evaluated(missed, run.seed)
+    metrics = {protocol: each for protocol, (each, _) in found.items()}
+    for protocol, (_, matches) in found.items():
+        write_matches(matches, own / "report" / "matches" / f"test-{protocol}.npz")
+    dataset = MetricsDataset(filepath=str(own / "report" / "metrics.json"))
     dataset.save(metrics)
-    registry.client.log_artifact(run.run_id, str(folder / run.run_id / "metrics.json"), "report")
+    client.log_artifacts(run.run_id, str(own))
+    client.log_text(run.run_id, '{"fit": 3600.5, "predict": 60}', "seconds_by_node.json")
     for name, value in dataset.numbers(metrics).items():
-        registry.client.log_metric(run.run_id, name, value)
+        client.log_metric(run.run_id, name, value)
+    for step in (10, 20, 30):
+        client.log_metric(run.run_id, "train/loss", 3 / step, step=step)
+    client.log_metric(run.run_id, "test/etram_8class/AP_low", 0.1)
+    client.log_metric(run.run_id, "test/etram_8class/AP_high", 0.9)
+    data = Dataset("labelled_frames", labels, "local", "data/labels")
+    client.log_inputs(run.run_id, [DatasetInput(data, [])])
+    client.log_param(run.run_id, "train.max_steps", "30")
+    client.set_tag(run.run_id, "kedro.command", f"kedro run --params train.seed={run.seed}")
+    client.set_tag(run.run_id, "mlflow.source.git.commit", "0123abcd")
+    client.set_tag(run.run_id, "environment.python", "3.11.2")
+    registry.set_status(run.run_id, "FINISHED")
+
+
+@cache
+def evaluated(missed: float, seed: int) -> dict[str, tuple[Metrics, Matches]]:
+    """Evaluation of a detector that misses a share of all objects, by protocol."""
+    tables = _tables(missed, seed)
+    names = ("etram_8class", "coco")
+    return {name: evaluate_with_matches(*tables, name, CLASSES) for name in names}
 
 
 def _tables(missed: float, seed: int) -> tuple[dict[str, LabelTable], dict[str, DetectionTable]]:

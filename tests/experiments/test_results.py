@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from tests.experiments.conftest import Write, log_results, schedule
+from tests.experiments.conftest import NUM_RECORDINGS, Write, finish, schedule
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.experiments.project import Project
@@ -14,11 +14,14 @@ def test_results_are_read_from_mlflow(
 ) -> None:
     write("one", "")
     run = schedule(own, registry, "one")
-    log_results(registry, run, 0.2, tmp_path / "logged")
-    found = load_results(registry, run).metrics
-    assert list(found) == ["etram_8class", "coco"]
+    finish(registry, run, 0.2, tmp_path / "logged")
+    found = load_results(registry, run)
+    assert list(found.metrics) == ["etram_8class", "coco"]
+    assert set(found.matches) == {"etram_8class", "coco"}
+    assert len(found.matches["coco"].recordings) == NUM_RECORDINGS
     (again,) = registry.runs()
-    assert found["etram_8class"].overall["AP"] == again.metrics["test/etram_8class/AP"]
+    assert again.data == {"labelled_frames": "3f9a1c"}
+    assert found.metrics["etram_8class"].overall["AP"] == again.metrics["test/etram_8class/AP"]
 
 
 def test_a_run_without_an_evaluation_has_no_results(

@@ -120,3 +120,25 @@ def test_a_detector_that_finds_nothing_in_validation_has_no_scores(evaluate: Eva
     metrics = evaluate({"train/a": 0.5, "train/b": 0.25, "val/c": None})
     assert metrics.operating_point is None
     assert "no detection in the validation recordings is right" in metrics.no_operating_point
+
+
+def test_detections_from_elsewhere_say_where_operating_scores_come_from(
+    store: LabelStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    settings = EvaluateSettings.model_validate({"protocols": ["coco"], "split": "train"})
+    for key, score in (("train/a", 0.5), ("train/b", 0.25)):
+        np.save(folder / f"{key[-1]}.npy", found(store, key, score))
+    detections = DetectionsDataset(path="own", read_from={"path": str(folder)}).load()
+    metrics = score_detections(detections, store, DATASET, settings)[1]["coco"]
+    assert metrics.overall["AP"] == 1
+    assert metrics.no_operating_point == (
+        "operating scores of these detections are not known: add detections of all labelled "
+        f"recordings of val to {folder}"
+    )
+    np.save(folder / "c.npy", found(store, "val/c", 0.375))
+    detections = DetectionsDataset(path="own", read_from={"path": str(folder)}).load()
+    point = score_detections(detections, store, DATASET, settings)[1]["coco"].operating_point
+    assert point is not None
+    assert point.overall.score == 0.375

@@ -89,6 +89,23 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
     return [max(most - used + cached, 0)]
 
 
+def graphics_cards(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """Models of NVIDIA's cards in this machine, without loading CUDA: `NVIDIA H200`.
+
+    Args:
+        driver: Folder in which the driver describes each card.
+    """
+    models = []
+    for path in sorted(driver.glob("*/information")):
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        pairs = (line.partition(":") for line in lines)
+        models += [value.strip() for key, _, value in pairs if key == "Model"]
+    return models
+
+
 def is_first_process() -> bool:
     """Whether this is the only process, or the first one that a launcher started.
 

@@ -1,6 +1,7 @@
 """Single files: checkpoints, pages and the base of other single-file datasets."""
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +36,22 @@ class SingleFileDataset(AbstractDataset[Saved, Loaded]):
         return {"filepath": str(self._filepath)}
 
 
-class FileDataset(AbstractDataset[Path, Path]):
+class ReadsAnother(ABC):
+    """A dataset that may load another file or folder than the one that it saves to.
+
+    Attributes:
+        source: Path of what is loaded.
+    """
+
+    source: Path
+
+    @property
+    @abstractmethod
+    def reads_another(self) -> bool:
+        """Whether loading returns something else than what saving writes."""
+
+
+class FileDataset(ReadsAnother, AbstractDataset[Path, Path]):
     """A file that saving copies into the catalog; loading returns its path.
 
     Args:
@@ -43,12 +59,11 @@ class FileDataset(AbstractDataset[Path, Path]):
         read_from: Another file to load instead, as `{filepath: …}`. It is never written, and a run
             that would save to this dataset is refused.
         made_by: Pipeline that makes the file, for the error message if it is missing.
+        not_needed_with: Option of the run that makes the file unnecessary; if it is given, the path
+            is also returned if there is no file.
         described_by: Suffixes of files next to it that describe it. They are removed before the
             file is replaced, so that a description never belongs to another file.
         metadata: Ignored by Kedro; read by kedro-viz and by the MLflow hook.
-
-    Attributes:
-        source: Path of the file that is loaded.
     """
 
     def __init__(
@@ -57,23 +72,25 @@ class FileDataset(AbstractDataset[Path, Path]):
         filepath: str,
         read_from: dict[str, str | None] | None = None,
         made_by: str = "",
+        not_needed_with: str | None = None,
         described_by: Sequence[str] = (),
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath)
         self.source = Path((read_from or {}).get("filepath") or filepath)
         self._made_by = made_by
+        self._is_needed = not_needed_with is None
         self._described_by = described_by
         self.metadata = metadata
 
     @property
+    @override
     def reads_another(self) -> bool:
-        """Whether loading returns another file than the one that saving writes."""
         return self.source != self._filepath
 
     @override
     def load(self) -> Path:
-        if not self.source.is_file():
+        if self._is_needed and not self.source.is_file():
             remedy = f": run `kedro run --pipelines {self._made_by}`" if self._made_by else ""
             if self.reads_another:
                 remedy = ": check the path"

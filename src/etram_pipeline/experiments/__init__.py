@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from etram_pipeline.experiments.launching import launch as launch
     from etram_pipeline.experiments.launching import preview as preview
+    from etram_pipeline.experiments.overview import leaderboard as leaderboard
+    from etram_pipeline.experiments.overview import status as status
     from etram_pipeline.experiments.template import new as new
     from etram_pipeline.experiments.trials.entry import search as search
 
 _HOME = {
     "launch": "launching",
+    "leaderboard": "overview",
     "new": "template",
     "preview": "launching",
     "search": "trials.entry",
+    "status": "overview",
 }
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["launch", "new", "preview", "search"]
+__all__ = ["launch", "leaderboard", "new", "preview", "search", "status"]
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,8 @@ from etram_pipeline.experiments.registry import (
     existing_registry,
     opened_registry,
 )
+from etram_pipeline.experiments.render import render
+from etram_pipeline.experiments.standing import Board
 from etram_pipeline.experiments.work import Data, Work, data_of, in_stages
 from etram_pipeline.mlflow_logging.store import MlflowSettings
 from etram_pipeline.yaml_files import ConfigurationError
@@ -59,6 +61,7 @@ def launch(
     stages = in_stages(each for each in work if each.seeds)
     if stages:
         launcher(on).launch(stages, options or {}, tell)
+        render(Board(project))
     return [run for each in chosen for run in _present(each, registries[each.name])]
 
 

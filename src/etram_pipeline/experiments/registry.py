@@ -50,6 +50,7 @@ class ExperimentRun:
         metrics: Latest value of each metric by name.
         params: Parameters by name; empty before the run has begun.
         tags: Everything that MLflow keeps as tags.
+        data: Fingerprint of each dataset that it read, by name.
         started_ms: When it was created, in milliseconds since 1970.
         ended_ms: When it ended; None: it has not.
     """
@@ -63,6 +64,7 @@ class ExperimentRun:
     metrics: Mapping[str, float]
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    data: Mapping[str, str]
     started_ms: int
     ended_ms: int | None
 
@@ -182,6 +184,7 @@ def _is_seed(run: "Run") -> bool:
 
 def _described(run: "Run") -> ExperimentRun:
     tags = run.data.tags
+    inputs = [] if run.inputs is None else run.inputs.dataset_inputs
     return ExperimentRun(
         run_id=run.info.run_id,
         experiment=tags[EXPERIMENT],
@@ -192,6 +195,7 @@ def _described(run: "Run") -> ExperimentRun:
         metrics=run.data.metrics,
         params=run.data.params,
         tags=tags,
+        data={each.dataset.name: each.dataset.digest for each in inputs},
         started_ms=run.info.start_time,
         ended_ms=run.info.end_time,
     )

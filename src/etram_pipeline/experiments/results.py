@@ -1,5 +1,6 @@
 """Results of runs, read from the files that MLflow keeps with them."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ else:  # `status` reads many modules, but rarely results
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
+_SECONDS, _LOSS = "seconds_by_node.json", "train/loss"
+
+Curve = list[tuple[int, float]]
+"""Step and value of each point."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,31 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
             metrics=_read_metrics(metrics, run),
             matches=_read_matches([_download(registry, run, path, folder) for path in listed]),
         )
+
+
+def seconds_of_run(registry: Registry, run: ExperimentRun) -> float | None:
+    """Time that the nodes of a run took, without waiting for a machine; None before it ended."""
+    if _SECONDS not in _listed(registry, run, ""):
+        return None
+    with TemporaryDirectory() as folder:
+        try:
+            by_node = json.loads(_download(registry, run, _SECONDS, folder).read_text())
+            return float(sum(by_node.values()))
+        except (ValueError, AttributeError, TypeError):
+            return None
+
+
+def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
+    """Loss and validation score of a training over its steps, by name."""
+    protocol = run.params.get("train.validation.protocol", "")
+    wanted = [_LOSS, *(name for name in run.metrics if name == f"val/{protocol}/AP")]
+    curves = {}
+    with store_errors(registry.client.tracking_uri):
+        for name in wanted:
+            if name in run.metrics:
+                history = registry.client.get_metric_history(run.run_id, name)
+                curves[name] = sorted({each.step: each.value for each in history}.items())
+    return curves
 
 
 def _read_metrics(path: Path, run: ExperimentRun) -> dict[str, Metrics]:

@@ -103,7 +103,7 @@ def read_labels(path: Path) -> LabelTable:
 
 def read_rows(path: Path) -> LabelTable:
     """Boxes of a label file in the order of the file; see `read_labels`."""
-    return as_label_table(_load(path), str(path))
+    return as_label_table(load_array(path), str(path))
 
 
 def in_order_of_time(table: LabelTable, where: str) -> LabelTable:
@@ -121,7 +121,12 @@ def box_column(labels: LabelTable, name: str) -> Float[np.ndarray, " N"]:
     return cast("npt.NDArray[np.float32]", column.astype(np.result_type(column, np.float32)))
 
 
-def _load(path: Path) -> object:
+def load_array(path: Path) -> object:
+    """The array of a `.npy` file.
+
+    Raises:
+        LabelError: If the file is missing or damaged.
+    """
     if not path.is_file():
         raise LabelError(f"there is no label file {path}")
     try:

@@ -1,11 +1,15 @@
-"""Tags of a run: its command, its user and the version of its code."""
+"""Tags of a run: its command, its user, the version of its code and the machine."""
 
 import os
+import platform
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from etram_pipeline.core.counts import counted
+from etram_pipeline.core.machine import graphics_cards, num_cores
 from etram_pipeline.core.provenance import code_version, command_line
 from etram_pipeline.mlflow_logging.run_entries import SESSION
 
@@ -25,6 +29,7 @@ def run_tags(params: Mapping[str, Any], project: Path, num_nodes: int) -> dict[s
         SESSION: params["run_id"],
         "kedro.nodes": str(num_nodes),
         **_git_tags(project),
+        **_environment_tags(),
     }
     if preset := (params.get("runtime_params") or {}).get("preset"):
         tags["preset"] = str(preset)
@@ -49,17 +54,28 @@ def _context_tags() -> dict[str, str]:
     return tags
 
 
+def _environment_tags() -> dict[str, str]:
+    """Versions and devices that results may depend on."""
+    graphics = {"environment.gpu": ", ".join(found)} if (found := graphics_cards()) else {}
+    return {
+        "environment.python": platform.python_version(),
+        "environment.torch": version("torch"),
+        "environment.cpu": f"{counted(num_cores(), 'core')}, {platform.machine()}",
+        **graphics,
+    }
+
+
 def _is_of_notebooks(name: str) -> bool:
     return name.startswith(("Jupyter", "Databricks"))
 
 
 def _git_tags(project: Path) -> dict[str, str]:
-    version = code_version(project)
-    if version is None:
+    code = code_version(project)
+    if code is None:
         return {}
     return {
-        "mlflow.source.git.commit": version.commit,
-        "mlflow.source.git.branch": version.branch,
-        "mlflow.source.git.repoURL": version.remote,
-        "git.dirty": str(version.has_changes).lower(),
+        "mlflow.source.git.commit": code.commit,
+        "mlflow.source.git.branch": code.branch,
+        "mlflow.source.git.repoURL": code.remote,
+        "git.dirty": str(code.has_changes).lower(),
     }

@@ -12,6 +12,8 @@ from etram_pipeline.core.masking import mask_value
 _VIEW_TAG = "mlflow.sharedViewState."
 _MAX_NAME_CHARACTERS = 120
 _MAX_VALUE_CHARACTERS = 30
+_PATHS = ("recording", "checkpoint", "detections")
+_USUAL = {"detections", "07_model_output", "annotations"}
 _LOCAL_PAGE = "http://127.0.0.1:5000"
 
 
@@ -74,7 +76,7 @@ def run_name(
         params: Kedro's description of the run.
         parameters: Parameters of its pipelines by their full name.
         options: Parameters of the command line that configure the run, not a pipeline; of these,
-            the name only shows the preset, the recording and the checkpoint.
+            the name only shows the preset, the recording, the checkpoint and the detections.
     """
     asked = flatten(params.get("runtime_params") or {})
     pipelines = sorted(params.get("pipeline_names") or [])
@@ -82,7 +84,7 @@ def run_name(
     if (env := params.get("env")) not in {None, "local", "base"}:
         parts.append(str(env))
     parts.append(str(asked.get("preset") or _detector(parameters)))
-    parts += [Path(str(asked[name])).stem for name in ("recording", "checkpoint") if name in asked]
+    parts += [_telling(asked[name]) for name in _PATHS if name in asked]
     if "train.seed" in parameters:
         parts.append(f"seed={parameters['train.seed']}")
     parts += [
@@ -92,6 +94,12 @@ def run_name(
     ]
     started = str(params["run_id"])[5:16].replace("T", " ").replace(".", ":")
     return f"{' '.join(filter(None, parts))[:_MAX_NAME_CHARACTERS]} {started}".strip()
+
+
+def _telling(path: object) -> str:
+    """The last part of a path that is not the same in every project."""
+    stem, *above = Path(str(path)).stem, *reversed(Path(str(path)).parts[:-1])
+    return next((part for part in (stem, *above) if part not in _USUAL), stem)
 
 
 def _detector(parameters: Mapping[str, object]) -> str:

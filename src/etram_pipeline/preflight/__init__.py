@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.preflight import (
     classes,
+    detections,
     files,
     masks,
     memory,
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     files.check,
     splits.check,
     classes.check,
+    detections.check,
     stored.check,
     scores.check,
     plugins.check,

@@ -12,7 +12,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.recording import LARGEST_SIZE
-from etram_pipeline.datasets.files import FileDataset, SingleFileDataset, is_of_file, path_of
+from etram_pipeline.datasets.files import ReadsAnother, SingleFileDataset, is_of_file, path_of
 from etram_pipeline.datasets.folders import FolderDataset
 from etram_pipeline.datasets.history import HistoryDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
@@ -28,6 +28,16 @@ _MOST_SECONDS = 1.0
 """Time for opening recordings, which is slow on a network disk."""
 
 _MOST_SHOWN = 3
+
+_REPLACEABLE = {
+    "checkpoint": (
+        "a new checkpoint",
+        "another one",
+        "`--pipelines predict,evaluate,report` or `apply`",
+    ),
+    "detections": ("new detections", "other ones", "`--pipelines evaluate,report`"),
+}
+"""Datasets that an option of a run replaces, and words and pipelines for the message."""
 
 
 def check(run: Run) -> Iterator[Notice]:
@@ -81,11 +91,18 @@ def _is_reported_for_recordings(run: Run, name: str) -> bool:
 def _contradicted(run: Run) -> Iterator[Notice]:
     for name in sorted(run.makes):
         dataset = run.dataset(name)
-        if isinstance(dataset, FileDataset) and dataset.reads_another:
+        if isinstance(dataset, ReadsAnother) and dataset.reads_another:
+            new, others, names = _REPLACEABLE[name]
             yield Notice(
-                f"this run would make a new {name}, but the catalog or `--params {name}=…` "
-                "says to use another one: name the pipelines to run, such as `--pipelines "
-                "predict,evaluate,report` or `apply`, or drop the parameter"
+                f"this run would make {new}, but the catalog or `--params {name}=…` says to use "
+                f"{others}: name the pipelines to run, such as {names}, or drop the parameter"
+            )
+    for name in _REPLACEABLE:
+        dataset = run.dataset(name)
+        if name in run.given and not (isinstance(dataset, ReadsAnother) and dataset.reads_another):
+            yield Notice(
+                f"`{name}` of the catalog does not read what `--params {name}=…` names: add "
+                "`read_from`, as in conf/base/catalog.yml, or drop the parameter"
             )
 
 

@@ -10,9 +10,10 @@ from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.recording_key import in_splits
-from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.events.windows import WindowConfig, label_aligned
@@ -120,10 +121,20 @@ class Run:
         """Stored labelled frames, likewise."""
         return self.stored("labelled_frames", LabelStore)
 
-    @property
+    @cached_property
     def detections(self) -> DetectionStore | None:
-        """Stored detections, likewise."""
-        return self.stored("detections", DetectionStore)
+        """Stored detections, likewise; None also while the labels are not known that they fit.
+
+        Raises:
+            LabelError: If they come from another program and do not fit the labels.
+        """
+        found = self.stored("detections", DetectionSource)  # type: ignore[type-abstract]
+        if found is None or isinstance(found, DetectionStore):
+            return found
+        if self.labelled_frames is None:
+            return None
+        dataset = self.parameter("dataset", DatasetSettings.model_validate)
+        return found.of(self.labelled_frames, dataset)
 
     @cached_property
     def trained(self) -> Trained | None:

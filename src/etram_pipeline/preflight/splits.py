@@ -76,7 +76,8 @@ def _evaluate(run: Run) -> Iterator[Notice]:
             "pipelines without `evaluate`"
         )
     elif run.detected is not None and (run.detected or "detections" not in run.makes):
-        missing = find_missing(scored, run.detected, split)
+        origin = None if run.detections is None else run.detections.origin
+        missing = find_missing(scored, run.detected, split, origin)
         if missing:
             yield Notice(missing)
 

@@ -10,10 +10,10 @@ from etram_pipeline.core.component import Settings, nearest
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import plain
 from etram_pipeline.core.mappings import flatten
-from etram_pipeline.datasets.detections import INDEX
-from etram_pipeline.datasets.files import FileDataset, path_of
+from etram_pipeline.datasets.files import ReadsAnother, path_of
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
+from etram_pipeline.labels.detection_files.tables import INDEX
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.preflight.run import Notice, Run
 from etram_pipeline.stores.settings import StorageSettings
@@ -33,6 +33,8 @@ _BLOCKS: Mapping[str, Mapping[str, Callable[[Any], Settings]]] = {
 
 _READERS = {
     "checkpoint": ("checkpoint", "training_history"),
+    "detections": ("detections",),
+    "detections_images": ("detections",),
     "recording": ("recordings", "label_files", "detections"),
 }
 """Datasets whose content or place depends on an option of a run."""
@@ -162,7 +164,7 @@ def _outdated(run: Run) -> Iterator[Notice]:
 def _time(run: Run, name: str) -> float | None:
     """When a dataset was last written; None if it does not exist or is not of this project."""
     dataset = run.dataset(name)
-    if isinstance(dataset, FileDataset) and dataset.reads_another:
+    if isinstance(dataset, ReadsAnother) and dataset.reads_another:
         return None
     path = path_of(dataset)
     file = path / INDEX if path is not None and name == "detections" else path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.recording_key import in_splits
-from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.datasets.detection_store import DetectionSource, Origin
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
@@ -18,7 +18,7 @@ else:  # importing it takes long, and Kedro reads this module for every command
 
 
 def score_detections(
-    detections: DetectionStore,
+    detections: DetectionSource,
     labelled_frames: LabelStore,
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
@@ -27,13 +27,14 @@ def score_detections(
     from etram_pipeline.pipelines.evaluate.scoring import Scoring
 
     split = in_splits(labelled_frames, (evaluate.split,))
-    if fault := find_missing(split, frozenset(detections), evaluate.split):
+    tables = detections.of(labelled_frames, dataset)
+    if fault := find_missing(split, frozenset(tables), evaluate.split, tables.origin):
         raise StoreError(fault)
-    if fault := find_other_classes(detections.class_names, dataset):
+    if fault := find_other_classes(tables.class_names, dataset):
         raise StoreError(fault)
     if any(protocol.needs_masks for protocol in evaluate.protocols):
-        labelled_frames, detections = labelled_frames.with_masks(), detections.with_masks()
-    scoring = Scoring(labelled_frames, detections, dataset.detected_classes, evaluate)
+        labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
+    scoring = Scoring(labelled_frames, tables, dataset.detected_classes, evaluate)
     found = {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
     return (
         {name: matches for name, (matches, _) in found.items()},
@@ -41,21 +42,29 @@ def score_detections(
     )
 
 
-def find_missing(labelled: Collection[str], detected: Collection[str], split: str) -> str:
+def find_missing(
+    labelled: Collection[str],
+    detected: Collection[str],
+    split: str,
+    origin: Origin | None = None,
+) -> str:
     """What to say of a split of which labelled recordings have no detections; empty if all have.
 
     Args:
         labelled: Its recordings with labels.
         detected: Recordings with detections, of any split.
         split: The split to be scored.
+        origin: Where the detections come from, if another program made them.
     """
     missing = sorted(key for key in labelled if key not in detected)
     if labelled and not missing:
         return ""
+    remedy = "add the split to predict.splits and run `kedro run --pipelines predict`"
+    if origin is not None:
+        remedy = f"add them to {origin.path}, also where nothing was found"
     return (
         f"{len(missing)} of {len(labelled)} labelled recordings of '{split}' have no "
-        f"detections ({', '.join(missing[:5])}): add the split to predict.splits and run "
-        "`kedro run --pipelines predict`"
+        f"detections ({', '.join(missing[:5])}): {remedy}"
     )
 
 

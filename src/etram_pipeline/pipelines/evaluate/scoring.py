@@ -6,7 +6,7 @@ from functools import cached_property
 
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.recording_key import in_splits
-from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.datasets.detection_store import DetectionStore
 from etram_pipeline.evaluation import evaluate_with_matches, find_operating_scores
 from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.matches import Matches
@@ -78,6 +78,11 @@ class Scoring:
             )
         if self._is_validation_detected:
             return "no detection in the validation recordings is right: train for longer"
+        if self._detections.origin is not None:
+            return (
+                "operating scores of these detections are not known: add detections of all "
+                f"labelled recordings of {VALIDATION} to {self._detections.origin.path}"
+            )
         return (
             f"operating scores of this protocol are not known: add {VALIDATION} to "
             "predict.splits and run `kedro run --pipelines predict,evaluate,report`"

@@ -10,7 +10,7 @@ from etram_pipeline.core.dataset import SPLITS, DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.recording_key import in_splits
-from etram_pipeline.datasets.detections import DetectionStore
+from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.settings import ReportSettings
@@ -55,23 +55,25 @@ def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict
 def annotate_video(
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
-    detections: DetectionStore,
+    detections: DetectionSource,
+    dataset: DatasetSettings,
     report: ReportSettings,
 ) -> tuple[float, Iterator[np.ndarray]]:
     """Speed and pictures of one recording with its detections and, where there is any, truth."""
     from etram_pipeline.reports.video import annotate_recording
 
-    key = report.video_recording or _most_labelled(detections, labelled_frames)
-    if key not in detections:
+    found = detections.of(labelled_frames, dataset)
+    key = report.video_recording or _most_labelled(found, labelled_frames)
+    if key not in found:
         raise StoreError(
-            f"report.video_recording is {key!r}, but detections exist of {', '.join(detections)}"
+            f"report.video_recording is {key!r}, but detections exist of {', '.join(found)}"
         )
     pictures = annotate_recording(
         histograms[key],
-        detections[key],
+        found[key],
         labelled_frames.get(key),
-        detections.class_names,
-        report.drawing(detections.operating_scores),
+        found.class_names,
+        report.drawing(found.operating_scores),
     )
     return report.frames_per_second, pictures
 
@@ -97,7 +99,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     metrics: Mapping[str, Metrics],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
-    detections: DetectionStore,
+    detections: DetectionSource,
     annotated_video: Path,
     training_history: DataFrame,
     quality_report: DataFrame,
@@ -105,6 +107,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     class_statistics: DataFrame,
     checkpoint: Path,
     run_facts: Mapping[str, str],
+    dataset: DatasetSettings,
     train: TrainSettings,
     report: ReportSettings,
 ) -> str:
@@ -113,16 +116,17 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     from etram_pipeline.reports.examples import example_images
 
     headline = _headline(metrics, report)
-    report = report.drawing(detections.operating_scores)
-    history = training_history.to_dict("records")
-    names = detections.class_names
+    found = detections.of(labelled_frames, dataset)
+    report = report.drawing(found.operating_scores)
+    # The detector kept here did not make detections from elsewhere.
+    history = [] if found.origin else training_history.to_dict("records")
     content = page.ReportContent(
         metrics=metrics,
         headline=headline,
         figures=figures.draw_report_figures(
             metrics, history, headline, resolve_protocol(train.validation.protocol)
         ),
-        examples=example_images(histograms, labelled_frames, detections, names, report),
+        examples=example_images(histograms, labelled_frames, found, found.class_names, report),
         video=annotated_video,
         drawn_score=report.drawn_score(),
         quality=quality_of_page(quality_report),
@@ -131,7 +135,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         run={
             **run_facts,
             **_training(history, train),
-            **_what_ran(checkpoint, histograms, labelled_frames),
+            **_what_detected(found, checkpoint),
+            **_data(histograms, labelled_frames),
         },
     )
     return page.write_page(content)
@@ -163,9 +168,12 @@ def _training(history: Sequence[Mapping[Any, Any]], train: TrainSettings) -> dic
     return {"training steps": steps, "seed": f"{train.seed}, as configured for this run"}
 
 
-def _what_ran(
-    checkpoint: Path, histograms: RepresentationStore, labelled_frames: LabelStore
-) -> dict[str, Any]:
+def _what_detected(detections: DetectionStore, checkpoint: Path) -> dict[str, Any]:
+    """The detector, or where the detections come from that it did not make."""
+    if detections.origin is not None:
+        found = {"detections from": str(detections.origin)}
+        known = detections.training_run_id
+        return found | ({"training run (MLflow)": known} if known else {})
     from etram_pipeline.models.checkpoint import read_checkpoint
 
     trained = read_checkpoint(checkpoint)
@@ -173,11 +181,16 @@ def _what_ran(
     return {
         "detector": trained.detector_config.kind,
         "parameters": num_parameters,
-        "representation": histograms.representation_name,
-        "training recordings": len(in_splits(labelled_frames, ("train",))),
-        "dataset fingerprint": fingerprint([histograms, labelled_frames]),
         "trained on": trained.dataset_fingerprint,
         "training run (MLflow)": trained.mlflow_run_id or "not logged",
         "detector settings": trained.detector_config.model_dump(serialize_as_any=True),
         "representation settings": trained.encoding and trained.encoding.as_plain_data(),
+    }
+
+
+def _data(histograms: RepresentationStore, labelled_frames: LabelStore) -> dict[str, Any]:
+    return {
+        "representation": histograms.representation_name,
+        "training recordings": len(in_splits(labelled_frames, ("train",))),
+        "dataset fingerprint": fingerprint([histograms, labelled_frames]),
     }

@@ -43,7 +43,8 @@ def create_pipeline() -> Pipeline:
         ),
         Node(
             write_report,
-            {name: name for name in SHOWN} | {"train": "params:train", "report": "params:report"},
+            {name: name for name in SHOWN}
+            | {name: f"params:{name}" for name in ("dataset", "train", "report")},
             "report_page",
             name="write_report",
         ),
@@ -56,7 +57,7 @@ def create_video_pipeline() -> Pipeline:
     """The annotated video alone: it needs no metrics."""
     node = Node(
         annotate_video,
-        ["histograms", "labelled_frames", "detections", "params:report"],
+        ["histograms", "labelled_frames", "detections", "params:dataset", "params:report"],
         "annotated_video",
         name="annotate_video",
     )

@@ -1,0 +1,94 @@
+"""Whether the results of an experiment confirm its hypothesis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from etram_pipeline.core.counts import counted
+from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.experiments.definition import Success
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.matches import Matches
+    from etram_pipeline.evaluation.paired import Difference
+else:  # `status` reads this module, but compares nothing if nothing has changed
+    Matches = Difference = object
+
+Outcome = Literal["confirmed", "refuted", "undecided"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the results say about the hypothesis.
+
+    Attributes:
+        outcome: The verdict in one word.
+        reason: The numbers in one or two sentences.
+        difference: The difference to the other experiment; None if they could not be compared.
+    """
+
+    outcome: Outcome
+    reason: str
+    difference: Difference | None = None
+
+
+def judge(success: Success, before: Sequence[Matches], after: Sequence[Matches]) -> Verdict:
+    """Compare an experiment with the one that it should surpass.
+
+    The hypothesis is confirmed if the whole interval of the difference lies above the least
+    improvement, and refuted if the whole interval lies below it.
+
+    Args:
+        success: Metric, other experiment and least improvement.
+        before: Of the other experiment, one for each seed, under the protocol of `success`.
+        after: Of the experiment itself.
+    """
+    other = success.better_than
+    for side, name in ((after, "this experiment"), (before, other)):
+        if not side:
+            reason = f"{name} has no finished run whose results can be compared."
+            return Verdict("undecided", reason)
+    from etram_pipeline.evaluation.paired import compare_matches
+
+    try:
+        found = compare_matches(before, after).get(success.metric)
+    except ProtocolError as error:
+        return Verdict("undecided", f"The results cannot be compared: {error}.")
+    if found is None:
+        return Verdict("undecided", f"No interval can be found for {success.metric}.")
+    return Verdict(_outcome(success, before, found), _reason(success, before, after, found), found)
+
+
+def _outcome(success: Success, before: Sequence[Matches], found: Difference) -> Outcome:
+    if found.low is None or found.high is None:
+        return "undecided"
+    sign = 1 if _is_higher_better(success, before) else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    if low >= success.by and low > 0:
+        return "confirmed"
+    return "refuted" if high < success.by else "undecided"
+
+
+def _is_higher_better(success: Success, before: Sequence[Matches]) -> bool:
+    values = {value.name: value.higher_is_better for value in before[0].protocol.values}
+    return values.get(success.metric.rpartition("/")[2], True)
+
+
+def _reason(
+    success: Success, before: Sequence[Matches], after: Sequence[Matches], found: Difference
+) -> str:
+    seeds = f"{counted(len(after), 'seed')} against {len(before)}"
+    interval = (
+        "without an interval"
+        if found.low is None
+        else f"95 % interval {found.low:+.3f} to {found.high:+.3f}"
+    )
+    text = (
+        f"{success.metric} is {found.after:.3f}, that of {success.better_than} {found.before:.3f}: "
+        f"a difference of {found.difference:+.3f} ({interval}; {seeds}, "
+        f"{counted(found.num_recordings, 'recording')})."
+    )
+    if success.by:
+        text += f" The hypothesis asks for at least {success.by:g}."
+    caution = f" {found.caution[:1].upper()}{found.caution[1:]}." if found.caution else ""
+    return text + caution
