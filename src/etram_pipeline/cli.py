@@ -33,6 +33,9 @@ to_file = logging.getLogger("etram_pipeline.ended")
 """Logs errors with tracebacks to the file only, as `conf/logging.yml` sets up."""
 
 _RUNNERS = ("SequentialRunner", "ThreadRunner")
+_SIGNALLED = {128 + number: number.name for number in (signal.SIGTERM, signal.SIGUSR1)}
+"""Names of signals by exit code."""
+
 _GO_ON = "run the same command again to continue; finished work is kept"
 
 
@@ -113,9 +116,9 @@ def _one_line_errors() -> Iterator[None]:
 
 
 def _interrupted(error: BaseException) -> BaseException:
-    """The error to raise for Ctrl-C or SIGTERM; other exits stay as they are."""
-    if isinstance(error, SystemExit) and error.code == 128 + signal.SIGTERM:
-        name, code = "ended by SIGTERM", error.code
+    """The error to raise for Ctrl-C or a signal; other exits stay as they are."""
+    if isinstance(error, SystemExit) and error.code in _SIGNALLED:
+        name, code = f"ended by {_SIGNALLED[error.code]}", error.code
     elif isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
         name, code = "interrupted", 128 + signal.SIGINT
     else:

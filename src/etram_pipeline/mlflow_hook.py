@@ -43,6 +43,8 @@ from etram_pipeline.mlflow_logging.store import (
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
 from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
+from etram_pipeline.requeue import is_to_requeue
+from etram_pipeline.run_locks import read_path
 from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -171,8 +173,8 @@ class MlflowHook(ResourceHook):
 
     @override
     def release(self) -> None:
-        """Close a run that neither ended nor failed: it was interrupted."""
-        self._end("KILLED")
+        """Close a run that neither ended nor failed: it was interrupted, or waits to continue."""
+        self._end("SCHEDULED" if is_to_requeue() else "KILLED")
 
     def _open(
         self,
@@ -237,7 +239,7 @@ class MlflowHook(ResourceHook):
 
     def _log_input(self, log: RunLog, name: str, data: object, node: str) -> None:
         dataset = self._catalog.get(name)
-        source = mask_text(str(path_of(dataset) or type(dataset).__name__))
+        source = mask_text(str(read_path(dataset) or type(dataset).__name__))
         log.write(RunEntry(dataset=(name, fingerprint(data), source, node)))
 
     def _link_to_training(self, data: object) -> None:

@@ -173,15 +173,20 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def sigterm_exits() -> Iterator[None]:
-    """Turn SIGTERM into `SystemExit`, so that a run also ends the processes it started."""
+    """Turn SIGTERM and SIGUSR1 into `SystemExit`, so that a run also ends what it started."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = {
+        number: signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+        for number in numbers
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_expected(error: BaseException) -> bool:

@@ -1,42 +1,17 @@
 """The whole project on the embedded scene, as a newcomer runs it; asked for with `-m e2e`."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-PROJECT = Path(__file__).parents[2]
+from tests.e2e.conftest import kedro
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what a clone holds, without anything a run made before."""
-    folder = tmp_path_factory.mktemp("clone") / "project"
-    keep = shutil.ignore_patterns("data", ".git", "mlruns", "*.db", "*.log", ".viz", "*_cache")
-    shutil.copytree(PROJECT, folder, ignore=keep)
-    return folder
-
-
-def kedro_run(project: Path, *arguments: str) -> str:
-    """Output of `kedro run`, which must succeed."""
-    command = [sys.executable, "-m", "kedro", "run", *arguments]
-    environment = {key: value for key, value in os.environ.items() if "MLFLOW" not in key}
-    done = subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
 def first_run(project: Path) -> str:
-    return kedro_run(project)
+    return kedro(project, "run")
 
 
 @pytest.mark.usefixtures("first_run")
@@ -65,7 +40,7 @@ def times_of_change(project: Path) -> dict[Path, int]:
 def test_a_second_run_skips_what_is_up_to_date(project: Path) -> None:
     before = times_of_change(project)
     checkpoint = (project / "data/06_models/detector.ckpt").read_bytes()
-    kedro_run(project)
+    kedro(project, "run")
     assert len(before) > 100
     assert times_of_change(project) == before
     assert (project / "data/06_models/detector.ckpt").read_bytes() == checkpoint

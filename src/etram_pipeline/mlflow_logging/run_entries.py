@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 SESSION = "kedro.run_id"
 """Tag of a run with the session that writes to it; a session that continues the run replaces it."""
 
+NUM_PARAMETERS = "train/num_parameters"
+"""Metric of a training: the size of its detector."""
+
 _METRICS_PER_CALL = 1000
 _PAIRS_PER_CALL = 100
 _SHORT = 200
@@ -45,7 +48,7 @@ class RunEntry(Settings):
         path: File or folder to copy as an artifact.
         place: Where an artifact goes: the file for a text, the folder for a file or a folder.
         dataset: Name, digest, source and context of data that was read.
-        status: How the run ended.
+        status: How the run ended; `SCHEDULED` if it waits to continue.
         time_ms: When it ended, in milliseconds.
     """
 
@@ -125,6 +128,13 @@ def send(client: "MlflowClient", run_id: str, entry: RunEntry, session: str = ""
         tag = InputTag("mlflow.data.context", context)
         client.log_inputs(run_id, [DatasetInput(data, [tag])])
     if entry.status and not _is_continued(client, run_id, session):
+        _end(client, run_id, entry)
+
+
+def _end(client: "MlflowClient", run_id: str, entry: RunEntry) -> None:
+    if entry.status == "SCHEDULED":
+        client.update_run(run_id, status=entry.status)
+    else:
         client.set_terminated(run_id, entry.status, entry.time_ms)
 
 

@@ -18,13 +18,13 @@ from etram_pipeline.training.checkpoints import BestAndLast, is_step_done
 
 logger = logging.getLogger(__name__)
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 _AT_ONCE = "training was stopped immediately; the same command continues from the last checkpoint"
 
 
 class StopOnSignal(Callback):
-    """On Ctrl-C or SIGTERM, saves the training after the current step, and ends it.
+    """On Ctrl-C, SIGTERM or SIGUSR1, saves the training after the current step, and ends it.
 
     A second signal ends it immediately. After the last step, the validation still runs, because
     there is no step left to continue with.

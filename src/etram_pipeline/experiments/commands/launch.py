@@ -20,6 +20,12 @@ def _seeds(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--seeds", callback=_seeds, help="Seeds, such as 0,1,2; default: as in the file.")
 @click.option("--on", default="here", show_default=True, help="`here` or `slurm`.")
 @click.option("--jobs", type=int, help="here: runs side by side; default: 1.")
+@click.option("--account", help="slurm: account that is charged.")
+@click.option("--partition", help="slurm: partition.")
+@click.option("--mail-user", help="slurm: address for mails.")
+@click.option("--time", help="slurm: time limit, such as 08:00:00.")
+@click.option("--memory", help="slurm: memory, such as 48G.")
+@click.option("--halve-batch/--whole-batch", default=None, help="slurm: see resources.yml.")
 @click.option("--dry-run", is_flag=True, help="Print what would run, and do nothing.")
 def command(names: tuple[str, ...], seeds: list[int] | None, on: str, **given: object) -> None:
     """Run experiments NAMES, or continue them; finished runs are skipped."""

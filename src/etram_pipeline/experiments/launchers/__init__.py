@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
 from etram_pipeline.core.component import unknown_name
-from etram_pipeline.experiments.registry import ENDED, LAUNCHER, ExperimentRun, Registry
+from etram_pipeline.experiments.registry import LAUNCHER, ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -31,10 +31,10 @@ class Launcher(Protocol):
         """Run the work of each stage: first its data, then its runs."""
 
     def refresh(self, registry: Registry, runs: Sequence[ExperimentRun]) -> None:
-        """Give runs that are scheduled or running the state of their process or job."""
+        """Give runs that are not finished the state of their process or job."""
 
     def is_live(self, run: ExperimentRun) -> bool:
-        """Whether a run that is scheduled or running still needs no launch to go on."""
+        """Whether a run is running, or waits for its turn; `refresh` comes before."""
 
 
 def launcher(name: str) -> Launcher:
@@ -54,10 +54,10 @@ def launcher_names() -> list[str]:
 
 
 def refresh(registry: Registry, runs: Iterable[ExperimentRun]) -> None:
-    """Give every run that has not ended the state of its process or job."""
-    waiting = [run for run in runs if run.status not in ENDED]
+    """Give every run that is not finished the state of its process or job."""
+    unfinished = [run for run in runs if run.status != "FINISHED"]
     for name in launcher_names():
-        own = [run for run in waiting if run.tags.get(LAUNCHER) == name]
+        own = [run for run in unfinished if run.tags.get(LAUNCHER) == name]
         if own:
             launcher(name).refresh(registry, own)
 
@@ -65,4 +65,6 @@ def refresh(registry: Registry, runs: Iterable[ExperimentRun]) -> None:
 def is_live(run: ExperimentRun) -> bool:
     """Whether a run is running, or waits for its turn; call `refresh` before."""
     name = run.tags.get(LAUNCHER, "")
-    return run.status not in ENDED and name in launcher_names() and launcher(name).is_live(run)
+    if run.status == "FINISHED" or name not in launcher_names():
+        return False
+    return launcher(name).is_live(run)

@@ -1,0 +1,1 @@
+"""Jobs of a SLURM cluster: their resources, their scripts and their states."""
