@@ -11,9 +11,9 @@ from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project, bootstrap
 from etram_pipeline.experiments.validation import PREPARED, nested
 from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
-    database_path,
     find_experiment,
     opened,
     store_errors,
