@@ -41,6 +41,16 @@ seeds: [0]
 """
 
 
+SMALL = """
+_scene: &scene
+  path: ${globals:data}/01_raw/scene
+  executor: ${globals:executor}
+  settings: {num_train: 3, num_val: 1, num_test: 1}
+recordings: {type: etram_pipeline.datasets.scene.SceneRecordingsDataset, <<: *scene}
+label_files: {type: etram_pipeline.datasets.scene.SceneLabelsDataset, <<: *scene}
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cluster that this process and its children use."""
@@ -64,6 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     shutil.copytree(PROJECT, folder, ignore=keep)
     (folder / "conf/local").mkdir(exist_ok=True)
     (folder / "conf/local/resources.yml").write_text("gpu: null\ncpus: 2\n")
+    (folder / "conf/local/catalog.yml").write_text(SMALL)
     for name in ("whole", "requeued", "cancelled"):
         (folder / f"conf/experiments/{name}.yml").write_text(EXPERIMENT)
     broken = EXPERIMENT.replace("seeds:", "  train.start_from: nowhere.ckpt\nseeds:")
@@ -118,7 +129,7 @@ def test_jobs_end_as_they_should(project: Project) -> None:
     assert {run.status for run in runs.values()} == {"SCHEDULED"}
     subprocess.run(["scancel", runs["cancelled"].tags["slurm.job_id"]], check=True)
 
-    wait_until(lambda: "step 20 of 60" in output(runs["requeued"]), 300)
+    wait_until(lambda: has_trained(runs["requeued"], steps=20), 300)
     job = runs["requeued"].tags["slurm.job_id"]
     subprocess.run(["scancel", "--signal=USR1", "--batch", job], check=True)
     wait_until(lambda: "is queued again" in output(runs["requeued"]), 60)
@@ -138,6 +149,11 @@ def test_jobs_end_as_they_should(project: Project) -> None:
     assert_same_weights(runs["requeued"], runs["whole"])
     again = launch(project, "whole", "requeued")
     assert again.stdout.count("skipped, finished already") == 2
+
+
+def has_trained(run: ExperimentRun, steps: int) -> bool:
+    histories = run.results.glob("06_models/trainings/*/history.csv")
+    return any(f"\n{steps}," in history.read_text() for history in histories)
 
 
 def starts_now(job: str) -> bool:
