@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 from etram_pipeline.core.etram import CLASSES
 from etram_pipeline.datasets.metrics import MetricsDataset
 from etram_pipeline.evaluation.matches import Matches, write_matches
-from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.result import Interval, Metrics
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import ExperimentRun, Registry, opened_registry
@@ -73,7 +73,12 @@ def finish(
     """Log what a finished run logs whose detector misses a share of all objects."""
     own, client = folder / run.run_id, registry.client
     found = evaluated(missed, run.seed)
-    metrics = {protocol: each for protocol, (each, _) in found.items()}
+    metrics = {
+        protocol: each.model_copy(
+            update={"intervals": {"AP": Interval(value=each.overall["AP"], low=0.1, high=0.9)}}
+        )
+        for protocol, (each, _) in found.items()
+    }
     for protocol, (_, matches) in found.items():
         write_matches(matches, own / "report" / "matches" / f"test-{protocol}.npz")
     dataset = MetricsDataset(filepath=str(own / "report" / "metrics.json"))
@@ -84,8 +89,6 @@ def finish(
         client.log_metric(run.run_id, name, value)
     for step in (10, 20, 30):
         client.log_metric(run.run_id, "train/loss", 3 / step, step=step)
-    client.log_metric(run.run_id, "test/etram_8class/AP_low", 0.1)
-    client.log_metric(run.run_id, "test/etram_8class/AP_high", 0.9)
     data = Dataset("labelled_frames", labels, "local", "data/labels")
     client.log_inputs(run.run_id, [DatasetInput(data, [])])
     client.log_param(run.run_id, "train.max_steps", "30")

@@ -41,6 +41,8 @@ def test_step_metrics_go_into_the_run_of_the_process_which_stays_open(
     assert {"train/loss", "train/box", "train/learning_rate", "val/coco/AP"} <= set(
         run.data.metrics
     )
+    weights = blueprint.detector.build(2, 2).parameters()
+    assert run.data.metrics["train/num_parameters"] == sum(each.numel() for each in weights)
     losses = client.get_metric_history(run_id, "train/loss")
     assert sorted(point.step for point in losses) == list(range(1, 9))
     scores = client.get_metric_history(run_id, "val/coco/AP")

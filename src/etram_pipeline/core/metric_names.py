@@ -25,6 +25,11 @@ def metric_part(text: str, *, lower_only: bool = False) -> str:
     return re.sub(pattern, lambda match: _replaced(match[0]), text)
 
 
+def original_part(name: str) -> str:
+    """The text that `metric_part` made a part of a name from."""
+    return re.sub(r":([0-9a-f]+):", lambda match: chr(int(match[1], 16)), name)
+
+
 def metric_name(*parts: str, lower_only: bool = False) -> str:
     """A name of several parts, shortened to MLflow's limit."""
     name = "/".join(metric_part(part, lower_only=lower_only) for part in parts)

@@ -33,7 +33,7 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
             "the protocol is the same; evaluate both with the same label files and the same "
             "filters under `labels`"
         )
-    old, new = _unprefixed(before), _unprefixed(after)
+    old, new = plain_values(before), plain_values(after)
     return {name: new[name] - old[name] for name in new if name in old}
 
 
@@ -53,7 +53,8 @@ def _ground_truth(metrics: Metrics) -> str:
     return f"{counted(metrics.num_recordings, 'recording')} with labels {labels}"
 
 
-def _unprefixed(metrics: Metrics) -> dict[str, float]:
+def plain_values(metrics: Metrics) -> dict[str, float]:
+    """Metrics by name without split and protocol: `AP`, `car/AP_50`, `night/AP`."""
     values = metrics.model_copy(update={"intervals": {}})  # the ends of intervals do not improve
     prefix = metric_name("x", metrics.protocol.name) + "/"
     return {

@@ -1,6 +1,7 @@
 """Whether two detectors differ: the same draws of the recordings, for both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,9 @@ from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.comparison import differing_choices
 from etram_pipeline.evaluation.intervals import LEVEL, ROUNDS, Source, deviations, spread
 from etram_pipeline.evaluation.matches import Matches
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.resampling import Name, Resampled, resample
+from etram_pipeline.evaluation.result import Interval
 
 Verdict = Literal["improved", "degraded", "undecided"]
 
@@ -75,16 +78,64 @@ def compare_matches(
     if not before or not after:
         raise ValueError("both sides need at least one seed to compare")
     check_comparable([*before, *after])
-    sides = [_of_seeds(side, rounds) for side in (before, after)]
-    names = metric_names(sides[1])
-    higher = {value.name: value.higher_is_better for value in before[0].protocol.values}
+    return compare_draws(draw_seeds(before, rounds), draw_seeds(after, rounds), level)
+
+
+@dataclass(frozen=True)
+class SeedDraws:
+    """The values of a detector for draws of recordings that are the same for all detectors.
+
+    Attributes:
+        protocol: How the values were found.
+        values: The values of every seed, by name.
+    """
+
+    protocol: Protocol
+    values: Mapping[Name, Sequence[Resampled]]
+
+
+def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
+    """The values of all seeds, which take most of the time of a comparison.
+
+    Args:
+        matches: Of a detector, one for each seed; all on the same ground truth.
+        rounds: Number of draws.
+    """
+    of_seeds = [resample(each, rounds) for each in matches]
+    values = {name: [values[name] for values in of_seeds] for name in of_seeds[0]}
+    return SeedDraws(matches[0].protocol, values)
+
+
+def compare_draws(
+    before: SeedDraws, after: SeedDraws, level: float = LEVEL
+) -> dict[str, Difference]:
+    """Differences as `compare_matches` finds them, of seeds that are drawn already.
+
+    Args:
+        before: Of the first detector.
+        after: Of the second one, on the same ground truth and with the same number of draws.
+        level: As there.
+    """
+    names = metric_names(after.values)
+    higher = {value.name: value.higher_is_better for value in before.protocol.values}
+    pairs = {parts: (before.values[parts], after.values[parts]) for parts in after.values}
     return {
-        names[parts]: _difference(
-            (sides[0][parts], sides[1][parts]), 1 if higher.get(parts[-1], True) else -1, level
-        )
-        for parts in sides[1]
-        if np.isfinite([each[parts][0].values[0] for each in sides]).all()
+        names[parts]: _difference(sides, 1 if higher.get(parts[-1], True) else -1, level)
+        for parts, sides in pairs.items()
+        if np.isfinite([side[0].values[0] for side in sides]).all()
     }
+
+
+def find_mean_intervals(draws: SeedDraws, level: float = LEVEL) -> dict[str, Interval]:
+    """Means over seeds with their intervals, by name; values without an interval are left out.
+
+    Args:
+        draws: The values of all seeds; with several, the intervals include the choice of seeds.
+        level: Share of such intervals that cover the mean over all recordings and seeds.
+    """
+    names = metric_names(draws.values)
+    found = {names[parts]: _mean_interval(each, level) for parts, each in draws.values.items()}
+    return {name: interval for name, interval in found.items() if interval is not None}
 
 
 def check_comparable(matches: Sequence[Matches]) -> None:
@@ -131,14 +182,24 @@ def _check_same(what: str, one: str, other: str, remedy: str) -> None:
         )
 
 
-def _of_seeds(matches: Sequence[Matches], rounds: int) -> dict[Name, list[Resampled]]:
-    """The values of every seed, by name."""
-    of_seeds = [resample(each, rounds) for each in matches]
-    return {name: [values[name] for values in of_seeds] for name in of_seeds[0]}
+def _mean_interval(seeds: Sequence[Resampled], level: float) -> Interval | None:
+    values = np.array([seed.values for seed in seeds])
+    value, draws = float(values[:, 0].mean()), values[:, 1:]
+    draws = draws[:, np.isfinite(draws).all(0)]
+    num_recordings = seeds[0].num_recordings
+    if num_recordings < 2 or not np.isfinite(value):  # noqa: PLR2004
+        return None
+    sources = [Source(draws.mean(0), num_recordings)]
+    if len(draws) > 1:
+        sources.append(Source(_drawn_seeds(draws, np.random.default_rng(_SEED)), len(draws)))
+    low, high = spread(sources, level)
+    if low == high:
+        return None
+    return Interval(value=value, low=max(value + low, 0.0), high=min(value + high, 1.0))
 
 
 def _difference(
-    sides: tuple[list[Resampled], list[Resampled]], sign: int, level: float
+    sides: tuple[Sequence[Resampled], Sequence[Resampled]], sign: int, level: float
 ) -> Difference:
     before, after = (np.array([seed.values for seed in side]) for side in sides)
     num_recordings = sides[0][0].num_recordings

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etram_pipeline.experiments.comparison import compare as compare
     from etram_pipeline.experiments.launching import launch as launch
     from etram_pipeline.experiments.launching import preview as preview
     from etram_pipeline.experiments.overview import leaderboard as leaderboard
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from etram_pipeline.experiments.trials.entry import search as search
 
 _HOME = {
+    "compare": "comparison",
     "launch": "launching",
     "leaderboard": "overview",
     "new": "template",
@@ -21,7 +23,7 @@ _HOME = {
 }
 """Module of each function; it may not have the name of a function."""
 
-__all__ = ["launch", "leaderboard", "new", "preview", "search", "status"]
+__all__ = ["compare", "launch", "leaderboard", "new", "preview", "search", "status"]
 
 
 def __getattr__(name: str) -> object:

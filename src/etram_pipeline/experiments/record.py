@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from etram_pipeline.core.counts import counted, duration
-from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.experiments.command import preparation
@@ -131,10 +130,9 @@ def _results(facts: Facts) -> Iterator[str]:
             f"`{example.split}` with {counted(example.num_labels, 'label')}:"
         )
         yield ""
-        prefix = metric_name(example.split, name)
         cells = {
             seed: [
-                _cell(value) + _interval(facts, seed, f"{prefix}/{each}")
+                _cell(value) + _interval(facts.results[seed][name], each)
                 for each, value in zip(values, row, strict=True)
             ]
             for seed, row in rows.items()
@@ -154,10 +152,9 @@ def _mean(values: Sequence[float]) -> str:
     return f"{statistics.fmean(known):.3f}{spread}"
 
 
-def _interval(facts: Facts, seed: int, name: str) -> str:
-    metrics = next(each.metrics for each in facts.runs if each.seed == seed)
-    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    return "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+def _interval(metrics: Metrics, value: str) -> str:
+    found = metrics.interval_of(value)
+    return f" ({found.low:.3f} to {found.high:.3f})" if found else ""
 
 
 def _figures(facts: Facts) -> Iterator[str]:

@@ -11,17 +11,21 @@ from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project, bootstrap
 from etram_pipeline.experiments.validation import PREPARED, nested
 from etram_pipeline.inference.settings import PredictSettings
-from etram_pipeline.mlflow_logging.store import database_path, find_experiment, opened
+from etram_pipeline.mlflow_logging.database import database_path
+from etram_pipeline.mlflow_logging.store import find_experiment, opened, store_errors
 from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
     from mlflow.tracking import MlflowClient
 
 EXPERIMENT, HYPOTHESIS, SEED = "experiment", "hypothesis", "seed"
 DEFINITION, RESULTS, JOB, JOB_STATE = "definition", "results", "slurm.job_id", "slurm.state"
 LAUNCHER, HOST, DATA = "launcher", "host", "data"
+
+NO_SEED = -1
+"""Seed of a run that trained no detector, such as an evaluation of detections from elsewhere."""
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 """Statuses of runs that do nothing any more."""
@@ -37,15 +41,15 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class ExperimentRun:
-    """One run of an experiment.
+    """One run of an experiment, or another run of the project.
 
     Attributes:
         run_id: Its MLflow run.
-        experiment: Name of the experiment.
-        seed: Value of `train.seed`.
+        experiment: Name of the experiment; empty if it belongs to none.
+        seed: Value of `train.seed`; `NO_SEED` if it is not known.
         status: `SCHEDULED`, `RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
-        definition: Fingerprint of what it computes.
-        results: Folder of its detector, detections and report.
+        definition: Fingerprint of what it computes; empty if it belongs to no experiment.
+        results: Folder of its detector, detections and report; meaningless without experiment.
         metrics: Latest value of each metric by name.
         params: Parameters by name; empty before the run has begun.
         tags: Everything that MLflow keeps as tags.
@@ -84,8 +88,30 @@ class Registry:
             names: Experiments whose runs to list; None: all.
         """
         wanted = None if names is None else set(names)
-        found = [_described(run) for run in self._search() if _is_seed(run)]
-        return [run for run in found if wanted is None or run.experiment in wanted]
+        found = self._search(f"tags.{EXPERIMENT} != ''")
+        described = [_described(run) for run in found if _is_seed(run)]
+        return [run for run in described if wanted is None or run.experiment in wanted]
+
+    def every_run(self) -> list[ExperimentRun]:
+        """All runs, newest first, including those that belong to no experiment."""
+        return [_described(run) for run in self._search("")]
+
+    def find(self, run_id: str) -> ExperimentRun | None:
+        """The run of that id; None if it was deleted for good."""
+        from mlflow.exceptions import MlflowException
+
+        with store_errors(self.client.tracking_uri):
+            try:
+                return _described(self.client.get_run(run_id))
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+
+    def history(self, run_id: str, metric: str) -> "list[Metric]":
+        """All points of a metric."""
+        with store_errors(self.client.tracking_uri):
+            return list(self.client.get_metric_history(run_id, metric))
 
     def run(self, run_id: str) -> ExperimentRun:
         """The present state of a run."""
@@ -118,12 +144,12 @@ class Registry:
         else:
             self.client.update_run(run_id, status=status)
 
-    def _search(self) -> "Iterator[Run]":
+    def _search(self, condition: str) -> "Iterator[Run]":
         token = None
         while True:
             page = self.client.search_runs(
                 [self.experiment_id],
-                f"tags.{EXPERIMENT} != ''",
+                condition,
                 max_results=_PAGE,
                 order_by=["attributes.start_time DESC"],
                 page_token=token,
@@ -186,11 +212,11 @@ def _described(run: "Run") -> ExperimentRun:
     inputs = [] if run.inputs is None else run.inputs.dataset_inputs
     return ExperimentRun(
         run_id=run.info.run_id,
-        experiment=tags[EXPERIMENT],
-        seed=int(tags[SEED]),
+        experiment=tags.get(EXPERIMENT, ""),
+        seed=int(tags.get(SEED) or run.data.params.get("train.seed") or NO_SEED),
         status=run.info.status,
-        definition=tags[DEFINITION],
-        results=Path(tags[RESULTS]),
+        definition=tags.get(DEFINITION, ""),
+        results=Path(tags.get(RESULTS, "")),
         metrics=run.data.metrics,
         params=run.data.params,
         tags=tags,

@@ -52,6 +52,13 @@ def new_figure(
     return figure, axes
 
 
+def draw_nothing(title: str, reason: str) -> Figure:
+    """A figure that says why there are no values to draw."""
+    figure, (axes,) = new_figure(title, reason, height_in=1.2)
+    axes.set_axis_off()
+    return figure
+
+
 def add_legend(axes: Axes, columns: int = 1, *, below: bool = False) -> None:
     """A legend without a frame, above the axes at the right or below them."""
     corner: Literal["upper left", "lower right"] = "upper left" if below else "lower right"

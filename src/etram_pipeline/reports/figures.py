@@ -14,7 +14,7 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.curves import draw_losses, draw_validation
-from etram_pipeline.reports.figure_style import add_legend, new_figure, show_from_zero
+from etram_pipeline.reports.figure_style import add_legend, draw_nothing, new_figure, show_from_zero
 from etram_pipeline.reports.wording import NO_LABELS, area_text, size_name
 
 _DARK_SHADE = 0.55
@@ -189,10 +189,7 @@ def draw_condition_precision(metrics: Metrics, about: str) -> Figure | None:
 
 def draw_absence(headline: str) -> Figure:
     """A figure that says that the metrics of a protocol do not allow the figure asked for."""
-    text = f"the metrics of {headline} have no values for this figure"
-    figure, (axes,) = new_figure("No values", text, height_in=1.2)
-    axes.set_axis_off()
-    return figure
+    return draw_nothing("No values", f"the metrics of {headline} have no values for this figure")
 
 
 def _title(metrics: Metrics) -> str:

@@ -72,7 +72,15 @@ class ReportContent:
 
 
 @dataclass(frozen=True)
-class _Plot:
+class Plot:
+    """A figure in a page.
+
+    Attributes:
+        svg: The figure.
+        caption: Text below it.
+        alternative: Its alternative in words.
+    """
+
     svg: Markup
     caption: str
     alternative: str
@@ -152,7 +160,9 @@ def _section_values(content: ReportContent) -> dict[str, object]:
             }
             for name, one in content.metrics.items()
         ],
-        "figures": {name: _plot(name, figure) for name, figure in content.figures.items()},
+        "figures": {
+            name: plot(figure, _CAPTIONS.get(name, "")) for name, figure in content.figures.items()
+        },
         "quality": records_table(content.quality),
         "frames": records_table(content.frames),
         "class_statistics": records_table(content.class_statistics),
@@ -165,11 +175,11 @@ def _section_values(content: ReportContent) -> dict[str, object]:
     }
 
 
-def _plot(name: str, figure: Figure) -> _Plot:
+def plot(figure: Figure, caption: str) -> Plot:
+    """A figure with its caption for a page; its title is part of its alternative in words."""
     title = figure.get_suptitle().strip()
-    caption = _CAPTIONS.get(name, "")
     # Matplotlib has escaped the texts inside the figure.
-    return _Plot(Markup(figure_svg(figure)), caption, f"{title}. {caption}".strip())
+    return Plot(Markup(figure_svg(figure)), caption, f"{title}. {caption}".strip())
 
 
 def _example(caption: str, image: RgbImage) -> dict[str, object]:

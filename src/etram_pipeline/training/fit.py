@@ -13,6 +13,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import is_whole_archive, written_whole
+from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
@@ -94,6 +95,9 @@ def fit(
         module = _build_module(train, val, blueprint, settings)
         apart = module.detector.computes_lanes_apart
         set_thread_counts(settings.workers, settings.lanes if apart else 1)
+        num_parameters = sum(weights.numel() for weights in module.detector.parameters())
+        for each in loggers:
+            each.log_metrics({NUM_PARAMETERS: num_parameters})
         score = module.score
         trainer = build_trainer(
             settings, work_dir, score.monitor, list(loggers), scored=score.num_labels > 0
