@@ -209,7 +209,7 @@ def test_the_operating_point_snippet_runs() -> None:
     labels, detections = example_tables()
     val = {"val_labels": labels, "val_detections": detections}
     of_test = {"labels": labels, "detections": detections, "class_names": etram.CLASSES}
-    _, block, _ = blocks("docs/evaluation.md", "python")
+    _, block, *_ = blocks("docs/evaluation.md", "python")
     run(block.code, {**val, **of_test})
 
 

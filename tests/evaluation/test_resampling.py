@@ -87,6 +87,22 @@ def test_values_of_the_recordings_as_they_are_equal_those_of_the_evaluation(
     assert found["AP",].values[0] > 0.1
 
 
+def test_night_alone_is_drawn_as_if_there_was_no_day(random_tables: Make) -> None:
+    labels, detections = random_tables(0, num_recordings=6)
+    nights = [name for name in labels if "night" in name]
+    _, matches = evaluate_with_matches(labels, detections, "coco")
+    _, alone = evaluate_with_matches(
+        {name: labels[name] for name in nights}, {name: detections[name] for name in nights}, "coco"
+    )
+    found, expected = resample(matches, ROUNDS), resample(alone, ROUNDS)
+    for name in ("AP", "AP_50"):
+        np.testing.assert_allclose(found["night", name].values, expected[name,].values, atol=1e-12)
+        np.testing.assert_array_equal(
+            found["night", name].num_labels[found["night", name].num_labels > 0],
+            expected[name,].num_labels,
+        )
+
+
 def test_values_of_a_draw_equal_those_of_the_recordings_drawn(
     tables: Callable[..., Tables], protocol: Protocol
 ) -> None:

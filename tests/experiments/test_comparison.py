@@ -12,6 +12,7 @@ from tests.experiments.conftest import Write
 from tests.reports.comparisons import comparison, side
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.core.etram import CLASSES
 from etram_pipeline.experiments import compare
 from etram_pipeline.experiments.commands import experiments
 from etram_pipeline.experiments.commands.compare import show
@@ -22,7 +23,6 @@ from etram_pipeline.yaml_files import ConfigurationError
 ROUNDS = 200
 FILES = {
     "comparison.html",
-    "comparison.json",
     "hp_lr_scatter.png",
     "leaderboard.csv",
     "metrics_bar_comparison.png",
@@ -83,8 +83,9 @@ def test_the_files_hold_what_was_found(finished: Make) -> None:
     finished("baseline", missed=0.3)
     finished("same", missed=0.3)
     written = compare("baseline", "same", rounds=ROUNDS)
-    content = json.loads((written.page.parent / "comparison.json").read_text())
-    assert content["judgements"][0]["verdict"] == "undecided"
+    assert written.comparison.judgements[0].verdict == "undecided"
+    assert written.comparison.unlabelled == CLASSES[2:]
+    assert f"No labels of {', '.join(CLASSES[2:])}" in written.page.read_text()
     with (written.page.parent / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["experiment"], row["seed"]) for row in rows] == [

@@ -121,7 +121,7 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(
     assert done.output.splitlines() == [
         "kedro run --pipelines preprocess --params train.lanes=1",
         "kedro run --pipelines train,predict,evaluate,report --params "
-        f"train.lanes=1,train.seed=3,results={own.data(None)}/09_experiments/one/seed_3",
+        "train.lanes=1,train.seed=3,results=data/09_experiments/one/seed_3",
     ]
     assert sorted(own.path.rglob("*")) == before
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from etram_pipeline.core.mappings import flatten
@@ -24,27 +23,27 @@ def preparation(experiment: Experiment) -> list[str]:
     return _kedro(experiment.env, PREPARED, experiment.parameters)
 
 
-def run_command(experiment: Experiment, seed: int, results: Path) -> list[str]:
+def run_command(experiment: Experiment, seed: int, results: str) -> list[str]:
     """The command of the run with one seed.
 
     Args:
         experiment: What to run.
         seed: Value of `train.seed`.
-        results: Folder of its detector, detections and report.
+        results: Folder of its detector, detections and report; relative ones are in the project.
     """
-    own = {"train.seed": seed, "results": str(results)}
+    own = {"train.seed": seed, "results": results}
     return _kedro(experiment.env, COMPUTED, {**experiment.parameters, **own})
 
 
-def trial_command(experiment: Experiment, tried: Mapping[str, Any], results: Path) -> list[str]:
+def trial_command(experiment: Experiment, tried: Mapping[str, Any], results: str) -> list[str]:
     """The command of a trial of a search, which trains and validates only.
 
     Args:
         experiment: What to search; its first seed is the seed of all trials.
         tried: Values of the trial by dotted key, which replace those of the experiment.
-        results: Folder of its detector.
+        results: Folder of its detector; relative ones are in the project.
     """
-    own = {"train.seed": experiment.seeds[0], "results": str(results)}
+    own = {"train.seed": experiment.seeds[0], "results": results}
     return _kedro(experiment.env, TRAINED, {**tried_parameters(experiment, tried), **own})
 
 

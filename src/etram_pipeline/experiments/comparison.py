@@ -191,6 +191,7 @@ def _compare(sides: Sequence[_Evaluated], protocol: str, rounds: int, folder: Pa
         split=metrics.split,
         num_recordings=metrics.num_recordings,
         num_labels=metrics.num_labels,
+        unlabelled=tuple(name for name, of in metrics.per_class.items() if not of.num_labels),
         rounds=rounds,
         baseline=described[0],
         others=tuple(described[1:]),

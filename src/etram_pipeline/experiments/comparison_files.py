@@ -9,7 +9,7 @@ from etram_pipeline.reports.comparison_page import write_comparison_page
 from etram_pipeline.reports.comparison_tables import leaderboard
 from etram_pipeline.yaml_files import ConfigurationError
 
-PAGE, DATA = "comparison.html", "comparison.json"
+PAGE = "comparison.html"
 
 _DPI = 150
 
@@ -20,7 +20,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         ConfigurationError: If it holds anything else than a comparison.
     """
-    if folder.exists() and not (folder / DATA).is_file():
+    if folder.exists() and not (folder / PAGE).is_file():
         raise ConfigurationError(
             f"{folder} exists and holds no comparison: choose a new folder, which is written as a "
             "whole"
@@ -28,7 +28,7 @@ def check_folder(folder: Path) -> None:
 
 
 def write_comparison(comparison: Comparison, folder: Path, command: str) -> Path:
-    """Write page, figures, leaderboard and data; they replace those of an earlier comparison.
+    """Write page, figures and leaderboard; they replace those of an earlier comparison.
 
     Args:
         comparison: What was found.
@@ -46,6 +46,5 @@ def write_comparison(comparison: Comparison, folder: Path, command: str) -> Path
         (new / PAGE).write_text(write_comparison_page(comparison, figures, command))
         for name, figure in figures.items():
             figure.savefig(new / f"{name}.png", dpi=_DPI, metadata={"Software": None})
-        (new / DATA).write_text(comparison.model_dump_json(indent=1))
         replace_folder(folder, new)
     return folder / PAGE

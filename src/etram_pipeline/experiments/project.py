@@ -119,6 +119,11 @@ class Project:
         """Data folder of an environment."""
         return self.path / Path(self.loader(env)["globals"]["data"]).expanduser()
 
+    def written(self, path: Path) -> str:
+        """A path as commands have it: inside the project, relative to its folder."""
+        is_inside = path.is_relative_to(self.path)
+        return str(path.relative_to(self.path) if is_inside else path)
+
     def folder(self, name: str, env: str | None) -> Path:
         """Folder of everything that belongs to an experiment."""
         return self.data(env) / FOLDER / name

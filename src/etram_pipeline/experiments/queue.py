@@ -59,7 +59,8 @@ class Turn:
 
     def start(self) -> Child:
         """Start its process."""
-        command = executable(run_command(self.work.experiment, self.seed, self.run.results))
+        results = self.work.project.written(self.run.results)
+        command = executable(run_command(self.work.experiment, self.seed, results))
         log = self.run.results / RUN_LOG
         variables = {RUN_ID: self.run.run_id, "COLUMNS": "200"}
         self.child = Child(command, self.work.project.path, log, variables, self.lock)

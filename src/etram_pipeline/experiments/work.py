@@ -95,7 +95,10 @@ def data_of(project: Project, experiment: Experiment) -> Data:
 
 def to_prepare(stage: Iterable[Work]) -> list[Work]:
     """One experiment for each data folder that is to be made."""
-    missing = {each.data.tag: each for each in stage if not each.is_prepared}
+    missing: dict[str, Work] = {}
+    for each in stage:
+        if not each.is_prepared:
+            missing.setdefault(each.data.tag, each)
     return list(missing.values())
 
 

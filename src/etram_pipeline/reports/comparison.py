@@ -119,6 +119,7 @@ class Comparison(Settings):
         split: Recordings that were evaluated.
         num_recordings: How many they are.
         num_labels: Labels in them that count.
+        unlabelled: Classes without labels in them.
         rounds: Draws of recordings behind each interval.
         baseline: What the others are compared with.
         others: Everything else.
@@ -130,6 +131,7 @@ class Comparison(Settings):
     split: str
     num_recordings: int
     num_labels: int
+    unlabelled: tuple[str, ...] = ()
     rounds: int
     baseline: Side
     others: tuple[Side, ...] = Field(min_length=1)

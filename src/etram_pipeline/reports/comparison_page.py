@@ -96,7 +96,11 @@ def write_comparison_page(
         "facts": protocol_facts(comparison.protocol),
         "side_table": side_table(comparison),
         "parts": [_part(comparison, place) for place in _places(comparison)],
-        "figures": {name: plot(figure, _CAPTIONS[name]) for name, figure in figures.items()},
+        "figures": {
+            name: plot(figure, _CAPTIONS[name])
+            for name, figure in figures.items()
+            if figure.axes[0].axison  # those without values are only files
+        },
         "settings": settings,
         "partial_settings": partial,
         "command": command,

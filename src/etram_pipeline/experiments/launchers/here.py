@@ -52,7 +52,9 @@ def preview(stages: Stages, options: Options) -> str:
         lines += [shlex.join(preparation(each.experiment)) for each in to_prepare(stage)]
         for each in stage:
             for seed in each.seeds:
-                command = run_command(each.experiment, seed, each.results(seed))
+                command = run_command(
+                    each.experiment, seed, each.project.written(each.results(seed))
+                )
                 lines.append(shlex.join(command))
     return "\n".join(lines)
 

@@ -170,7 +170,7 @@ def _run_job(work: Work, seed: int, resources: Resources, after: str) -> Job:
         experiment = halved(experiment, parameters)
     return Job(
         name=f"{work.name}-{seed}",
-        command=executable(run_command(experiment, seed, work.results(seed))),
+        command=executable(run_command(experiment, seed, work.project.written(work.results(seed)))),
         folder=work.project.path,
         log=work.results(seed) / _LOG,
         size=experiment.size,

@@ -59,7 +59,7 @@ class Search:
 
     def command(self, trial: Trial) -> list[str]:
         """The command of a trial."""
-        return trial_command(self.experiment, trial.params, trial.results)
+        return trial_command(self.experiment, trial.params, self.project.written(trial.results))
 
     def process(self, trial: Trial) -> list[str]:
         """The same command for a subprocess."""
