@@ -214,7 +214,7 @@ def _commands(facts: Facts) -> Iterator[str]:
 
 def _command(facts: Facts, run: OfRun) -> str:
     """The command that ran, or the one that will run."""
-    planned = run_command(facts.experiment, run.seed or 0, Path(run.results))
+    planned = run_command(facts.experiment, run.seed or 0, run.results)
     return run.tags.get("kedro.command") or shlex.join(planned)
 
 
@@ -226,7 +226,7 @@ def _origin(facts: Facts) -> Iterator[str]:
             found = [f"{each}, with changes that were not committed" for each in found]
         if found:
             yield f"- {title}: {'; '.join(found)}"
-    for name in sorted({name for each in facts.runs for name in each.data}):
+    for name in sorted({name for each in facts.runs for name in each.data} - {"detections"}):
         yield f"- data `{name}`: {'; '.join(_distinct(e.data.get(name) for e in facts.runs))}"
     for each in facts.runs:
         if each.run_id:
