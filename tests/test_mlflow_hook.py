@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -22,6 +23,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.datasets.detections import DetectionsDataset
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.mlflow_hook import MlflowHook
 from etram_pipeline.session import sigterm_exits
@@ -129,6 +132,22 @@ def test_a_run_names_the_versions_and_devices_it_ran_with(
     assert tags["environment.python"] == platform.python_version()
     assert torch.__version__.startswith(tags["environment.torch"])
     assert "core" in tags["environment.cpu"]
+
+
+def test_detections_from_elsewhere_are_named_but_claim_no_training(
+    project: Path, client: MlflowClient
+) -> None:
+    (project / "other").mkdir()
+    np.save(project / "other" / "c.npy", np.zeros(0))
+    dataset = DetectionsDataset(path="own", read_from={"path": str(project / "other")})
+    node = Node(fingerprint, "detections", "text", name="look")
+    run_logged(project, Pipeline([node]), DataCatalog({"detections": dataset}))
+    run = the_run(client)
+    assert run.data.tags["detections"] == str(dataset.load().origin)
+    assert "training_run_id" not in run.data.tags
+    assert run.inputs is not None
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.source == str(project / "other")
 
 
 def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:

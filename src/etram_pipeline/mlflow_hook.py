@@ -29,19 +29,22 @@ from etram_pipeline.core.metric_names import metric_part
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.headline import headline
+from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.joining import find_joined
 from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send, send_unsent
-from etram_pipeline.mlflow_logging.run_log import TRACKING_URI, UNSENT, RunLog, use_log
+from etram_pipeline.mlflow_logging.run_log import UNSENT, RunLog, use_log
 from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
     StoreUnavailableError,
-    database_path,
     find_experiment,
     opened,
+    own_uri,
+    store_uri,
 )
 from etram_pipeline.mlflow_logging.tags import run_tags
 from etram_pipeline.mlflow_logging.view import run_name, view_link, view_tag
 from etram_pipeline.requeue import is_to_requeue
+from etram_pipeline.run_locks import read_path
 from etram_pipeline.session import ResourceHook
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -181,8 +184,7 @@ class MlflowHook(ResourceHook):
         num_nodes: int,
     ) -> tuple["Run", RunLog]:
         # MLflow's own default would follow the working directory, not the project.
-        own = f"sqlite:///{self._project / 'mlflow.db'}"
-        uri = settings.uri or os.environ.get(TRACKING_URI) or own
+        own, uri = own_uri(self._project), store_uri(settings, self._project)
         artifacts = (self._project / "mlruns").as_uri() if database_path(uri) else None
         metrics = headline(self._parameters(["params:evaluate", "params:train"]))
         tags = self._masked(run_tags(run_params, self._project, num_nodes))
@@ -237,7 +239,7 @@ class MlflowHook(ResourceHook):
 
     def _log_input(self, log: RunLog, name: str, data: object, node: str) -> None:
         dataset = self._catalog.get(name)
-        source = mask_text(str(path_of(dataset) or type(dataset).__name__))
+        source = mask_text(str(read_path(dataset) or type(dataset).__name__))
         log.write(RunEntry(dataset=(name, fingerprint(data), source, node)))
 
     def _link_to_training(self, data: object) -> None:

@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric_name, _validate_param_name
 
-from etram_pipeline.core.metric_names import metric_name, metric_names, metric_part
+from etram_pipeline.core.metric_names import (
+    metric_name,
+    metric_names,
+    metric_part,
+    original_part,
+)
 
 PARTS = st.text(min_size=0, max_size=8) | st.sampled_from(
     ["car+trailer", "car_trailer", "car:2b:trailer", "Car", "car", ".", "..", "", "a/b", "::", "ß"]
@@ -45,3 +50,8 @@ def test_long_names_that_begin_alike_differ() -> None:
     one, other = (metric_name("test", "x" * 400 + end) for end in "ab")
     assert one != other
     assert len(one) == len(other) == 250
+
+
+@given(text=PARTS.filter(bool), lower_only=st.booleans())
+def test_the_text_of_a_part_is_found_again(*, text: str, lower_only: bool) -> None:
+    assert original_part(metric_part(text, lower_only=lower_only)) == text

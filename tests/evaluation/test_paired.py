@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.intervals import find_intervals
 from etram_pipeline.evaluation.matches import Matches
-from etram_pipeline.evaluation.paired import compare_matches
+from etram_pipeline.evaluation.paired import compare_matches, draw_seeds, find_mean_intervals
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 
@@ -105,3 +106,21 @@ def test_what_differs_is_refused_and_named(found: Callable[..., Matches]) -> Non
 def test_a_side_without_seeds_is_refused(found: Callable[..., Matches]) -> None:
     with pytest.raises(ValueError, match="at least one seed"):
         compare_matches([], [found()])
+
+
+def test_the_interval_of_a_single_seed_is_that_of_its_evaluation(
+    found: Callable[..., Matches],
+) -> None:
+    matches = found(num_recordings=4)
+    mean = find_mean_intervals(draw_seeds([matches], 100))
+    assert mean == find_intervals(matches, 100)
+
+
+def test_the_mean_over_seeds_has_a_wider_interval_if_they_differ(
+    found: Callable[..., Matches],
+) -> None:
+    seeds = [found(step=step) for step in (1, 3)]
+    mean = find_mean_intervals(draw_seeds(seeds, 100))["AP"]
+    single = [find_intervals(each, 100)["AP"] for each in seeds]
+    assert mean.value == pytest.approx(np.mean([each.value for each in single]))
+    assert mean.high - mean.low > max(each.high - each.low for each in single)

@@ -1,6 +1,8 @@
 """A store that fails, comes back or stays away loses nothing and stops nothing."""
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from math import inf, nan
 from pathlib import Path
@@ -163,6 +165,69 @@ def test_what_a_store_refuses_holds_up_nothing(
     send_unsent(store.client, "x", unsent)
     assert [path.suffix for path in (unsent / run_id).iterdir()] == [".refused"]
     assert len(warnings(caplog)) == 3
+
+
+def test_entries_after_a_refused_one_are_sent_by_the_next_run(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    unsent = tmp_path / "unsent"
+    log = RunLog(run_id, "x", unsent)
+    log.write(RunEntry(params=(("a", "1"),)))
+    log.write(RunEntry(params=(("a", "2"),)))
+    store.is_up = False
+    log.write(metrics_entry({"loss": 3}, 1))
+    log.close("FINISHED")
+    store.is_up = True
+    send_unsent(store.client, "x", unsent)
+    run = store.client.get_run(run_id)
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 3})
+    (refused,) = (unsent / run_id).iterdir()
+    assert refused.suffix == ".refused"
+    assert "loss" not in refused.read_text()
+
+
+def test_what_is_left_is_safe_before_the_last_attempt(
+    store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsent = tmp_path / "unsent"
+    log = RunLog(run_id, "x", unsent)
+
+    def killed(_name: str) -> None:
+        raise SystemExit(137)
+
+    with monkeypatch.context() as hanging:
+        hanging.setattr(Store, "__getattr__", lambda _store, name: killed(name))
+        with pytest.raises(SystemExit):  # a signal, while the store does not answer
+            log.write(metrics_entry({"loss": 3}, 1))
+        with pytest.raises(SystemExit):
+            log.close("KILLED")
+    send_unsent(store.client, "x", unsent)
+    run = store.client.get_run(run_id)
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"loss": 3})
+
+
+def test_a_store_that_does_not_answer_is_waited_for_once(
+    store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "_RETRY_S", 0.0)
+    log = RunLog(run_id, "x", tmp_path / "unsent")
+    store.is_up = False
+    callers = []
+    answer = Store.__getattr__
+
+    def slow(asked: Store, name: str) -> Any:  # noqa: ANN401
+        callers.append(threading.current_thread())
+        return answer(asked, name)
+
+    monkeypatch.setattr(Store, "__getattr__", slow)
+    for step in range(5):
+        log.write(metrics_entry({"loss": 3}, step))
+        time.sleep(0.3)
+    assert len(callers) > 2
+    assert callers.count(threading.main_thread()) == 1
+    store.is_up = True
+    log.close("FINISHED")
+    assert len(store.client.get_metric_history(run_id, "loss")) == 5
 
 
 def test_points_are_sent_in_the_background(store: Store, run_id: str, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from etram_pipeline.mlflow_logging import database as mlflow_database
 from etram_pipeline.mlflow_logging import store as mlflow_store
+from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
     MlflowStoreError,
     StoreUnavailableError,
-    database_path,
     find_experiment,
     opened,
     store_fault,
@@ -99,17 +100,17 @@ def test_an_empty_file_becomes_a_database(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_refused(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlflow_store, "_LOCKED_S", 0.1)
+    monkeypatch.setattr(mlflow_database, "_LOCKED_S", 0.1)
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert "another program holds the database" in refused(f"sqlite:///{database}")
 
 
-def test_a_database_of_another_version_is_refused(database: Path) -> None:
+def test_a_database_of_a_newer_version_is_refused(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
         connection.commit()
-    assert f"mlflow db upgrade sqlite:///{database}" in refused(f"sqlite:///{database}")
+    assert "a newer version of MLflow made it" in refused(f"sqlite:///{database}")
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

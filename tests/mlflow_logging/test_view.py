@@ -52,6 +52,14 @@ def test_the_link_to_a_server_has_no_password() -> None:
         ),
         ({"runtime_params": {"recording": "/data/a.b.raw"}}, "rvt-16 a.b seed=0 01-02 03:04"),
         (
+            {"runtime_params": {"detections": "/x/results.json"}},
+            "rvt-16 results seed=0 01-02 03:04",
+        ),
+        (
+            {"runtime_params": {"detections": "/x/first/07_model_output/detections"}},
+            "rvt-16 first seed=0 01-02 03:04",
+        ),
+        (
             {"runtime_params": {"mail": {"password": "hunter22"}}},
             "rvt-16 seed=0 mail.password=*** 01-02 03:04",
         ),

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, OpenSession
 from tests.preflight.conftest import FITTING, Find, faults, look, warnings
 
+from etram_pipeline.datasets.detections import DetectionsDataset
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.preflight.run import Notice
 from etram_pipeline.session import Session
@@ -56,9 +57,8 @@ def test_detections_that_fit_are_no_news(found: Find, tmp_path: Path) -> None:
         (
             table(MOMENTS + 700),
             "coco",
-            "none is at the time of a label; the nearest label is 700",
+            "{like: coco, name: coco_near, frames: near}",
         ),
-        (table(MOMENTS + 700), "coco", "{like: coco, name: coco_near, frames: near}"),
         (table(MOMENTS // 1000), "coco", "give times in microseconds since the same moment"),
         (
             table(MOMENTS // 1000),
@@ -66,9 +66,6 @@ def test_detections_that_fit_are_no_news(found: Find, tmp_path: Path) -> None:
             "none is within 25000 us of the time of a label",
         ),
         (table(class_id=3), "coco", "class ids 3, but the 1 classes of `dataset` (car)"),
-        (table(x=0.1, y=0.2, w=0.3, h=0.4), "coco", "boxes seem to be fractions"),
-        (table(x=300), "coco", "lie off the sensor of 96 x 128 px"),
-        (table(score=2), "coco", "but they must be probabilities"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
@@ -146,6 +143,17 @@ def test_a_catalog_that_would_ignore_the_option_is_refused(project: Path, tmp_pa
     given = FITTING | {"detections": save(tmp_path / "other", table())}
     told = faults(look(open_session, ("evaluate",), "etram", given))
     assert [each for each in told if "does not read what `--params detections=…` names" in each]
+
+
+@pytest.mark.parametrize("env", [None, "etram", "recording", "scene_masks"])
+def test_all_environments_read_them(session: OpenSession, tmp_path: Path, env: str | None) -> None:
+    path = save(tmp_path / "other", table())
+    recording = {"recording": path} if env == "recording" else {}
+    with session(env, detections=path, **recording) as active:
+        dataset = active.load_context().catalog.get("detections")
+    assert isinstance(dataset, DetectionsDataset)
+    assert dataset.reads_another
+    assert dataset.source == Path(path)
 
 
 def test_paths_that_hold_no_detections_are_refused(found: Find, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The project whose experiments are run: its folders, its configuration and its MLflow store."""
 
-import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from etram_pipeline.configuration import ConfigLoader, presets
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.experiments.definition import Experiment
-from etram_pipeline.mlflow_logging.store import MlflowSettings
+from etram_pipeline.mlflow_logging.store import MlflowSettings, store_uri
 from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 FOLDER = "09_experiments"
@@ -131,8 +130,7 @@ class Project:
     def store(self, env: str | None) -> tuple[str, str]:
         """Address of the MLflow store, and the name of the MLflow experiment."""
         settings = MlflowSettings.model_validate(self.loader(env)["mlflow"])
-        own = f"sqlite:///{self.path / 'mlflow.db'}"
-        return settings.uri or os.environ.get("MLFLOW_TRACKING_URI") or own, settings.experiment
+        return store_uri(settings, self.path), settings.experiment
 
 
 def name_fault(name: str) -> str:

@@ -11,12 +11,8 @@ from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project, bootstrap
 from etram_pipeline.experiments.validation import PREPARED, nested
 from etram_pipeline.inference.settings import PredictSettings
-from etram_pipeline.mlflow_logging.store import (
-    database_path,
-    find_experiment,
-    opened,
-    store_errors,
-)
+from etram_pipeline.mlflow_logging.database import database_path
+from etram_pipeline.mlflow_logging.store import find_experiment, opened, store_errors
 from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.training.settings import TrainSettings
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import BusyError
+from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import Access, held
 from etram_pipeline.core.masking import mask_text
 
@@ -30,7 +32,7 @@ NUM_PARAMETERS = "train/num_parameters"
 _METRICS_PER_CALL = 1000
 _PAIRS_PER_CALL = 100
 _SHORT = 200
-_UNSENT_FILES = "*/*.json"
+_UNSENT_FILES, _REFUSED = "*/*.json", ".refused"
 _CAUSE = re.compile(r"(?<=Errno )-?\d+\] [\w ,]+|timed out")
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE"}
 
@@ -168,21 +170,51 @@ def _send_file(client: "MlflowClient", uri: str, path: Path) -> bool:
         content = Unsent.model_validate_json(path.read_text())
         if content.uri != mask_text(uri):
             return True
-        is_continued = _is_continued(client, content.run_id, content.session)
-        for entry in content.entries:
-            sent = RunEntry(metrics=entry.metrics) if is_continued else entry
-            send(client, content.run_id, sent)
+        refused = _send_entries(client, content)
     except Exception as error:  # noqa: BLE001  # no store may end a run
         for_good = is_refusal(error) or isinstance(error, ValidationError)
-        kept = path.rename(path.with_suffix(".refused")) if for_good else path
+        kept = path.rename(path.with_suffix(_REFUSED)) if for_good else path
         logger.warning("MLflow does not accept %s: %s", kept, short(error))
         return for_good
+    if refused:
+        left = path.with_suffix(_REFUSED)
+        with written_whole(left) as partial:
+            rest = content.model_copy(update={"entries": tuple(entry for entry, _ in refused)})
+            partial.write_text(rest.model_dump_json(indent=1))
+        path.unlink()
+        logger.warning("MLflow does not accept %s: %s", left, short(refused[0][1]))
+        return True
+    forget(path)
+    logger.info("sent the unsent entries of run %s to MLflow", content.run_id)
+    return True
+
+
+def _send_entries(client: "MlflowClient", content: Unsent) -> list[tuple[RunEntry, Exception]]:
+    """Send entries; returns those that the store refuses for good, with its reasons."""
+    refused: list[tuple[RunEntry, Exception]] = []
+    is_continued = _is_continued(client, content.run_id, content.session)
+    for entry in content.entries:
+        try:
+            send(client, content.run_id, _addition(entry) if is_continued else entry)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            refused.append((entry, error))
+    return refused
+
+
+def _addition(entry: RunEntry) -> RunEntry:
+    """What an entry can add to a run without replacing anything."""
+    return RunEntry(metrics=entry.metrics)
+
+
+def forget(path: Path) -> None:
+    """Remove a file of unsent entries, with its copies and the folders that are empty then."""
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     path.unlink()
-    logger.info("sent the unsent entries of run %s to MLflow", content.run_id)
-    if not any(path.parent.iterdir()):
+    with suppress(OSError):  # other runs may have entries there
         path.parent.rmdir()
-    return True
+        path.parent.parent.rmdir()
 
 
 def is_refusal(error: Exception) -> bool:

@@ -21,6 +21,7 @@ from etram_pipeline.core.masking import mask_text
 from etram_pipeline.mlflow_logging.run_entries import (
     RunEntry,
     Unsent,
+    forget,
     is_refusal,
     join_metrics,
     now_ms,
@@ -43,7 +44,7 @@ _OPEN_RUN = "ETRAM_MLFLOW_OPEN_RUN"
 """Variable with the run that a `kedro run` has open, for the processes that it starts."""
 
 _PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -76,13 +77,17 @@ class RunLog:
         self._news = threading.Event()
         self._thread: threading.Thread | None = None
         self._retry_at = 0.0
+        self._is_failing = False
         self._has_warned = False
         self._is_closed = False
 
     def write(self, entry: RunEntry) -> None:
-        """Add an entry now, or as soon as the store answers."""
-        self._pending.append(entry)
-        self.flush()
+        """Add an entry now; while the store does not answer, in the background."""
+        if self._is_failing:
+            self.write_later(entry)
+        else:
+            self._pending.append(entry)
+            self._send_all()
 
     def write_later(self, entry: RunEntry) -> None:
         """Add an entry soon, without waiting for the store."""
@@ -103,20 +108,35 @@ class RunLog:
         self._news.set()
         if status:
             self._pending.append(RunEntry(status=status, time_ms=now_ms()))
+        # While this waits for a store that does not answer, a cluster may kill the process.
+        kept = self._keep() if self._is_failing else None
         self._retry_at = 0.0
-        self.flush()
-        left = [*self._refused, *self._pending]
-        if left:
-            self._keep(left)
+        self._send_all()
+        if not (self._refused or self._pending):
+            if kept is not None:
+                forget(kept)
+        elif kept or self._keep():
+            logger.warning(
+                "MLflow at %s did not accept all entries: those missing in run %s are in %s, and "
+                "the next run that is logged in MLflow sends them",
+                mask_text(self.uri),
+                self.run_id,
+                self._folder / self.run_id,
+            )
 
     def _send_in_background(self) -> None:
         while not self._is_closed:
             self._news.wait()
             self._news.clear()
             time.sleep(_PAUSE_S)
-            self.flush()
+            self._send_all()
 
     def flush(self) -> None:
+        """Send what is left, unless the store does not answer."""
+        if not self._is_failing:
+            self._send_all()
+
+    def _send_all(self) -> None:
         """Send what is left, unless the store did not answer a moment ago."""
         with self._sending:
             if time.monotonic() < self._retry_at:
@@ -124,17 +144,26 @@ class RunLog:
             while self._pending:
                 entry, num_merged = join_metrics(list(self._pending))
                 try:
-                    if self._client is None:  # connecting may fail like any other call
-                        self._client = open_client(self.uri)
-                    send(self._client, self.run_id, entry, self.session)
+                    self._send(entry)
                 except Exception as error:  # noqa: BLE001  # no store may end a training
                     self._warn(error)
                     if not is_refusal(error):
                         self._retry_at = time.monotonic() + _RETRY_S
                         return
+                    self._is_failing = False
                     self._refused.append(entry)
                 for _ in range(num_merged):
                     self._pending.popleft()
+
+    def _send(self, entry: RunEntry) -> None:
+        try:
+            if self._client is None:  # connecting may fail like any other call
+                self._client = open_client(self.uri)
+            send(self._client, self.run_id, entry, self.session)
+        except BaseException:  # also if a signal interrupts it
+            self._is_failing = True
+            raise
+        self._is_failing = False
 
     def _warn(self, error: Exception) -> None:
         if not self._has_warned:
@@ -146,26 +175,22 @@ class RunLog:
                 short(error),
             )
 
-    def _keep(self, entries: list[RunEntry]) -> None:
+    def _keep(self) -> Path | None:
+        """Write what is left to the folder; None if that fails."""
         folder = self._folder / self.run_id
-        token = secrets.token_hex(4)
+        path = folder / f"{secrets.token_hex(4)}.json"
+        entries = [*self._refused, *self._pending]
         try:
-            kept = tuple(with_copy(entry, folder / token) for entry in entries)
+            copied = tuple(with_copy(entry, path.with_suffix("")) for entry in entries)
             content = Unsent(
-                uri=mask_text(self.uri), run_id=self.run_id, session=self.session, entries=kept
+                uri=mask_text(self.uri), run_id=self.run_id, session=self.session, entries=copied
             )
-            with written_whole(folder / f"{token}.json") as partial:
+            with written_whole(path) as partial:
                 partial.write_text(content.model_dump_json(indent=1))
         except OSError as error:
             logger.warning("unsent MLflow entries cannot be stored: %s", error)
-            return
-        logger.warning(
-            "MLflow at %s did not accept all entries: those missing in run %s are in %s, and the "
-            "next run that is logged in MLflow sends it",
-            mask_text(self.uri),
-            self.run_id,
-            folder,
-        )
+            return None
+        return path
 
 
 _current: RunLog | None = None
@@ -231,4 +256,6 @@ def open_client(uri: str) -> "MlflowClient":
 
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It logs tracebacks of a hundred lines about errors that it raises as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return MlflowClient(uri or None)

@@ -1,11 +1,9 @@
 """Finds, checks and opens the MLflow store of a run before anything is computed."""
 
 import fcntl
-import glob
 import logging
+import os
 import re
-import secrets
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +16,9 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.locks import lock
 from etram_pipeline.core.masking import mask_text
+from etram_pipeline.mlflow_logging.database import database_path, database_uri, prepare_database
 from etram_pipeline.mlflow_logging.run_entries import short
-from etram_pipeline.mlflow_logging.run_log import open_client
+from etram_pipeline.mlflow_logging.run_log import TRACKING_URI, open_client
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
@@ -32,7 +31,6 @@ _PATIENCE_S = 300.0
 
 _NEWS_S = 5.0
 
-_LOCKED_S = 10.0
 _WITHOUT = "or run without MLflow: `--params track=false`"
 
 _NO_ANSWER = "no server answers: start it, or check `uri` in mlflow.yml"
@@ -56,9 +54,13 @@ _OF_SERVERS = (
 )
 _OF_DATABASES = (
     (
-        r"out-of-date database schema|Can't locate revision",
-        "another version of MLflow made it: `mlflow db upgrade {uri}` brings an older one up to "
-        "date, after a backup; a newer one needs that version of MLflow",
+        r"Can't locate revision",
+        "a newer version of MLflow made it: install that version, or set another `uri` in "
+        "mlflow.yml",
+    ),
+    (
+        r"out-of-date database schema",
+        "an older version of MLflow made it: make a backup, then `mlflow db upgrade {uri}`",
     ),
     (
         r"maintenance mode|unsupported URI|Could not parse|Can't load plugin",
@@ -66,7 +68,8 @@ _OF_DATABASES = (
         "address of a server, as `uri` in mlflow.yml or MLFLOW_TRACKING_URI",
     ),
     (
-        r"not a database|malformed|disk image|already exists|no such table|no such column",
+        r"not a database|malformed|disk image|already exists|no such (?:table|column)|duplicate "
+        r"column",
         "the database is damaged: move it away, and a new one is made, or restore a copy",
     ),
     (r"No module named '([\w.]+)'", "the Python package `{0}`, which it is read with, is missing"),
@@ -149,17 +152,27 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
-            if path.exists() and path.stat().st_size:
-                _check_database(path)
-            else:
-                _make_database(path)
+            prepare_database(path)
             yield open_client(uri)
 
 
-def database_path(uri: str) -> Path | None:
-    """File of an SQLite database; None for servers and for databases in memory."""
-    found = re.match(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)", uri)
-    return None if found is None or found["path"] == ":memory:" else Path(found["path"])
+def store_uri(settings: MlflowSettings, project: Path) -> str:
+    """Address of the store; relative files are in the project, whatever the working directory is.
+
+    Args:
+        settings: Settings of the environment.
+        project: Project folder.
+    """
+    uri = settings.uri or os.environ.get(TRACKING_URI)
+    if not uri:
+        return own_uri(project)
+    path = database_path(uri)
+    return uri if path is None or path.is_absolute() else database_uri(project / path)
+
+
+def own_uri(project: Path) -> str:
+    """Address of the store of a project that names no other."""
+    return database_uri(project / "mlflow.db")
 
 
 def find_experiment(client: "MlflowClient", name: str, artifacts: str | None) -> "Experiment":
@@ -185,30 +198,6 @@ def find_experiment(client: "MlflowClient", name: str, artifacts: str | None) ->
             "mlflow.yml"
         )
     return experiment
-
-
-def _make_database(path: Path) -> None:
-    """Create the database under another name first: half a database could not be repaired."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial*"):
-        left.unlink(missing_ok=True)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    logger.info("making the MLflow database %s", path)
-    try:
-        open_client(f"sqlite:///{partial}").search_experiments()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _check_database(path: Path) -> None:
-    """Check that it can be written: MLflow would retry for minutes and give a worse message."""
-    connection = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
 
 
 @contextmanager
