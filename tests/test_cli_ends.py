@@ -78,6 +78,7 @@ def test_the_log_of_the_project_holds_no_passwords(
     [
         (signal.SIGINT, "interrupted: run the same command again", 130),
         (signal.SIGTERM, "ended by SIGTERM: run the same command again", 143),
+        (signal.SIGUSR1, "ended by SIGUSR1: run the same command again", 138),
     ],
 )
 def test_an_interrupted_run_says_how_to_go_on(

@@ -213,6 +213,26 @@ def test_an_interrupted_run_ends_with_its_session(project: Path, client: MlflowC
     assert "MLFLOW_RUN_ID" not in os.environ
 
 
+@pytest.mark.parametrize(("job", "status"), [("7", "SCHEDULED"), ("", "KILLED")])
+def test_a_run_whose_job_is_queued_again_waits(
+    project: Path,
+    client: MlflowClient,
+    monkeypatch: pytest.MonkeyPatch,
+    job: str,
+    status: str,
+) -> None:
+    def warn() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.sigtimedwait([], 5)  # a signal is answered between two instructions
+
+    monkeypatch.setenv("SLURM_JOB_ID", job)
+    with pytest.raises(SystemExit):
+        run_logged(project, Pipeline([Node(warn, None, "x")]), DataCatalog())
+    run = the_run(client)
+    assert run.info.status == status
+    assert (run.info.end_time is None) == (status == "SCHEDULED")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.usefixtures("client")
 def test_a_killed_run_is_marked_as_killed(project: Path, number: signal.Signals) -> None:

@@ -19,6 +19,7 @@ from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import ExperimentRun, Registry, opened_registry
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
+from etram_pipeline.mlflow_logging.run_entries import SESSION
 
 NUM_RECORDINGS = 6
 
@@ -95,7 +96,8 @@ def finish(
     client.set_tag(run.run_id, "kedro.command", f"kedro run --params train.seed={run.seed}")
     client.set_tag(run.run_id, "mlflow.source.git.commit", "0123abcd")
     client.set_tag(run.run_id, "environment.python", "3.11.2")
-    registry.set_status(run.run_id, "FINISHED")
+    client.set_tag(run.run_id, SESSION, "2026-03-01T12.00.00.500Z")
+    client.set_terminated(run.run_id, "FINISHED", end_time=1_772_366_490_500)
 
 
 @cache

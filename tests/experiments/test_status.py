@@ -63,6 +63,8 @@ def test_every_run_has_a_row() -> None:
     ]
     assert rows[5].problem == "MemoryError: full"
     assert "sise: unknown key; did you mean 'size'?" in rows[6].problem
+    assert rows[0].seconds is None
+    assert rows[1].seconds == pytest.approx(90, abs=1)
     assert (rows[1].metric, rows[1].low, rows[1].high) == ("test/etram_8class/AP", 0.1, 0.9)
 
     names = {line.split()[0] for line in run().splitlines()}

@@ -41,8 +41,8 @@ def test_an_improvement_that_is_too_small_refutes_it() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ([], ["x"], "base has no finished run"),
-        (["x"], [], "this experiment has no finished run"),
+        ([], ["x"], "No run of base has finished"),
+        (["x"], [], "No run of this experiment has finished"),
     ],
 )
 def test_without_results_it_stays_open(before: list[str], after: list[str], reason: str) -> None:

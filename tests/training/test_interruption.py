@@ -141,7 +141,8 @@ fit(record(2), record(1), blueprint, settings, Path(sys.argv[2]), [runs.At(5, st
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)],
 )
 def test_a_signal_to_all_processes_ends_after_the_step_and_loses_nothing(
     record: Record,

@@ -97,6 +97,7 @@ def outlive_signals(_worker: int = 0) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_later)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def _end_later(_number: int, _frame: FrameType | None) -> None:

@@ -14,11 +14,13 @@ from etram_pipeline.experiments.standing import (
     Standing,
     has_ended,
 )
+from etram_pipeline.mlflow_logging.run_entries import SESSION
 
 LABELS = "labelled_frames"
 """Dataset that holds the ground truth."""
 
 _LOSS = "train/loss"
+_SESSION = "%Y-%m-%dT%H.%M.%S.%fZ"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Row:
         value: Its value; None if it is not known.
         low: Lower end of its 95 % interval over recordings; None if it has none.
         high: Upper end.
-        seconds: Time since it was launched, or until it ended.
+        seconds: Time since it began last, or from then until it ended; None before that.
         launched: When it was launched, in UTC.
         ended: When it ended; None: it has not.
         run_id: Its MLflow run.
@@ -185,7 +187,7 @@ def _row(board: Board, standing: Standing, metric: str) -> Row:
         value=run.metrics.get(name or ""),
         low=run.metrics.get(f"{name}_low"),
         high=run.metrics.get(f"{name}_high"),
-        seconds=round(((run.ended_ms or time.time() * 1000) - run.started_ms) / 1000, 1),
+        seconds=_seconds(run),
         launched=moment(run.started_ms),
         ended=moment(run.ended_ms) if run.ended_ms else None,
         run_id=run.run_id,
@@ -198,6 +200,16 @@ def _step(board: Board, run: ExperimentRun) -> int | None:
     if registry is None or _LOSS not in run.metrics:
         return None
     return max(each.step for each in registry.client.get_metric_history(run.run_id, _LOSS))
+
+
+def _seconds(run: ExperimentRun) -> float | None:
+    """Time of the last attempt: its session is named after the time at which it began."""
+    try:
+        began = datetime.strptime(run.tags.get(SESSION, ""), _SESSION).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    ended_s = time.time() if run.ended_ms is None else run.ended_ms / 1000
+    return max(round(ended_s - began.timestamp(), 1), 0.0)
 
 
 def moment(milliseconds: int) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from etram_pipeline.core.counts import counted, duration
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.experiments.command import preparation
+from etram_pipeline.experiments.command import preparation, run_command
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.overview import Rank
-from etram_pipeline.experiments.standing import Standing
+from etram_pipeline.experiments.standing import ABSENT, Standing
 from etram_pipeline.experiments.verdict import Verdict
 from etram_pipeline.reports.wording import number_text
 
@@ -201,15 +201,21 @@ def _settings(facts: Facts) -> Iterator[str]:
     if not facts.differing:
         yield from ("None.", "")
         return
-    rows = [[f"`{key}`", f"`{before}`", f"`{after}`"] for key, before, after in facts.differing]
+    rows = [[key, *values] for key, *values in facts.differing]
+    rows = [[text if text == ABSENT else f"`{text}`" for text in row] for row in rows]
     yield from _table(["setting", other, facts.name], rows)
 
 
 def _commands(facts: Facts) -> Iterator[str]:
-    commands = [each.tags["kedro.command"] for each in facts.runs if "kedro.command" in each.tags]
     yield from ("## Commands", "", "```bash", shlex.join(preparation(facts.experiment)))
-    yield from dict.fromkeys(commands)
+    yield from dict.fromkeys(_command(facts, each) for each in facts.runs if each.run_id)
     yield from ("```", "")
+
+
+def _command(facts: Facts, run: OfRun) -> str:
+    """The command that ran, or the one that will run."""
+    planned = run_command(facts.experiment, run.seed or 0, run.results)
+    return run.tags.get("kedro.command") or shlex.join(planned)
 
 
 def _origin(facts: Facts) -> Iterator[str]:
@@ -220,7 +226,7 @@ def _origin(facts: Facts) -> Iterator[str]:
             found = [f"{each}, with changes that were not committed" for each in found]
         if found:
             yield f"- {title}: {'; '.join(found)}"
-    for name in sorted({name for each in facts.runs for name in each.data}):
+    for name in sorted({name for each in facts.runs for name in each.data} - {"detections"}):
         yield f"- data `{name}`: {'; '.join(_distinct(e.data.get(name) for e in facts.runs))}"
     for each in facts.runs:
         if each.run_id:

@@ -34,6 +34,9 @@ NOT_LAUNCHED, INVALID, OUTDATED = "not launched", "invalid", "out of date"
 STATES = (NOT_LAUNCHED, "scheduled", "running", "finished", "failed", "killed", OUTDATED, INVALID)
 """States of a run, in the order in which it passes through them."""
 
+ABSENT = "absent"
+"""Stands for the value of a setting that an experiment does not have."""
+
 _ABSENT = object()
 
 
@@ -238,7 +241,7 @@ def differing_settings(board: Board, name: str) -> list[tuple[str, str, str]]:
 
 
 def _text(value: object) -> str:
-    return "absent" if value is _ABSENT else shown(value)
+    return ABSENT if value is _ABSENT else shown(value)
 
 
 def _settings(project: Project, experiment: Experiment) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def judge(success: Success, before: Sequence[Matches], after: Sequence[Matches])
     other = success.better_than
     for side, name in ((after, "this experiment"), (before, other)):
         if not side:
-            reason = f"{name} has no finished run whose results can be compared."
+            reason = f"No run of {name} has finished with results that can be compared."
             return Verdict("undecided", reason)
     from etram_pipeline.evaluation.paired import compare_matches
 
