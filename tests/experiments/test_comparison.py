@@ -57,7 +57,7 @@ def test_a_clearly_better_experiment_is_found_improved(finished: Make, own: Proj
     written = compare("baseline", "better", rounds=ROUNDS)
     (differences,), (judgement,) = written.comparison.differences, written.comparison.judgements
     overall = differences["AP"]
-    assert (judgement.verdict, judgement.outcome) == ("improved", "met")
+    assert (judgement.verdict, judgement.outcome) == ("improved", "confirmed")
     assert (judgement.low, judgement.high) == (overall.low, overall.high)
     assert overall.difference == pytest.approx(overall.after - overall.before)
     baseline, (other,) = written.comparison.baseline, written.comparison.others

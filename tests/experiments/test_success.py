@@ -19,13 +19,13 @@ def judged(fields: dict[str, object], **success: object) -> Judgement:
 @pytest.mark.parametrize(
     ("fields", "by", "outcome"),
     [
-        (BETTER, 0.0, "met"),
-        (BETTER, 0.004, "met"),
+        (BETTER, 0.0, "confirmed"),
+        (BETTER, 0.004, "confirmed"),
         (BETTER, 0.01, "undecided"),
-        (BETTER, 0.06, "not met"),
-        (WORSE, 0.0, "not met"),
+        (BETTER, 0.06, "refuted"),
+        (WORSE, 0.0, "refuted"),
         (UNCLEAR, 0.0, "undecided"),
-        (UNCLEAR, 0.05, "not met"),
+        (UNCLEAR, 0.05, "refuted"),
         (NO_INTERVAL, 0.0, "undecided"),
     ],
 )

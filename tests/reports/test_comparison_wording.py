@@ -67,9 +67,9 @@ def test_equal_detections_are_suspected() -> None:
 
 
 def test_the_criterion_of_success_and_its_result_are_told() -> None:
-    judgement = Judgement(metric="AP", criterion="AP better than that of a", outcome="not met")
+    judgement = Judgement(metric="AP", criterion="AP better than that of a", outcome="refuted")
     facts = judgement_facts(comparison(judgements=(judgement,)), 0)
-    assert facts[0] == "The criterion of success, AP better than that of a, is not met."
+    assert facts[0] == "The hypothesis is refuted; it asks for AP better than that of a."
 
 
 def test_several_sides_are_judged_by_wider_intervals() -> None:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from etram_pipeline.experiments.definition import Experiment, Success
+from etram_pipeline.experiments.verdict import find_outcome
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.paired import Difference
     from etram_pipeline.evaluation.protocol import Protocol
-    from etram_pipeline.reports.comparison import Judgement, Outcome
+    from etram_pipeline.reports.comparison import Judgement
 
 
 def judge(
@@ -46,7 +47,7 @@ def judge(
         low=decided.low,
         high=decided.high,
         verdict=decided.verdict,
-        outcome=_outcome(success, protocol, decided) if success and applies else "not judged",
+        outcome=find_outcome(success, protocol, decided) if success and applies else "not judged",
     )
 
 
@@ -54,14 +55,3 @@ def _criterion(success: Success) -> str:
     by = f"at least {success.by:g} better than" if success.by else "better than"
     where = f" under the protocol {success.protocol}" if success.protocol else ""
     return f"{success.metric}{where} {by} that of {success.better_than}"
-
-
-def _outcome(success: Success, protocol: "Protocol", found: "Difference") -> "Outcome":
-    if found.low is None or found.high is None:
-        return "undecided"
-    higher = {value.name: value.higher_is_better for value in protocol.values}
-    is_gain = higher.get(success.metric.rpartition("/")[2], True)
-    worst, best = (found.low, found.high) if is_gain else (-found.high, -found.low)
-    if worst > 0 and worst >= success.by:
-        return "met"
-    return "not met" if best < success.by else "undecided"

@@ -11,8 +11,9 @@ from etram_pipeline.experiments.definition import Success
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
     from etram_pipeline.evaluation.paired import Difference
+    from etram_pipeline.evaluation.protocol import Protocol
 else:  # `status` reads this module, but compares nothing if nothing has changed
-    Matches = Difference = object
+    Matches = Difference = Protocol = object
 
 Outcome = Literal["confirmed", "refuted", "undecided"]
 
@@ -56,22 +57,26 @@ def judge(success: Success, before: Sequence[Matches], after: Sequence[Matches])
         return Verdict("undecided", f"The results cannot be compared: {error}.")
     if found is None:
         return Verdict("undecided", f"No interval can be found for {success.metric}.")
-    return Verdict(_outcome(success, before, found), _reason(success, before, after, found), found)
+    outcome = find_outcome(success, before[0].protocol, found)
+    return Verdict(outcome, _reason(success, before, after, found), found)
 
 
-def _outcome(success: Success, before: Sequence[Matches], found: Difference) -> Outcome:
+def find_outcome(success: Success, protocol: Protocol, found: Difference) -> Outcome:
+    """The verdict on a difference.
+
+    Args:
+        success: What the hypothesis asks for.
+        protocol: Protocol of the difference.
+        found: The difference, with the interval that decides.
+    """
     if found.low is None or found.high is None:
         return "undecided"
-    sign = 1 if _is_higher_better(success, before) else -1
+    values = {value.name: value.higher_is_better for value in protocol.values}
+    sign = 1 if values.get(success.metric.rpartition("/")[2], True) else -1
     low, high = sorted((sign * found.low, sign * found.high))
     if low >= success.by and low > 0:
         return "confirmed"
     return "refuted" if high < success.by else "undecided"
-
-
-def _is_higher_better(success: Success, before: Sequence[Matches]) -> bool:
-    values = {value.name: value.higher_is_better for value in before[0].protocol.values}
-    return values.get(success.metric.rpartition("/")[2], True)
 
 
 def _reason(

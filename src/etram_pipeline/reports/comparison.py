@@ -15,7 +15,7 @@ from etram_pipeline.evaluation.result import OPERATING, Interval
 Group = Literal["all recordings", "by size", "by light", "by class"]
 """Part of the differences, as the page shows them."""
 
-Outcome = Literal["met", "not met", "undecided", "not judged"]
+Outcome = Literal["confirmed", "refuted", "undecided", "not judged"]
 """What an interval says about a criterion of success."""
 
 _LIGHTS = ("day", "night", "twilight")

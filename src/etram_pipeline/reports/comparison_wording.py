@@ -113,7 +113,7 @@ def left_out_facts(sides: Sequence[Side]) -> tuple[str, ...]:
 
 def _criterion_facts(judgement: Judgement) -> Iterator[str]:
     if judgement.criterion:
-        yield f"The criterion of success, {judgement.criterion}, is {judgement.outcome}."
+        yield f"The hypothesis is {judgement.outcome}; it asks for {judgement.criterion}."
 
 
 def _together_facts(comparison: Comparison, judgement: Judgement) -> Iterator[str]:
