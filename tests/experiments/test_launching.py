@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.experiments.conftest import Write
+from tests.experiments.conftest import Write, finish, schedule
 
 from etram_pipeline import experiments
 from etram_pipeline.core.errors import BusyError
@@ -252,3 +252,15 @@ def test_an_unknown_launcher_or_option_is_refused(own: Project, write: Write) ->
         experiments.launch(["one"], on="her", project=own)
     with pytest.raises(ConfigurationError, match="jobs"):
         experiments.launch(["one"], options={"jobs": 0}, project=own)
+
+
+def test_an_unknown_launcher_is_refused_even_if_nothing_is_left_to_do(
+    own: Project, write: Write, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("one", "seeds: [0]")
+    finish(registry, schedule(own, registry, "one", 0), 0.5, tmp_path / "logged")
+    monkeypatch.chdir(own.path)
+    for words in ([], ["--dry-run"]):
+        done = CliRunner().invoke(group, ["launch", "one", "--on", "slrum", *words])
+        assert done.exit_code == 1
+        assert "--on: unknown launcher 'slrum'; did you mean 'slurm'?" in done.output

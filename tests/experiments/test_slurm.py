@@ -31,7 +31,7 @@ if [ -f refuses ] && [ $number -ge $(cat refuses) ]; then
   echo "sbatch: error: Batch job submission failed: Invalid partition name specified" >&2
   exit 1
 fi
-cat > script.$number; echo "$number;cluster"
+cat > script.$number; echo "$number|PENDING" >> squeue.txt; echo "$number;cluster"
 """
 SACCT = """
 [ ! -f no_accounting ] || { echo "Slurm accounting storage is disabled" >&2; exit 1; }

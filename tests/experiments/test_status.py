@@ -190,3 +190,12 @@ def test_an_unknown_experiment_or_state_is_refused(
         done = CliRunner().invoke(group, ["status", *words])
         assert done.exit_code != 0
         assert message in done.output
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("words", [(), ("--leaderboard",)])
+def test_a_metric_that_does_not_exist_is_refused(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(group, ["status", "base", "--metric", "AP50", *words])
+    assert done.exit_code == 1
+    assert "--metric: unknown metric 'AP50'; did you mean 'AP_50'?" in done.output
+    assert "0.8" not in run("base", "--metric", "F1", *words)

@@ -52,7 +52,7 @@ def launch(
         MlflowStoreError: If the MLflow store cannot be used.
         SystemExit: On Ctrl-C and SIGTERM; the same call continues.
     """
-    project = project or Project.find()
+    project, runner = project or Project.find(), launcher(on)
     chosen = [_Chosen.find(project, name, seeds) for name in dict.fromkeys(names)]
     registries = {each.name: _registry(project, each.experiment.env) for each in chosen}
     for each in chosen:
@@ -60,7 +60,7 @@ def launch(
     work = [_to_do(each, registries[each.name].runs(), tell) for each in chosen]
     stages = in_stages(each for each in work if each.seeds)
     if stages:
-        launcher(on).launch(stages, options or {}, tell)
+        runner.launch(stages, options or {}, tell)
         render(Board(project))
     return [run for each in chosen for run in _present(each, registries[each.name])]
 
@@ -83,13 +83,13 @@ def preview(
         project: As for `launch`.
         tell: Takes a line about each run that is skipped.
     """
-    project = project or Project.find()
+    project, runner = project or Project.find(), launcher(on)
     work = []
     for each in [_Chosen.find(project, name, seeds) for name in dict.fromkeys(names)]:
         registry = existing_registry(project, each.experiment.env)
         work.append(_to_do(each, [] if registry is None else registry.runs(), tell))
     stages = in_stages(each for each in work if each.seeds)
-    return launcher(on).preview(stages, options or {}) if stages else ""
+    return runner.preview(stages, options or {}) if stages else ""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def status(
         project: Their project; None: the one around the working directory.
 
     Raises:
-        ConfigurationError: If there is no experiment of a name.
+        ConfigurationError: If there is no experiment of a name, or no such metric.
         MlflowStoreError: If the MLflow store cannot be used.
     """
     return find_rows(Board(project or Project.find()), names, metric)
@@ -121,6 +121,7 @@ def leaderboard(
 def find_rows(board: Board, names: Sequence[str] = (), metric: str = "AP") -> list[Row]:
     """As `status`, of a board that has been read."""
     chosen = board.chosen(names)
+    board.check_metric(chosen, metric)
     return [_row(board, each, metric) for each in board.standings if each.experiment in chosen]
 
 
@@ -128,7 +129,9 @@ def find_ranks(board: Board, names: Sequence[str] = (), metric: str = "AP") -> l
     """As `leaderboard`, of a board that has been read; group by group."""
     groups: dict[tuple[str, str], list[tuple[str, list[ExperimentRun]]]] = defaultdict(list)
     better: dict[str, bool] = {}
-    for name in board.chosen(names):
+    chosen = board.chosen(names)
+    board.check_metric(chosen, metric)
+    for name in chosen:
         evaluated, finished = board.evaluated(name), board.finished(name)
         if evaluated is None:
             continue

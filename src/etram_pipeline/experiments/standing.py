@@ -100,6 +100,17 @@ class Board:
                 raise ConfigurationError(unknown_name("experiment", name, known))
         return list(names) or known
 
+    def check_metric(self, names: Iterable[str], metric: str) -> None:
+        """Refuse a metric that none of the experiments can have.
+
+        Raises:
+            ConfigurationError: With the nearest metric that they have.
+        """
+        found = [each for name in names if (each := self.evaluated(name)) is not None]
+        known = dict.fromkeys(name for each in found for name in each.metrics)
+        if known and metric not in known:
+            raise ConfigurationError(f"--metric: {unknown_name('metric', metric, list(known))}")
+
     def evaluated(self, name: str) -> "Evaluated | None":
         """What an experiment is evaluated by; None if its settings are invalid."""
         if name not in self._evaluated:
@@ -190,6 +201,15 @@ class Evaluated:
     def protocol(self) -> str:
         """Name of the first protocol."""
         return self.settings.protocols[0].name
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics of all protocols, without split and protocol."""
+        return [
+            name
+            for protocol in self.settings.protocols
+            for name in metrics_of(protocol, self.classes)
+        ]
 
     def name(self, metric: str, protocol: str | None = None) -> str:
         """Name of a metric in MLflow."""

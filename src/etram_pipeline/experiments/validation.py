@@ -41,6 +41,7 @@ PREPARED = ("dataset", "labels", "windows", "representation")
 """Parameters that decide the content of prepared data."""
 
 _LIGHT = ("day", "night", "twilight")
+_OPERATING = ("F1", "operating/precision", "operating/recall")
 
 
 def find_faults(project: Project, name: str, experiment: Experiment) -> list[str]:
@@ -193,9 +194,8 @@ def metrics_of(protocol: Protocol, classes: tuple[str, ...]) -> dict[str, bool]:
     overall = {value.name: value.higher_is_better for value in protocol.values}
     shown = {value.name: value.higher_is_better for value in protocol.shown("headline")}
     parts = (*(protocol.scored_classes or classes), *_LIGHT)
-    return overall | {
-        metric_name(part, name): better for part in parts for name, better in shown.items()
-    }
+    of_parts = {metric_name(part, name): better for part in parts for name, better in shown.items()}
+    return overall | of_parts | dict.fromkeys(_OPERATING, True)
 
 
 def _baseline(

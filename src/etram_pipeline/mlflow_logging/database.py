@@ -13,9 +13,14 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etram_pipeline.mlflow_logging.run_log import open_client
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -81,12 +86,10 @@ def _check_version(version: str) -> None:
         alembic.util.CommandError: If a newer version of MLflow made it.
     """
     from alembic.script import ScriptDirectory
-    from mlflow.store.db.utils import _get_alembic_config
 
     if not version:
         raise sqlite3.DatabaseError("no such table: alembic_version")
-    config = _get_alembic_config("")  # type: ignore[no-untyped-call]
-    ScriptDirectory.from_config(config).get_revision(version)
+    ScriptDirectory.from_config(_migrations()).get_revision(version)
 
 
 def _upgrade(path: Path, database: sqlite3.Connection, version: str) -> None:
@@ -108,20 +111,34 @@ def _upgrade(path: Path, database: sqlite3.Connection, version: str) -> None:
 
 def _upgrade_file(path: Path) -> None:
     """Upgrade a database that nothing else uses, as `mlflow db upgrade` does."""
-    from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
+    from alembic import command
+    from sqlalchemy import create_engine
 
-    engine = create_sqlalchemy_engine(database_uri(path))  # type: ignore[no-untyped-call]
+    engine = create_engine(database_uri(path))
+    migrations = _migrations()
     try:
-        _upgrade_db(engine)  # type: ignore[no-untyped-call]
+        with engine.begin() as connection:
+            migrations.attributes["connection"] = connection
+            command.upgrade(migrations, "heads")
     finally:
         engine.dispose()
 
 
+def _migrations() -> "Config":
+    """MLflow's migrations, which bring a database from any version to the next."""
+    from alembic.config import Config
+
+    folder = files("mlflow.store") / "db_migrations"
+    config = Config(str(folder / "alembic.ini"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
 def _current_version() -> str:
     """Version of the databases that the installed version of MLflow uses."""
-    from mlflow.store.db.utils import _get_latest_schema_revision
+    from alembic.script import ScriptDirectory
 
-    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
+    return str(ScriptDirectory.from_config(_migrations()).get_current_head())
 
 
 def _version(database: sqlite3.Connection) -> str:
