@@ -29,10 +29,17 @@ def predicted(tables: Iterable[tuple[str, DetectionTable]]) -> Prediction:
     return Prediction(tables, ("car", "tram"), "run7", SCORES, score_threshold=0.01)
 
 
+def loaded(dataset: DetectionsDataset) -> DetectionStore:
+    """What a dataset loads from a folder of this project."""
+    store = dataset.load()
+    assert isinstance(store, DetectionStore)
+    return store
+
+
 def test_tables_come_back_as_they_were_saved(tmp_path: Path) -> None:
     dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5)), ("test/b", table(0))]))
-    store = dataset.load()
+    store = loaded(dataset)
     assert store.training_run_id == "run7"
     assert store.class_names == ("car", "tram")
     assert (store.operating_scores, store.score_threshold) == (SCORES, 0.01)
@@ -50,7 +57,7 @@ def test_an_interrupted_prediction_leaves_the_last_one_as_it_was(tmp_path: Path)
     dataset.save(predicted([("test/a", table(5))]))
     with pytest.raises(KeyboardInterrupt):
         dataset.save(predicted(interrupted()))
-    assert dataset.load().counts == {"test/a": 5}
+    assert loaded(dataset).counts == {"test/a": 5}
 
 
 def test_an_interrupted_first_prediction_is_not_taken_for_whole(tmp_path: Path) -> None:
@@ -93,10 +100,10 @@ def test_being_killed_while_one_folder_replaces_another_loses_neither(
         with pytest.raises(PowerCutError):
             dataset.save(predicted([("test/a", table(7))]))
     assert dataset.exists()
-    assert dataset.load().counts == {"test/a": 7 if num_renamed == 2 else 5}
-    np.testing.assert_array_equal(dataset.load()["test/a"], table(7 if num_renamed == 2 else 5))
+    assert loaded(dataset).counts == {"test/a": 7 if num_renamed == 2 else 5}
+    np.testing.assert_array_equal(loaded(dataset)["test/a"], table(7 if num_renamed == 2 else 5))
     dataset.save(predicted([("test/a", table(9))]))
-    assert dataset.load().counts == {"test/a": 9}
+    assert loaded(dataset).counts == {"test/a": 9}
     assert [path.name for path in tmp_path.iterdir()] == ["detections"]
 
 
@@ -104,7 +111,7 @@ def test_detections_left_aside_by_a_former_version_are_found(tmp_path: Path) -> 
     dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5))]))
     (tmp_path / "detections").rename(tmp_path / "detections.old")
-    assert dataset.load().counts == {"test/a": 5}
+    assert loaded(dataset).counts == {"test/a": 5}
     dataset.save(predicted([("test/a", table(2))]))
     assert [path.name for path in tmp_path.iterdir()] == ["detections"]
 
@@ -118,7 +125,7 @@ def test_two_that_save_at_once_both_do_and_one_stays(tmp_path: Path) -> None:
         yield "test/b", table(3)
 
     dataset.save(predicted(late()))
-    assert dataset.load().counts == {"test/a": 3, "test/b": 3}
+    assert loaded(dataset).counts == {"test/a": 3, "test/b": 3}
     assert [path.name for path in tmp_path.iterdir()] == ["detections"]
 
 
@@ -126,7 +133,7 @@ def test_recordings_of_an_earlier_prediction_are_not_listed(tmp_path: Path) -> N
     dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5)), ("test/b", table(1))]))
     dataset.save(predicted([("test/b", table(2))]))
-    assert list(dataset.load()) == ["test/b"]
+    assert list(loaded(dataset)) == ["test/b"]
 
 
 def test_a_file_that_lacks_a_column_is_told_from_a_missing_one(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from pycocotools.mask import decode
-from tests.datasets.test_detections import predicted, table
+from tests.datasets.test_detections import loaded, predicted, table
 
 from etram_pipeline.core.mask_column import has_masks, with_masks
 from etram_pipeline.core.run_lengths import encode_masks
@@ -21,7 +21,7 @@ def saved(folder: Path) -> DetectionStore:
     dataset = DetectionsDataset(path=str(folder / "detections"))
     masked = with_masks(table(5), encode_masks(MASKS))
     dataset.save(predicted([("test/a", masked), ("test/b", table(0))]))
-    return dataset.load()
+    return loaded(dataset)
 
 
 def test_masks_come_back_where_they_are_wanted(tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ def test_pycocotools_reads_the_column(tmp_path: Path) -> None:
 def test_detections_without_masks_are_stored_as_before(tmp_path: Path) -> None:
     dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     dataset.save(predicted([("test/a", table(5))]))
-    assert not dataset.load().has_masks
-    assert not has_masks(dataset.load().with_masks()["test/a"])
+    assert not loaded(dataset).has_masks
+    assert not has_masks(loaded(dataset).with_masks()["test/a"])
     assert "masks" not in json.loads((tmp_path / "detections/index.json").read_text())
     names = pq.read_schema(tmp_path / "detections/test/a.parquet").names
     assert names == list(DETECTION_DTYPE.names or ())
