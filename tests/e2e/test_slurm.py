@@ -13,7 +13,7 @@ import torch
 
 from etram_pipeline.experiments.launchers import refresh
 from etram_pipeline.experiments.project import Project
-from etram_pipeline.experiments.registry import ExperimentRun, opened_registry
+from etram_pipeline.experiments.registry import ExperimentRun, open_registry
 
 PROJECT = Path(__file__).parents[2]
 CLUSTER = PROJECT / ".ci" / "slurm"
@@ -94,9 +94,9 @@ def launch(project: Project, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def present(project: Project) -> dict[str, ExperimentRun]:
-    with opened_registry(project, None) as registry:
-        refresh(registry, registry.runs())
-        return {run.experiment: run for run in registry.runs()}
+    registry = open_registry(project, None)
+    refresh(registry, registry.runs())
+    return {run.experiment: run for run in registry.runs()}
 
 
 def wait_until(holds: Callable[[], bool], seconds: float) -> None:

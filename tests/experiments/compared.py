@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from tests.experiments.conftest import recorded
 
 from etram_pipeline.core.etram import CLASSES
 from etram_pipeline.datasets.metrics import MetricsDataset
@@ -13,8 +14,8 @@ from etram_pipeline.evaluation.matches import write_matches
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import ExperimentRun, Registry
-from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
-from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
+from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.table import LabelTable
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,7 @@ def tables(
     truth, rng = np.random.default_rng(detector.truth), np.random.default_rng(seed)
     labels, detections = {}, {}
     for number in range(detector.num_recordings):
-        table = np.zeros(40, LABEL_DTYPE)
-        table["t"] = np.repeat(np.arange(10), 4) * 100_000
-        table["x"], table["y"] = np.tile([0, 200, 400, 600], 10), truth.uniform(0, 300, 40)
-        table["w"], table["h"] = truth.uniform(20, 140, (2, 40))
-        table["class_id"] = truth.integers(0, 2, 40)
-        found = np.zeros(40, DETECTION_DTYPE)
-        for name in ("t", "x", "y", "w", "h", "class_id"):
-            found[name] = table[name]
-        found["x"] += rng.normal(0, 4, 40)
-        for name in ("score", "objectness", "class_score", "class_confidence"):
-            found[name] = rng.uniform(0.3, 1, 40)
-        key = f"test/test_{'day' if number % 2 else 'night'}_{number:04d}"
+        key, table, found = recorded(number, truth, rng)
         missed = detector.missed + truth.uniform(-0.1, 0.1)
         labels[key], detections[key] = table, found[rng.random(40) >= missed]
     return labels, detections

@@ -1,7 +1,7 @@
 """A project with experiments of its own."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from etram_pipeline.evaluation.matches import Matches, write_matches
 from etram_pipeline.evaluation.result import Interval, Metrics
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 from etram_pipeline.experiments.project import Project
-from etram_pipeline.experiments.registry import ExperimentRun, Registry, opened_registry
+from etram_pipeline.experiments.registry import ExperimentRun, Registry, open_registry
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 from etram_pipeline.mlflow_logging.run_entries import SESSION
@@ -51,11 +51,10 @@ def write(own: Project) -> Write:
 
 
 @pytest.fixture
-def registry(own: Project, database: Path) -> Iterator[Registry]:
+def registry(own: Project, database: Path) -> Registry:
     """The registry of the default environment, still empty."""
     shutil.copy(database, own.path / "mlflow.db")
-    with opened_registry(own, None) as found:
-        yield found
+    return open_registry(own, None)
 
 
 def schedule(own: Project, registry: Registry, name: str, seed: int = 0) -> ExperimentRun:
@@ -112,17 +111,25 @@ def _tables(missed: float, seed: int) -> tuple[dict[str, LabelTable], dict[str, 
     truth, rng = np.random.default_rng(0), np.random.default_rng(seed)
     labels, detections = {}, {}
     for number in range(NUM_RECORDINGS):
-        table = np.zeros(40, LABEL_DTYPE)
-        table["t"] = np.repeat(np.arange(10), 4) * 100_000
-        table["x"], table["y"] = np.tile([0, 200, 400, 600], 10), truth.uniform(0, 300, 40)
-        table["w"], table["h"] = truth.uniform(20, 140, (2, 40))
-        table["class_id"] = truth.integers(0, 2, 40)
-        found = np.zeros(40, DETECTION_DTYPE)
-        for name in ("t", "x", "y", "w", "h", "class_id"):
-            found[name] = table[name]
-        found["x"] += rng.normal(0, 4, 40)
-        for name in ("score", "objectness", "class_score", "class_confidence"):
-            found[name] = rng.uniform(0.3, 1, 40)
-        key = f"test/test_{'day' if number % 2 else 'night'}_{number:04d}"
-        labels[key], detections[key] = table, found[rng.random(40) >= missed]
+        key, table, found = recorded(number, truth, rng)
+        labels[key] = table
+        detections[key] = found[rng.random(len(found)) >= missed]
     return labels, detections
+
+
+def recorded(
+    number: int, truth: np.random.Generator, rng: np.random.Generator
+) -> tuple[str, LabelTable, DetectionTable]:
+    """Key and labels of a recording, and a detection near each label."""
+    table = np.zeros(40, LABEL_DTYPE)
+    table["t"] = np.repeat(np.arange(10), 4) * 100_000
+    table["x"], table["y"] = np.tile([0, 200, 400, 600], 10), truth.uniform(0, 300, 40)
+    table["w"], table["h"] = truth.uniform(20, 140, (2, 40))
+    table["class_id"] = truth.integers(0, 2, 40)
+    found = np.zeros(40, DETECTION_DTYPE)
+    for name in ("t", "x", "y", "w", "h", "class_id"):
+        found[name] = table[name]
+    found["x"] += rng.normal(0, 4, 40)
+    for name in ("score", "objectness", "class_score", "class_confidence"):
+        found[name] = rng.uniform(0.3, 1, 40)
+    return f"test/test_{'day' if number % 2 else 'night'}_{number:04d}", table, found

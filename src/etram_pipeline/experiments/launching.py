@@ -14,7 +14,7 @@ from etram_pipeline.experiments.registry import (
     Registry,
     definition,
     existing_registry,
-    opened_registry,
+    open_registry,
     require_mlflow,
 )
 from etram_pipeline.experiments.render import render
@@ -54,15 +54,17 @@ def launch(
     """
     project, runner = project or Project.find(), launcher(on)
     chosen = [_Chosen.find(project, name, seeds) for name in dict.fromkeys(names)]
-    registries = {each.name: _registry(project, each.experiment.env) for each in chosen}
-    for each in chosen:
-        refresh(registries[each.name], registries[each.name].runs())
-    work = [_to_do(each, registries[each.name].runs(), tell) for each in chosen]
+    envs = dict.fromkeys(each.experiment.env for each in chosen)
+    registries = {env: _registry(project, env) for env in envs}
+    for registry in registries.values():
+        refresh(registry, registry.runs())
+    runs = {env: registry.runs() for env, registry in registries.items()}
+    work = [_to_do(each, runs[each.experiment.env], tell) for each in chosen]
     stages = in_stages(each for each in work if each.seeds)
     if stages:
         runner.launch(stages, options or {}, tell)
         render(Board(project))
-    return [run for each in chosen for run in _present(each, registries[each.name])]
+    return [run for each in chosen for run in _present(each, registries[each.experiment.env])]
 
 
 def preview(
@@ -113,8 +115,7 @@ class _Chosen:
 
 def _registry(project: Project, env: str | None) -> Registry:
     require_mlflow(project, env)
-    with opened_registry(project, env) as registry:
-        return registry
+    return open_registry(project, env)
 
 
 def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:

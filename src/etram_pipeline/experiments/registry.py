@@ -1,7 +1,6 @@
 """Runs of experiments in MLflow, which is the only list of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +81,7 @@ class Registry:
     """Runs of experiments in one MLflow experiment."""
 
     def __init__(self, project: Project, client: "MlflowClient", experiment_id: str) -> None:
-        """Read and write with `client`; see `opened_registry`."""
+        """Read and write with `client`; see `open_registry`."""
         self.project = project
         self.client = client
         self.experiment_id = experiment_id
@@ -179,8 +178,7 @@ def require_mlflow(project: Project, env: str | None) -> None:
         )
 
 
-@contextmanager
-def opened_registry(project: Project, env: str | None) -> "Iterator[Registry]":
+def open_registry(project: Project, env: str | None) -> Registry:
     """The registry of an environment's experiments.
 
     Raises:
@@ -190,7 +188,7 @@ def opened_registry(project: Project, env: str | None) -> "Iterator[Registry]":
     artifacts = (project.path / "mlruns").as_uri() if database_path(uri) else None
     with opened(uri) as client:
         found = find_experiment(client, experiment, artifacts)
-    yield Registry(project, client, found.experiment_id)
+    return Registry(project, client, found.experiment_id)
 
 
 def existing_registry(project: Project, env: str | None) -> Registry | None:

@@ -10,7 +10,7 @@ from tests.experiments.conftest import Write
 from tests.experiments.trials.conftest import METRIC, RATE, FakeSearch, signalled_when
 
 from etram_pipeline.experiments.project import Project
-from etram_pipeline.experiments.registry import opened_registry
+from etram_pipeline.experiments.registry import open_registry
 from etram_pipeline.experiments.trials import entry
 from etram_pipeline.experiments.trials.entry import SearchOptions, search
 from etram_pipeline.experiments.trials.plan import plan_search
@@ -88,8 +88,8 @@ def test_best_values_are_launched_as_jobs_when_all_trials_have_ended(
 ) -> None:
     write("tiny", RANGES)
     found = plan_search(own, "tiny")
-    with opened_registry(own, None) as registry:
-        runs = TrialRuns(registry, found.token, METRIC)
+    registry = open_registry(own, None)
+    runs = TrialRuns(registry, found.token, METRIC)
     for number, rate in enumerate([0.002, 0.004]):
         trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
         registry.client.log_metric(trial.run_id, METRIC, rate, step=100)

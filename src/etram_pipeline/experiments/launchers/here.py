@@ -19,7 +19,7 @@ from etram_pipeline.experiments.registry import (
     LAUNCHER,
     ExperimentRun,
     Registry,
-    opened_registry,
+    open_registry,
 )
 from etram_pipeline.experiments.work import (
     Work,
@@ -103,8 +103,7 @@ def _checked(stages: Stages, options: Options) -> HereOptions:
 
 def _turns(work: Work, locks: ExitStack) -> Iterator[Turn]:
     """Lock and schedule the runs of an experiment."""
-    with opened_registry(work.project, work.experiment.env) as registry:
-        pass
+    registry = open_registry(work.project, work.experiment.env)
     remedy = "wait until it has ended, or stop it"
     for seed in work.seeds:
         file = locks.enter_context(held(Access(work.results(seed), inside=True), remedy))

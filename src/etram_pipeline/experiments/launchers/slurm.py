@@ -19,7 +19,7 @@ from etram_pipeline.experiments.registry import (
     LAUNCHER,
     ExperimentRun,
     Registry,
-    opened_registry,
+    open_registry,
 )
 from etram_pipeline.experiments.slurm.cluster import (
     ACTIVE,
@@ -117,8 +117,7 @@ def is_live(run: ExperimentRun) -> bool:
 
 def _submit(work: Work, options: Options, data_job: str | None, tell: Tell) -> Iterator[str]:
     """Register and submit the runs of an experiment, one after the other."""
-    with opened_registry(work.project, work.experiment.env) as registry:
-        pass
+    registry = open_registry(work.project, work.experiment.env)
     resources = _resources(work, options)
     after = data_job or (_data_job_of_others(work, registry) if work.is_prepared else "")
     for seed in work.seeds:

@@ -15,7 +15,7 @@ from etram_pipeline.experiments.launchers import Tell, is_live, launcher
 from etram_pipeline.experiments.launchers.here import PREPARATION_LOG
 from etram_pipeline.experiments.launching import launch
 from etram_pipeline.experiments.project import Project
-from etram_pipeline.experiments.registry import DATA, Registry, opened_registry
+from etram_pipeline.experiments.registry import DATA, Registry, open_registry
 from etram_pipeline.experiments.trials.claims import is_any_left
 from etram_pipeline.experiments.trials.jobs import active_jobs, submit_workers
 from etram_pipeline.experiments.trials.plan import Search, alone, plan_search
@@ -90,9 +90,9 @@ def search(
     else:
         load_optuna()
     env = found.experiment.env
-    with opened_registry(project, env) as registry:
-        send_unsent(registry.client, project.store(env)[0], project.path / UNSENT)
-        runs = TrialRuns(registry, found.token, found.monitor.name)
+    registry = open_registry(project, env)
+    send_unsent(registry.client, project.store(env)[0], project.path / UNSENT)
+    runs = TrialRuns(registry, found.token, found.monitor.name)
     if note := pruning_note(found, options):
         tell(note)
     if on != "here" and is_any_left(found, runs, options.trials):
