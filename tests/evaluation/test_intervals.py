@@ -16,7 +16,6 @@ from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.evaluation.student import student_quantile
 
 Make = Callable[..., Any]
 
@@ -36,13 +35,6 @@ def found(random_tables: Make) -> Callable[..., tuple[Metrics, Matches]]:
 def test_intervals_cover_the_true_difference_in_93_to_97_of_100_pairs() -> None:
     shares = simulate(num_pairs=400, num_recordings=30, num_seeds=1)
     assert 0.93 <= shares["difference"] <= 0.97
-
-
-@pytest.mark.parametrize("probability", [0.6, 0.9, 0.975, 0.9995])
-@pytest.mark.parametrize("degrees", [1.0, 1.3, 2.0, 3.7, 29.0, 1000.5])
-def test_quantiles_are_those_of_scipy(degrees: float, probability: float) -> None:
-    expected = stats.t.ppf(probability, degrees)
-    assert student_quantile(probability, degrees) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("number", [2, 5, 30])

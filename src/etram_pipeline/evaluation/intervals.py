@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.special import ndtri, stdtrit
 
 from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.resampling import Resampled, resample
 from etram_pipeline.evaluation.result import Interval, Metrics
-from etram_pipeline.evaluation.student import normal_quantile, student_quantile
 
 ROUNDS = 1000
 LEVEL = 0.95
@@ -121,5 +121,5 @@ def spread(sources: Sequence[Source], level: float) -> tuple[float, float]:
     if not variances.sum():
         return 0.0, 0.0
     freedom = float(variances.sum() ** 2 / (variances**2 / freedoms).sum())
-    widening = student_quantile(1 - outside, freedom) / normal_quantile(1 - outside)
+    widening = float(stdtrit(freedom, outside) / ndtri(outside))
     return widening * low, widening * high

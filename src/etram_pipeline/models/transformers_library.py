@@ -17,9 +17,9 @@ def require_transformers(kind: str) -> None:
     Raises:
         SettingsError: If it is not installed, too old, or cannot be imported.
     """
-    if find_spec("transformers") is None or find_spec("scipy") is None:
+    if find_spec("transformers") is None:
         raise SettingsError(
-            f"detector.kind {kind} needs transformers and scipy, which are not installed: {INSTALL}"
+            f"detector.kind {kind} needs transformers, which is not installed: {INSTALL}"
         )
     try:
         import transformers
