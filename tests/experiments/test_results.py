@@ -1,3 +1,6 @@
+"""Results of runs, as comparisons and pages read them."""
+
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,18 @@ def test_damaged_results_are_an_error(own: Project, write: Write, registry: Regi
     run = schedule(own, registry, "one")
     registry.client.log_text(run.run_id, "{", "report/metrics.json")
     with pytest.raises(StoreError, match="is damaged"):
+        load_results(registry, run)
+
+
+def test_damaged_matches_are_named_with_their_run(
+    own: Project, write: Write, registry: Registry, tmp_path: Path
+) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    finish(registry, run, 0.5, tmp_path / "logged")
+    registry.client.log_text(run.run_id, "PK", "report/matches/test-coco.npz")
+    wanted = f"report/matches/test-coco.npz of MLflow run {run.run_id} (one, seed 0) is damaged"
+    with pytest.raises(StoreError, match=re.escape(wanted)):
         load_results(registry, run)
 
 

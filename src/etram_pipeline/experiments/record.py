@@ -276,4 +276,5 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[st
 def _cell(value: object) -> str:
     if value == NO_GROUND_TRUTH:
         return "no labels"
-    return number_text(value).replace("|", "\\|") if isinstance(value, float) else str(value)
+    text = number_text(value) if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")

@@ -54,7 +54,7 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
         listed = [path for path in _listed(registry, run, _MATCHES) if path.endswith(".npz")]
         return RunResults(
             metrics=_read_metrics(metrics, run),
-            matches=_read_matches([_download(registry, run, path, folder) for path in listed]),
+            matches=_read_matches([_download(registry, run, path, folder) for path in listed], run),
         )
 
 
@@ -85,19 +85,30 @@ def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
 def _read_metrics(path: Path, run: ExperimentRun) -> dict[str, Metrics]:
     try:
         return parse_metrics(path.read_text())
-    except (ValueError, AttributeError) as error:
-        raise StoreError(
-            f"{_METRICS} of MLflow run {run.run_id} ({run.experiment}, seed {run.seed}) is "
-            "damaged: evaluate the run again"
-        ) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(_METRICS, run) from error
 
 
-def _read_matches(paths: Sequence[Path]) -> dict[str, Matches]:
+def _read_matches(paths: Sequence[Path], run: ExperimentRun) -> dict[str, Matches]:
     if not paths:
         return {}
     from etram_pipeline.evaluation.matches import read_matches
 
-    return {found.protocol.name: found for found in map(read_matches, paths)}
+    found = []
+    for path in paths:
+        try:
+            found.append(read_matches(path))
+        except StoreError as error:  # it names a file that is deleted soon
+            raise _damaged(f"{_MATCHES}/{path.name}", run) from error
+    return {matches.protocol.name: matches for matches in found}
+
+
+def _damaged(path: str, run: ExperimentRun) -> StoreError:
+    which = f" ({run.experiment}, seed {run.seed})" if run.experiment else ""
+    return StoreError(
+        f"{path} of MLflow run {run.run_id}{which} is damaged, or of another version of the "
+        "project: evaluate the run again"
+    )
 
 
 def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
