@@ -87,7 +87,8 @@ class SeedDraws:
 
     Attributes:
         protocol: How the values were found.
-        values: The values of every seed, by name.
+        values: The values of every seed, by name; those that a seed lacks, such as a seed without
+            an operating point, are left out.
     """
 
     protocol: Protocol
@@ -102,7 +103,8 @@ def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
         rounds: Number of draws.
     """
     of_seeds = [resample(each, rounds) for each in matches]
-    values = {name: [values[name] for values in of_seeds] for name in of_seeds[0]}
+    shared = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
+    values = {name: [values[name] for values in of_seeds] for name in shared}
     return SeedDraws(matches[0].protocol, values)
 
 
@@ -111,6 +113,8 @@ def compare_draws(
 ) -> dict[str, Difference]:
     """Differences as `compare_matches` finds them, of seeds that are drawn already.
 
+    Values that only one detector has are left out.
+
     Args:
         before: Of the first detector.
         after: Of the second one, on the same ground truth and with the same number of draws.
@@ -118,7 +122,8 @@ def compare_draws(
     """
     names = metric_names(after.values)
     higher = {value.name: value.higher_is_better for value in before.protocol.values}
-    pairs = {parts: (before.values[parts], after.values[parts]) for parts in after.values}
+    shared = [parts for parts in after.values if parts in before.values]
+    pairs = {parts: (before.values[parts], after.values[parts]) for parts in shared}
     return {
         names[parts]: _difference(sides, 1 if higher.get(parts[-1], True) else -1, level)
         for parts, sides in pairs.items()
