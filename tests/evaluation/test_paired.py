@@ -117,6 +117,22 @@ def test_what_differs_is_refused_and_named(found: Callable[..., Matches]) -> Non
             compare_matches([matches], [other])
 
 
+def test_values_that_only_some_runs_have_are_left_out(found: Callable[..., Matches]) -> None:
+    plain = found()
+    shape = (1 + len(plain.class_names), len(plain.recordings), 3)
+    with_point = replace(plain, operating=np.full(shape, 2))
+    assert "operating/F1" in compare_matches([with_point], [with_point])
+    for sides in (
+        ([plain], [with_point]),
+        ([with_point], [plain]),
+        ([with_point, plain], [with_point]),
+        ([with_point], [with_point, plain]),
+    ):
+        differences = compare_matches(*sides)
+        assert differences["AP"].difference == 0
+        assert "operating/F1" not in differences
+
+
 def test_a_side_without_seeds_is_refused(found: Callable[..., Matches]) -> None:
     with pytest.raises(ValueError, match="at least one seed"):
         compare_matches([], [found()])

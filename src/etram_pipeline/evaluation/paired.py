@@ -59,7 +59,7 @@ def compare_matches(
     rounds: int = ROUNDS,
     level: float = LEVEL,
 ) -> dict[str, Difference]:
-    """Differences of all values that can be found from matches, by name, such as `car/AP`.
+    """Differences of all values that can be found from all matches, by name, such as `car/AP`.
 
     Both detectors are compared in the same draws of recordings. If a detector was trained with
     several seeds, the difference is that of the means over seeds, and seeds are drawn as well.
@@ -87,8 +87,7 @@ class SeedDraws:
 
     Attributes:
         protocol: How the values were found.
-        values: The values of every seed, by name; those that a seed lacks, such as a seed without
-            an operating point, are left out.
+        values: The values of every seed, by name; those that all seeds have.
     """
 
     protocol: Protocol
@@ -103,6 +102,7 @@ def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
         rounds: Number of draws.
     """
     of_seeds = [resample(each, rounds) for each in matches]
+    # Without operating scores, a seed has no values at the operating point.
     shared = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
     values = {name: [values[name] for values in of_seeds] for name in shared}
     return SeedDraws(matches[0].protocol, values)
@@ -113,8 +113,6 @@ def compare_draws(
 ) -> dict[str, Difference]:
     """Differences as `compare_matches` finds them, of seeds that are drawn already.
 
-    Values that only one detector has are left out.
-
     Args:
         before: Of the first detector.
         after: Of the second one, on the same ground truth and with the same number of draws.
@@ -122,8 +120,11 @@ def compare_draws(
     """
     names = metric_names(after.values)
     higher = {value.name: value.higher_is_better for value in before.protocol.values}
-    shared = [parts for parts in after.values if parts in before.values]
-    pairs = {parts: (before.values[parts], after.values[parts]) for parts in shared}
+    pairs = {
+        parts: (before.values[parts], after.values[parts])
+        for parts in after.values
+        if parts in before.values
+    }
     return {
         names[parts]: _difference(sides, 1 if higher.get(parts[-1], True) else -1, level)
         for parts, sides in pairs.items()

@@ -17,6 +17,7 @@ from etram_pipeline.experiments.launchers import Tell
 from etram_pipeline.experiments.registry import ENDED, ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
+from etram_pipeline.mlflow_logging.store import StoreUnavailableError
 
 RUN_LOG = "run.log"
 """File in the folder of a run with the output of its command."""
@@ -73,12 +74,16 @@ class Turn:
             The outcome in words.
         """
         status = "FINISHED" if code == 0 else "KILLED" if code in _SIGNALLED else "FAILED"
-        if self.registry.run(self.run.run_id).status not in ENDED:
-            self.registry.set_status(self.run.run_id, status)
         taken = duration(time.monotonic() - self.child.started) if self.child else ""
+        outcome = f"{status} after {taken}"
         if status == "FAILED" and self.child is not None:
-            return f"{status} after {taken}: {self.child.error()}"
-        return f"{status} after {taken}"
+            outcome += f": {self.child.error()}"
+        try:
+            if self.registry.run(self.run.run_id).status not in ENDED:
+                self.registry.set_status(self.run.run_id, status)
+        except StoreUnavailableError as error:  # the runs that follow must not be lost
+            outcome += f"; MLflow does not have this outcome: {error}"
+        return outcome
 
 
 def run_queue(turns: Sequence[Turn], jobs: int, stop: Stop, tell: Tell) -> None:

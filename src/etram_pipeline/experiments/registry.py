@@ -1,6 +1,7 @@
 """Runs of experiments in MLflow, which is the only list of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,11 @@ class ExperimentRun:
     started_ms: int
     ended_ms: int | None
 
+    @property
+    def max_steps(self) -> int | None:
+        """Steps of its training; None if they are not known."""
+        return _whole(self.params.get("train.max_steps"))
+
 
 class Registry:
     """Runs of experiments in one MLflow experiment."""
@@ -105,7 +111,7 @@ class Registry:
         """The run of that id; None if it was deleted for good."""
         from mlflow.exceptions import MlflowException
 
-        with store_errors(self.client.tracking_uri):
+        with self.errors():
             try:
                 return _described(self.client.get_run(run_id))
             except MlflowException as error:
@@ -115,12 +121,13 @@ class Registry:
 
     def history(self, run_id: str, metric: str) -> "list[Metric]":
         """All points of a metric."""
-        with store_errors(self.client.tracking_uri):
+        with self.errors():
             return list(self.client.get_metric_history(run_id, metric))
 
     def run(self, run_id: str) -> ExperimentRun:
         """The present state of a run."""
-        return _described(self.client.get_run(run_id))
+        with self.errors():
+            return _described(self.client.get_run(run_id))
 
     def schedule(
         self, name: str, experiment: Experiment, seed: int, results: Path
@@ -133,32 +140,41 @@ class Registry:
             DEFINITION: definition(self.project, experiment, seed),
             RESULTS: str(results),
         }
-        run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"{name} seed={seed}")
-        self.client.update_run(run.info.run_id, status="SCHEDULED")
-        return self.run(run.info.run_id)
+        with self.errors():
+            run_name = f"{name} seed={seed}"
+            run = self.client.create_run(self.experiment_id, tags=tags, run_name=run_name)
+            self.client.update_run(run.info.run_id, status="SCHEDULED")
+            return self.run(run.info.run_id)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to a run."""
-        for key, value in tags.items():
-            self.client.set_tag(run_id, key, value)
+        with self.errors():
+            for key, value in tags.items():
+                self.client.set_tag(run_id, key, value)
 
     def set_status(self, run_id: str, status: str) -> None:
         """Change the status of a run; one that ends gets the time of now."""
-        if status in ENDED:
-            self.client.set_terminated(run_id, status)
-        else:
-            self.client.update_run(run_id, status=status)
+        with self.errors():
+            if status in ENDED:
+                self.client.set_terminated(run_id, status)
+            else:
+                self.client.update_run(run_id, status=status)
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turns errors of MLflow in a block into a `StoreUnavailableError`."""
+        return store_errors(self.client.tracking_uri)
 
     def _search(self, condition: str) -> "Iterator[Run]":
         token = None
         while True:
-            page = self.client.search_runs(
-                [self.experiment_id],
-                condition,
-                max_results=_PAGE,
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
+            with self.errors():
+                page = self.client.search_runs(
+                    [self.experiment_id],
+                    condition,
+                    max_results=_PAGE,
+                    order_by=["attributes.start_time DESC"],
+                    page_token=token,
+                )
             yield from page
             token = page.token
             if not token:
@@ -221,16 +237,23 @@ def definition(project: Project, experiment: Experiment, seed: int) -> str:
 
 
 def _is_seed(run: "Run") -> bool:
-    return {SEED, DEFINITION, RESULTS} <= run.data.tags.keys()
+    tags = run.data.tags
+    return {DEFINITION, RESULTS} <= tags.keys() and _whole(tags.get(SEED)) is not None
+
+
+def _whole(text: str | None) -> int | None:
+    """A whole number; None if there is none, as other programs may write anything."""
+    return int(text) if text and text.isdecimal() else None
 
 
 def _described(run: "Run") -> ExperimentRun:
     tags = run.data.tags
     inputs = [] if run.inputs is None else run.inputs.dataset_inputs
+    seed = _whole(tags.get(SEED) or run.data.params.get("train.seed"))
     return ExperimentRun(
         run_id=run.info.run_id,
         experiment=tags.get(EXPERIMENT, ""),
-        seed=int(tags.get(SEED) or run.data.params.get("train.seed") or NO_SEED),
+        seed=NO_SEED if seed is None else seed,
         status=run.info.status,
         definition=tags.get(DEFINITION, ""),
         results=Path(tags.get(RESULTS, "")),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.metrics import parse_metrics
 from etram_pipeline.experiments.registry import ExperimentRun, Registry
-from etram_pipeline.mlflow_logging.store import store_errors
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
@@ -76,11 +75,10 @@ def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
     protocol = run.params.get("train.validation.protocol", "")
     wanted = [_LOSS, *(name for name in run.metrics if name == f"val/{protocol}/AP")]
     curves = {}
-    with store_errors(registry.client.tracking_uri):
-        for name in wanted:
-            if name in run.metrics:
-                history = registry.client.get_metric_history(run.run_id, name)
-                curves[name] = sorted({each.step: each.value for each in history}.items())
+    for name in wanted:
+        if name in run.metrics:
+            history = registry.history(run.run_id, name)
+            curves[name] = sorted({each.step: each.value for each in history}.items())
     return curves
 
 
@@ -113,10 +111,10 @@ def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
 
 
 def _listed(registry: Registry, run: ExperimentRun, folder: str) -> list[str]:
-    with store_errors(registry.client.tracking_uri):
+    with registry.errors():
         return [each.path for each in registry.client.list_artifacts(run.run_id, folder or None)]
 
 
 def _download(registry: Registry, run: ExperimentRun, path: str, folder: str) -> Path:
-    with store_errors(registry.client.tracking_uri):
+    with registry.errors():
         return Path(registry.client.download_artifacts(run.run_id, path, folder))

@@ -96,7 +96,7 @@ def fresh_runs(search: Search, experiment: Experiment, registry: Registry) -> li
         if run is None:
             fresh.append(FreshRun(seed, "not launched", None))
             continue
-        history = registry.client.get_metric_history(run.run_id, search.monitor.name)
+        history = registry.history(run.run_id, search.monitor.name)
         score = best_score((each.value for each in history), search.monitor)
         fresh.append(FreshRun(seed, run.status, score))
     return fresh
