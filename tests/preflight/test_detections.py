@@ -113,6 +113,11 @@ def test_missing_recordings_are_named(found: Find, tmp_path: Path) -> None:
         "1 of 1 labelled recordings of 'val' have no detections (val/c): add them to "
         f"{path}, also where nothing was found"
     )
+    (fault,) = faults(found("evaluate", detections=f"{path}/a.npy"))
+    assert fault.endswith(
+        f"(val/c): give a folder with a table for each instead of {path}/a.npy, also where "
+        "nothing was found"
+    )
 
 
 @pytest.mark.usefixtures("stores")

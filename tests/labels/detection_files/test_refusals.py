@@ -32,7 +32,7 @@ def entry(**changes: object) -> dict[str, Any]:
         ([entry(image_id="000012.jpg")], "image ('000012.jpg') of which nothing"),
         (
             [entry(image_id="bridge_0000600000")],
-            "no image belongs to a labelled recording",
+            "no image belongs to a labelled recording; the images show 'bridge', and",
         ),
         ([entry(image_id="street_day_" + "9" * 25)], "of which nothing says which moment"),
         ([entry(score=None)], "entry 1 is"),
@@ -190,8 +190,8 @@ def save(name: str, content: np.ndarray) -> Callable[[Path], None]:
             "has complex64 in column 'score', but must have numbers",
         ),
         (save("street_day.npy", rows(class_score=7)), "`class_score` from 7 to 7"),
-        (lambda _: None, "is empty, but no detections; known are COCO results"),
-        (lambda folder: (folder / "a.txt").write_text("0 0.1"), "holds a.txt, but no detections"),
+        (lambda _: None, "is empty, not detections: give COCO results"),
+        (lambda folder: (folder / "a.txt").write_text("0 0.1"), "holds a.txt, not detections"),
         (lambda folder: (folder / "a.json").write_text("[]"), "name the file itself"),
         (
             lambda folder: [
