@@ -37,7 +37,7 @@ def test_a_detector_with_half_the_detections_is_worse(found: Callable[..., Match
     assert 0 < overall.low < overall.difference < (overall.high or 0)
     assert (overall.verdict, overall.share_better) == ("improved", 1)
     assert (overall.num_labels, overall.num_recordings) == (12 * 60, 12)
-    assert "both sides have one seed" in overall.caution
+    assert "both sides are a single run" in overall.caution
     back = compare_matches([found()], [found(step=2)])["AP"]
     assert (back.verdict, back.share_better) == ("degraded", 0)
     assert back.difference == -overall.difference
@@ -48,6 +48,22 @@ def test_the_same_detections_do_not_differ(found: Callable[..., Matches]) -> Non
     for difference in compare_matches([found()], [found()]).values():
         assert (difference.low, difference.difference, difference.high) == (0, 0, 0)
         assert (difference.verdict, difference.share_better) == ("undecided", 0.5)
+
+
+def test_values_that_only_one_side_or_seed_has_are_left_out(found: Callable[..., Matches]) -> None:
+    plain = found()
+    counts = np.zeros((len(plain.class_names) + 1, len(plain.recordings), 3), np.int64) + 5
+    with_point = replace(plain, operating=counts)
+    assert "operating/F1" in compare_matches([with_point], [with_point], rounds=10)
+    for sides in (
+        ([plain], [with_point]),
+        ([with_point], [plain]),
+        ([with_point, plain], [with_point, with_point]),
+        ([plain, with_point], [with_point, with_point]),
+    ):
+        differences = compare_matches(*sides, rounds=10)
+        assert "AP" in differences
+        assert not [name for name in differences if "operating" in name]
 
 
 def test_a_single_recording_gives_no_interval(found: Callable[..., Matches]) -> None:
@@ -71,7 +87,7 @@ def test_seeds_that_differ_widen_the_interval(found: Callable[..., Matches]) -> 
     assert width(same, same[:1]) == pytest.approx(0)
     assert width(same, steps) > 2 * width(same, [steps[1]])
     assert compare_matches(same, steps)["AP"].caution == ""
-    assert "the new side has one seed" in compare_matches(same, steps[:1])["AP"].caution
+    assert "the new side is a single run" in compare_matches(same, steps[:1])["AP"].caution
     mean = np.mean([compare_matches(same[:1], [each])["AP"].after for each in steps])
     assert compare_matches(same, steps)["AP"].after == pytest.approx(mean)
 

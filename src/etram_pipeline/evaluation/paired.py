@@ -59,7 +59,7 @@ def compare_matches(
     rounds: int = ROUNDS,
     level: float = LEVEL,
 ) -> dict[str, Difference]:
-    """Differences of all values that can be found from matches, by name, such as `car/AP`.
+    """Differences of all values that both sides have, by name, such as `car/AP`.
 
     Both detectors are compared in the same draws of recordings. If a detector was trained with
     several seeds, the difference is that of the means over seeds, and seeds are drawn as well.
@@ -95,14 +95,16 @@ class SeedDraws:
 
 
 def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
-    """The values of all seeds, which take most of the time of a comparison.
+    """The values that all seeds have; they take most of the time of a comparison.
 
     Args:
         matches: Of a detector, one for each seed; all on the same ground truth.
         rounds: Number of draws.
     """
     of_seeds = [resample(each, rounds) for each in matches]
-    values = {name: [values[name] for values in of_seeds] for name in of_seeds[0]}
+    # A seed may lack values, such as those at an operating point that it does not have.
+    common = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
+    values = {name: [values[name] for values in of_seeds] for name in common}
     return SeedDraws(matches[0].protocol, values)
 
 
@@ -118,7 +120,11 @@ def compare_draws(
     """
     names = metric_names(after.values)
     higher = {value.name: value.higher_is_better for value in before.protocol.values}
-    pairs = {parts: (before.values[parts], after.values[parts]) for parts in after.values}
+    pairs = {
+        parts: (before.values[parts], seeds)
+        for parts, seeds in after.values.items()
+        if parts in before.values
+    }
     return {
         names[parts]: _difference(sides, 1 if higher.get(parts[-1], True) else -1, level)
         for parts, sides in pairs.items()
@@ -258,13 +264,13 @@ def _caution(num_recordings: int, num_before: int, num_after: int) -> str:
             "varies between recordings: evaluate several"
         )
     single = {
-        (True, True): "both sides have one seed",
-        (True, False): "the side compared with has one seed",
-        (False, True): "the new side has one seed",
+        (True, True): "both sides are a single run",
+        (True, False): "the side compared with is a single run",
+        (False, True): "the new side is a single run",
     }.get((num_before == 1, num_after == 1))
     if single is None:
         return ""
     return (
-        f"{single}, so the interval includes the choice of recordings, but not how much the result "
-        "of a training varies with its seed: train with several seeds to include it"
+        f"{single}, so the interval includes the choice of recordings, but not how much results "
+        "vary from one training to another: only runs with several seeds show this"
     )
