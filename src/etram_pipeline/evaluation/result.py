@@ -16,6 +16,9 @@ BACKGROUND = "background"
 OPERATING = "operating"
 """First part of the names of values at the operating point."""
 
+LIGHTING = ("day", "night", "twilight")
+"""Groups of recordings by the light in which they were made."""
+
 _F1 = (OPERATING, "F1")
 
 

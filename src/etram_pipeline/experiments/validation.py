@@ -12,6 +12,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.mappings import flatten, merge
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import LIGHTING, OPERATING
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.experiments.command import assignments
 from etram_pipeline.experiments.definition import Experiment, Success
@@ -39,9 +40,6 @@ RESERVED: Mapping[str, str] = {
 
 PREPARED = ("dataset", "labels", "windows", "representation")
 """Parameters that decide the content of prepared data."""
-
-_LIGHT = ("day", "night", "twilight")
-_OPERATING = ("F1", "operating/precision", "operating/recall")
 
 
 def find_faults(project: Project, name: str, experiment: Experiment) -> list[str]:
@@ -193,9 +191,14 @@ def metrics_of(protocol: Protocol, classes: tuple[str, ...]) -> dict[str, bool]:
     """
     overall = {value.name: value.higher_is_better for value in protocol.values}
     shown = {value.name: value.higher_is_better for value in protocol.shown("headline")}
-    parts = (*(protocol.scored_classes or classes), *_LIGHT)
+    scored = protocol.scored_classes or classes
+    parts = (*scored, *LIGHTING)
     of_parts = {metric_name(part, name): better for part in parts for name, better in shown.items()}
-    return overall | of_parts | dict.fromkeys(_OPERATING, True)
+    at_point = (
+        *(metric_name(OPERATING, name) for name in ("F1", "precision", "recall")),
+        *(metric_name(name, OPERATING, "F1") for name in scored),
+    )
+    return overall | of_parts | dict.fromkeys(at_point, True)
 
 
 def _baseline(
