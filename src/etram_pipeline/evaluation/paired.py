@@ -12,11 +12,11 @@ from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.comparison import differing_choices
-from etram_pipeline.evaluation.intervals import LEVEL, ROUNDS, Source, deviations, spread
+from etram_pipeline.evaluation.intervals import Source, deviations, spread
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.resampling import Name, Resampled, resample
-from etram_pipeline.evaluation.result import Interval
+from etram_pipeline.evaluation.result import LEVEL, ROUNDS, Interval
 
 Verdict = Literal["improved", "degraded", "undecided"]
 
@@ -158,7 +158,7 @@ def check_comparable(matches: Sequence[Matches]) -> None:
                 f"{other.protocol.name!r}: {differing_choices(first.protocol, other.protocol)}; "
                 "evaluate both by the same protocol"
             )
-        _check_same("split", first.split, other.split, "set evaluate.split alike, and evaluate")
+        _check_same("split", first.split, other.split, "set the same evaluate.split, and evaluate")
         _check_same(
             "classes",
             ", ".join(first.class_names),
