@@ -72,8 +72,6 @@ def is_any_left(search: Search, runs: TrialRuns, num_trials: int | None) -> bool
     trials = runs.all()
     if any(trial.state == "open" for trial in trials):
         return True
-    if num_trials is not None:
-        return len(trials) < num_trials
     return _next_values(search, trials, num_trials) is not None
 
 
