@@ -9,11 +9,7 @@ from datetime import UTC, datetime
 
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import ExperimentRun
-from etram_pipeline.experiments.standing import (
-    Board,
-    Standing,
-    has_ended,
-)
+from etram_pipeline.experiments.standing import Board, Standing
 from etram_pipeline.mlflow_logging.run_entries import SESSION
 
 LABELS = "labelled_frames"
@@ -178,7 +174,7 @@ def _row(board: Board, standing: Standing, metric: str) -> Row:
     if run is None:
         return Row(standing.experiment, standing.seed, **common)  # type: ignore[arg-type]
     step = max_steps = None
-    if not has_ended(run):
+    if not run.has_ended:
         step = _step(board, run)
         max_steps = int(run.params["train.max_steps"]) if "train.max_steps" in run.params else None
     return Row(
@@ -202,7 +198,7 @@ def _step(board: Board, run: ExperimentRun) -> int | None:
     registry = board.registry(run.experiment)
     if registry is None or _LOSS not in run.metrics:
         return None
-    return max(each.step for each in registry.client.get_metric_history(run.run_id, _LOSS))
+    return max(each.step for each in registry.history(run.run_id, _LOSS))
 
 
 def _seconds(run: ExperimentRun) -> float | None:

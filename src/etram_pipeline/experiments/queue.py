@@ -1,5 +1,6 @@
 """A queue of runs on this machine, with a line about the progress of each."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,12 @@ from etram_pipeline.core.counts import duration
 from etram_pipeline.experiments.child import Child, Stop
 from etram_pipeline.experiments.command import executable, run_command
 from etram_pipeline.experiments.launchers import Tell
-from etram_pipeline.experiments.registry import ENDED, ExperimentRun, Registry
+from etram_pipeline.experiments.registry import ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
+from etram_pipeline.mlflow_logging.store import StoreUnavailableError
+
+logger = logging.getLogger(__name__)
 
 RUN_LOG = "run.log"
 """File in the folder of a run with the output of its command."""
@@ -73,8 +77,11 @@ class Turn:
             The outcome in words.
         """
         status = "FINISHED" if code == 0 else "KILLED" if code in _SIGNALLED else "FAILED"
-        if self.registry.run(self.run.run_id).status not in ENDED:
-            self.registry.set_status(self.run.run_id, status)
+        try:
+            if not self.registry.run(self.run.run_id).has_ended:
+                self.registry.set_status(self.run.run_id, status)
+        except StoreUnavailableError as error:  # the other runs continue
+            logger.warning("%s: its status cannot be written: %s", self.label, error)
         taken = duration(time.monotonic() - self.child.started) if self.child else ""
         if status == "FAILED" and self.child is not None:
             return f"{status} after {taken}: {self.child.error()}"

@@ -1,14 +1,17 @@
 """Runs of experiments in MLflow, which is the only list of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project, bootstrap
-from etram_pipeline.experiments.validation import PREPARED, nested
+from etram_pipeline.experiments.validation import PREPARED_PARAMETERS, nested
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.store import (
@@ -17,7 +20,7 @@ from etram_pipeline.mlflow_logging.store import (
     opened,
     store_errors,
 )
-from etram_pipeline.parameter_types import parameter_types
+from etram_pipeline.parameter_types import parameter_faults, parameter_types
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -76,9 +79,17 @@ class ExperimentRun:
     started_ms: int
     ended_ms: int | None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it does nothing any more."""
+        return self.status in ENDED
+
 
 class Registry:
-    """Runs of experiments in one MLflow experiment."""
+    """Runs of experiments in one MLflow experiment.
+
+    Its methods raise a `StoreUnavailableError` if the MLflow store cannot be used.
+    """
 
     def __init__(self, project: Project, client: "MlflowClient", experiment_id: str) -> None:
         """Read and write with `client`; see `open_registry`."""
@@ -93,19 +104,19 @@ class Registry:
             names: Experiments whose runs to list; None: all.
         """
         wanted = None if names is None else set(names)
-        found = self._search(f"tags.{EXPERIMENT} != ''")
+        found = self.search(f"tags.{EXPERIMENT} != ''")
         described = [_described(run) for run in found if _is_seed(run)]
         return [run for run in described if wanted is None or run.experiment in wanted]
 
     def every_run(self) -> list[ExperimentRun]:
         """All runs, newest first, including those that belong to no experiment."""
-        return [_described(run) for run in self._search("")]
+        return [_described(run) for run in self.search("")]
 
     def find(self, run_id: str) -> ExperimentRun | None:
         """The run of that id; None if it was deleted for good."""
         from mlflow.exceptions import MlflowException
 
-        with store_errors(self.client.tracking_uri):
+        with self.errors():
             try:
                 return _described(self.client.get_run(run_id))
             except MlflowException as error:
@@ -115,12 +126,13 @@ class Registry:
 
     def history(self, run_id: str, metric: str) -> "list[Metric]":
         """All points of a metric."""
-        with store_errors(self.client.tracking_uri):
+        with self.errors():
             return list(self.client.get_metric_history(run_id, metric))
 
     def run(self, run_id: str) -> ExperimentRun:
         """The present state of a run."""
-        return _described(self.client.get_run(run_id))
+        with self.errors():
+            return _described(self.client.get_run(run_id))
 
     def schedule(
         self, name: str, experiment: Experiment, seed: int, results: Path
@@ -133,36 +145,50 @@ class Registry:
             DEFINITION: definition(self.project, experiment, seed),
             RESULTS: str(results),
         }
-        run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"{name} seed={seed}")
-        self.client.update_run(run.info.run_id, status="SCHEDULED")
-        return self.run(run.info.run_id)
+        return self.run(self.create(f"{name} seed={seed}", tags))
+
+    def create(self, name: str, tags: Mapping[str, str]) -> str:
+        """Create a run as scheduled, and return its id."""
+        with self.errors():
+            run = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
+            self.client.update_run(run.info.run_id, status="SCHEDULED")
+        return str(run.info.run_id)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to a run."""
-        for key, value in tags.items():
-            self.client.set_tag(run_id, key, value)
+        with self.errors():
+            for key, value in tags.items():
+                self.client.set_tag(run_id, key, value)
 
     def set_status(self, run_id: str, status: str) -> None:
         """Change the status of a run; one that ends gets the time of now."""
-        if status in ENDED:
-            self.client.set_terminated(run_id, status)
-        else:
-            self.client.update_run(run_id, status=status)
+        with self.errors():
+            if status in ENDED:
+                self.client.set_terminated(run_id, status)
+            else:
+                self.client.update_run(run_id, status=status)
 
-    def _search(self, condition: str) -> "Iterator[Run]":
+    def search(self, condition: str) -> "list[Run]":
+        """Runs that meet a condition of MLflow's search, newest first."""
+        found: list[Run] = []
         token = None
         while True:
-            page = self.client.search_runs(
-                [self.experiment_id],
-                condition,
-                max_results=_PAGE,
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
-            yield from page
+            with self.errors():
+                page = self.client.search_runs(
+                    [self.experiment_id],
+                    condition,
+                    max_results=_PAGE,
+                    order_by=["attributes.start_time DESC"],
+                    page_token=token,
+                )
+            found += page
             token = page.token
             if not token:
-                return
+                return found
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turns errors of MLflow into a `StoreUnavailableError`."""
+        return store_errors(self.client.tracking_uri)
 
 
 def require_mlflow(project: Project, env: str | None) -> None:
@@ -210,13 +236,19 @@ def definition(project: Project, experiment: Experiment, seed: int) -> str:
     """Fingerprint of what a run computes; the content of the preset and of `conf` belongs to it.
 
     Settings that only say where and how fast a run computes change nothing.
+
+    Raises:
+        ConfigurationError: If the settings of the experiment are invalid.
     """
     bootstrap(project.path)
     raw = project.loader(experiment.env, nested(experiment.parameters))["parameters"]
-    types = parameter_types()
-    typed = {name: types[name].model_validate(raw[name]) for name in (*PREPARED, *_COMPUTED)}
-    predict = PredictSettings.model_validate(raw["predict"]).model_dump(exclude=set(_WHERE))
-    train = TrainSettings.model_validate(raw["train"]).outcome() | {"seed": seed}
+    types, names = parameter_types(), (*PREPARED_PARAMETERS, *_COMPUTED)
+    try:
+        typed = {name: types[name].model_validate(raw[name]) for name in names}
+        predict = PredictSettings.model_validate(raw["predict"]).model_dump(exclude=set(_WHERE))
+        train = TrainSettings.model_validate(raw["train"]).outcome() | {"seed": seed}
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(parameter_faults(raw)) or str(error)) from error
     return fingerprint([experiment.env, experiment.parameters.get("data"), typed, predict, train])
 
 

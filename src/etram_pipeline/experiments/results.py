@@ -1,7 +1,6 @@
 """Results of runs, read from the files that MLflow keeps with them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.metrics import parse_metrics
 from etram_pipeline.experiments.registry import ExperimentRun, Registry
-from etram_pipeline.mlflow_logging.store import store_errors
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
     from etram_pipeline.evaluation.result import Metrics
 else:  # `status` reads many modules, but rarely results
     Matches = Metrics = object
-
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
 _SECONDS, _LOSS = "seconds_by_node.json", "train/loss"
@@ -55,7 +51,7 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
         listed = [path for path in _listed(registry, run, _MATCHES) if path.endswith(".npz")]
         return RunResults(
             metrics=_read_metrics(metrics, run),
-            matches=_read_matches([_download(registry, run, path, folder) for path in listed]),
+            matches=_read_matches([_download(registry, run, path, folder) for path in listed], run),
         )
 
 
@@ -76,11 +72,10 @@ def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
     protocol = run.params.get("train.validation.protocol", "")
     wanted = [_LOSS, *(name for name in run.metrics if name == f"val/{protocol}/AP")]
     curves = {}
-    with store_errors(registry.client.tracking_uri):
-        for name in wanted:
-            if name in run.metrics:
-                history = registry.client.get_metric_history(run.run_id, name)
-                curves[name] = sorted({each.step: each.value for each in history}.items())
+    for name in wanted:
+        if name in run.metrics:
+            points = registry.history(run.run_id, name)
+            curves[name] = sorted({each.step: each.value for each in points}.items())
     return curves
 
 
@@ -88,18 +83,30 @@ def _read_metrics(path: Path, run: ExperimentRun) -> dict[str, Metrics]:
     try:
         return parse_metrics(path.read_text())
     except (ValueError, AttributeError) as error:
-        raise StoreError(
-            f"{_METRICS} of MLflow run {run.run_id} ({run.experiment}, seed {run.seed}) is "
-            "damaged: evaluate the run again"
-        ) from error
+        raise StoreError(_damaged(_METRICS, run)) from error
 
 
-def _read_matches(paths: Sequence[Path]) -> dict[str, Matches]:
+def _read_matches(paths: Sequence[Path], run: ExperimentRun) -> dict[str, Matches]:
     if not paths:
         return {}
     from etram_pipeline.evaluation.matches import read_matches
 
-    return {found.protocol.name: found for found in map(read_matches, paths)}
+    found = {}
+    for path in paths:
+        try:
+            matches = read_matches(path)
+        except StoreError as error:  # its path is that of a temporary copy
+            raise StoreError(_damaged(f"{_MATCHES}/{path.name}", run)) from error
+        found[matches.protocol.name] = matches
+    return found
+
+
+def _damaged(artifact: str, run: ExperimentRun) -> str:
+    whose = f" ({run.experiment}, seed {run.seed})" if run.experiment else ""
+    return (
+        f"{artifact} of MLflow run {run.run_id}{whose} is damaged, or was written by another "
+        "version of the project: evaluate the run again"
+    )
 
 
 def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
@@ -113,10 +120,10 @@ def last_line_of_traceback(registry: Registry, run: ExperimentRun) -> str:
 
 
 def _listed(registry: Registry, run: ExperimentRun, folder: str) -> list[str]:
-    with store_errors(registry.client.tracking_uri):
+    with registry.errors():
         return [each.path for each in registry.client.list_artifacts(run.run_id, folder or None)]
 
 
 def _download(registry: Registry, run: ExperimentRun, path: str, folder: str) -> Path:
-    with store_errors(registry.client.tracking_uri):
+    with registry.errors():
         return Path(registry.client.download_artifacts(run.run_id, path, folder))

@@ -38,7 +38,7 @@ RESERVED: Mapping[str, str] = {
 }
 """Parameters that an experiment may not set, and what to do instead."""
 
-PREPARED = ("dataset", "labels", "windows", "representation")
+PREPARED_PARAMETERS = ("dataset", "labels", "windows", "representation")
 """Parameters that decide the content of prepared data."""
 
 
@@ -135,7 +135,7 @@ def _shared_data(project: Project, known: Experiment, raw: Mapping[str, Any]) ->
     try:
         changed = [
             key
-            for key in PREPARED
+            for key in PREPARED_PARAMETERS
             if types[key].model_validate(usual[key]) != types[key].model_validate(raw[key])
         ]
     except ValidationError:  # reported with the parameters
@@ -150,7 +150,7 @@ def _shared_data(project: Project, known: Experiment, raw: Mapping[str, Any]) ->
 
 def _search(experiment: Experiment, raw: Mapping[str, Any]) -> Iterator[str]:
     for key, tried in experiment.search.items():
-        if key.split(".")[0] in PREPARED:
+        if key.split(".")[0] in PREPARED_PARAMETERS:
             yield f"search: {key} would change the prepared data, which all trials share"
         for value in tried.examples:
             try:
