@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from mlflow.tracking import MlflowClient
 from tests.experiments.conftest import NUM_RECORDINGS, Write, finish, schedule
 
 from etram_pipeline.core.errors import StoreError
@@ -55,12 +54,10 @@ def test_damaged_matches_are_named_with_their_run(
 
 
 def test_a_store_that_is_lost_is_one_line(
-    own: Project, write: Write, registry: Registry, tmp_path: Path
+    own: Project, write: Write, registry: Registry, lost: Registry
 ) -> None:
     write("one", "")
     run = schedule(own, registry, "one")
-    lost = Registry(own, MlflowClient(f"sqlite:///{tmp_path}/lost.db"), "0")
-    (tmp_path / "lost.db").write_text("this is no database of MLflow")
     for call in (
         lost.runs,
         lambda: lost.run(run.run_id),

@@ -57,7 +57,7 @@ class Child:
             )
 
     def code(self) -> int | None:
-        """Its exit code; None while it runs. One that does not end in order is killed."""
+        """Its exit code; None while it runs. If it does not end in order, it is killed."""
         asked = self._asked_to_stop
         code = self._process.poll()
         if code is None and asked is not None and time.monotonic() - asked > PATIENCE_S:
@@ -65,7 +65,7 @@ class Child:
         return code
 
     def stop(self) -> None:
-        """Ask it to end in order; asked again, it ends immediately; once more kills it."""
+        """Ask it to end in order; a second call ends it immediately, a third one kills it."""
         if self._asked_to_stop is None:
             self._asked_to_stop = time.monotonic()
         self._times_asked += 1

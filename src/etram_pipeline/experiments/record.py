@@ -107,7 +107,7 @@ def write_record(facts: Facts) -> str:
 
 
 def _open(facts: Facts) -> str:
-    """What the verdict may still change by."""
+    """The seeds that may still change the verdict."""
     seeds = [str(each.seed) for each in facts.runs if each.state != "finished"]
     words = "Seed {} has not finished." if len(seeds) == 1 else "Seeds {} have not finished."
     return f" {words.format(', '.join(seeds))}" if seeds else ""

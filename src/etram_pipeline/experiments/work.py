@@ -47,7 +47,7 @@ class Work:
         data: Data that the runs read.
         seeds: Seed of each run.
         known: Runs by seed that were begun before, and that continue.
-        is_prepared: Whether the data need not be made, because a run that goes on uses it.
+        is_prepared: Whether the data need not be made, because a run that has not ended uses it.
     """
 
     project: Project

@@ -1,4 +1,4 @@
-"""How workers share a search: one at a time takes a trial, and holds it by a lock until its end.
+"""How workers share a search: they take trials one at a time, and lock each until it ends.
 
 The operating system releases the lock of a worker that ends, however it ends, so another worker
 can continue its trial. The training of a trial shares the lock, in case it outlives its worker.

@@ -123,7 +123,7 @@ def _own_values(experiment: Experiment, raw: Mapping[str, Any]) -> dict[str, Any
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Be the only worker of a search, after waiting for the others."""
+    """Hold the lock of a search, after waiting for the workers that have it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as file:
         lock(file, fcntl.LOCK_EX)
