@@ -56,6 +56,10 @@ def test_a_name_in_quotes_may_hold_anything_else(name: str) -> None:
         ("executor.workers=2", {"executor": {"workers": 2}}),
         ("train={lanes: 2},train.seed=1", {"train": {"lanes": 2, "seed": 1}}),
         (" a.b = 1 , c = 2 ,", {"a": {"b": 1}, "c": 2}),
+        (r'a="say \"b\", c",b=["d\"", {e: "f,g"}],c="\\"',
+         {"a": 'say "b", c', "b": ['d"', {"e": "f,g"}], "c": "\\"}),
+        ("a='it''s, b',c=[it's, 'it''s'],d=it's",
+         {"a": "it's, b", "c": ["it's", "it's"], "d": "it's"}),
         ("", {}),
     ],
 )  # fmt: skip
@@ -71,6 +75,7 @@ def test_values_have_the_type_of_their_parameter(words: str, parameters: dict[st
         ("=3", "`=3` in --params has no key"),
         ("train.lanes=[1", "lacks a closing ]"),
         ('run_name="a', 'lacks a closing "'),
+        (r'track=false,a=["b\"]', r'`a=\["b.*` in --params lacks a closing "'),
         ("train.lanes=a: b: c", "is not valid YAML"),
         ("train.lanes=@x", "is not valid YAML"),
         ("train=3,train.lanes=2", "both `train` and `train.lanes`"),

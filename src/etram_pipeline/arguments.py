@@ -5,6 +5,7 @@ as it was typed if the parameter is text: options of a run, and fields of settin
 text.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,6 +21,10 @@ from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 _OPEN, _CLOSED, _QUOTES = "[{", "]}", "\"'"
+_BEFORE_ITEM = "[{,:"
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"' r"|'(?:''|[^'])*'", re.DOTALL)
+"""Text in quotes, as YAML has it: `"a \\" b"` and `'it''s'`."""
+
 _NO_VALUE = ("null", "~", "")
 
 
@@ -52,21 +57,22 @@ def split(words: str) -> list[str]:
     Raises:
         ConfigurationError: If a quote or a bracket is not closed.
     """
-    pairs, start, closing = [], 0, ""
+    pairs, start, resumes, closing = [], 0, 0, ""
     begins_value = False
     for place, letter in enumerate(words):
-        if closing:
-            in_quotes = closing[-1] in _QUOTES
-            if letter == closing[-1]:
-                closing = closing[:-1]
-            elif not in_quotes and letter in _OPEN + _QUOTES:
-                closing += _closed_by(letter)
-        elif letter == ",":
+        if place < resumes:
+            continue
+        if begins_value and letter in _QUOTES:
+            resumes = _after_quotes(words, start, place)
+        elif letter in _OPEN and (closing or begins_value):
+            closing += _CLOSED[_OPEN.index(letter)]
+        elif closing and letter == closing[-1]:
+            closing = closing[:-1]
+        elif letter == "," and not closing:
             pairs.append(words[start:place])
             start = place + 1
-        elif begins_value and letter in _OPEN + _QUOTES:
-            closing = _closed_by(letter)
-        begins_value = letter == "=" or (begins_value and letter.isspace())
+        before_value = _BEFORE_ITEM if closing else "="
+        begins_value = letter in before_value or (begins_value and letter.isspace())
     if closing:
         raise ConfigurationError(f"`{words[start:]}` in --params lacks a closing {closing[-1]}")
     return [pair.strip() for pair in [*pairs, words[start:]] if pair.strip()]
@@ -104,8 +110,12 @@ def _with_texts(values: Mapping[str, Any], texts: Mapping[str, Any], above: str)
     return found
 
 
-def _closed_by(letter: str) -> str:
-    return letter if letter in _QUOTES else _CLOSED[_OPEN.index(letter)]
+def _after_quotes(words: str, start: int, place: int) -> int:
+    """Where the text in quotes that begins at `place` has ended."""
+    found = _QUOTED.match(words, place)
+    if found is None:
+        raise ConfigurationError(f"`{words[start:]}` in --params lacks a closing {words[place]}")
+    return found.end()
 
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401  # whatever YAML holds

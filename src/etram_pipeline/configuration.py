@@ -157,7 +157,8 @@ class ConfigLoader(OmegaConfigLoader):
     def _refuse_unread(self, merged: Mapping[str, Any]) -> None:
         """Refuse globals that no file reads: misspelt, they would leave data in another folder."""
         files = Path(self.conf_source).rglob("*.y*ml")
-        texts = [path.read_text(errors="replace") for path in files]
+        # Editors leave links that lead nowhere beside open files.
+        texts = [path.read_text(errors="replace") for path in files if path.is_file()]
         known = [*FOLDERS, "executor"]
         for key in merged:
             if texts and key not in known and not any(f"globals:{key}" in text for text in texts):

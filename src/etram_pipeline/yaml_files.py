@@ -13,6 +13,7 @@ import click
 import fsspec
 import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from typing_extensions import override
 
 from etram_pipeline.core.errors import EtramError
@@ -50,6 +51,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         cause = " ".join(str(error).split())
         raise ConfigurationError(f"{path} is no YAML in UTF-8: {cause}") from error
+    except OmegaConfBaseException as error:
+        where, (cause, *_) = f"{path}: {error.full_key or 'a key'}", str(error).splitlines()
+        if isinstance(error, GrammarParseError):
+            cause = "`${` begins a reference to another value, such as `${name}`; this one is wrong"
+        raise ConfigurationError(f"{where}: {cause}") from error
     except OSError as error:
         if error.errno is None:  # OmegaConf found a value of another type
             raise ConfigurationError(f"{path} holds no mapping of keys to values") from error

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from tests.experiments.conftest import Write, finish, schedule
 
 from etram_pipeline import experiments
@@ -95,6 +97,29 @@ def test_a_failed_run_says_why_and_does_not_stop_the_others(
     assert [run.run_id for run in again] == [run.run_id for run in runs]
     assert ran(commands) == ["data", "1", "2", "data", "1"]
     assert len(registry.runs()) == 2
+
+
+def test_a_store_that_is_lost_does_not_stop_the_other_runs(
+    own: Project,
+    write: Write,
+    registry: Registry,
+    commands: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write("one", "seeds: [0, 1]")
+
+    def lost(*_: object) -> None:
+        raise MlflowException("Max retries exceeded")
+
+    lines: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_terminated", lost)
+        experiments.launch(["one"], project=own, tell=lines.append)
+    assert ran(commands) == ["data", "0", "1"]
+    ended = [line for line in lines if "FINISHED" in line]
+    assert [line.split(":")[0] for line in ended] == ["one seed=0", "one seed=1"]
+    assert all("; MLflow does not have this outcome: MLflow store" in line for line in ended)
+    assert outcomes(registry.runs()) == {0: "SCHEDULED", 1: "SCHEDULED"}
 
 
 def test_runs_without_data_fail_and_the_command_too(
@@ -239,7 +264,7 @@ def test_a_signal_ends_the_run_and_leaves_the_rest(
     assert not any(map(launchers.is_live, registry.runs()))
 
 
-@pytest.mark.parametrize("seeds", ["a", "0,,1", "-1", "0.5"])
+@pytest.mark.parametrize("seeds", ["a", "0,,1", "-1", "0.5", "4294967296"])
 def test_wrong_seeds_are_refused(seeds: str) -> None:
     done = CliRunner().invoke(group, ["launch", "one", "--seeds", seeds])
     assert done.exit_code == 2

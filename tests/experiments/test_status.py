@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from rich.console import Console
 from tests.experiments.conftest import Write, finish, schedule
 
@@ -13,7 +15,7 @@ from etram_pipeline import experiments
 from etram_pipeline.experiments.commands import experiments as group
 from etram_pipeline.experiments.overview import Row
 from etram_pipeline.experiments.project import Project
-from etram_pipeline.experiments.registry import Registry
+from etram_pipeline.experiments.registry import NO_SEED, Registry
 from etram_pipeline.experiments.render import render
 from etram_pipeline.experiments.standing import Board
 
@@ -168,6 +170,37 @@ def test_pages_are_written_again_only_if_something_changed(study: Project, write
     assert {path: path.read_bytes() for path in first} == before
     write("better", "hypothesis: It helps a lot.\nsuccess: {better_than: base}")
     assert "It helps a lot." in render(Board(study))[0].read_text()
+
+
+def test_runs_made_by_hand_stop_nothing(study: Project, registry: Registry) -> None:
+    before = states(experiments.status())
+    (of_base, *_) = registry.runs(["base"])
+    tags = {**of_base.tags, "seed": "first"}
+    registry.client.create_run(registry.experiment_id, tags=tags)
+    other = registry.client.create_run(registry.experiment_id, tags={"mlflow.runName": "other"})
+    registry.client.log_param(other.info.run_id, "train.seed", "None")
+    assert states(experiments.status()) == before
+    assert {run.seed for run in registry.every_run() if not run.definition} == {NO_SEED}
+
+    renewed = registry.client.create_run(registry.experiment_id, tags=of_base.tags)
+    registry.client.log_param(renewed.info.run_id, "train.max_steps", "many")
+    registry.client.log_metric(renewed.info.run_id, "train/loss", 1)
+    (row,) = [row for row in experiments.status(["base"]) if row.seed == of_base.seed]
+    assert (row.state, row.step, row.max_steps) == ("running", 0, None)
+    assert render(Board(study))
+
+
+def test_a_store_that_fails_is_one_line(study: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise MlflowException("(sqlite3.OperationalError) database is locked")
+
+    for method in ("search_runs", "get_metric_history", "list_artifacts"):
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, method, failing)
+            done = CliRunner().invoke(group, ["status"])
+        assert done.exit_code == 1, method
+        assert done.output.startswith(f"Error: MLflow store sqlite:///{study.path}/mlflow.db: ")
+        assert "another program holds the database" in done.output
 
 
 def test_a_project_without_runs_gets_no_database(own: Project, write: Write) -> None:

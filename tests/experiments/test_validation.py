@@ -70,6 +70,12 @@ def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
         ("hypothesis: …", "hypothesis: is still to be written: one sentence"),
         ("hypotesis: it helps\nhypothesis: it helps", "did you mean 'hypothesis'?"),
         ("seeds: [0, 1, 0]", r"seeds: seeds [0] are listed twice"),
+        ("seeds: [4294967296]", "seeds.0: must be less than 4294967296, not 4294967296"),
+        ("1: 2", "1: unknown key; known: hypothesis"),
+        ("true: 2", "True: unknown key; known: hypothesis"),
+        ("null: 2", "a key: Incompatible key type 'NoneType'"),
+        ("params: !!set {train}", "params: Value 'set' is not a supported primitive type"),
+        ("why: it costs ${nothing", "why: `${` begins a reference to another value"),
         ("size: nanno", "size: must be 'nano', 'small'"),
         ("env: etrm", "unknown environment 'etrm'; did you mean 'etram'?"),
         ("preset: rvt_tny", "unknown preset 'rvt_tny'; did you mean 'rvt_tiny'?"),
@@ -93,6 +99,8 @@ def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
         ("success: {better_than: other, metric: lorry/AP}", "unknown metric 'lorry/AP'"),
         ("success: {better_than: other, protocol: gen1}", "unknown protocol 'gen1'"),
         ("success: {better_than: other, protocol: etram_fork}", "`evaluate.protocols` lists"),
+        ("success: {better_than: other, by: .inf}", "success.by: must be a finite number"),
+        ("search: {train.lanes: {low: 1, high: .inf}}", "high: must be a finite number, not inf"),
         ("search: {train.lanes: {low: 2}}", "search.train.lanes: needs `low` and `high`"),
         ("search: {train.lanes: {low: 4, high: 2}}", "`low` must be less than `high`"),
         ("search: {train.lanes: {low: 0, high: 2, log: true}}", "needs a `low` greater than 0"),
@@ -162,3 +170,19 @@ def test_every_value_of_an_evaluation_can_be_a_criterion() -> None:
     names = {name for name in plain_values(metrics) if name != "operating/score"}
     assert {"AP", "car/AP_50", "day/AP", "operating/F1", "car/operating/F1"} <= names
     assert names <= metrics_of(metrics.protocol, CLASSES).keys()
+
+
+def test_files_that_editors_leave_are_no_experiments(own: Project, write: Write) -> None:
+    write("own", "")
+    (own.definitions / ".#own.yml").symlink_to("user@host.1234:1700000000")  # as Emacs does
+    (own.definitions / "._own.yml").write_bytes(b"\0\5\x16\7")  # as macOS does
+    assert own.names() == ["own"]
+    assert own.experiment("own").seeds == (0, 1, 2)
+
+
+def test_a_folder_named_like_a_file_stops_no_other_experiment(own: Project, write: Write) -> None:
+    write("own", "")
+    own.file("folder").mkdir()
+    assert own.experiment("own").seeds == (0, 1, 2)
+    with pytest.raises(ConfigurationError, match=r"folder\.yml cannot be read: Is a directory"):
+        own.experiment("folder")

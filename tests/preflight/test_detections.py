@@ -96,12 +96,27 @@ def test_smaller_pictures_and_high_thresholds_are_told(found: Find, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("stores")
+def test_protocols_of_masks_need_detections_with_masks(found: Find, tmp_path: Path) -> None:
+    path = save(tmp_path / "other", table())
+    told = told_of(found("evaluate", detections=path, evaluate={"protocols": ["coco_masks"]}))
+    assert told[-1].startswith(
+        "evaluate.protocols: coco_masks compares masks, but the detections of "
+        f"{path} have none: masks are only read from the folder of another run"
+    )
+
+
+@pytest.mark.usefixtures("stores")
 def test_missing_recordings_are_named(found: Find, tmp_path: Path) -> None:
     path = save(tmp_path / "other", table(), "a.npy")
     (fault,) = faults(found("evaluate", detections=path))
     assert fault == (
         "1 of 1 labelled recordings of 'val' have no detections (val/c): add them to "
         f"{path}, also where nothing was found"
+    )
+    (fault,) = faults(found("evaluate", detections=f"{path}/a.npy"))
+    assert fault.endswith(
+        f"(val/c): give a folder with a table for each instead of {path}/a.npy, also where "
+        "nothing was found"
     )
 
 

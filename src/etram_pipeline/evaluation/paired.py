@@ -59,7 +59,7 @@ def compare_matches(
     rounds: int = ROUNDS,
     level: float = LEVEL,
 ) -> dict[str, Difference]:
-    """Differences of all values that both sides have, by name, such as `car/AP`.
+    """Differences of all values that can be found from all matches, by name, such as `car/AP`.
 
     Both detectors are compared in the same draws of recordings. If a detector was trained with
     several seeds, the difference is that of the means over seeds, and seeds are drawn as well.
@@ -87,7 +87,7 @@ class SeedDraws:
 
     Attributes:
         protocol: How the values were found.
-        values: The values of every seed, by name.
+        values: The values of every seed, by name; those that all seeds have.
     """
 
     protocol: Protocol
@@ -102,9 +102,9 @@ def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
         rounds: Number of draws.
     """
     of_seeds = [resample(each, rounds) for each in matches]
-    # A seed may lack values, such as those at an operating point that it does not have.
-    common = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
-    values = {name: [values[name] for values in of_seeds] for name in common}
+    # Without operating scores, a seed has no values at the operating point.
+    shared = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
+    values = {name: [values[name] for values in of_seeds] for name in shared}
     return SeedDraws(matches[0].protocol, values)
 
 
@@ -121,8 +121,8 @@ def compare_draws(
     names = metric_names(after.values)
     higher = {value.name: value.higher_is_better for value in before.protocol.values}
     pairs = {
-        parts: (before.values[parts], seeds)
-        for parts, seeds in after.values.items()
+        parts: (before.values[parts], after.values[parts])
+        for parts in after.values
         if parts in before.values
     }
     return {
@@ -158,7 +158,9 @@ def check_comparable(matches: Sequence[Matches]) -> None:
                 f"{other.protocol.name!r}: {differing_choices(first.protocol, other.protocol)}; "
                 "evaluate both by the same protocol"
             )
-        _check_same("split", first.split, other.split, "set the same evaluate.split, and evaluate")
+        _check_same(
+            "split", first.split, other.split, "set evaluate.split to the same value, and evaluate"
+        )
         _check_same(
             "classes",
             ", ".join(first.class_names),

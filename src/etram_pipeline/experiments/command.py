@@ -5,8 +5,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from etram_pipeline.arguments import parse
 from etram_pipeline.core.mappings import flatten
 from etram_pipeline.experiments.definition import Experiment
+from etram_pipeline.yaml_files import ConfigurationError
 
 DATA_PIPELINES = ("preprocess",)
 """Pipelines that make the data; all runs of an experiment share it."""
@@ -76,6 +78,13 @@ def _kedro(env: str | None, pipelines: tuple[str, ...], params: Mapping[str, Any
 
 def _text(value: object) -> str:
     """A value as `--params` reads it."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False) if set(value) & set(",[]{}\"'") else value
-    return json.dumps(value, ensure_ascii=False)
+    is_plain = isinstance(value, str) and _stays_text(value)
+    return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
+
+
+def _stays_text(text: str) -> bool:
+    """Whether `--params` takes a text without quotes as it is, whatever its parameter is."""
+    try:
+        return parse(f"untyped={text}") == {"untyped": text}
+    except ConfigurationError:
+        return False

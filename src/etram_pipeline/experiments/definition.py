@@ -12,6 +12,9 @@ Size = Literal["nano", "small", "medium", "large", "xlarge", "2xlarge"]
 """Size of a detector, which selects the resources of its jobs."""
 
 
+SEEDS = 2**32
+"""Seeds begin at 0 and are less than this, as those of `train.seed`."""
+
 PLACEHOLDER = "…"
 """Hypothesis of a new file, which nothing can confirm."""
 
@@ -46,7 +49,7 @@ class Success(Settings):
     better_than: str = Field(min_length=1)
     metric: str = Field(default="AP", min_length=1)
     protocol: str | None = None
-    by: float = Field(default=0.0, ge=0)
+    by: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 _INNER = 0.618
@@ -64,10 +67,10 @@ class SearchRange(Settings):
         choices: Values to choose from, instead of a range.
     """
 
-    low: int | float | None = None
-    high: int | float | None = None
+    low: int | float | None = Field(default=None, allow_inf_nan=False)
+    high: int | float | None = Field(default=None, allow_inf_nan=False)
     log: bool = False
-    step: int | float | None = Field(default=None, gt=0)
+    step: int | float | None = Field(default=None, gt=0, allow_inf_nan=False)
     choices: tuple[Any, ...] | None = Field(default=None, min_length=1)
 
     @property
@@ -126,7 +129,7 @@ class Experiment(Settings):
         default_factory=dict
     )
     seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...],
+        tuple[Annotated[int, Field(ge=0, lt=SEEDS)], ...],
         Field(min_length=1),
         AfterValidator(_without_repeats),
     ] = (0, 1, 2)

@@ -176,7 +176,7 @@ def _row(board: Board, standing: Standing, metric: str) -> Row:
     step = max_steps = None
     if not run.has_ended:
         step = _step(board, run)
-        max_steps = int(run.params["train.max_steps"]) if "train.max_steps" in run.params else None
+        max_steps = run.max_steps
     return Row(
         standing.experiment,
         standing.seed,
@@ -198,7 +198,7 @@ def _step(board: Board, run: ExperimentRun) -> int | None:
     registry = board.registry(run.experiment)
     if registry is None or _LOSS not in run.metrics:
         return None
-    return max(each.step for each in registry.history(run.run_id, _LOSS))
+    return max((each.step for each in registry.history(run.run_id, _LOSS)), default=None)
 
 
 def _seconds(run: ExperimentRun) -> float | None:

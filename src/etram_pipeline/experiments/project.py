@@ -52,7 +52,8 @@ class Project:
 
     def names(self) -> list[str]:
         """Names of all experiments."""
-        return sorted(path.stem for path in self.definitions.glob("*.yml"))
+        files = self.definitions.glob("*.yml")
+        return sorted(path.stem for path in files if path.name[0] != ".")  # as editors make them
 
     def presets(self) -> list[str]:
         """Names of all presets."""
@@ -98,7 +99,7 @@ class Project:
             return Experiment.model_validate(raw), faults
         except ValidationError as error:
             wrong = {str(each["loc"][0]) for each in error.errors() if each["loc"]}
-            sound = {key: value for key, value in raw.items() if key not in wrong}
+            sound = {key: value for key, value in raw.items() if str(key) not in wrong}
             kept = Experiment.model_validate({"hypothesis": "-", **sound})
             return kept, [*faults, *describe_errors(error)]
 

@@ -1,6 +1,5 @@
 """A queue of runs on this machine, with a line about the progress of each."""
 
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,6 @@ from etram_pipeline.experiments.registry import ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
 from etram_pipeline.mlflow_logging.store import StoreUnavailableError
-
-logger = logging.getLogger(__name__)
 
 RUN_LOG = "run.log"
 """File in the folder of a run with the output of its command."""
@@ -77,15 +74,16 @@ class Turn:
             The outcome in words.
         """
         status = "FINISHED" if code == 0 else "KILLED" if code in _SIGNALLED else "FAILED"
+        taken = duration(time.monotonic() - self.child.started) if self.child else ""
+        outcome = f"{status} after {taken}"
+        if status == "FAILED" and self.child is not None:
+            outcome += f": {self.child.error()}"
         try:
             if not self.registry.run(self.run.run_id).has_ended:
                 self.registry.set_status(self.run.run_id, status)
-        except StoreUnavailableError as error:  # the other runs continue
-            logger.warning("%s: its status cannot be written: %s", self.label, error)
-        taken = duration(time.monotonic() - self.child.started) if self.child else ""
-        if status == "FAILED" and self.child is not None:
-            return f"{status} after {taken}: {self.child.error()}"
-        return f"{status} after {taken}"
+        except StoreUnavailableError as error:  # the runs that follow must not be lost
+            outcome += f"; MLflow does not have this outcome: {error}"
+        return outcome
 
 
 def run_queue(turns: Sequence[Turn], jobs: int, stop: Stop, tell: Tell) -> None:

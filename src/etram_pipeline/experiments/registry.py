@@ -84,6 +84,11 @@ class ExperimentRun:
         """Whether it does nothing any more."""
         return self.status in ENDED
 
+    @property
+    def max_steps(self) -> int | None:
+        """Steps of its training; None if they are not known."""
+        return _whole(self.params.get("train.max_steps"))
+
 
 class Registry:
     """Runs of experiments in one MLflow experiment.
@@ -253,16 +258,23 @@ def definition(project: Project, experiment: Experiment, seed: int) -> str:
 
 
 def _is_seed(run: "Run") -> bool:
-    return {SEED, DEFINITION, RESULTS} <= run.data.tags.keys()
+    tags = run.data.tags
+    return {DEFINITION, RESULTS} <= tags.keys() and _whole(tags.get(SEED)) is not None
+
+
+def _whole(text: str | None) -> int | None:
+    """A whole number; None if there is none, as other programs may write anything."""
+    return int(text) if text and text.isdecimal() else None
 
 
 def _described(run: "Run") -> ExperimentRun:
     tags = run.data.tags
     inputs = [] if run.inputs is None else run.inputs.dataset_inputs
+    seed = _whole(tags.get(SEED) or run.data.params.get("train.seed"))
     return ExperimentRun(
         run_id=run.info.run_id,
         experiment=tags.get(EXPERIMENT, ""),
-        seed=int(tags.get(SEED) or run.data.params.get("train.seed") or NO_SEED),
+        seed=NO_SEED if seed is None else seed,
         status=run.info.status,
         definition=tags.get(DEFINITION, ""),
         results=Path(tags.get(RESULTS, "")),

@@ -170,7 +170,7 @@ def _of_run(
         metrics=dict(run.metrics),
         tags=dict(run.tags),
         data=dict(run.data),
-        steps=int(run.params["train.max_steps"]) if "train.max_steps" in run.params else None,
+        steps=run.max_steps,
     )
 
 

@@ -74,8 +74,8 @@ def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
     curves = {}
     for name in wanted:
         if name in run.metrics:
-            points = registry.history(run.run_id, name)
-            curves[name] = sorted({each.step: each.value for each in points}.items())
+            history = registry.history(run.run_id, name)
+            curves[name] = sorted({each.step: each.value for each in history}.items())
     return curves
 
 

@@ -51,7 +51,7 @@ def _evaluation(run: Run) -> Iterator[Notice]:
             scored = _labelled(run, settings.split)
             yield from _protocol(run, protocol, where, scored, settings.split)
             if not detects:
-                yield Notice(f"{where} {protocol.name} compares masks, but the detector {_MADE}")
+                yield Notice(f"{where} {protocol.name} compares masks, but {_source(run)}")
 
 
 def _protocol(
@@ -72,6 +72,17 @@ def _detects_masks(run: Run) -> bool:
     if "checkpoint" in run.makes:
         return run.parameter("detector", DetectorConfig.model_validate).needs_masks
     return run.trained is None or run.trained.config.needs_masks
+
+
+def _source(run: Run) -> str:
+    """What detects boxes alone."""
+    origin = None if run.detections is None else run.detections.origin
+    if origin is None or "detections" in run.makes:
+        return f"the detector {_MADE}"
+    return (
+        f"the detections of {origin.path} have none: masks are only read from the folder of "
+        "another run of this project; choose a protocol of boxes, such as coco"
+    )
 
 
 def _validation(run: Run) -> Protocol | None:

@@ -126,7 +126,7 @@ def named(key: str, time: int) -> str:
     return f"{key.split('/')[1]}_{time:010}.png"
 
 
-@pytest.mark.parametrize("form", ["ids", "names", "stems", "only names of files"])
+@pytest.mark.parametrize("form", ["ids", "names", "stems", "only names of files", "no splits"])
 def test_coco_results_with_an_annotation_file_give_the_metrics_of_our_own(
     labels: dict[str, LabelTable], detections: Tables, write_json: WriteJson, form: str
 ) -> None:
@@ -138,6 +138,11 @@ def test_coco_results_with_an_annotation_file_give_the_metrics_of_our_own(
     elif form == "only names of files":
         images = [
             {key: value for key, value in each.items() if key not in {"recording", "t_us"}}
+            for each in images
+        ]
+    elif form == "no splits":
+        images = [
+            {**each, "recording": each["recording"].split("/")[1], "t_us": float(each["t_us"])}
             for each in images
         ]
     content = {"images": images, "annotations": [], "categories": categories()}

@@ -31,7 +31,7 @@ def entry(**changes: object) -> dict[str, Any]:
         ([entry(image_id="000012.jpg")], "image ('000012.jpg') of which nothing"),
         (
             [entry(image_id="bridge_0000600000")],
-            "no image belongs to a labelled recording",
+            "no image belongs to a labelled recording; the images show 'bridge', and",
         ),
         ([entry(score=None)], "entry 1 is"),
         ([entry(), entry(bbox=[1, 2, 3])], "entry 2 is"),
@@ -158,8 +158,8 @@ def save(name: str, content: np.ndarray) -> Callable[[Path], None]:
             "0 to 2: they seem to count from 1; subtract 1",
         ),
         (save("street_day.npy", rows(class_score=7)), "`class_score` from 7 to 7"),
-        (lambda _: None, "is empty, but no detections; known are COCO results"),
-        (lambda folder: (folder / "a.txt").write_text("0 0.1"), "holds a.txt, but no detections"),
+        (lambda _: None, "is empty, not detections: give COCO results"),
+        (lambda folder: (folder / "a.txt").write_text("0 0.1"), "holds a.txt, not detections"),
         (lambda folder: (folder / "a.json").write_text("[]"), "name the file itself"),
         (
             lambda folder: [

@@ -2,6 +2,8 @@
 
 import click
 
+from etram_pipeline.experiments.definition import SEEDS
+
 
 def _seeds(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
     if text is None:
@@ -10,8 +12,8 @@ def _seeds(_context: click.Context, _option: click.Parameter, text: str | None) 
         found = [int(each) for each in text.split(",")]
     except ValueError:
         raise click.BadParameter(f"{text!r} is no list of whole numbers, such as 0,1,2") from None
-    if min(found) < 0:
-        raise click.BadParameter(f"{text!r} has a negative number: seeds begin at 0")
+    if min(found) < 0 or max(found) >= SEEDS:
+        raise click.BadParameter(f"{text!r}: seeds are from 0 to {SEEDS - 1}")
     return found
 
 

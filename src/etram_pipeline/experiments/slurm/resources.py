@@ -18,6 +18,11 @@ def _one_line(text: str) -> str:
     return text
 
 
+_EARLY_S = 60
+"""How much earlier than asked for SLURM may send a signal (sbatch, option `--signal`)."""
+
+_CLOCK_PARTS = 3
+
 Memory = Annotated[str, StringConstraints(pattern=r"^\d+[KMGT]?$")]
 TimeLimit = Annotated[str, StringConstraints(pattern=r"^(\d+-)?\d+(:\d+){0,2}$")]
 Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
@@ -105,4 +110,32 @@ def read_resources(project: Project, env: str | None, given: Mapping[str, Any]) 
         faults = "; ".join(describe_errors(error))
         raise ConfigurationError(f"resources.yml: {faults}") from error
     sizes = {name: size.model_copy(update=of_size) for name, size in found.sizes.items()}
+    _check_time_limits(sizes, found.signal_s)
     return found.model_copy(update={**options, "sizes": sizes})
+
+
+def _check_time_limits(sizes: Mapping[Size, SizeResources], signal_s: int) -> None:
+    """Refuse limits that leave no time for the run, which would be queued again for ever."""
+    least_s = signal_s + _EARLY_S
+    for name, size in sizes.items():
+        limit_s = _seconds(size.time)
+        if 0 < limit_s <= least_s:
+            raise ConfigurationError(
+                f"resources.yml: sizes.{name}.time: {size.time} is {limit_s} s, but a run is saved "
+                f"up to {least_s} s before the limit (signal_s, and {_EARLY_S} s by which SLURM "
+                "may be early): give more time, or lower signal_s"
+            )
+
+
+def _seconds(limit: str) -> int:
+    """A time limit in seconds; 0 for none.
+
+    Source: sbatch, option `--time`: minutes, minutes:seconds, hours:minutes:seconds, days-hours,
+    days-hours:minutes and days-hours:minutes:seconds.
+    """
+    days, dash, rest = limit.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if not dash and len(parts) < _CLOCK_PARTS:
+        parts = [0, *parts]
+    hours, minutes, seconds = (*parts, 0, 0)[:_CLOCK_PARTS]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds

@@ -19,7 +19,7 @@ _NAMED = re.compile(r"(?P<recording>.+)_(?P<time>\d+)", re.DOTALL)
 
 HOW_TO_NAME = (
     "name images <recording>_<time in microseconds>, or give each image in the annotation file "
-    "its `recording` (<split>/<name>) and its time `t_us`"
+    "its `recording` (<name> or <split>/<name>) and its time `t_us`"
 )
 
 
@@ -31,11 +31,13 @@ class Moment:
         key: The recording; empty if it is not labelled.
         time_us: The time, in microseconds.
         scale: Columns and rows of the sensor per pixel of the picture.
+        recording: The recording as the file names it.
     """
 
     key: str
     time_us: int
     scale: tuple[float, float] = (1.0, 1.0)
+    recording: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def named_moment(name: str, known: KnownRecordings) -> Moment | None:
     if found is None:
         return None
     key = known.find(file.with_name(found["recording"] + ".png"))
-    return Moment(key or "", int(found["time"]))
+    return Moment(key or "", int(found["time"]), recording=found["recording"])
 
 
 def _stem(file: PurePath) -> str:
@@ -131,16 +133,24 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _moment(image: Mapping[str, Any], path: Path, known: KnownRecordings) -> Moment:
     scale = _scale(image, path, known.dataset)
-    key, time_us = image.get("recording"), image.get("t_us")
-    if isinstance(key, str) and isinstance(time_us, int):
-        return Moment(key if key in known else "", time_us, scale)
+    recording, time_us = image.get("recording"), image.get("t_us")
+    is_time = isinstance(time_us, int | float) and float(time_us).is_integer()
+    if isinstance(recording, str) and is_time:
+        return Moment(_key(recording, known), int(image["t_us"]), scale, recording)
     name = image.get("file_name", "")
     found = named_moment(str(name), known)
     if found is None:
         raise LabelError(
             f"{path} does not say which moment image {image['id']} ({name!r}) shows: {HOW_TO_NAME}"
         )
-    return Moment(found.key, found.time_us, scale)
+    return Moment(found.key, found.time_us, scale, found.recording)
+
+
+def _key(recording: str, known: KnownRecordings) -> str:
+    """The labelled recording of that name, with or without its split; empty if there is none."""
+    if recording in known or "/" in recording:
+        return recording if recording in known else ""
+    return known.find(PurePath(f"{recording}.png")) or ""
 
 
 def _scale(image: Mapping[str, Any], path: Path, dataset: DatasetSettings) -> tuple[float, float]:

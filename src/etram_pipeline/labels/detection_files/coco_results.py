@@ -10,7 +10,7 @@ Source: COCO, https://cocodataset.org/#format-results, "Object Detection".
 import json
 import logging
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,9 @@ def read_results(path: Path, known: KnownRecordings) -> FoundDetections:
     covered = _covered(moments, annotations, known)
     if entries.images and not any(moment.key for moment in moments):
         raise LabelError(
-            f"{path}: no image belongs to a labelled recording; the images are "
-            f"{_some(entries.images)}, and the recordings are {known.some()}"
+            f"{path}: no image belongs to a labelled recording; the images show "
+            f"{_some(list(dict.fromkeys(each.recording for each in moments)))}, and the "
+            f"recordings are {known.some()}"
         )
     _tell_unlabelled(path, moments)
     tables = dict.fromkeys(sorted(covered), np.zeros(0, DETECTION_DTYPE)) | _tables(
@@ -264,7 +265,7 @@ def _tell_empty(
         )
 
 
-def _some(images: list[int | str]) -> str:
+def _some(images: Sequence[int | str]) -> str:
     kind = "whole numbers" if all(isinstance(image, int) for image in images) else "names"
     if len(images) > 3:  # noqa: PLR2004
         return f"{kind} such as {images[0]!r}, {images[1]!r} and {images[-1]!r}"

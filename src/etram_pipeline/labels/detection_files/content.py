@@ -14,7 +14,7 @@ from etram_pipeline.labels.detections import DetectionTable
 
 FORMATS = (
     "COCO results (a list of image_id, category_id, bbox and score in JSON), .npy tables of "
-    "Prophesee, RVT or eTraM, and parquet tables"
+    "Prophesee, RVT or eTraM, or parquet tables"
 )
 
 
@@ -54,11 +54,11 @@ def check_format(path: Path) -> None:
                 "results"
             )
         what = f"holds {', '.join(files[:3])}" if files else "is empty"
-        raise LabelError(f"the folder {path} {what}, but no detections; known are {FORMATS}")
+        raise LabelError(f"the folder {path} {what}, not detections: give {FORMATS}")
     with path.open("rb") as file:
         start = file.read(20)
     what = f"begins with {start!r}" if start else "is empty"
-    raise LabelError(f"{path} {what}, so it holds no detections; known are {FORMATS}")
+    raise LabelError(f"{path} {what}, so it holds no detections: give {FORMATS}")
 
 
 def content_digest(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Node of the evaluate pipeline."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
@@ -61,11 +62,20 @@ def find_missing(
         return ""
     remedy = "add the split to predict.splits and run `kedro run --pipelines predict`"
     if origin is not None:
-        remedy = f"add them to {origin.path}, also where nothing was found"
+        remedy = f"{_how_to_add(origin.path)}, also where nothing was found"
     return (
         f"{len(missing)} of {len(labelled)} labelled recordings of '{split}' have no "
         f"detections ({', '.join(missing[:5])}): {remedy}"
     )
+
+
+def _how_to_add(path: Path) -> str:
+    """How recordings are added to the detections of another program."""
+    if path.suffix == ".json":
+        return f"add their images to the annotation file of {path}"
+    if path.suffix in {".npy", ".parquet"}:
+        return f"give a folder with a table for each instead of {path}"
+    return f"add them to {path}"
 
 
 def find_other_classes(class_names: tuple[str, ...], dataset: DatasetSettings) -> str:
