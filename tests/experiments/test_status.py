@@ -182,7 +182,7 @@ def test_runs_made_by_hand_stop_nothing(study: Project, registry: Registry) -> N
     assert states(experiments.status()) == before
     assert {run.seed for run in registry.every_run() if not run.definition} == {NO_SEED}
 
-    renewed = registry.client.create_run(registry.experiment_id, tags=of_base.tags)
+    renewed = registry.client.create_run(registry.experiment_id, tags=dict(of_base.tags))
     registry.client.log_param(renewed.info.run_id, "train.max_steps", "many")
     registry.client.log_metric(renewed.info.run_id, "train/loss", 1)
     (row,) = [row for row in experiments.status(["base"]) if row.seed == of_base.seed]
