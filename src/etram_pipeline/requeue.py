@@ -33,6 +33,7 @@ class Requeue(ResourceHook):
                 ["scontrol", "requeue", job],
                 capture_output=True,
                 text=True,
+                errors="replace",
                 timeout=_TIMEOUT_S,
                 check=False,
             )

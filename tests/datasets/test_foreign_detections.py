@@ -1,5 +1,6 @@
 """Detections of other programs in the catalog."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,19 @@ def test_the_folder_of_another_run_keeps_what_is_known_of_its_training(tmp_path:
     assert store.origin is not None
     assert store.with_masks().origin == store.origin
     assert (store["val/c"] == table(2)).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"recordings": ["val/c"]}, {"recordings": 3}, {"class_names": 5}),
+        *({"score_threshold": "low"}, {"operating_scores": {"all": 0.5}}),
+    ],
+)
+def test_a_damaged_index_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    prediction = Prediction([("val/c", table(2))], ("car",), "run7", SCORES, score_threshold=0.1)
+    DetectionsDataset(path=str(tmp_path / "other")).save(prediction)
+    index = tmp_path / "other" / "index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | change))
+    with pytest.raises(DatasetError, match=r"index\.json is damaged: give the complete folder of"):
+        dataset_of(tmp_path / "other").load()

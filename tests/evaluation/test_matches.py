@@ -64,6 +64,52 @@ def test_a_file_with_a_changed_byte_is_named(matches: Matches, tmp_path: Path) -
         read_matches(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"0_recordings": lambda rows: rows + 200},
+        {"0_starts": lambda starts: starts * 2},
+        {"0_starts": lambda starts: -starts},
+        {"0_num_labels": lambda numbers: -numbers},
+        {"0_num_labels": lambda numbers: numbers[:, :, :-1]},
+        {"0_right": lambda rows: rows[:-1]},
+        {"0_right": lambda rows: rows.astype(float)},
+        {"operating": lambda counts: counts[:-1]},
+    ],
+)
+def test_contradictions_never_reach_the_compiled_loops(
+    matches: Matches, tmp_path: Path, change: dict[str, Callable[[np.ndarray], np.ndarray]]
+) -> None:
+    path = tmp_path / "a.npz"
+    write_matches(matches, path)
+    arrays = dict(np.load(path))
+    for name, changed in change.items():
+        arrays[name] = changed(arrays[name])
+    np.savez(path, **arrays)
+    with pytest.raises(StoreError, match=r"a\.npz is damaged"):
+        read_matches(path)
+
+
+def test_files_of_another_version_are_called_that(matches: Matches, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_matches(matches, path)
+    arrays = dict(np.load(path))
+    head = arrays["head"].tobytes().replace(b'"format": 1', b'"format": 9')
+    np.savez(path, **{**arrays, "head": np.frombuffer(head, np.uint8)})
+    with pytest.raises(StoreError, match="was written by another version of the project"):
+        read_matches(path)
+
+
+def test_an_unknown_way_of_compression_is_damage(matches: Matches, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_matches(matches, path)
+    content = path.read_bytes()
+    entry = content.index(b"PK\1\2")
+    path.write_bytes(content[: entry + 10] + b"\x63\0" + content[entry + 12 :])
+    with pytest.raises(StoreError, match=r"a\.npz is damaged"):
+        read_matches(path)
+
+
 def test_another_file_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", boxes=np.zeros(3))
     with pytest.raises(StoreError, match="no file of matches"):

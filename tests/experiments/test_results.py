@@ -1,3 +1,6 @@
+"""Results of runs, as comparisons and pages read them."""
+
+import re
 from pathlib import Path
 
 import pytest
@@ -46,10 +49,10 @@ def test_damaged_matches_are_named_with_their_run(
 ) -> None:
     write("one", "")
     run = schedule(own, registry, "one")
-    finish(registry, run, 0.2, tmp_path / "logged")
-    registry.client.log_text(run.run_id, "{", "report/matches/test-coco.npz")
-    wanted = rf"report/matches/test-coco.npz of MLflow run {run.run_id} \(one, seed 0\) is damaged"
-    with pytest.raises(StoreError, match=wanted):
+    finish(registry, run, 0.5, tmp_path / "logged")
+    registry.client.log_text(run.run_id, "PK", "report/matches/test-coco.npz")
+    wanted = f"report/matches/test-coco.npz of MLflow run {run.run_id} (one, seed 0) is damaged"
+    with pytest.raises(StoreError, match=re.escape(wanted)):
         load_results(registry, run)
 
 

@@ -234,6 +234,28 @@ def test_an_answer_without_a_number_is_refused(fake: Fake) -> None:
         submit("#!/bin/sh")
 
 
+@pytest.mark.parametrize("answer", [r"caf\351", "\u0663", "\u00b2", r"\377\n7x"])
+def test_odd_answers_are_no_numbers(fake: Fake, answer: str) -> None:
+    fake("sbatch", f"cat > /dev/null; printf '{answer}'")
+    with pytest.raises(SlurmError, match="instead of the number of a job"):
+        submit("#!/bin/sh")
+
+
+def test_messages_in_another_encoding_are_shown_as_far_as_they_can_be_read(fake: Fake) -> None:
+    fake("sbatch", r"cat > /dev/null; printf 'caf\351 is closed' >&2; exit 1")
+    with pytest.raises(SlurmError, match=r"^sbatch: caf\ufffd is closed$"):
+        submit("#!/bin/sh")
+    fake("sbatch", "cat > /dev/null; yes | head -c 100000 >&2; exit 1")
+    with pytest.raises(SlurmError) as caught:
+        submit("#!/bin/sh")
+    assert len(str(caught.value)) < 600
+
+
+def test_states_are_read_among_other_output(cluster: Path) -> None:
+    (cluster / "sacct.txt").write_bytes(b"caf\xe9|CLOSED\n7|running\n")
+    assert find_states(["7"]) == {"7": "RUNNING"}
+
+
 @pytest.mark.parametrize(
     ("lanes", "accumulate", "wanted"),
     [(12, 1, (6, 2)), (2, 4, (1, 8)), (1, 3, (1, 3)), (9, 1, (3, 3)), (5, 2, (1, 10))],

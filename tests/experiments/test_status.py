@@ -168,15 +168,17 @@ def test_pages_are_written_again_only_if_something_changed(study: Project, write
         path.write_text("by hand") if path.name == "README.md" else path.unlink()
     assert set(render(Board(study))) == set(first)
     assert {path: path.read_bytes() for path in first} == before
-    write("better", "hypothesis: It helps a lot.\nsuccess: {better_than: base}")
-    assert "It helps a lot." in render(Board(study))[0].read_text()
+    write("better", "hypothesis: It helps | a lot.\nsuccess: {better_than: base}")
+    page, ranking = render(Board(study))
+    assert "**It helps | a lot.**" in page.read_text()
+    assert r"| It helps \| a lot. |" in ranking.read_text()
 
 
 def test_runs_made_by_hand_stop_nothing(study: Project, registry: Registry) -> None:
     before = states(experiments.status())
     (of_base, *_) = registry.runs(["base"])
     tags = {**of_base.tags, "seed": "first"}
-    registry.client.create_run(registry.experiment_id, tags=tags)
+    registry.client.create_run(registry.experiment_id, tags=dict(tags))
     other = registry.client.create_run(registry.experiment_id, tags={"mlflow.runName": "other"})
     registry.client.log_param(other.info.run_id, "train.seed", "None")
     assert states(experiments.status()) == before

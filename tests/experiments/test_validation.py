@@ -68,6 +68,7 @@ def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
     ("text", "message"),
     [
         ("hypothesis: …", "hypothesis: is still to be written: one sentence"),
+        (f"hypothesis: {'better ' * 200}", "hypothesis: has 1399 characters: state it in one"),
         ("hypotesis: it helps\nhypothesis: it helps", "did you mean 'hypothesis'?"),
         ("seeds: [0, 1, 0]", r"seeds: seeds [0] are listed twice"),
         ("seeds: [4294967296]", "seeds.0: must be less than 4294967296, not 4294967296"),

@@ -48,7 +48,9 @@ def _git(folder: Path, *words: str) -> str:
     # Without optional locks, so that it never blocks a git command of the user.
     command = ["git", "--no-optional-locks", *words]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError:
         return ""
     return "" if done.returncode else done.stdout.strip()

@@ -78,14 +78,17 @@ class DetectionStore(DetectionSource, Mapping[str, DetectionTable]):
         self.origin = origin
         self._root = root
         self._masks = masks
-        index = json.loads((root / INDEX).read_text())
-        self._counts: dict[str, int] = index["recordings"]
-        self.class_names: tuple[str, ...] = tuple(index["class_names"])
-        self.training_run_id: str = index["training_run_id"]
-        scores = index.get("operating_scores")
-        self.operating_scores = None if scores is None else OperatingScores.model_validate(scores)
-        self.score_threshold: float | None = index.get("score_threshold")
-        self.has_masks: bool = index.get("masks", False)
+        try:
+            index = json.loads((root / INDEX).read_text())
+            self._counts = {str(key): int(number) for key, number in index["recordings"].items()}
+            self.class_names = tuple(map(str, index["class_names"]))
+            self.training_run_id = str(index["training_run_id"])
+            scores, threshold = index.get("operating_scores"), index.get("score_threshold")
+            self.operating_scores = scores and OperatingScores.model_validate(scores)
+            self.score_threshold = None if threshold is None else float(threshold)
+            self.has_masks = bool(index.get("masks", False))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise StoreError(f"{root / INDEX} is damaged: {self._remedy}") from error
 
     def __getitem__(self, key: str) -> DetectionTable:
         import pyarrow.parquet as pq
@@ -106,8 +109,11 @@ class DetectionStore(DetectionSource, Mapping[str, DetectionTable]):
         if missing:
             raise LabelError(f"{path} has columns {found}, but lacks {missing}: {self._remedy}")
         table = np.zeros(columns.num_rows, DETECTION_DTYPE)
-        for name in names:
-            table[name] = columns[name].to_numpy()
+        try:
+            for name in names:
+                table[name] = columns[name].to_numpy()
+        except ValueError as error:
+            raise StoreError(f"{path} is damaged: {self._remedy}") from error
         return with_masks(table, columns[MASK_COLUMN].to_pylist()) if masked else table
 
     def with_masks(self) -> "DetectionStore":

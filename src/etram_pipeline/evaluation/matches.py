@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt
@@ -24,7 +25,10 @@ MOST_IOUS = 64
 
 _FORMAT = 1
 _ROWS = ("recordings", "right", "uncounted")
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zlib.error),
+    *(RuntimeError, MemoryError, zipfile.BadZipFile),  # of damaged sizes and methods
+)
 
 Rows = tuple[UInt[np.ndarray, " D"], UInt[np.ndarray, " D"], UInt[np.ndarray, " D"]]
 """Recording of each detection, and bits of the IoU thresholds at which it is right, and at which
@@ -179,30 +183,66 @@ def read_matches(path: Path) -> Matches:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             head = json.loads(arrays["head"].tobytes())
-            if head["format"] != _FORMAT:
-                raise StoreError(
-                    f"{path} was written by another version of the project: evaluate the "
-                    "detections again with `kedro run --pipelines evaluate`"
-                )
-            return Matches(
-                protocol=Protocol.model_validate(head["protocol"]),
-                split=head["split"],
-                recordings=tuple(head["recordings"]),
-                class_names=tuple(head["class_names"]),
-                ground_truth=head["ground_truth"],
-                rankings={
-                    prefix: Rankings(
-                        arrays[f"{number}_starts"],
-                        tuple(arrays[f"{number}_{name}"] for name in _ROWS),
-                        arrays[f"{number}_num_labels"],
-                    )
-                    for number, prefix in enumerate(head["metrics"])
-                },
-                operating=arrays.get("operating"),
-            )
+            found = _content(head, arrays) if head["format"] == _FORMAT else None
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist: run `kedro run --pipelines evaluate`") from error
     except _DAMAGED as error:
         raise StoreError(
             f"{path} is damaged or no file of matches: run `kedro run --pipelines evaluate`"
         ) from error
+    if found is None:
+        raise StoreError(
+            f"{path} was written by another version of the project: evaluate the detections again "
+            "with `kedro run --pipelines evaluate`"
+        )
+    return found
+
+
+def _content(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Matches:
+    found = Matches(
+        protocol=Protocol.model_validate(head["protocol"]),
+        split=head["split"],
+        recordings=tuple(head["recordings"]),
+        class_names=tuple(head["class_names"]),
+        ground_truth=head["ground_truth"],
+        rankings={
+            prefix: Rankings(
+                arrays[f"{number}_starts"],
+                tuple(arrays[f"{number}_{name}"] for name in _ROWS),
+                arrays[f"{number}_num_labels"],
+            )
+            for number, prefix in enumerate(head["metrics"])
+        },
+        operating=arrays.get("operating"),
+    )
+    if not (_is_sound(found) and all(_fit(each, found) for each in found.rankings.values())):
+        raise ValueError("its parts contradict each other")
+    return found
+
+
+def _is_sound(matches: Matches) -> bool:
+    """Whether names are text, and counts at the operating point are of these names."""
+    names = (matches.split, matches.ground_truth, *matches.recordings, *matches.class_names)
+    operating = matches.operating
+    return all(isinstance(name, str) for name in names) and (
+        operating is None
+        or (operating.dtype.kind, *operating.shape)
+        == ("i", 1 + len(matches.class_names), len(matches.recordings), 3)
+    )
+
+
+def _fit(rankings: Rankings, matches: Matches) -> bool:
+    """Whether every row is of a recording and a ranking: compiled loops do not check this."""
+    starts, labels, rows = rankings.starts, rankings.num_labels, rankings.rows
+    num_classes = len(matches.class_names) + (not matches.protocol.class_aware)
+    shape = (num_classes, 1 + len(matches.protocol.area_ranges), len(matches.recordings))
+    if labels.shape != shape or starts.shape != (shape[0] * shape[1] + 1,):
+        return False
+    kinds = [starts.dtype.kind, labels.dtype.kind, *(row.dtype.kind for row in rows)]
+    return (
+        kinds == ["i", "i", "u", "u", "u"]
+        and all(row.shape == (starts[-1],) for row in rows)
+        and starts[0] == 0
+        and bool((np.diff(starts) >= 0).all() and (labels >= 0).all())
+        and int(rows[0].max(initial=0)) < max(shape[2], 1)
+    )

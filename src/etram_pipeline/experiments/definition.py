@@ -19,11 +19,19 @@ PLACEHOLDER = "…"
 """Hypothesis of a new file, which nothing can confirm."""
 
 
+_LONGEST = 1000
+"""Characters of a hypothesis, which MLflow keeps as a tag."""
+
+
 def _one_sentence(text: str) -> str:
     joined = " ".join(text.split())
     if joined in {"", PLACEHOLDER}:
         raise ValueError(
             "is still to be written: one sentence that the results can confirm or refute"
+        )
+    if len(joined) > _LONGEST:
+        raise ValueError(
+            f"has {len(joined)} characters: state it in one sentence, the rest in `why`"
         )
     return joined
 

@@ -82,8 +82,8 @@ def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
 def _read_metrics(path: Path, run: ExperimentRun) -> dict[str, Metrics]:
     try:
         return parse_metrics(path.read_text())
-    except (ValueError, AttributeError) as error:
-        raise StoreError(_damaged(_METRICS, run)) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(_METRICS, run) from error
 
 
 def _read_matches(paths: Sequence[Path], run: ExperimentRun) -> dict[str, Matches]:
@@ -91,21 +91,20 @@ def _read_matches(paths: Sequence[Path], run: ExperimentRun) -> dict[str, Matche
         return {}
     from etram_pipeline.evaluation.matches import read_matches
 
-    found = {}
+    found = []
     for path in paths:
         try:
-            matches = read_matches(path)
-        except StoreError as error:  # its path is that of a temporary copy
-            raise StoreError(_damaged(f"{_MATCHES}/{path.name}", run)) from error
-        found[matches.protocol.name] = matches
-    return found
+            found.append(read_matches(path))
+        except StoreError as error:  # it names a file that is deleted soon
+            raise _damaged(f"{_MATCHES}/{path.name}", run) from error
+    return {matches.protocol.name: matches for matches in found}
 
 
-def _damaged(artifact: str, run: ExperimentRun) -> str:
-    whose = f" ({run.experiment}, seed {run.seed})" if run.experiment else ""
-    return (
-        f"{artifact} of MLflow run {run.run_id}{whose} is damaged, or was written by another "
-        "version of the project: evaluate the run again"
+def _damaged(path: str, run: ExperimentRun) -> StoreError:
+    which = f" ({run.experiment}, seed {run.seed})" if run.experiment else ""
+    return StoreError(
+        f"{path} of MLflow run {run.run_id}{which} is damaged, or of another version of the "
+        "project: evaluate the run again"
     )
 
 

@@ -1,5 +1,6 @@
 """Files that cannot be evaluated are refused with what was found and what to do."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ def entry(**changes: object) -> dict[str, Any]:
             [entry(image_id="bridge_0000600000")],
             "no image belongs to a labelled recording; the images show 'bridge', and",
         ),
+        ([entry(image_id="street_day_" + "9" * 25)], "of which nothing says which moment"),
         ([entry(score=None)], "entry 1 is"),
         ([entry(), entry(bbox=[1, 2, 3])], "entry 2 is"),
         ([entry(), entry(bbox=None)], "entry 2 is"),
@@ -85,7 +87,20 @@ IMAGE = {"id": 1, "file_name": NAME, "width": 640, "height": 360}
             "which do not have the proportions",
         ),
         ({"images": [IMAGE | {"width": 0}]}, "an image of 0 x 360 px"),
-        ({"images": [IMAGE], "categories": [{"id": 1}]}, "a category without `id` or `name`"),
+        ({"images": [IMAGE], "categories": [{"id": 1}]}, "a category without `id`, a whole num"),
+        ({"images": [IMAGE], "categories": [{"id": 1.7, "name": "car"}]}, "`name`: {'id': 1.7"),
+        (
+            {
+                "images": [IMAGE],
+                "categories": [{"id": 1, "name": name} for name in ("car", "tram")],
+            },
+            "two categories with the id 1, car and tram: number them differently",
+        ),
+        ({"images": [IMAGE | {"width": math.inf, "height": math.inf}]}, "of inf x inf px"),
+        (
+            {"images": [{"id": 1, "recording": KEYS[0], "t_us": 10**30}]},
+            "does not say which moment image 1",
+        ),
         (
             {"images": [IMAGE | {"id": 3}]},
             "instances.json does not have; its images are 3: give",
@@ -106,7 +121,7 @@ def test_annotation_files_are_refused(write_json: WriteJson, content: object, me
         read_detections(write_json([entry(image_id=1)]), known)
 
 
-@pytest.mark.parametrize("text", ["{", "[1, ", "nothing"])
+@pytest.mark.parametrize("text", ["{", "[1, ", "nothing", "[" * 100_000])
 def test_damaged_files_are_refused(write_json: WriteJson, tmp_path: Path, text: str) -> None:
     images = tmp_path / "instances.json"
     known = KnownRecordings(KEYS, DATASET, images)
@@ -127,6 +142,15 @@ def rows(**columns: object) -> DetectionTable:
     table["score"] = table["class_score"] = table["class_confidence"] = [0.5, 0.25]
     for name, values in columns.items():
         table[name] = values
+    return table
+
+
+def with_scores(kind: str) -> np.ndarray:
+    """The detections with scores of another kind."""
+    names = ("t", "x", "y", "w", "h", "class_id", "score")
+    table = np.zeros(2, [(name, DETECTION_DTYPE[name]) for name in names[:-1]] + [("score", kind)])
+    for name in names[:-1]:
+        table[name] = rows()[name]
     return table
 
 
@@ -156,6 +180,14 @@ def save(name: str, content: np.ndarray) -> Callable[[Path], None]:
         (
             save("street_day.npy", rows(class_id=[1, 3])),
             "0 to 2: they seem to count from 1; subtract 1",
+        ),
+        (
+            save("street_day.npy", with_scores("U4")),
+            "has <U4 in column 'score', but must have numbers",
+        ),
+        (
+            save("street_day.npy", with_scores("c8")),
+            "has complex64 in column 'score', but must have numbers",
         ),
         (save("street_day.npy", rows(class_score=7)), "`class_score` from 7 to 7"),
         (lambda _: None, "is empty, not detections: give COCO results"),
@@ -227,3 +259,18 @@ def test_an_empty_list_is_no_fault(
     found = read_detections(write_json([]), known)
     assert {key: len(table) for key, table in found.items()} == dict.fromkeys(KEYS, 0)
     assert "holds no detection: every label counts as missed" in caplog.text
+
+
+def test_huge_and_negative_categories_that_nothing_uses_do_no_harm(write_json: WriteJson) -> None:
+    unused = [{"id": 10**13, "name": "bus"}, {"id": -1, "name": "car"}]
+    content = {"images": [IMAGE], "categories": [{"id": 1, "name": "car"}, *unused]}
+    known = KnownRecordings(KEYS, DATASET, write_json(content, "instances.json"))
+    found = read_detections(write_json([entry(image_id=1, category_id=1)]), known)
+    (table,) = [each for each in found.values() if len(each)]
+    assert table["class_id"].tolist() == [DATASET.detected_classes.index("car")]
+
+
+def test_results_nested_too_deeply_are_refused(known: KnownRecordings, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("[" * 100_000)
+    with pytest.raises(LabelError, match=r"results\.json is no JSON"):
+        read_detections(tmp_path / "results.json", known)

@@ -13,6 +13,8 @@ UNKNOWN = "UNKNOWN"
 """State of a job that SLURM does not know any more."""
 
 _TIMEOUT_S = 60.0
+_MOST = 500
+"""Characters of an answer that a message shows."""
 
 _WAITS = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
 _WAITS |= {"RESV_DEL_HOLD"}
@@ -49,7 +51,7 @@ def submit(script: str) -> str:
     """
     answer = _call(["sbatch", "--parsable"], script)
     number = answer.strip().splitlines()[-1].partition(";")[0] if answer.strip() else ""
-    if not number.isdigit():
+    if not (number.isascii() and number.isdigit()):
         raise SlurmError(f"sbatch answers {answer.strip()[:200]!r} instead of the number of a job")
     return number
 
@@ -101,14 +103,20 @@ def _parse(lines: Sequence[str], wanted: Collection[str]) -> dict[str, str]:
     for line in lines:
         job, _, state = line.strip().partition("|")
         if job in wanted and state.split():
-            states[job] = state.split()[0].rstrip("+")
+            states[job] = state.split()[0].rstrip("+").upper()
     return states
 
 
 def _call(command: Sequence[str], text: str = "") -> str:
     try:
         done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",  # sites add messages of their own
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SlurmError(f"{command[0]}: {error}") from error
@@ -117,5 +125,5 @@ def _call(command: Sequence[str], text: str = "") -> str:
         told = "; ".join(
             line.removeprefix(f"{command[0]}: ").removeprefix("error: ") for line in said
         )
-        raise SlurmError(f"{command[0]}: {told or f'ended with code {done.returncode}'}")
+        raise SlurmError(f"{command[0]}: {told[:_MOST] or f'ended with code {done.returncode}'}")
     return done.stdout

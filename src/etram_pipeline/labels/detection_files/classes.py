@@ -97,10 +97,9 @@ def _check_names(
 
 
 def _renumbered(table: DetectionTable, meant: Mapping[int, int | None]) -> DetectionTable:
-    new = np.full(max(meant, default=0) + 1, -1, np.int64)
-    for number, class_id in meant.items():
-        new[number] = -1 if class_id is None else class_id
-    ids: Int64[np.ndarray, " N"] = new[table["class_id"].astype(np.int64)]
+    found, place = np.unique(table["class_id"], return_inverse=True)
+    new = [meant[int(number)] for number in found]
+    ids: Int64[np.ndarray, " N"] = np.array([-1 if i is None else i for i in new], np.int64)[place]
     kept = table[ids >= 0]
     kept["class_id"] = ids[ids >= 0]
     return kept

@@ -5,17 +5,22 @@ its name: `<recording>_<time in microseconds>`, with any suffix.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.labels.detection_files.known import KnownRecordings
+from etram_pipeline.labels.detections import DETECTION_DTYPE
 
-_NAMED = re.compile(r"(?P<recording>.+)_(?P<time>\d+)", re.DOTALL)
+_NAMED = re.compile(r"(?P<recording>.+)_(?P<time>\d{1,20})", re.DOTALL)
+_LATEST_US = int(np.iinfo(DETECTION_DTYPE["t"]).max)
 
 HOW_TO_NAME = (
     "name images <recording>_<time in microseconds>, or give each image in the annotation file "
@@ -93,7 +98,7 @@ def named_moment(name: str, known: KnownRecordings) -> Moment | None:
     """The moment that the name of an image states; None if it states none."""
     file = PurePath(name)
     found = _NAMED.fullmatch(_stem(file))
-    if found is None:
+    if found is None or int(found["time"]) > _LATEST_US:
         return None
     key = known.find(file.with_name(found["recording"] + ".png"))
     return Moment(key or "", int(found["time"]), recording=found["recording"])
@@ -119,7 +124,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise LabelError(
             f"{path}, the annotation file of the images, cannot be read: {error}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabelError(
             f"{path}, the annotation file of the images, is no JSON: {error}"
         ) from error
@@ -134,8 +139,8 @@ def _content(path: Path) -> dict[str, Any]:
 def _moment(image: Mapping[str, Any], path: Path, known: KnownRecordings) -> Moment:
     scale = _scale(image, path, known.dataset)
     recording, time_us = image.get("recording"), image.get("t_us")
-    is_time = isinstance(time_us, int | float) and float(time_us).is_integer()
-    if isinstance(recording, str) and is_time:
+    is_time = isinstance(time_us, int | float) and abs(time_us) <= _LATEST_US
+    if isinstance(recording, str) and is_time and float(image["t_us"]).is_integer():
         return Moment(_key(recording, known), int(image["t_us"]), scale, recording)
     name = image.get("file_name", "")
     found = named_moment(str(name), known)
@@ -158,7 +163,7 @@ def _scale(image: Mapping[str, Any], path: Path, dataset: DatasetSettings) -> tu
     width, height = image.get("width"), image.get("height")
     if width is None or height is None:
         return 1.0, 1.0
-    if not all(isinstance(side, int | float) and side > 0 for side in (width, height)):
+    if not all(isinstance(side, int | float) and 0 < side < math.inf for side in (width, height)):
         raise LabelError(f"{path} has an image of {width} x {height} px (width x height)")
     factor = max(1, round(dataset.width / width))
     if (-(-dataset.width // factor), -(-dataset.height // factor)) == (width, height):
@@ -174,10 +179,22 @@ def _scale(image: Mapping[str, Any], path: Path, dataset: DatasetSettings) -> tu
 
 
 def _categories(content: Mapping[str, Any], path: Path) -> dict[int, str]:
-    try:
-        return {int(each["id"]): str(each["name"]) for each in content.get("categories") or ()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise LabelError(f"{path} has a category without `id` or `name`") from error
+    found: dict[int, str] = {}
+    for each in content.get("categories") or ():
+        number, name = (
+            (each.get("id"), each.get("name")) if isinstance(each, dict) else (None, None)
+        )
+        if not isinstance(number, int) or name is None:
+            raise LabelError(
+                f"{path} has a category without `id`, a whole number, or `name`: {str(each)[:80]}"
+            )
+        if number in found:
+            raise LabelError(
+                f"{path} has two categories with the id {number}, {found[number]} and {name}: "
+                "number them differently"
+            )
+        found[number] = str(name)
+    return found
 
 
 def _refuse_repeated(moments: Mapping[int | str, Moment], path: Path) -> None:

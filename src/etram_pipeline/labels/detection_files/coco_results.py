@@ -130,7 +130,7 @@ def _read_entries(path: Path) -> _Entries:
         content = json.loads(path.read_bytes(), object_hook=entries.take)
     except LabelError:
         raise
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabelError(f"{path} is no JSON: {error}; it may be truncated") from error
     if not isinstance(content, list) or len(content) != len(entries):
         found = (

@@ -96,6 +96,7 @@ def as_detection_table(table: object, where: str) -> DetectionTable:
         raise LabelError(
             f"{where} has the columns {', '.join(found)}, but no scores: add a column `score`"
         )
+    _check_numbers(boxes, [*scores, *({"objectness"} & set(found))], where)
     if boxes["class_id"].min(initial=0) < 0:
         raise LabelError(f"{where} has the class id {boxes['class_id'].min()}, but ids begin at 0")
     made = np.zeros(len(boxes), DETECTION_DTYPE)
@@ -109,6 +110,13 @@ def as_detection_table(table: object, where: str) -> DetectionTable:
     if "score" not in found:
         made["score"] = made["objectness"] * made["class_score"]
     return in_order_of_time(made, where)
+
+
+def _check_numbers(table: LabelTable, names: list[str], where: str) -> None:
+    for name in names:
+        kind = table.dtype[name]
+        if kind.kind not in "iuf" or kind.shape:
+            raise LabelError(f"{where} has {kind} in column {name!r}, but must have numbers")
 
 
 def _begins(file: Path) -> bytes:
@@ -131,7 +139,8 @@ def _read_parquet(file: Path) -> LabelTable:
             names = [each for each in opened.schema_arrow.names if each in _COLUMNS]
             columns = {name: opened.read([name])[name].to_numpy() for name in names}
     except (OSError, ValueError) as error:
-        raise LabelError(f"{file} cannot be read as parquet: {error}") from error
+        cause = " ".join(str(error).split())
+        raise LabelError(f"{file} cannot be read as parquet: {cause}") from error
     dtype = np.dtype([(name, column.dtype) for name, column in columns.items()])
     table = np.zeros(len(next(iter(columns.values()), ())), dtype)
     for name, column in columns.items():
@@ -150,7 +159,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         return {}
     try:
         index = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabelError(f"{path} is no JSON: {error}; correct or remove it") from error
     return index if isinstance(index, dict) else {}
 
