@@ -249,4 +249,4 @@ def test_a_metric_that_does_not_exist_is_refused(words: tuple[str, ...]) -> None
     done = CliRunner().invoke(group, ["status", "base", "--metric", "AP50", *words])
     assert done.exit_code == 1
     assert "--metric: unknown metric 'AP50'; did you mean 'AP_50'?" in done.output
-    assert "0.8" not in run("base", "--metric", "F1", *words)
+    assert "0.8" not in run("base", "--metric", "operating/F1", *words)

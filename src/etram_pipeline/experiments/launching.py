@@ -146,7 +146,7 @@ def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:
                 known[seed] = current
                 tell(f"{chosen.name} seed={seed}: continues, was {current.status.lower()}")
             elif own:
-                tell(f"{chosen.name} seed={seed}: starts anew, its definition has changed")
+                tell(f"{chosen.name} seed={seed}: starts again, because its definition has changed")
     is_prepared = any(run.tags.get(DATA) == chosen.data.tag for run in live)
     return Work(
         chosen.project,

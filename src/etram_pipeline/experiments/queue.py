@@ -14,7 +14,7 @@ from etram_pipeline.core.counts import duration
 from etram_pipeline.experiments.child import Child, Stop
 from etram_pipeline.experiments.command import executable, run_command
 from etram_pipeline.experiments.launchers import Tell
-from etram_pipeline.experiments.registry import ENDED, ExperimentRun, Registry
+from etram_pipeline.experiments.registry import ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
 from etram_pipeline.mlflow_logging.store import StoreUnavailableError
@@ -79,7 +79,7 @@ class Turn:
             outcome += f" after {duration(time.monotonic() - self.child.started)}"
             outcome += f": {self.child.error()}" if status == "FAILED" else ""
         try:
-            if self.registry.run(self.run.run_id).status not in ENDED:
+            if not self.registry.run(self.run.run_id).has_ended:
                 self.registry.set_status(self.run.run_id, status)
         except StoreUnavailableError as error:  # the runs that follow must not be lost
             outcome += f"; MLflow does not have this outcome: {error}"
