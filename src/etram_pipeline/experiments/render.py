@@ -43,7 +43,7 @@ def render(board: Board) -> list[Path]:
     for name in board.experiments:
         try:
             path = _render(board, name)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             logger.warning("the page of %s cannot be written: %s", name, error)
         else:
             written += [path] if path else []
@@ -210,8 +210,11 @@ def _render_rankings(board: Board) -> list[Path]:
         ranks: list[Rank] = find_ranks(board, names)
         standings = [each for each in board.standings if each.experiment in names]
         text = write_ranking({name: board.experiments[name] for name in names}, ranks, standings)
-        if _write(folder / _RANKING, text):
-            written.append(folder / _RANKING)
+        try:
+            if _write(folder / _RANKING, text):
+                written.append(folder / _RANKING)
+        except OSError as error:
+            logger.warning("the ranking cannot be written: %s", error)
     return written
 
 
