@@ -135,13 +135,6 @@ def test_a_run_that_cannot_be_started_does_not_stop_the_others(
     assert "because it cannot be started" in failed
 
 
-def test_seeds_that_no_training_takes_are_refused(own: Project, write: Write) -> None:
-    write("one", "")
-    for seed in (-1, 2**32):
-        with pytest.raises(ConfigurationError, match="seeds are from 0 to 4294967295"):
-            experiments.launch(["one"], [seed], project=own)
-
-
 def test_runs_without_data_fail_and_the_command_too(
     own: Project, write: Write, registry: Registry, commands: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,13 +275,6 @@ def test_a_signal_ends_the_run_and_leaves_the_rest(
     assert process.wait(30) == code
     assert outcomes(registry.runs()) == {0: "KILLED", 1: "SCHEDULED"}
     assert not any(map(launchers.is_live, registry.runs()))
-
-
-@pytest.mark.parametrize("seeds", ["a", "0,,1", "-1", "0.5", "4294967296"])
-def test_wrong_seeds_are_refused(seeds: str) -> None:
-    done = CliRunner().invoke(group, ["launch", "one", "--seeds", seeds])
-    assert done.exit_code == 2
-    assert "--seeds" in done.output
 
 
 def test_an_unknown_launcher_or_option_is_refused(own: Project, write: Write) -> None:
