@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.metrics import parse_metrics
 from etram_pipeline.experiments.registry import ExperimentRun, Registry
+from etram_pipeline.mlflow_logging.run_entries import SECONDS
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
@@ -21,7 +22,7 @@ else:  # `status` reads many modules, but rarely results
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
-_SECONDS, _LOSS = "seconds_by_node.json", "train/loss"
+_LOSS = "train/loss"
 
 Curve = list[tuple[int, float]]
 """Step and value of each point."""
@@ -59,15 +60,20 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
 
 
 def seconds_of_run(registry: Registry, run: ExperimentRun) -> float | None:
-    """Time that the nodes of a run took, without waiting for a machine; None before it ended."""
-    if _SECONDS not in _listed(registry, run, ""):
-        return None
+    """Time that the nodes of a run took, without waiting for a machine.
+
+    The times of all its sessions are added, except of those that SIGKILL ended; None if there are
+    none.
+    """
+    taken = []
     with TemporaryDirectory() as folder:
-        try:
-            by_node = json.loads(_download(registry, run, _SECONDS, folder).read_text())
-            return float(sum(by_node.values()))
-        except (ValueError, AttributeError, TypeError):
-            return None
+        for path in _listed(registry, run, SECONDS):
+            try:
+                by_node = json.loads(_download(registry, run, path, folder).read_text())
+                taken.append(float(sum(by_node.values())))
+            except (ValueError, AttributeError, TypeError):
+                continue
+    return sum(taken) if taken else None
 
 
 def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:
