@@ -77,6 +77,7 @@ def test_every_run_has_a_row() -> None:
     assert run("--state", "failed").count("better") == 2  # the row, and its problem
     assert run("--size", "large").count(LONG) == 1
     assert "there are no such runs" in run("--size", "xlarge")
+    assert "none of these experiments has a finished run" in run("--leaderboard", LONG)
 
 
 @pytest.mark.usefixtures("study")

@@ -78,6 +78,11 @@ class Side(Settings):
     settings: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def is_single_run(self) -> bool:
+        """Whether it is no experiment, but a run such as one of detections from elsewhere."""
+        return not self.hypothesis
+
+    @property
     def num_parameters(self) -> int | None:
         """Parameters of its detector; None: not known."""
         return next((run.num_parameters for run in self.runs if run.num_parameters), None)

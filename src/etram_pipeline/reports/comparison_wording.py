@@ -42,8 +42,10 @@ def runs_text(before: Side, after: Side) -> str:
     numbers = len(before.runs), len(after.runs)
     if numbers[0] == numbers[1]:
         return "one run each" if numbers[0] == 1 else f"{counted(numbers[0], 'seed')} each"
-    of_each = [f"{counted(len(side.runs), 'seed')} of {side.name}" for side in (before, after)]
-    return " and ".join(of_each)
+    return " and ".join(
+        f"{counted(len(side.runs), 'run' if side.is_single_run else 'seed')} of {side.name}"
+        for side in (before, after)
+    )
 
 
 def verdict_sentence(comparison: Comparison, place: int) -> str:
