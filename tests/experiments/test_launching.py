@@ -129,6 +129,26 @@ def test_a_store_that_is_lost_does_not_stop_the_other_runs(
     assert outcomes(registry.runs()) == {0: "SCHEDULED", 1: "SCHEDULED"}
 
 
+def test_a_run_that_cannot_be_started_does_not_stop_the_others(
+    own: Project, write: Write, registry: Registry, commands: Path
+) -> None:
+    write("one", "seeds: [0, 1]")
+    (own.folder("one", None) / "seed_0" / "run.log").mkdir(parents=True)
+    lines: list[str] = []
+    experiments.launch(["one"], project=own, tell=lines.append)
+    assert outcomes(registry.runs()) == {0: "FAILED", 1: "FINISHED"}
+    assert ran(commands) == ["data", "1"]
+    (failed,) = [line for line in lines if "seed=0: FAILED" in line]
+    assert "because it cannot be started" in failed
+
+
+def test_seeds_that_no_training_takes_are_refused(own: Project, write: Write) -> None:
+    write("one", "")
+    for seed in (-1, 2**32):
+        with pytest.raises(ConfigurationError, match="seeds are from 0 to 4294967295"):
+            experiments.launch(["one"], [seed], project=own)
+
+
 def test_runs_without_data_fail_and_the_command_too(
     own: Project, write: Write, registry: Registry, commands: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

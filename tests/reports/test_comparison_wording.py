@@ -41,14 +41,16 @@ def test_the_verdict_is_one_sentence_with_values_interval_and_evidence() -> None
     )
 
 
-def test_a_run_of_detections_from_elsewhere_is_no_seed() -> None:
-    sentence = verdict_sentence(comparison(side("other", num_runs=1, hypothesis="")), 0)
-    assert "and 3 seeds of baseline and 1 run of other: undecided" in sentence
-
-
 def test_sides_with_different_numbers_of_seeds_are_told_apart() -> None:
     sentence = verdict_sentence(comparison(side("other", num_runs=1)), 0)
     assert "3 seeds of baseline and 1 seed of other" in sentence
+
+
+def test_no_seed_is_claimed_of_detections_from_elsewhere() -> None:
+    foreign = side("foreign", num_runs=1)
+    (run,) = (run.model_copy(update={"seed": None}) for run in foreign.runs)
+    sentence = verdict_sentence(comparison(foreign.model_copy(update={"runs": (run,)})), 0)
+    assert "3 seeds of baseline and 1 run of foreign" in sentence
 
 
 def test_without_an_interval_nothing_is_claimed() -> None:

@@ -1,7 +1,6 @@
 """Results of runs, read from the files that MLflow keeps with them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.result import Metrics
 else:  # `status` reads many modules, but rarely results
     Matches = Metrics = object
-
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
 _SECONDS, _LOSS = "seconds_by_node.json", "train/loss"

@@ -77,7 +77,7 @@ def launch(stages: Stages, options: Options, tell: Tell) -> None:
 
 
 def refresh(registry: Registry, runs: Sequence[ExperimentRun]) -> None:
-    """Mark as killed what runs no more, but could not say so: its process or machine ended."""
+    """Mark runs as killed whose process ended without a final status."""
     for run in runs:
         is_own = run.tags.get(HOST) == socket.gethostname()
         if run.status == "RUNNING" and is_own and not is_live(run):
