@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from etram_pipeline.reports.comparison import Comparison, Side
 
 _COMPARISONS = "comparisons"
-_LONGEST_FOLDER = 120
+_LONGEST_FOLDER = 120  # bytes
 _EVALUATE_AGAIN = "evaluate it again with `kedro run --pipelines evaluate`"
 
 
@@ -256,11 +256,12 @@ def _folder(
     project: Project, contenders: Sequence[Contender], out: str | Path | None, env: str | None
 ) -> Path:
     if out is not None:
-        return Path(out).expanduser().absolute()
+        return Path(out).expanduser().resolve()  # a link keeps leading there
     names = [re.sub(r"[^\w.-]+", "_", each.name) for each in contenders]
     name = f"{names[0]}-vs-{'-'.join(names[1:])}"
-    if len(name) > _LONGEST_FOLDER:
-        name = f"{name[:_LONGEST_FOLDER]}-{fingerprint(names)[:8]}"
+    if len(name.encode()) > _LONGEST_FOLDER:
+        start = name.encode()[:_LONGEST_FOLDER].decode(errors="ignore")
+        name = f"{start}-{fingerprint(names)[:8]}"
     return project.data(env or contenders[0].env) / FOLDER / _COMPARISONS / name
 
 
