@@ -1,4 +1,4 @@
-"""Queues a SLURM job again that SIGUSR1 has ended, so that it continues later.
+"""Requeues a SLURM job that SIGUSR1 has ended, so that it continues later.
 
 SLURM sends the signal before the time limit of a job, if the job was submitted with
 `--signal=B:USR1@120`. Outside SLURM, SIGUSR1 ends a run like SIGTERM.

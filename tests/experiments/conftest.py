@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow.entities import Dataset, DatasetInput
+from mlflow.tracking import MlflowClient
 from tests.conftest import PROJECT
 
 from etram_pipeline.core.etram import CLASSES
@@ -55,6 +56,13 @@ def registry(own: Project, database: Path) -> Registry:
     """The registry of the default environment, still empty."""
     shutil.copy(database, own.path / "mlflow.db")
     return open_registry(own, None)
+
+
+@pytest.fixture
+def lost(own: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry whose MLflow server does not answer."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    return Registry(own, MlflowClient("http://127.0.0.1:9"), "0")
 
 
 def schedule(own: Project, registry: Registry, name: str, seed: int = 0) -> ExperimentRun:

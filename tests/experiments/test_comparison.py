@@ -2,11 +2,14 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.experiments import compared
 from tests.experiments.compared import Detector, launch, log_evaluation
 from tests.experiments.conftest import Write
 from tests.reports.comparisons import comparison, side
@@ -18,8 +21,13 @@ from etram_pipeline.experiments.commands import experiments
 from etram_pipeline.experiments.commands.compare import show
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import Registry
+from etram_pipeline.labels.detections import DETECTION_DTYPE
+from etram_pipeline.labels.table import LABEL_DTYPE
+from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
+from etram_pipeline.reports.comparison import Judgement
 from etram_pipeline.yaml_files import ConfigurationError
 
+NO_LABELS, NOTHING = np.zeros(0, LABEL_DTYPE), np.zeros(0, DETECTION_DTYPE)
 ROUNDS = 200
 FILES = {
     "comparison.html",
@@ -212,6 +220,73 @@ def test_the_protocol_is_that_of_the_criterion_unless_asked_otherwise(finished: 
     assert "under the protocol coco" in asked.judgements[0].criterion
 
 
+def test_a_criterion_without_a_protocol_is_about_the_first_one(finished: Make) -> None:
+    both = ("etram_8class", "coco")
+    finished("baseline", protocols=both)
+    finished("other", "success: {better_than: baseline}", protocols=both)
+    first = compare("baseline", "other", rounds=ROUNDS).comparison.judgements[0]
+    assert first.outcome != "not judged"
+    asked = compare("baseline", "other", rounds=ROUNDS, protocol="coco").comparison.judgements[0]
+    assert asked.outcome == "not judged"
+    assert "under the protocol etram_8class" in asked.criterion
+
+
+def test_the_page_has_the_command_that_makes_it_again(finished: Make, tmp_path: Path) -> None:
+    finished("baseline")
+    finished("other")
+    out = tmp_path / "a page"
+    page = compare("baseline", "other", protocol="etram_8class", rounds=ROUNDS, out=out).page
+    command = f"compare baseline other --protocol etram_8class --out &#39;{out}&#39; --rounds 200"
+    assert f"kedro experiments {command}</code>" in page.read_text()
+
+
+def test_recordings_without_labels_cannot_be_compared(
+    finished: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compared, "tables", lambda *_: ({"test/a": NO_LABELS}, {"test/a": NOTHING}))
+    finished("baseline")
+    finished("other")
+    with pytest.raises(ProtocolError, match="AP cannot be compared: the recordings have no labels"):
+        compare("baseline", "other", rounds=ROUNDS)
+
+
+def test_an_experiment_with_invalid_settings_is_refused(finished: Make, write: Write) -> None:
+    finished("baseline")
+    finished("other")
+    write("other", "seeds: [0, 1]\nparams: {train.max_steps: -7}")
+    with pytest.raises(ConfigurationError, match=r"train\.max_steps: "):
+        compare("baseline", "other")
+
+
+def test_a_link_to_a_folder_keeps_leading_there(finished: Make, tmp_path: Path) -> None:
+    finished("baseline", missed=0.5)
+    finished("other", missed=0.4)
+    link, folder = tmp_path / "link", tmp_path / "elsewhere" / "page"
+    link.symlink_to(folder)
+    for _ in range(2):
+        assert compare("baseline", "other", out=link, rounds=ROUNDS).page.parent == folder
+    assert link.is_symlink()
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("link")] == ["link"]
+
+
+def test_a_run_of_another_program_is_compared_whatever_it_logged(
+    finished: Make, registry: Registry, tmp_path: Path
+) -> None:
+    finished("baseline", missed=0.5)
+    run, *_ = registry.runs()
+    client = registry.client
+    other = client.create_run(registry.experiment_id, run_name="é" * 200).info.run_id
+    report = client.download_artifacts(run.run_id, "report", str(tmp_path))
+    client.log_artifacts(other, report, "report")
+    client.log_param(other, "train.optimizer.learning_rate", "[1, 2]")
+    client.log_metric(other, NUM_PARAMETERS, math.nan)
+    written = compare("baseline", other, rounds=ROUNDS)
+    (shown,) = written.comparison.others[0].runs
+    assert (shown.learning_rate, shown.num_parameters) == (None, None)
+    assert len(written.page.parent.name.encode()) <= 130
+
+
 def test_a_folder_of_something_else_is_not_replaced(finished: Make, tmp_path: Path) -> None:
     finished("baseline")
     finished("other")
@@ -243,3 +318,13 @@ def test_the_command_shows_verdicts_as_a_table(capsys: pytest.CaptureFixture[str
     for part in ("other", "AP", "+0.020", "undecided", "3 seeds each"):
         assert part in text
     assert "left out: other: seed 2 has not been launched" in text
+    assert "hold together" not in text
+
+
+def test_the_table_shows_the_intervals_that_decide(capsys: pytest.CaptureFixture[str]) -> None:
+    wider = Judgement(metric="AP", low=-0.03, high=0.06)
+    show(comparison(side("one"), side("two"), judgements=(wider, wider)))
+    text = capsys.readouterr().out
+    assert "+0.060" in text
+    assert "+0.040" not in text
+    assert "all of them hold together" in text

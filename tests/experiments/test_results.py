@@ -10,6 +10,7 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import Registry
 from etram_pipeline.experiments.results import last_line_of_traceback, load_results
+from etram_pipeline.mlflow_logging.store import StoreUnavailableError
 
 
 def test_results_are_read_from_mlflow(
@@ -35,6 +36,20 @@ def test_a_run_without_an_evaluation_has_no_results(
     assert (results.metrics, results.matches) == ({}, {})
 
 
+def test_files_of_a_project_that_was_moved_are_not_taken_for_absent(
+    own: Project, write: Write, registry: Registry, tmp_path: Path
+) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    finish(registry, run, 0.2, tmp_path / "logged")
+    (run,) = registry.runs()
+    files = own.path / "mlruns"
+    files.rename(tmp_path / "elsewhere")
+    message = f"are in {files}, which does not exist: if the project was moved, move it back, or"
+    with pytest.raises(StoreError, match=re.escape(message)):
+        load_results(registry, run)
+
+
 def test_damaged_results_are_an_error(own: Project, write: Write, registry: Registry) -> None:
     write("one", "")
     run = schedule(own, registry, "one")
@@ -53,6 +68,23 @@ def test_damaged_matches_are_named_with_their_run(
     wanted = f"report/matches/test-coco.npz of MLflow run {run.run_id} (one, seed 0) is damaged"
     with pytest.raises(StoreError, match=re.escape(wanted)):
         load_results(registry, run)
+
+
+def test_a_store_that_is_lost_is_one_line(
+    own: Project, write: Write, registry: Registry, lost: Registry
+) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    for call in (
+        lost.runs,
+        lambda: lost.run(run.run_id),
+        lambda: lost.history(run.run_id, "AP"),
+        lambda: lost.tag(run.run_id, {"a": "b"}),
+        lambda: lost.set_status(run.run_id, "FAILED"),
+        lambda: lost.schedule("one", own.described("one"), 0, own.path),
+    ):
+        with pytest.raises(StoreUnavailableError, match="MLflow store"):
+            call()
 
 
 def test_the_last_line_of_a_traceback_says_what_ended_a_run(

@@ -77,6 +77,7 @@ def test_every_run_has_a_row() -> None:
     assert run("--state", "failed").count("better") == 2  # the row, and its problem
     assert run("--size", "large").count(LONG) == 1
     assert "there are no such runs" in run("--size", "xlarge")
+    assert "none of these experiments has a finished run" in run("--leaderboard", LONG)
 
 
 @pytest.mark.usefixtures("study")
@@ -192,6 +193,22 @@ def test_runs_made_by_hand_stop_nothing(study: Project, registry: Registry) -> N
     assert render(Board(study))
 
 
+def test_pages_that_cannot_be_written_do_not_hide_the_others(
+    study: Project, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, *_ = registry.runs(["base"])
+    (study.path / "file").touch()
+    elsewhere = str(study.path / "file" / "seed_0")
+    registry.tag(run.run_id, {"results": elsewhere, "launcher": "here"})
+    folder = study.folder("base", None)
+    (folder / "experiment.md").mkdir(parents=True)
+    (folder.parent / "README.md").mkdir()
+    written = render(Board(study))
+    assert written == [study.folder("better", None) / "experiment.md"]
+    assert "the page of base cannot be written" in caplog.text
+    assert "the ranking cannot be written" in caplog.text
+
+
 def test_a_store_that_fails_is_one_line(study: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object, **__: object) -> None:
         raise MlflowException("(sqlite3.OperationalError) database is locked")
@@ -233,4 +250,4 @@ def test_a_metric_that_does_not_exist_is_refused(words: tuple[str, ...]) -> None
     done = CliRunner().invoke(group, ["status", "base", "--metric", "AP50", *words])
     assert done.exit_code == 1
     assert "--metric: unknown metric 'AP50'; did you mean 'AP_50'?" in done.output
-    assert "0.8" not in run("base", "--metric", "F1", *words)
+    assert "0.8" not in run("base", "--metric", "operating/F1", *words)

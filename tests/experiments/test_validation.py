@@ -4,9 +4,14 @@ import re
 
 import pytest
 from tests.conftest import PROJECT
+from tests.experiments.compared import Detector, tables
 from tests.experiments.conftest import Write
 
+from etram_pipeline.core.etram import CLASSES
+from etram_pipeline.evaluation import evaluate, find_operating_scores
+from etram_pipeline.evaluation.comparison import plain_values
 from etram_pipeline.experiments.project import Project
+from etram_pipeline.experiments.validation import metrics_of
 from etram_pipeline.yaml_files import ConfigurationError
 
 READY = Project(PROJECT)
@@ -157,6 +162,15 @@ def test_an_unknown_experiment_is_refused_with_the_nearest(own: Project, write: 
     write("baseline", "")
     with pytest.raises(ConfigurationError, match="did you mean 'baseline'"):
         own.experiment("baselin")
+
+
+def test_every_value_of_an_evaluation_can_be_a_criterion() -> None:
+    found = tables(Detector(), seed=0)
+    scores = find_operating_scores(*found, "etram_8class", CLASSES)
+    metrics = evaluate(*found, "etram_8class", CLASSES, operating_scores=scores)
+    names = {name for name in plain_values(metrics) if name != "operating/score"}
+    assert {"AP", "car/AP_50", "day/AP", "operating/F1", "car/operating/F1"} <= names
+    assert names <= metrics_of(metrics.protocol, CLASSES).keys()
 
 
 def test_files_that_editors_leave_are_no_experiments(own: Project, write: Write) -> None:

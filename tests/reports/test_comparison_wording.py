@@ -46,6 +46,13 @@ def test_sides_with_different_numbers_of_seeds_are_told_apart() -> None:
     assert "3 seeds of baseline and 1 seed of other" in sentence
 
 
+def test_no_seed_is_claimed_of_detections_from_elsewhere() -> None:
+    foreign = side("foreign", num_runs=1)
+    (run,) = (run.model_copy(update={"seed": None}) for run in foreign.runs)
+    sentence = verdict_sentence(comparison(foreign.model_copy(update={"runs": (run,)})), 0)
+    assert "3 seeds of baseline and 1 run of foreign" in sentence
+
+
 def test_without_an_interval_nothing_is_claimed() -> None:
     found = {"AP": difference(0.3, **NO_INTERVAL)}
     one = comparison(differences=(found,), judgements=(Judgement(metric="AP"),), num_recordings=1)

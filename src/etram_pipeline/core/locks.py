@@ -32,6 +32,7 @@ _PATIENCE_S = 15.0
 _POLL_S = 0.05
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _UNOPENED = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS}
+_UNOPENED |= {errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """Errors of a lock file that does not exist or may not be written."""
 
 _HOLDER = re.compile(r"process (\d+) on (\S+) since .+")

@@ -67,4 +67,6 @@ def replace_folder(path: Path, new: Path) -> None:
             continue  # another process was faster; replace its folder
         break
     for each in path.parent.glob(f"{escape(path.name)}{_OLD}*"):
+        if each.is_symlink():
+            each.unlink(missing_ok=True)  # what it led to belongs to others
         shutil.rmtree(each, ignore_errors=True)

@@ -10,9 +10,9 @@ from etram_pipeline.evaluation.curves import Curves, outside_ranges
 from etram_pipeline.evaluation.matching import FrameBoxes
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.result import LabelCounts
+from etram_pipeline.evaluation.result import LIGHTING, LabelCounts
 
-_LIGHTING = re.compile(r"(?<![a-z])(day|night|twilight)(?![a-z])")
+_LIGHTING = re.compile(rf"(?<![a-z])({'|'.join(LIGHTING)})(?![a-z])")
 
 
 def summarize(curves: Curves, protocol: Protocol, class_id: int | None = None) -> dict[str, float]:
@@ -61,7 +61,7 @@ def recordings_by_lighting(recordings: Iterable[str]) -> dict[str, Bool[np.ndarr
     lighting = [matches[-1] if matches else "" for matches in found]
     return {
         name: np.array([name == other for other in lighting])
-        for name in ("day", "night", "twilight")
+        for name in LIGHTING
         if name in lighting
     }
 

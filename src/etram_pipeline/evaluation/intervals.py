@@ -11,10 +11,7 @@ from scipy.special import ndtri, stdtrit
 from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.resampling import Resampled, resample
-from etram_pipeline.evaluation.result import Interval, Metrics
-
-ROUNDS = 1000
-LEVEL = 0.95
+from etram_pipeline.evaluation.result import LEVEL, ROUNDS, Interval, Metrics
 
 
 def find_intervals(
@@ -40,7 +37,7 @@ def find_intervals(
 def why_no_intervals(matches: Matches) -> str:
     """Why there is no interval; empty if there is one."""
     if not matches.rankings and matches.operating is None:
-        return "the protocol has no metric that can be found anew for other draws of the recordings"
+        return "no metric of the protocol can be computed for other draws of the recordings"
     if len(matches.recordings) == 1:
         return (
             "there is a single recording, and one recording cannot show how much the value varies "
@@ -63,7 +60,7 @@ def with_intervals(
     missing = why_no_intervals(matches) if rounds else "evaluate.intervals.rounds is 0"
     found = {} if missing else find_intervals(matches, rounds, level)
     if not found and not missing:
-        missing = "every draw of the recordings gives the same values"
+        missing = "every value depends on a single recording, or is the same in every draw of them"
     return metrics.model_copy(
         update={"intervals": found, "interval_level": level, "no_intervals": missing}
     )
@@ -72,7 +69,7 @@ def with_intervals(
 def _interval(found: Resampled, level: float) -> Interval | None:
     value, draws = float(found.values[0]), found.values[1:]
     draws = draws[np.isfinite(draws)]
-    if found.num_recordings < 2 or not math.isfinite(value) or not np.ptp(draws):  # noqa: PLR2004
+    if found.num_recordings < 2 or not len(draws) or not np.ptp(draws):  # noqa: PLR2004
         return None
     low, high = spread([Source(draws, found.num_recordings)], level)
     return Interval(value=value, low=max(value + low, 0.0), high=min(value + high, 1.0))
@@ -80,7 +77,7 @@ def _interval(found: Resampled, level: float) -> Interval | None:
 
 @dataclass(frozen=True)
 class Source:
-    """Something drawn anew, such as the recordings, and how a value varies with it.
+    """Something that is resampled, such as the recordings, and how a value varies with it.
 
     Attributes:
         draws: The value in every draw.

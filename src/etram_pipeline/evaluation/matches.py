@@ -1,4 +1,4 @@
-"""Which detections are right, recording by recording: what average precision is found anew from."""
+"""Which detections are right, by recording: average precision is computed from these alone."""
 
 import json
 import zipfile

@@ -12,11 +12,11 @@ from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.comparison import differing_choices
-from etram_pipeline.evaluation.intervals import LEVEL, ROUNDS, Source, deviations, spread
+from etram_pipeline.evaluation.intervals import Source, deviations, spread
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.resampling import Name, Resampled, resample
-from etram_pipeline.evaluation.result import Interval
+from etram_pipeline.evaluation.result import LEVEL, ROUNDS, Interval
 
 Verdict = Literal["improved", "degraded", "undecided"]
 
@@ -95,7 +95,7 @@ class SeedDraws:
 
 
 def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
-    """The values of all seeds, which take most of the time of a comparison.
+    """The values that all seeds have; they take most of the time of a comparison.
 
     Args:
         matches: Of a detector, one for each seed; all on the same ground truth.
@@ -158,7 +158,9 @@ def check_comparable(matches: Sequence[Matches]) -> None:
                 f"{other.protocol.name!r}: {differing_choices(first.protocol, other.protocol)}; "
                 "evaluate both by the same protocol"
             )
-        _check_same("split", first.split, other.split, "set evaluate.split alike, and evaluate")
+        _check_same(
+            "split", first.split, other.split, "set evaluate.split to the same value, and evaluate"
+        )
         _check_same(
             "classes",
             ", ".join(first.class_names),
@@ -264,13 +266,13 @@ def _caution(num_recordings: int, num_before: int, num_after: int) -> str:
             "varies between recordings: evaluate several"
         )
     single = {
-        (True, True): "both sides have one seed",
-        (True, False): "the side compared with has one seed",
-        (False, True): "the new side has one seed",
+        (True, True): "both sides are a single run",
+        (True, False): "the side compared with is a single run",
+        (False, True): "the new side is a single run",
     }.get((num_before == 1, num_after == 1))
     if single is None:
         return ""
     return (
-        f"{single}, so the interval includes the choice of recordings, but not how much the result "
-        "of a training varies with its seed: train with several seeds to include it"
+        f"{single}, so the interval includes the choice of recordings, but not how much results "
+        "vary from one training to another: only runs with several seeds show this"
     )

@@ -46,8 +46,8 @@ def resample(matches: Matches, rounds: int) -> dict[Name, Resampled]:
     """Every value that can be found from matches, for draws of as many recordings as there are.
 
     These are the values of all recordings, and the headline values of each class and of the
-    recordings by day, by night and in twilight, which are drawn by themselves. Draws depend on the
-    recordings alone, so they are the same for all detectors.
+    recordings by day, by night and in twilight; each of these groups is drawn by itself. Draws
+    depend on the recordings alone, so they are the same for all detectors.
 
     Args:
         matches: Of the detections of one detector.

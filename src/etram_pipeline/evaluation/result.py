@@ -13,8 +13,17 @@ from etram_pipeline.evaluation.protocol import Protocol
 BACKGROUND = "background"
 """Last class of a confusion matrix."""
 
+ROUNDS = 1000
+"""Usual number of draws of the recordings behind an interval."""
+
+LEVEL = 0.95
+"""Usual share of intervals that cover the value of all recordings of the kind."""
+
 OPERATING = "operating"
 """First part of the names of values at the operating point."""
+
+LIGHTING = ("day", "night", "twilight")
+"""Groups of recordings by the light in which they were made."""
 
 _F1 = (OPERATING, "F1")
 
@@ -153,7 +162,7 @@ class Metrics(Settings):
     no_operating_point: str = ""
     ground_truth: str = Field(default="", exclude_if=lambda value: not value)
     intervals: dict[str, Interval] = Field(default_factory=dict, exclude_if=lambda value: not value)
-    interval_level: float = Field(default=0.95, exclude_if=lambda value: value == 0.95)  # noqa: PLR2004
+    interval_level: float = Field(default=LEVEL, exclude_if=lambda value: value == LEVEL)
     no_intervals: str = Field(default="", exclude_if=lambda value: not value)
 
     def interval_of(self, value: str, *, class_name: str = "", group: str = "") -> Interval | None:

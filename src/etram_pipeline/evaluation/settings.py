@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from etram_pipeline.core.component import Settings
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED, check_names, expand_choice
+from etram_pipeline.evaluation.result import LEVEL, ROUNDS
 
 _KNOWN = (Protocol, str, Mapping)
 
@@ -29,8 +30,8 @@ class IntervalSettings(Settings):
         level: Share of such intervals that cover the value of all recordings of the kind.
     """
 
-    rounds: int = Field(default=1000, ge=0)
-    level: float = Field(default=0.95, gt=0.5, lt=1)
+    rounds: int = Field(default=ROUNDS, ge=0)
+    level: float = Field(default=LEVEL, gt=0.5, lt=1)
 
 
 class EvaluateSettings(Settings):
@@ -40,7 +41,7 @@ class EvaluateSettings(Settings):
         protocols: Each a name, or the fields of a protocol, or its differences from the one named
             by `like`.
         split: Recordings scored: `train`, `val` or `test`.
-        intervals: Intervals of the values; null: none.
+        intervals: Intervals of the values.
     """
 
     protocols: Annotated[
@@ -50,6 +51,6 @@ class EvaluateSettings(Settings):
         Field(min_length=1),
     ] = (NAMED["etram_8class"],)
     split: Literal["train", "val", "test"] = "test"
-    intervals: IntervalSettings | None = Field(
+    intervals: IntervalSettings = Field(
         default=IntervalSettings(), exclude_if=lambda value: value == IntervalSettings()
     )

@@ -57,22 +57,27 @@ class Child:
             )
 
     def code(self) -> int | None:
-        """Its exit code; None while it runs. One that does not end in order is killed."""
+        """Its exit code; None while it runs. If it does not end in order, it is killed."""
         asked = self._asked_to_stop
-        if asked is not None and time.monotonic() - asked > PATIENCE_S:
-            self._process.kill()
-        return self._process.poll()
+        code = self._process.poll()
+        if code is None and asked is not None and time.monotonic() - asked > PATIENCE_S:
+            self._kill()
+        return code
 
     def stop(self) -> None:
-        """Ask it to end in order; asked again, it ends immediately; once more kills it."""
+        """Ask it to end in order; a second call ends it immediately, a third one kills it."""
         if self._asked_to_stop is None:
             self._asked_to_stop = time.monotonic()
         self._times_asked += 1
+        if self._times_asked > _MOST_TIMES:
+            self._kill()
+        else:
+            self._process.send_signal(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        """Kill it with everything that it has started."""
         with suppress(ProcessLookupError):
-            if self._times_asked > _MOST_TIMES:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.send_signal(signal.SIGTERM)
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def last_lines(self, number: int = _LINES) -> str:
         """The end of its output, for messages."""

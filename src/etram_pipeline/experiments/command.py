@@ -10,19 +10,19 @@ from etram_pipeline.core.mappings import flatten
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.yaml_files import ConfigurationError
 
-PREPARED = ("preprocess",)
+DATA_PIPELINES = ("preprocess",)
 """Pipelines that make the data; all runs of an experiment share it."""
 
-TRAINED = ("train",)
+TRIAL_PIPELINES = ("train",)
 """Pipelines of a trial of a search."""
 
-COMPUTED = ("train", "predict", "evaluate", "report")
+RUN_PIPELINES = ("train", "predict", "evaluate", "report")
 """Pipelines of one run."""
 
 
 def preparation(experiment: Experiment) -> list[str]:
     """The command that makes the data of all runs."""
-    return _kedro(experiment.env, PREPARED, experiment.parameters)
+    return _kedro(experiment.env, DATA_PIPELINES, experiment.parameters)
 
 
 def run_command(experiment: Experiment, seed: int, results: str) -> list[str]:
@@ -34,7 +34,7 @@ def run_command(experiment: Experiment, seed: int, results: str) -> list[str]:
         results: Folder of its detector, detections and report; relative ones are in the project.
     """
     own = {"train.seed": seed, "results": results}
-    return _kedro(experiment.env, COMPUTED, {**experiment.parameters, **own})
+    return _kedro(experiment.env, RUN_PIPELINES, {**experiment.parameters, **own})
 
 
 def trial_command(experiment: Experiment, tried: Mapping[str, Any], results: str) -> list[str]:
@@ -46,7 +46,7 @@ def trial_command(experiment: Experiment, tried: Mapping[str, Any], results: str
         results: Folder of its detector; relative ones are in the project.
     """
     own = {"train.seed": experiment.seeds[0], "results": results}
-    return _kedro(experiment.env, TRAINED, {**tried_parameters(experiment, tried), **own})
+    return _kedro(experiment.env, TRIAL_PIPELINES, {**tried_parameters(experiment, tried), **own})
 
 
 def tried_parameters(experiment: Experiment, tried: Mapping[str, Any]) -> dict[str, Any]:

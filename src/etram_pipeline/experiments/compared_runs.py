@@ -1,5 +1,6 @@
 """Finished runs as a comparison shows them."""
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,7 @@ def describe_run(
 
     training = training_of(registry, run)
     validated_by, validations = _validations(registry, training, metrics)
-    number = training.metrics.get(NUM_PARAMETERS)
-    rate = training.params.get(_RATE)
+    number = _number(training.metrics.get(NUM_PARAMETERS))
     return ComparedRun(
         name=_name(run),
         run_id=run.run_id,
@@ -45,7 +45,7 @@ def describe_run(
         validations=validations,
         validated_by=validated_by,
         num_parameters=None if number is None else int(number),
-        learning_rate=None if rate is None else float(rate),
+        learning_rate=_number(training.params.get(_RATE)),
         seconds=seconds_of_run(registry, run),
         command=run.tags.get("kedro.command", ""),
         report=_report(run, folder),
@@ -62,6 +62,15 @@ def settings_of(registry: Registry, run: ExperimentRun) -> dict[str, str]:
     """Parameters of a run and of the training of its detector, without those of its report."""
     params = {**training_of(registry, run).params, **run.params}
     return {name: value for name, value in params.items() if not name.startswith(_DECIDES_NOTHING)}
+
+
+def _number(value: float | str | None) -> float | None:
+    """A finite number; None if there is none, as other programs may log anything."""
+    try:
+        found = math.nan if value is None else float(value)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _name(run: ExperimentRun) -> str:

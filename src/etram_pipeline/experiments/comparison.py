@@ -1,14 +1,17 @@
 """Compares experiments with a baseline, and writes what was found as a page and files."""
 
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.fingerprint import fingerprint
+from etram_pipeline.evaluation.result import LEVEL, ROUNDS
 from etram_pipeline.experiments.contenders import Contender, find_contenders
+from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import FOLDER, Project
 from etram_pipeline.experiments.results import RunResults, load_results
 from etram_pipeline.yaml_files import ConfigurationError
@@ -18,11 +21,8 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.paired import SeedDraws
     from etram_pipeline.reports.comparison import Comparison, Side
 
-ROUNDS = 1000
-LEVEL = 0.95
-
 _COMPARISONS = "comparisons"
-_LONGEST_FOLDER = 120
+_LONGEST_FOLDER = 120  # bytes
 _EVALUATE_AGAIN = "evaluate it again with `kedro run --pipelines evaluate`"
 
 
@@ -99,7 +99,9 @@ def compare(
 
     check_folder(folder)
     comparison = _compare(sides, chosen, rounds, folder)
-    return WrittenComparison(comparison, write_comparison(comparison, folder, _command(sides)))
+    options = {"protocol": protocol, "out": out, "rounds": rounds, "env": env}
+    command = _command(sides, options)
+    return WrittenComparison(comparison, write_comparison(comparison, folder, command))
 
 
 def _evaluated(contender: Contender) -> _Evaluated:
@@ -155,12 +157,9 @@ def _criteria(sides: Sequence[_Evaluated]) -> list[str]:
 
 
 def _check_comparable(sides: Sequence[_Evaluated], protocol: str) -> None:
-    from etram_pipeline.evaluation.intervals import why_no_intervals
     from etram_pipeline.evaluation.paired import check_comparable
 
     first = sides[0].matches(protocol)[0]
-    if not first.rankings:
-        raise ProtocolError(f"{protocol}: {why_no_intervals(first)}: choose another --protocol")
     for side in sides:
         for place, matches in enumerate(side.matches(protocol)):
             try:
@@ -175,7 +174,7 @@ def _check_comparable(sides: Sequence[_Evaluated], protocol: str) -> None:
 
 def _compare(sides: Sequence[_Evaluated], protocol: str, rounds: int, folder: Path) -> "Comparison":
     from etram_pipeline.evaluation.paired import compare_draws, draw_seeds
-    from etram_pipeline.experiments.success import judge
+    from etram_pipeline.experiments.verdict import judge_differences
     from etram_pipeline.reports.comparison import Comparison
 
     baseline, *others = (draw_seeds(side.matches(protocol), rounds) for side in sides)
@@ -183,6 +182,14 @@ def _compare(sides: Sequence[_Evaluated], protocol: str, rounds: int, folder: Pa
         _side(side, draws, folder) for side, draws in zip(sides, (baseline, *others), strict=True)
     ]
     metrics = sides[0].results[0].metrics[protocol]
+    differences = tuple(compare_draws(baseline, other, LEVEL) for other in others)
+    headline = metrics.protocol.monitored.name
+    if not all(headline in found for found in differences):
+        raise ProtocolError(
+            f"{protocol}: {headline} cannot be compared: the recordings have no labels that count, "
+            "or the metric cannot be found for other draws of the recordings; choose another "
+            "--protocol"
+        )
     # The intervals that decide hold for all comparisons at once.
     together = 1 - (1 - LEVEL) / len(others)
     name = described[0].name
@@ -195,10 +202,10 @@ def _compare(sides: Sequence[_Evaluated], protocol: str, rounds: int, folder: Pa
         rounds=rounds,
         baseline=described[0],
         others=tuple(described[1:]),
-        differences=tuple(compare_draws(baseline, other, LEVEL) for other in others),
+        differences=differences,
         judgements=tuple(
-            judge(
-                side.contender.experiment,
+            judge_differences(
+                _with_criterion(side, protocol),
                 name,
                 metrics.protocol,
                 compare_draws(baseline, other, together),
@@ -206,6 +213,17 @@ def _compare(sides: Sequence[_Evaluated], protocol: str, rounds: int, folder: Pa
             for side, other in zip(sides[1:], others, strict=True)
         ),
     )
+
+
+def _with_criterion(side: _Evaluated, protocol: str) -> Experiment | None:
+    """The experiment of a side; its criterion is about its first protocol unless it names one."""
+    experiment, first = side.contender.experiment, side.protocols[0]
+    if not experiment or not experiment.success or experiment.success.protocol:
+        return experiment
+    if protocol == first:
+        return experiment
+    success = experiment.success.model_copy(update={"protocol": first})
+    return experiment.model_copy(update={"success": success})
 
 
 def _side(evaluated: _Evaluated, draws: "SeedDraws", folder: Path) -> "Side":
@@ -238,17 +256,26 @@ def _folder(
     project: Project, contenders: Sequence[Contender], out: str | Path | None, env: str | None
 ) -> Path:
     if out is not None:
-        return Path(out).expanduser().absolute()
+        return Path(out).expanduser().resolve()  # a link keeps leading there
     names = [re.sub(r"[^\w.-]+", "_", each.name) for each in contenders]
     name = f"{names[0]}-vs-{'-'.join(names[1:])}"
-    if len(name) > _LONGEST_FOLDER:
-        name = f"{name[:_LONGEST_FOLDER]}-{fingerprint(names)[:8]}"
+    if len(name.encode()) > _LONGEST_FOLDER:
+        start = name.encode()[:_LONGEST_FOLDER].decode(errors="ignore")
+        name = f"{start}-{fingerprint(names)[:8]}"
     return project.data(env or contenders[0].env) / FOLDER / _COMPARISONS / name
 
 
-def _command(sides: Sequence[_Evaluated]) -> str:
+def _command(sides: Sequence[_Evaluated], options: Mapping[str, object]) -> str:
+    """The command that makes the page again; a single run has its id, which no other run has."""
     names = [
         side.contender.name if side.contender.experiment else side.contender.runs[0].run_id
         for side in sides
     ]
-    return f"kedro experiments compare {' '.join(names)}"
+    usual: dict[str, object] = {"rounds": ROUNDS}
+    given = [
+        text
+        for name, value in options.items()
+        if value != usual.get(name)
+        for text in (f"--{name}", str(value))
+    ]
+    return shlex.join(["kedro", "experiments", "compare", *names, *given])

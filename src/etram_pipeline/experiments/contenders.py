@@ -106,8 +106,8 @@ def _of_run(project: Project, name: str, env: str | None) -> Contender:
     found = by_id or [run for run in runs if run.tags.get(_NAME) == name]
     if registry is None or not found:
         raise ConfigurationError(
-            f"{unknown_name('experiment', name, project.names())}; nor does an MLflow run have "
-            f"this name or an id that begins so"
+            f"{unknown_name('experiment', name, project.names())}; no MLflow run has this name, "
+            "or an id that begins with it"
         )
     if len(found) > 1:
         listed = ", ".join(f"{run.run_id} ({run.tags.get(_NAME)})" for run in found[:_MOST_LISTED])

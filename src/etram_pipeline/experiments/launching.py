@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from etram_pipeline.experiments.definition import Experiment
+from etram_pipeline.experiments.definition import SEEDS, Experiment
 from etram_pipeline.experiments.launchers import Tell, is_live, launcher, refresh
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import (
@@ -109,6 +109,8 @@ class _Chosen:
     def find(cls, project: Project, name: str, seeds: Sequence[int] | None) -> "_Chosen":
         experiment = project.experiment(name)
         chosen = tuple(dict.fromkeys(experiment.seeds if seeds is None else seeds))
+        if wrong := [seed for seed in chosen if not 0 <= seed < SEEDS]:
+            raise ConfigurationError(f"seeds {wrong}: seeds are from 0 to {SEEDS - 1}")
         definitions = {seed: definition(project, experiment, seed) for seed in chosen}
         return cls(project, name, experiment, chosen, definitions, data_of(project, experiment))
 
@@ -137,14 +139,14 @@ def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:
             state = going_on[0].status.lower()
             tell(f"{chosen.name} seed={seed}: skipped, another launch has it {state}")
         elif current is not None and current.status == "FINISHED":
-            tell(f"{chosen.name} seed={seed}: skipped, finished already")
+            tell(f"{chosen.name} seed={seed}: skipped, finished already{_gone(current)}")
         else:
             seeds.append(seed)
             if current is not None:
                 known[seed] = current
                 tell(f"{chosen.name} seed={seed}: continues, was {current.status.lower()}")
             elif own:
-                tell(f"{chosen.name} seed={seed}: starts anew, its definition has changed")
+                tell(f"{chosen.name} seed={seed}: starts again, because its definition has changed")
     is_prepared = any(run.tags.get(DATA) == chosen.data.tag for run in live)
     return Work(
         chosen.project,
@@ -154,6 +156,16 @@ def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:
         tuple(seeds),
         known,
         is_prepared,
+    )
+
+
+def _gone(finished: ExperimentRun) -> str:
+    """What to know about a run whose folder is not there."""
+    if finished.results.is_dir():
+        return ""
+    return (
+        f", although {finished.results} is not on this machine: to run it again, delete MLflow run "
+        f"{finished.run_id}"
     )
 
 

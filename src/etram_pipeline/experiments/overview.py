@@ -9,11 +9,7 @@ from datetime import UTC, datetime
 
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import ExperimentRun
-from etram_pipeline.experiments.standing import (
-    Board,
-    Standing,
-    has_ended,
-)
+from etram_pipeline.experiments.standing import Board, Standing
 from etram_pipeline.mlflow_logging.run_entries import SESSION
 
 LABELS = "labelled_frames"
@@ -178,7 +174,7 @@ def _row(board: Board, standing: Standing, metric: str) -> Row:
     if run is None:
         return Row(standing.experiment, standing.seed, **common)  # type: ignore[arg-type]
     step = max_steps = None
-    if not has_ended(run):
+    if not run.has_ended:
         step = _step(board, run)
         max_steps = run.max_steps
     return Row(

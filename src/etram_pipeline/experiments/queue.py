@@ -14,7 +14,7 @@ from etram_pipeline.core.counts import duration
 from etram_pipeline.experiments.child import Child, Stop
 from etram_pipeline.experiments.command import executable, run_command
 from etram_pipeline.experiments.launchers import Tell
-from etram_pipeline.experiments.registry import ENDED, ExperimentRun, Registry
+from etram_pipeline.experiments.registry import ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
 from etram_pipeline.mlflow_logging.store import StoreUnavailableError
@@ -74,12 +74,12 @@ class Turn:
             The outcome in words.
         """
         status = "FINISHED" if code == 0 else "KILLED" if code in _SIGNALLED else "FAILED"
-        taken = duration(time.monotonic() - self.child.started) if self.child else ""
-        outcome = f"{status} after {taken}"
-        if status == "FAILED" and self.child is not None:
-            outcome += f": {self.child.error()}"
+        outcome = status
+        if self.child is not None:
+            outcome += f" after {duration(time.monotonic() - self.child.started)}"
+            outcome += f": {self.child.error()}" if status == "FAILED" else ""
         try:
-            if self.registry.run(self.run.run_id).status not in ENDED:
+            if not self.registry.run(self.run.run_id).has_ended:
                 self.registry.set_status(self.run.run_id, status)
         except StoreUnavailableError as error:  # the runs that follow must not be lost
             outcome += f"; MLflow does not have this outcome: {error}"
@@ -99,10 +99,7 @@ def run_queue(turns: Sequence[Turn], jobs: int, stop: Stop, tell: Tell) -> None:
     with _shown(active, tell) as show:
         while active or (waiting and not stop.times):
             while waiting and len(active) < jobs and not stop.times:
-                turn = waiting.pop(0)
-                child = turn.start()
-                active.append(turn)
-                tell(f"{turn.label}: started; output in {child.log}")
+                active += _started(waiting.pop(0), tell)
             stop.pass_on([turn.child for turn in active if turn.child])
             stop.wait(_POLL_S)
             for turn in list(active):
@@ -111,6 +108,17 @@ def run_queue(turns: Sequence[Turn], jobs: int, stop: Stop, tell: Tell) -> None:
                     active.remove(turn)
                     tell(f"{turn.label}: {turn.end(code)}")
             show()
+
+
+def _started(turn: Turn, tell: Tell) -> list[Turn]:
+    """The run, unless its process cannot be started."""
+    try:
+        child = turn.start()
+    except OSError as error:  # the runs that go on or follow must not be lost
+        tell(f"{turn.label}: {turn.end(1)}, because it cannot be started: {error}")
+        return []
+    tell(f"{turn.label}: started; output in {child.log}")
+    return [turn]
 
 
 @contextmanager

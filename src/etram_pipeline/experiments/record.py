@@ -14,6 +14,7 @@ from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.experiments.command import preparation, run_command
 from etram_pipeline.experiments.definition import Experiment
+from etram_pipeline.experiments.markdown import markdown_table
 from etram_pipeline.experiments.overview import Rank
 from etram_pipeline.experiments.standing import ABSENT, Standing
 from etram_pipeline.experiments.verdict import Verdict
@@ -106,7 +107,7 @@ def write_record(facts: Facts) -> str:
 
 
 def _open(facts: Facts) -> str:
-    """What the verdict may still change by."""
+    """The seeds that may still change the verdict."""
     seeds = [str(each.seed) for each in facts.runs if each.state != "finished"]
     words = "Seed {} has not finished." if len(seeds) == 1 else "Seeds {} have not finished."
     return f" {words.format(', '.join(seeds))}" if seeds else ""
@@ -164,7 +165,7 @@ def _figures(facts: Facts) -> Iterator[str]:
 
 def _runs(facts: Facts) -> Iterator[str]:
     yield from ("## Runs", "")
-    hours = [each.seconds for each in facts.runs if each.seconds is not None]
+    seconds = [each.seconds for each in facts.runs if each.seconds is not None]
     yield from _table(
         ["seed", "state", "time", "steps", "files"],
         [
@@ -178,8 +179,8 @@ def _runs(facts: Facts) -> Iterator[str]:
             for each in facts.runs
         ],
     )
-    if hours:
-        yield from (f"All runs together took {duration(sum(hours))}.", "")
+    if seconds:
+        yield from (f"All runs together took {duration(sum(seconds))}.", "")
     for each in facts.runs:
         if each.problem:
             yield from (f"- Seed {each.seed}: {each.problem}", "")
@@ -268,13 +269,11 @@ def write_ranking(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return [f"| {' | '.join(map(_cell, line))} |" for line in lines] + [""]
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    return [markdown_table(header, [[*map(_cell, row)] for row in rows]), ""]
 
 
 def _cell(value: object) -> str:
     if value == NO_GROUND_TRUTH:
         return "no labels"
-    text = number_text(value) if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|")
+    return number_text(value) if isinstance(value, float) else str(value)

@@ -1,15 +1,17 @@
 """Runs of experiments in MLflow, which is the only list of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project, bootstrap
-from etram_pipeline.experiments.validation import PREPARED, nested
+from etram_pipeline.experiments.validation import PREPARED_PARAMETERS, nested
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.store import (
@@ -18,7 +20,7 @@ from etram_pipeline.mlflow_logging.store import (
     opened,
     store_errors,
 )
-from etram_pipeline.parameter_types import parameter_types
+from etram_pipeline.parameter_types import parameter_faults, parameter_types
 from etram_pipeline.training.settings import TrainSettings
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -78,13 +80,21 @@ class ExperimentRun:
     ended_ms: int | None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it does nothing any more."""
+        return self.status in ENDED
+
+    @property
     def max_steps(self) -> int | None:
         """Steps of its training; None if they are not known."""
         return _whole(self.params.get("train.max_steps"))
 
 
 class Registry:
-    """Runs of experiments in one MLflow experiment."""
+    """Runs of experiments in one MLflow experiment.
+
+    Its methods raise a `StoreUnavailableError` if the MLflow store cannot be used.
+    """
 
     def __init__(self, project: Project, client: "MlflowClient", experiment_id: str) -> None:
         """Read and write with `client`; see `open_registry`."""
@@ -99,13 +109,13 @@ class Registry:
             names: Experiments whose runs to list; None: all.
         """
         wanted = None if names is None else set(names)
-        found = self._search(f"tags.{EXPERIMENT} != ''")
+        found = self.search(f"tags.{EXPERIMENT} != ''")
         described = [_described(run) for run in found if _is_seed(run)]
         return [run for run in described if wanted is None or run.experiment in wanted]
 
     def every_run(self) -> list[ExperimentRun]:
         """All runs, newest first, including those that belong to no experiment."""
-        return [_described(run) for run in self._search("")]
+        return [_described(run) for run in self.search("")]
 
     def find(self, run_id: str) -> ExperimentRun | None:
         """The run of that id; None if it was deleted for good."""
@@ -140,11 +150,14 @@ class Registry:
             DEFINITION: definition(self.project, experiment, seed),
             RESULTS: str(results),
         }
+        return self.run(self.create(f"{name} seed={seed}", tags))
+
+    def create(self, name: str, tags: Mapping[str, str]) -> str:
+        """Create a run as scheduled, and return its id."""
         with self.errors():
-            run_name = f"{name} seed={seed}"
-            run = self.client.create_run(self.experiment_id, tags=tags, run_name=run_name)
+            run = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
             self.client.update_run(run.info.run_id, status="SCHEDULED")
-            return self.run(run.info.run_id)
+        return str(run.info.run_id)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to a run."""
@@ -160,11 +173,9 @@ class Registry:
             else:
                 self.client.update_run(run_id, status=status)
 
-    def errors(self) -> AbstractContextManager[None]:
-        """Turns errors of MLflow in a block into a `StoreUnavailableError`."""
-        return store_errors(self.client.tracking_uri)
-
-    def _search(self, condition: str) -> "Iterator[Run]":
+    def search(self, condition: str) -> "list[Run]":
+        """Runs that meet a condition of MLflow's search, newest first."""
+        found: list[Run] = []
         token = None
         while True:
             with self.errors():
@@ -175,10 +186,14 @@ class Registry:
                     order_by=["attributes.start_time DESC"],
                     page_token=token,
                 )
-            yield from page
+            found += page
             token = page.token
             if not token:
-                return
+                return found
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turns errors of MLflow into a `StoreUnavailableError`."""
+        return store_errors(self.client.tracking_uri)
 
 
 def require_mlflow(project: Project, env: str | None) -> None:
@@ -226,13 +241,19 @@ def definition(project: Project, experiment: Experiment, seed: int) -> str:
     """Fingerprint of what a run computes; the content of the preset and of `conf` belongs to it.
 
     Settings that only say where and how fast a run computes change nothing.
+
+    Raises:
+        ConfigurationError: If the settings of the experiment are invalid.
     """
     bootstrap(project.path)
     raw = project.loader(experiment.env, nested(experiment.parameters))["parameters"]
-    types = parameter_types()
-    typed = {name: types[name].model_validate(raw[name]) for name in (*PREPARED, *_COMPUTED)}
-    predict = PredictSettings.model_validate(raw["predict"]).model_dump(exclude=set(_WHERE))
-    train = TrainSettings.model_validate(raw["train"]).outcome() | {"seed": seed}
+    types, names = parameter_types(), (*PREPARED_PARAMETERS, *_COMPUTED)
+    try:
+        typed = {name: types[name].model_validate(raw[name]) for name in names}
+        predict = PredictSettings.model_validate(raw["predict"]).model_dump(exclude=set(_WHERE))
+        train = TrainSettings.model_validate(raw["train"]).outcome() | {"seed": seed}
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(parameter_faults(raw)) or str(error)) from error
     return fingerprint([experiment.env, experiment.parameters.get("data"), typed, predict, train])
 
 

@@ -22,19 +22,19 @@ from etram_pipeline.experiments.results import (
     training_curves,
 )
 from etram_pipeline.experiments.standing import Board, differing_settings
-from etram_pipeline.experiments.verdict import Verdict, judge
+from etram_pipeline.experiments.verdict import Verdict, judge_matches
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
-"""Version of what is written: another one writes all folders anew."""
+"""Version of the written files: a new version writes all folders again."""
 
 _PAGE, _DATA, _RANKING = "experiment.md", "results.json", "README.md"
 _CURVES = "figures/training.png"
 
 
 def render(board: Board) -> list[Path]:
-    """Write the folders of all experiments that have runs, as far as they have changed.
+    """Write the folders of all experiments that have runs and have changed.
 
     Returns:
         The pages that were written.
@@ -43,7 +43,7 @@ def render(board: Board) -> list[Path]:
     for name in board.experiments:
         try:
             path = _render(board, name)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             logger.warning("the page of %s cannot be written: %s", name, error)
         else:
             written += [path] if path else []
@@ -118,7 +118,7 @@ def _facts(
     success = experiment.success
     verdict = None
     if success is not None:
-        verdict = judge(
+        verdict = judge_matches(
             success,
             _matches(board, success.better_than, success.protocol, None),
             _matches(board, name, success.protocol, results),
@@ -210,8 +210,11 @@ def _render_rankings(board: Board) -> list[Path]:
         ranks: list[Rank] = find_ranks(board, names)
         standings = [each for each in board.standings if each.experiment in names]
         text = write_ranking({name: board.experiments[name] for name in names}, ranks, standings)
-        if _write(folder / _RANKING, text):
-            written.append(folder / _RANKING)
+        try:
+            if _write(folder / _RANKING, text):
+                written.append(folder / _RANKING)
+        except OSError as error:
+            logger.warning("the ranking cannot be written: %s", error)
     return written
 
 

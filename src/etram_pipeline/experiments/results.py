@@ -1,12 +1,13 @@
 """Results of runs, read from the files that MLflow keeps with them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.metrics import parse_metrics
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.result import Metrics
 else:  # `status` reads many modules, but rarely results
     Matches = Metrics = object
-
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
 _LOSS = "train/loss"
@@ -45,10 +44,12 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
     """Results of a run, wherever its MLflow server is.
 
     Raises:
-        StoreError: If a file is damaged.
+        StoreError: If a file is damaged, or the folder of all files was moved.
         MlflowStoreError: If the MLflow store cannot be used.
     """
     if _METRICS not in _listed(registry, run, "report"):
+        if run.metrics:
+            _check_place(registry, run)
         return RunResults()
     with TemporaryDirectory() as folder:
         metrics = _download(registry, run, _METRICS, folder)
@@ -56,6 +57,18 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
         return RunResults(
             metrics=_read_metrics(metrics, run),
             matches=_read_matches([_download(registry, run, path, folder) for path in listed], run),
+        )
+
+
+def _check_place(registry: Registry, run: ExperimentRun) -> None:
+    with registry.errors():
+        place = urlsplit(registry.client.get_run(run.run_id).info.artifact_uri)
+    files = Path(url2pathname(place.path))
+    everything = files.parents[1] if len(files.parts) > 2 else files  # noqa: PLR2004
+    if place.scheme == "file" and not everything.is_dir():
+        raise StoreError(
+            f"the files of MLflow run {run.run_id} are in {everything}, which does not exist: if "
+            f"the project was moved, move it back, or link {everything.parent} to its new folder"
         )
 
 

@@ -18,7 +18,6 @@ from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.launchers import refresh
 from etram_pipeline.experiments.project import Project, bootstrap
 from etram_pipeline.experiments.registry import (
-    ENDED,
     ExperimentRun,
     Registry,
     definition,
@@ -27,7 +26,6 @@ from etram_pipeline.experiments.registry import (
 from etram_pipeline.experiments.results import last_line_of_traceback
 from etram_pipeline.experiments.validation import metrics_of, nested
 from etram_pipeline.parameter_types import parameter_types
-from etram_pipeline.session import explain
 from etram_pipeline.yaml_files import ConfigurationError
 
 NOT_LAUNCHED, INVALID, OUTDATED = "not launched", "invalid", "out of date"
@@ -167,8 +165,8 @@ class Board:
                 continue
             try:
                 wanted = definition(self.project, experiment, seed)
-            except (ConfigurationError, ValidationError) as error:
-                yield Standing(name, seed, of_seed[0], INVALID, " ".join(explain(error).split()))
+            except ConfigurationError as error:
+                yield Standing(name, seed, of_seed[0], INVALID, " ".join(str(error).split()))
                 continue
             current = [run for run in of_seed if run.definition == wanted]
             run = (current or of_seed)[0]
@@ -269,8 +267,3 @@ def _settings(project: Project, experiment: Experiment) -> dict[str, Any]:
     raw = project.loader(experiment.env, nested(experiment.parameters))["parameters"]
     types = parameter_types()
     return flatten({key: types[key].model_validate(raw[key]) for key in types if key in raw})
-
-
-def has_ended(run: ExperimentRun) -> bool:
-    """Whether a run does nothing any more."""
-    return run.status in ENDED

@@ -12,6 +12,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.mappings import flatten, merge
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.result import LIGHTING, OPERATING
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.experiments.command import assignments
 from etram_pipeline.experiments.definition import Experiment, Success
@@ -37,11 +38,8 @@ RESERVED: Mapping[str, str] = {
 }
 """Parameters that an experiment may not set, and what to do instead."""
 
-PREPARED = ("dataset", "labels", "windows", "representation")
+PREPARED_PARAMETERS = ("dataset", "labels", "windows", "representation")
 """Parameters that decide the content of prepared data."""
-
-_LIGHT = ("day", "night", "twilight")
-_OPERATING = ("F1", "operating/precision", "operating/recall")
 
 
 def find_faults(project: Project, name: str, experiment: Experiment) -> list[str]:
@@ -137,7 +135,7 @@ def _shared_data(project: Project, known: Experiment, raw: Mapping[str, Any]) ->
     try:
         changed = [
             key
-            for key in PREPARED
+            for key in PREPARED_PARAMETERS
             if types[key].model_validate(usual[key]) != types[key].model_validate(raw[key])
         ]
     except ValidationError:  # reported with the parameters
@@ -152,7 +150,7 @@ def _shared_data(project: Project, known: Experiment, raw: Mapping[str, Any]) ->
 
 def _search(experiment: Experiment, raw: Mapping[str, Any]) -> Iterator[str]:
     for key, tried in experiment.search.items():
-        if key.split(".")[0] in PREPARED:
+        if key.split(".")[0] in PREPARED_PARAMETERS:
             yield f"search: {key} would change the prepared data, which all trials share"
         for value in tried.examples:
             try:
@@ -193,9 +191,14 @@ def metrics_of(protocol: Protocol, classes: tuple[str, ...]) -> dict[str, bool]:
     """
     overall = {value.name: value.higher_is_better for value in protocol.values}
     shown = {value.name: value.higher_is_better for value in protocol.shown("headline")}
-    parts = (*(protocol.scored_classes or classes), *_LIGHT)
+    scored = protocol.scored_classes or classes
+    parts = (*scored, *LIGHTING)
     of_parts = {metric_name(part, name): better for part in parts for name, better in shown.items()}
-    return overall | of_parts | dict.fromkeys(_OPERATING, True)
+    at_point = (
+        *(metric_name(OPERATING, name) for name in ("F1", "precision", "recall")),
+        *(metric_name(name, OPERATING, "F1") for name in scored),
+    )
+    return overall | of_parts | dict.fromkeys(at_point, True)
 
 
 def _baseline(

@@ -1,19 +1,20 @@
-"""Whether the results of an experiment confirm its hypothesis."""
+"""Verdicts: whether the results of an experiment confirm its hypothesis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.experiments.definition import Success
+from etram_pipeline.experiments.definition import Experiment, Success
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
     from etram_pipeline.evaluation.paired import Difference
     from etram_pipeline.evaluation.protocol import Protocol
+    from etram_pipeline.reports.comparison import Judgement
 else:  # `status` reads this module, but compares nothing if nothing has changed
-    Matches = Difference = Protocol = object
+    Matches = Difference = Protocol = Judgement = object
 
 Outcome = Literal["confirmed", "refuted", "undecided"]
 
@@ -33,7 +34,7 @@ class Verdict:
     difference: Difference | None = None
 
 
-def judge(success: Success, before: Sequence[Matches], after: Sequence[Matches]) -> Verdict:
+def judge_matches(success: Success, before: Sequence[Matches], after: Sequence[Matches]) -> Verdict:
     """Compare an experiment with the one that it should surpass.
 
     The hypothesis is confirmed if the whole interval of the difference lies above the least
@@ -56,9 +57,48 @@ def judge(success: Success, before: Sequence[Matches], after: Sequence[Matches])
     except ProtocolError as error:
         return Verdict("undecided", f"The results cannot be compared: {error}.")
     if found is None:
-        return Verdict("undecided", f"No interval can be found for {success.metric}.")
+        return Verdict("undecided", f"Not all runs have a value of {success.metric}.")
     outcome = find_outcome(success, before[0].protocol, found)
     return Verdict(outcome, _reason(success, before, after, found), found)
+
+
+def judge_differences(
+    experiment: Experiment | None,
+    baseline: str,
+    protocol: Protocol,
+    differences: Mapping[str, Difference],
+) -> Judgement:
+    """The verdict on an experiment that is compared with a baseline.
+
+    The value that decides is that of the criterion of success, if the experiment has one for this
+    baseline and protocol, and else the protocol's headline value.
+
+    Args:
+        experiment: The experiment; None for a single run.
+        baseline: Name of what it is compared with.
+        protocol: Protocol of the differences.
+        differences: To the baseline, by name, with intervals that decide.
+    """
+    from etram_pipeline.reports.comparison import Judgement
+
+    success = experiment and experiment.success
+    if not success or success.better_than != baseline:
+        success = None
+    applies = (
+        success is not None
+        and success.metric in differences
+        and success.protocol in {None, protocol.name}
+    )
+    metric = success.metric if success and applies else protocol.monitored.name
+    decided = differences[metric]
+    return Judgement(
+        metric=metric,
+        criterion=_criterion(success) if success else "",
+        low=decided.low,
+        high=decided.high,
+        verdict=decided.verdict,
+        outcome=find_outcome(success, protocol, decided) if success and applies else "not judged",
+    )
 
 
 def find_outcome(success: Success, protocol: Protocol, found: Difference) -> Outcome:
@@ -77,6 +117,12 @@ def find_outcome(success: Success, protocol: Protocol, found: Difference) -> Out
     if low >= success.by and low > 0:
         return "confirmed"
     return "refuted" if high < success.by else "undecided"
+
+
+def _criterion(success: Success) -> str:
+    by = f"at least {success.by:g} better than" if success.by else "better than"
+    where = f" under the protocol {success.protocol}" if success.protocol else ""
+    return f"{success.metric}{where} {by} that of {success.better_than}"
 
 
 def _reason(

@@ -9,7 +9,7 @@ from etram_pipeline.core.locks import Access
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import FOLDER, Project
 from etram_pipeline.experiments.registry import DATA, ExperimentRun, Registry
-from etram_pipeline.experiments.validation import PREPARED, nested
+from etram_pipeline.experiments.validation import PREPARED_PARAMETERS, nested
 from etram_pipeline.yaml_files import ConfigurationError
 
 
@@ -47,7 +47,7 @@ class Work:
         data: Data that the runs read.
         seeds: Seed of each run.
         known: Runs by seed that were begun before, and that continue.
-        is_prepared: Whether the data need not be made, because a run that goes on uses it.
+        is_prepared: Whether the data need not be made, because a run that has not ended uses it.
     """
 
     project: Project
@@ -89,7 +89,7 @@ def data_of(project: Project, experiment: Experiment) -> Data:
     loader = project.loader(experiment.env, nested(experiment.parameters))
     parameters = loader["parameters"]
     folder = project.path / Path(loader["globals"]["data"]).expanduser()
-    content = {name: parameters[name] for name in PREPARED}
+    content = {name: parameters[name] for name in PREPARED_PARAMETERS}
     return Data(folder.resolve(), fingerprint([experiment.env, content]))
 
 

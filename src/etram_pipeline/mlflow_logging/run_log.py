@@ -43,7 +43,8 @@ _UNSENT_VARIABLE = "ETRAM_MLFLOW_UNSENT"
 _OPEN_RUN = "ETRAM_MLFLOW_OPEN_RUN"
 """Variable with the run that a `kedro run` has open, for the processes that it starts."""
 
-_PATIENCE = {
+_VARIABLES = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -250,7 +251,7 @@ def open_client(uri: str) -> "MlflowClient":
 
     Settings that are in the environment already stay.
     """
-    for name, value in _PATIENCE.items():
+    for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 

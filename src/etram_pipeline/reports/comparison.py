@@ -10,15 +10,13 @@ from etram_pipeline.core.metric_names import original_part
 from etram_pipeline.evaluation.metrics import Value
 from etram_pipeline.evaluation.paired import Difference, Verdict
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.result import OPERATING, Interval
+from etram_pipeline.evaluation.result import LIGHTING, OPERATING, Interval
 
 Group = Literal["all recordings", "by size", "by light", "by class"]
 """Part of the differences, as the page shows them."""
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not judged"]
 """What an interval says about a criterion of success."""
-
-_LIGHTS = ("day", "night", "twilight")
 
 
 class ComparedRun(Settings):
@@ -167,7 +165,7 @@ class Comparison(Settings):
             for name, (where, _, value) in parts.items()
             if value in headline and where != OPERATING
         ]
-        lights = [name for name in of_parts if parts[name][0] in _LIGHTS]
+        lights = [name for name in of_parts if parts[name][0] in LIGHTING]
         groups: dict[Group, tuple[str, ...]] = {
             "all recordings": overall,
             "by size": sizes,

@@ -42,8 +42,7 @@ def runs_text(before: Side, after: Side) -> str:
     numbers = len(before.runs), len(after.runs)
     if numbers[0] == numbers[1]:
         return "one run each" if numbers[0] == 1 else f"{counted(numbers[0], 'seed')} each"
-    of_each = [f"{counted(len(side.runs), 'seed')} of {side.name}" for side in (before, after)]
-    return " and ".join(of_each)
+    return " and ".join(f"{_runs(side)} of {side.name}" for side in (before, after))
 
 
 def verdict_sentence(comparison: Comparison, place: int) -> str:
@@ -109,6 +108,11 @@ def general_facts(comparison: Comparison) -> tuple[str, ...]:
 def left_out_facts(sides: Sequence[Side]) -> tuple[str, ...]:
     """Runs that are not compared, and why."""
     return tuple(f"{side.name}: {reason}" for side in sides for reason in side.left_out)
+
+
+def _runs(side: Side) -> str:
+    # Detections from elsewhere have no known seed.
+    return counted(len(side.runs), "run" if side.runs[0].seed is None else "seed")
 
 
 def _criterion_facts(judgement: Judgement) -> Iterator[str]:

@@ -103,6 +103,35 @@ def test_best_values_are_launched_as_jobs_when_all_trials_have_ended(
 
 
 @pytest.mark.usefixtures("client")
+def test_halved_batches_are_refused_because_trials_ignore_them(
+    own: Project, write: Write, cluster: Path
+) -> None:
+    write("tiny", RANGES)
+    local = own.path / "conf" / "local" / "resources.yml"
+    local.parent.mkdir(exist_ok=True)
+    local.write_text("halve_batch: true\n")
+    with pytest.raises(ConfigurationError, match="halve_batch does not act on a search"):
+        search("tiny", OPTIONS, "slurm", project=own)
+    assert not list(cluster.glob("script_*"))
+
+
+@pytest.mark.usefixtures("client")
+def test_no_worker_is_submitted_when_every_value_has_been_tried(
+    own: Project, write: Write, cluster: Path
+) -> None:
+    write("tiny", f"seeds: [0]\nsearch: {{{RATE}: {{choices: [0.002, 0.004]}}}}")
+    found = plan_search(own, "tiny")
+    registry = open_registry(own, None)
+    runs = TrialRuns(registry, found.token, METRIC)
+    for number, rate in enumerate([0.002, 0.004]):
+        trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
+        registry.client.log_metric(trial.run_id, METRIC, rate, step=100)
+        runs.end(trial, "FINISHED")
+    search("tiny", SearchOptions(trials=20, rerun=False), "slurm", project=own)
+    assert not list(cluster.glob("script_*"))
+
+
+@pytest.mark.usefixtures("client")
 def test_signal_before_the_time_limit_stops_the_trial_and_queues_the_job_again(
     own: Project, write: Write, cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ def test_search_continues_under_its_name_only_with_the_same_settings(
     text = str(refused.value)
     assert "begun with other values of search (see" in text
     assert "another name" in text
-    assert f"delete {first.folder} to begin the search of tiny anew" in text
+    assert f"delete {first.folder} to begin a new search of tiny" in text
 
 
 def test_deleting_the_folder_begins_another_search(own: Project, write: Write) -> None:

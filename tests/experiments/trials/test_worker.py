@@ -30,8 +30,7 @@ from etram_pipeline.experiments.trials.worker import (
 
 
 def worker_of(search: FakeSearch, runs: TrialRuns, lines: list[str], **options: object) -> Worker:
-    uri = f"sqlite:///{search.project.path}/mlflow.db"
-    return Worker(search, runs, uri, WorkOptions.model_validate(options), lines.append)
+    return Worker(search, runs, WorkOptions.model_validate(options), lines.append)
 
 
 def finished(runs: TrialRuns, registry: Registry, rate: float, number: int) -> None:

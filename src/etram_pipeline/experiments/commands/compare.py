@@ -68,11 +68,13 @@ def show(comparison: "Comparison") -> None:
             f"{found.before:.3f}",
             f"{found.after:.3f}",
             signed_text(found.difference),
-            interval_text(found.low, found.high),
+            interval_text(judgement.low, judgement.high),
             judgement.verdict,
         )
     console = Console()
     console.print(table)
+    if len(comparison.others) > 1:
+        click.echo("the intervals are so wide that all of them hold together in 95 of 100 cases")
     for side in comparison.others:
         click.echo(f"{side.name}: {runs_text(comparison.baseline, side)}")
     for fact in left_out_facts(comparison.sides):

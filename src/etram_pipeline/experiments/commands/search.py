@@ -20,7 +20,9 @@ import click
 @click.option("--time", help="slurm: time limit of a worker, such as 08:00:00.")
 @click.option("--memory", help="slurm: memory of a worker, such as 48G.")
 @click.option(
-    "--hours", type=click.FloatRange(min=0, min_open=True), help="No trial begins after this time."
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    help="No trial begins after this time; a job that is queued again counts it anew.",
 )
 @click.option(
     "--prune/--no-prune",

@@ -56,13 +56,19 @@ def command(  # one argument per option
     if not chosen:
         _show([], as_json=as_json)
     elif leaderboard:
-        _show(find_ranks(board, chosen, metric), as_json=as_json)
+        ranks = find_ranks(board, chosen, metric)
+        _show(ranks, as_json=as_json, none="none of these experiments has a finished run")
     else:
         rows = find_rows(board, chosen, metric)
         _show([each for each in rows if not state or each.state in state], as_json=as_json)
 
 
-def _show(entries: "Sequence[Row] | Sequence[Rank]", *, as_json: bool) -> None:
+def _show(
+    entries: "Sequence[Row] | Sequence[Rank]",
+    *,
+    as_json: bool,
+    none: str = "there are no such runs",
+) -> None:
     from rich.console import Console
 
     from etram_pipeline.experiments.overview import Rank
@@ -74,7 +80,7 @@ def _show(entries: "Sequence[Row] | Sequence[Rank]", *, as_json: bool) -> None:
     if not console.is_terminal:
         console.width = _WIDE
     if not entries:
-        console.print("there are no such runs")
+        console.print(none)
     elif isinstance(entries[0], Rank):
         _print_ranks(console, [each for each in entries if isinstance(each, Rank)])
     else:

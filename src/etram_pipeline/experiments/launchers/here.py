@@ -5,14 +5,13 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.locks import Access, held, is_held
-from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.experiments.child import Child, Stop, stopped_in_order
 from etram_pipeline.experiments.command import executable, preparation, run_command
-from etram_pipeline.experiments.launchers import Options, Stages, Tell
+from etram_pipeline.experiments.launchers import Options, Stages, Tell, checked_options
 from etram_pipeline.experiments.queue import Turn, run_queue
 from etram_pipeline.experiments.registry import (
     HOST,
@@ -27,7 +26,6 @@ from etram_pipeline.experiments.work import (
     refuse_several_stages,
     to_prepare,
 )
-from etram_pipeline.yaml_files import ConfigurationError
 
 PREPARATION_LOG = "preparation.log"
 
@@ -79,7 +77,7 @@ def launch(stages: Stages, options: Options, tell: Tell) -> None:
 
 
 def refresh(registry: Registry, runs: Sequence[ExperimentRun]) -> None:
-    """Mark as killed what runs no more, but could not say so: its process or machine ended."""
+    """Mark runs as killed whose process ended without a final status."""
     for run in runs:
         is_own = run.tags.get(HOST) == socket.gethostname()
         if run.status == "RUNNING" and is_own and not is_live(run):
@@ -92,10 +90,7 @@ def is_live(run: ExperimentRun) -> bool:
 
 
 def _checked(stages: Stages, options: Options) -> HereOptions:
-    try:
-        checked = HereOptions.model_validate(options)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(describe_errors(error))) from error
+    checked = checked_options(HereOptions, options, "here")
     if checked.jobs > 1:
         refuse_several_stages(stages, "--jobs")
     return checked

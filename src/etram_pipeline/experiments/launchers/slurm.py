@@ -86,7 +86,7 @@ def launch(stages: Stages, options: Options, tell: Tell) -> None:
                 submitted.add(each.data.tag)
     except BaseException:
         for tag, job in data_jobs.items():
-            if tag not in submitted:  # nobody waits for it
+            if tag not in submitted:  # no run needs it
                 cancel(job)
         raise
 
@@ -111,7 +111,7 @@ def refresh(registry: Registry, runs: Sequence[ExperimentRun]) -> None:
 
 
 def is_live(run: ExperimentRun) -> bool:
-    """Whether its job has not ended, as far as is known."""
+    """Whether its job has not ended, by the state last asked for."""
     return JOB in run.tags and run.tags.get(JOB_STATE, "PENDING") in ACTIVE
 
 
@@ -122,7 +122,7 @@ def _submit(work: Work, options: Options, data_job: str | None, tell: Tell) -> I
     after = data_job or (_data_job_of_others(work, registry) if work.is_prepared else "")
     for seed in work.seeds:
         job = _made(_run_job(work, seed, resources, after))
-        tags = {LAUNCHER: "slurm", JOB_STATE: "PENDING", **({DATA_JOB: after} if after else {})}
+        tags = {LAUNCHER: "slurm", **({DATA_JOB: after} if after else {})}
         run = work.schedule(registry, seed, tags)
         try:
             number = submit(write_script(replace(job, variables={RUN_ID: run.run_id}), resources))
@@ -130,7 +130,8 @@ def _submit(work: Work, options: Options, data_job: str | None, tell: Tell) -> I
             registry.set_status(run.run_id, "FAILED")
             registry.tag(run.run_id, {JOB_STATE: "REFUSED"})
             raise
-        registry.tag(run.run_id, {JOB: number})
+        # Together: `status` may have asked for the former job of the run meanwhile.
+        registry.tag(run.run_id, {JOB_STATE: "PENDING", JOB: number})
         tell(f"{work.label(seed)}: job {number}; output in {job.log.parent}")
         yield number
 
@@ -181,7 +182,7 @@ def _run_job(work: Work, seed: int, resources: Resources, after: str) -> Job:
 
 
 def _made(job: Job) -> Job:
-    """The same job, whose output has a folder: SLURM would start it, and lose its output."""
+    """The same job; the folder of its output is made, because SLURM would lose the output."""
     job.log.parent.mkdir(parents=True, exist_ok=True)
     return job
 
@@ -195,7 +196,7 @@ def _parameters(project: Project, experiment: Experiment) -> Mapping[str, Any]:
 
 
 def halved(experiment: Experiment, parameters: Mapping[str, Any]) -> Experiment:
-    """The same experiment with at most half as many lanes, and as many clips in each step.
+    """The same experiment with at most half as many lanes and the same number of clips per step.
 
     Args:
         experiment: The experiment.

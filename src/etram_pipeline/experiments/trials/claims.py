@@ -1,4 +1,4 @@
-"""How workers share a search: one at a time takes a trial, and holds it by a lock until its end.
+"""How workers share a search: they take trials one at a time, and lock each until it ends.
 
 The operating system releases the lock of a worker that ends, however it ends, so another worker
 can continue its trial. The training of a trial shares the lock, in case it outlives its worker.
@@ -72,8 +72,6 @@ def is_any_left(search: Search, runs: TrialRuns, num_trials: int | None) -> bool
     trials = runs.all()
     if any(trial.state == "open" for trial in trials):
         return True
-    if num_trials is not None:
-        return len(trials) < num_trials
     return _next_values(search, trials, num_trials) is not None
 
 

@@ -126,9 +126,8 @@ def _work(
     """
     if not is_any_left(search, runs, options.trials):
         return
-    uri = search.project.store(search.experiment.env)[0]
     with stopped_in_order() as stop, _prepared(search, registry, stop, tell):
-        Worker(search, runs, uri, options, tell).work(stop)
+        Worker(search, runs, options, tell).work(stop)
     if stop.times:
         _report(search, runs, registry)
         tell("the search was stopped; the same command continues it")

@@ -12,6 +12,7 @@ from etram_pipeline.experiments.slurm.resources import read_resources
 from etram_pipeline.experiments.slurm.script import Job, write_script
 from etram_pipeline.experiments.trials.plan import Search
 from etram_pipeline.experiments.trials.worker import WorkOptions
+from etram_pipeline.yaml_files import ConfigurationError
 
 _JOBS = "jobs.json"
 
@@ -40,11 +41,17 @@ def submit_workers(search: Search, options: WorkOptions, given: Mapping[str, Any
         Numbers of the jobs.
 
     Raises:
-        ConfigurationError: If an option or `resources.yml` is wrong.
+        ConfigurationError: If an option or `resources.yml` is wrong, or halves batches.
         SlurmError: If SLURM refuses a job.
     """
     require_slurm()
     resources = read_resources(search.project, search.experiment.env, given)
+    if resources.halve_batch:
+        raise ConfigurationError(
+            "resources.yml: halve_batch does not act on a search, whose trials may change the "
+            "batch themselves: set it to false, and set train.lanes and "
+            f"train.optimizer.accumulate in the `params` of {search.name}"
+        )
     train = search.train
     starts_tasks = shlex.split(train.launcher or "")[:1] == ["srun"]
     job = Job(

@@ -123,7 +123,7 @@ def _own_values(experiment: Experiment, raw: Mapping[str, Any]) -> dict[str, Any
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Be the only worker of a search, after waiting for the others."""
+    """Hold the lock of a search, after waiting for the workers that have it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as file:
         lock(file, fcntl.LOCK_EX)
@@ -155,16 +155,16 @@ def _begin(name: str, path: Path, content: dict[str, Any]) -> str:
         begun = json.loads(path.read_text())
         token = str(begun.pop("token"))
     except (ValueError, LookupError) as error:
-        raise ConfigurationError(f"{path} is damaged: {_anew(name, path)}") from error
+        raise ConfigurationError(f"{path} is damaged: {_new_search(name, path)}") from error
     changed = [key for key, value in content.items() if begun.get(key) != value]
     if changed:
         raise ConfigurationError(
             f"the search of {name} was begun with other values of {', '.join(changed)} (see "
             f"{path}), and scores of different searches cannot be compared: undo the change, give "
-            f"the changed experiment another name, or {_anew(name, path)}"
+            f"the changed experiment another name, or {_new_search(name, path)}"
         )
     return token
 
 
-def _anew(name: str, path: Path) -> str:
-    return f"delete {path.parent} to begin the search of {name} anew"
+def _new_search(name: str, path: Path) -> str:
+    return f"delete {path.parent} to begin a new search of {name}"

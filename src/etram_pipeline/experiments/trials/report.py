@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted, duration
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.experiments.markdown import markdown_table
 from etram_pipeline.experiments.trials.figures import draw_importance, draw_scores
 from etram_pipeline.experiments.trials.plan import Search
 from etram_pipeline.experiments.trials.rerun import FreshRun, best_name
@@ -34,22 +35,20 @@ _STATES = {
 }
 
 
-def write_report(
-    search: Search, trials: Sequence[Trial], fresh: Sequence[FreshRun], hint: str = ""
-) -> Path:
+def write_report(search: Search, trials: Sequence[Trial], fresh: Sequence[FreshRun]) -> Path:
     """Write the report into the folder of the search.
 
     Args:
         search: The search.
         trials: All trials.
         fresh: Runs of the best values on seeds that the search did not use.
-        hint: What to do next, for the page.
 
     Returns:
         The page.
     """
     folder = search.folder
-    _write(folder / _TABLE, _table(search, trials))
+    header, *rows = _rows(search, trials)
+    _write(folder / _TABLE, _csv([header, *rows]))
     figures = [_drawn(folder / _SCORES, draw_scores(trials, search.monitor))]
     about_importance = _importance(search, trials, folder / _IMPORTANCE)
     best = best_trial(trials, search.monitor)
@@ -59,12 +58,11 @@ def write_report(
         _counts(search, trials),
         *(_best(search, best) if best else ["No trial has finished."]),
         *(_fresh(search, best, trials, fresh) if best else []),
-        *([hint] if hint else []),
         "## Importance",
         about_importance,
         "## Trials",
         *(f"![{path.stem}]({path.name})" for path in figures if path),
-        _markdown(search, trials),
+        markdown_table(header, rows),
     ]
     _write(folder / PAGE, "\n\n".join(parts) + "\n")
     return folder / PAGE
@@ -90,12 +88,12 @@ def _counts(search: Search, trials: Sequence[Trial]) -> str:
 
 
 def _best(search: Search, best: Trial) -> list[str]:
-    rows = [f"| `{key}` | `{json.dumps(value)}` |" for key, value in best.params.items()]
+    rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in best.params.items()]
     command = shlex.join(search.command(best))
     return [
         "## Best trial",
         f"Trial {best.number}, with {best.best(search.monitor):.4f}:",
-        "\n".join(["| parameter | value |", "|---|---|", *rows]),
+        markdown_table(["parameter", "value"], rows),
         f"```bash\n{command}\n```",
     ]
 
@@ -105,14 +103,14 @@ def _fresh(
 ) -> list[str]:
     found = best.best(search.monitor) or 0.0
     rows = [
-        f"| {run.seed} | {run.status} | {'' if run.score is None else f'{run.score:.4f}'} |"
+        [str(run.seed), run.status, "" if run.score is None else f"{run.score:.4f}"]
         for run in fresh
     ]
     scores = [run.score for run in fresh if run.score is not None and run.status == "FINISHED"]
     text = (
         f"The best of {counted(len(trials), 'trial')} is optimistic: it was chosen for its score, "
-        "part of which is chance. Only seeds that the search did not use tell what its values are "
-        "worth."
+        "part of which is chance. Only seeds that the search did not use show how good its values "
+        "are."
     )
     compared = f"No run on a fresh seed has finished; the trial itself has {found:.4f}."
     if scores:
@@ -124,7 +122,7 @@ def _fresh(
         f"`kedro experiments compare {search.name} {best_name(search.name)}` compares both on the "
         "test recordings."
     )
-    table = "\n".join(["| seed | status | best score |", "|---|---|---|", *rows])
+    table = markdown_table(["seed", "status", "best score"], rows)
     return ["## On fresh seeds", text, compared, *([table] if rows else []), after]
 
 
@@ -170,17 +168,10 @@ def _rows(search: Search, trials: Sequence[Trial]) -> list[list[str]]:
     return rows
 
 
-def _table(search: Search, trials: Sequence[Trial]) -> str:
+def _csv(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_rows(search, trials))
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def _markdown(search: Search, trials: Sequence[Trial]) -> str:
-    head, *rows = _rows(search, trials)
-    lines = [head, ["---"] * len(head), *rows]
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 def _write(path: Path, text: str) -> None:

@@ -51,7 +51,7 @@ def best_experiment(search: Search, best: Trial, num_trials: int) -> Experiment:
         why=(
             f"Trial {best.number} had the best {search.monitor.name}, "
             f"{best.best(search.monitor):.4f}, with {values}. The best of many trials is "
-            "optimistic, so these seeds are others than that of the search."
+            "optimistic, so these runs use seeds that the search did not use."
         ),
         success=Success(better_than=name),
         env=experiment.env,

@@ -27,25 +27,14 @@ class TrialRuns:
             metric: Name of the validation score in MLflow.
         """
         self._registry = registry
-        self._client = registry.client
         self._token = token
         self._metric = metric
         self._ended: dict[str, Trial] = {}
 
     def all(self) -> list[Trial]:
         """Every trial, by number."""
-        found, token = list[Trial](), None
-        while True:
-            with self._registry.errors():
-                page = self._client.search_runs(
-                    [self._registry.experiment_id],
-                    f"tags.{SEARCH} = '{self._token}'",
-                    page_token=token,
-                )
-            found += [self._described(run) for run in page]
-            token = page.token
-            if not token:
-                return sorted(found, key=lambda trial: trial.number)
+        found = self._registry.search(f"tags.{SEARCH} = '{self._token}'")
+        return sorted(map(self._described, found), key=lambda trial: trial.number)
 
     def create(self, name: str, number: int, params: Mapping[str, Any], results: Path) -> Trial:
         """Create the run of a new trial, as scheduled."""
@@ -56,17 +45,13 @@ class TrialRuns:
             PARAMS: json.dumps(params),
             RESULTS: str(results),
         }
-        with self._registry.errors():
-            run = self._client.create_run(
-                self._registry.experiment_id, tags=tags, run_name=f"{name} trial={number}"
-            )
-        self._registry.set_status(run.info.run_id, "SCHEDULED")
-        return Trial(number=number, run_id=run.info.run_id, params=params, results=results)
+        run_id = self._registry.create(f"{name} trial={number}", tags)
+        return Trial(number=number, run_id=run_id, params=params, results=results)
 
     def scores(self, run_id: str) -> dict[int, float]:
         """Validation scores of a run by training step; a repeated validation replaces the first."""
-        history = self._registry.history(run_id, self._metric)
-        return {each.step: each.value for each in sorted(history, key=lambda each: each.timestamp)}
+        points = self._registry.history(run_id, self._metric)
+        return {each.step: each.value for each in sorted(points, key=lambda each: each.timestamp)}
 
     def mark_pruned(self, trial: Trial) -> None:
         """Note that a trial is stopped early, before it is: it must not be continued."""

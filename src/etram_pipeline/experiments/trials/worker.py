@@ -17,7 +17,7 @@ from etram_pipeline.experiments.trials.runs import TrialRuns
 from etram_pipeline.experiments.trials.sampling import UNPRUNED, is_hopeless
 from etram_pipeline.experiments.trials.trial import Trial, best_trial
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
-from etram_pipeline.mlflow_logging.store import StoreUnavailableError, store_errors
+from etram_pipeline.mlflow_logging.store import StoreUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ class WorkOptions(Settings):
     Attributes:
         trials: Trials in total, those of earlier calls included; None: all combinations.
         workers: Trials at the same time.
-        hours: Time after which no trial begins; None: without limit.
+        hours: Time after the start of a worker after which it begins no trial; None: without
+            limit. A job that is queued again counts it anew.
         prune: Whether trials that fall behind are stopped early.
     """
 
@@ -64,7 +65,6 @@ class Worker:
         self,
         search: Search,
         runs: TrialRuns,
-        uri: str,
         options: WorkOptions,
         tell: Callable[[str], None],
     ) -> None:
@@ -73,13 +73,11 @@ class Worker:
         Args:
             search: The search.
             runs: Its trials.
-            uri: Address of the MLflow store.
             options: How much to run.
             tell: Takes a line about each trial.
         """
         self._search = search
         self._runs = runs
-        self._uri = uri
         self._options = options
         self._tell = tell
         self._active: list[_Active] = []
@@ -146,16 +144,15 @@ class Worker:
         """Stop a trial that has a new score and falls behind."""
         trial, search = active.trial, self._search
         try:
-            with store_errors(self._uri):
-                scores = self._runs.scores(trial.run_id)
-                if len(scores) == active.num_scores or max(scores) >= search.max_steps(trial):
-                    return  # after the last validation, only the detector is still written
-                active.num_scores = len(scores)
-                trials = self._runs.all()
-                now = next(each for each in trials if each.run_id == trial.run_id)
-                if not is_hopeless(search.experiment.search, trials, now, search.monitor):
-                    return
-                self._runs.mark_pruned(trial)
+            scores = self._runs.scores(trial.run_id)
+            if len(scores) == active.num_scores or max(scores) >= search.max_steps(trial):
+                return  # after the last validation, only the detector is still written
+            active.num_scores = len(scores)
+            trials = self._runs.all()
+            now = next(each for each in trials if each.run_id == trial.run_id)
+            if not is_hopeless(search.experiment.search, trials, now, search.monitor):
+                return
+            self._runs.mark_pruned(trial)
         except StoreUnavailableError as error:
             logger.warning("trial %d cannot be compared with others: %s", trial.number, error)
             return
@@ -168,9 +165,8 @@ class Worker:
         status = "FINISHED" if code == 0 else "KILLED" if was_stopped else "FAILED"
         active.claim.release()
         self._active.remove(active)
-        with store_errors(self._uri):
-            self._runs.end(trial, status)
-            trials = self._runs.all()
+        self._runs.end(trial, status)
+        trials = self._runs.all()
         now = next(each for each in trials if each.run_id == trial.run_id)
         self._failures = self._failures + 1 if now.state == "failed" else 0
         self._tell(self._outcome(now, trials, active.child, code))

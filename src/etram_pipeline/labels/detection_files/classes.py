@@ -87,7 +87,7 @@ def _check_names(
     if not found:
         raise LabelError(
             f"{where} has the classes {', '.join(names.values())}, and `dataset` has "
-            f"{', '.join(wanted)}, so none is the same: name them alike"
+            f"{', '.join(wanted)}, but none has the same name: use the names of `dataset`"
         )
     lacking = [name for number, name in enumerate(wanted) if number not in found]
     if lacking:

@@ -12,7 +12,7 @@ from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.evaluation.settings import EvaluateSettings, IntervalSettings
+from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.stores.label_store import LabelStore
@@ -42,7 +42,7 @@ class Scoring:
         self._detections = detections
         self._class_names = class_names
         self._split = settings.split
-        self._intervals = settings.intervals or IntervalSettings(rounds=0)
+        self._intervals = settings.intervals
 
     def score(self, protocol: Protocol) -> tuple[Matches, Metrics]:
         """Matches and metrics of the split by one protocol."""
