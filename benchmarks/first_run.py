@@ -106,7 +106,7 @@ def run_once(seed: int, version: str | None, *, plain_cpu: bool) -> FirstRun:
         cpu_s, peak = kedro_run(project, ["--params", f"train.seed={seed}"], environment)
         wall_s = time.perf_counter() - began
         overall = read_json(project / "data/08_reporting/metrics.json")[HEADLINE]["overall"]
-        (seconds,) = project.glob("mlruns/**/seconds_by_node.json")
+        (seconds,) = project.glob("mlruns/**/seconds_by_node/*.json")
         return FirstRun(wall_s, cpu_s, peak, read_json(seconds), overall["AP_50"], overall["AP"])
 
 

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,13 @@ def the_run(client: MlflowClient) -> Run:
     return run
 
 
+def seconds_by_node(client: MlflowClient, run: Run) -> list[dict[str, float]]:
+    """Times of each session, in order."""
+    paths = sorted(files(client, run, "seconds_by_node"))
+    found = [Path(client.download_artifacts(run.info.run_id, path)) for path in paths]
+    return [json.loads(path.read_text()) for path in found]
+
+
 def files(client: MlflowClient, run: Run, folder: str = "") -> set[str]:
     return {file.path for file in client.list_artifacts(run.info.run_id, folder)}
 
@@ -148,12 +156,21 @@ def test_detections_from_elsewhere_are_named_but_claim_no_training(
     assert used.dataset.source == str(project / "other")
 
 
-def test_a_node_that_reads_nothing_is_timed_too(project: Path, client: MlflowClient) -> None:
-    run_logged(project, Pipeline([Node(list, None, "x", name="make")]), DataCatalog())
-    run = the_run(client)
-    assert run.info.status == "FINISHED"
-    seconds = client.download_artifacts(run.info.run_id, "seconds_by_node.json")
-    assert list(json.loads(Path(seconds).read_text())) == ["make"]
+def test_each_session_keeps_its_times_and_a_node_that_fails_has_one(
+    project: Path, client: MlflowClient
+) -> None:
+    def fail() -> None:
+        time.sleep(0.05)
+        raise ValueError
+
+    first = Pipeline([Node(fail, None, "x", name="make")])
+    with pytest.raises(ValueError):  # noqa: PT011  # the node's own
+        run_logged(project, first, DataCatalog())
+    run_id = the_run(client).info.run_id
+    again = Pipeline([Node(list, None, "x", name="make")])
+    run_logged(project, again, DataCatalog(), run_id=run_id)
+    failed, done = seconds_by_node(client, the_run(client))
+    assert failed["make"] >= 0.05 > done["make"]
 
 
 def test_a_later_run_is_linked_to_the_training_it_uses(project: Path, client: MlflowClient) -> None:

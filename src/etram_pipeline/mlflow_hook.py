@@ -31,7 +31,13 @@ from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.headline import headline
 from etram_pipeline.mlflow_logging.database import database_path
 from etram_pipeline.mlflow_logging.joining import find_joined
-from etram_pipeline.mlflow_logging.run_entries import RunEntry, metrics_entry, send, send_unsent
+from etram_pipeline.mlflow_logging.run_entries import (
+    SECONDS,
+    RunEntry,
+    metrics_entry,
+    send,
+    send_unsent,
+)
 from etram_pipeline.mlflow_logging.run_log import UNSENT, RunLog, use_log
 from etram_pipeline.mlflow_logging.store import (
     MlflowSettings,
@@ -68,6 +74,7 @@ class MlflowHook(ResourceHook):
         self._restore: Callable[[], None] = _do_nothing
         self._link = ""
         self._secrets: set[str] = set()
+        self._session = ""
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
 
@@ -99,7 +106,7 @@ class MlflowHook(ResourceHook):
             self._restore = use_log(None, unsent)
             return
         self._catalog = catalog
-        self._started, self._seconds = {}, {}
+        self._session, self._started, self._seconds = run_params["run_id"], {}, {}
         parameters = self._parameters(pipeline.inputs())
         self._secrets = secrets_in("", run_params.get("runtime_params") or {})
         self._secrets |= secrets_in("", parameters) | _login()
@@ -153,7 +160,7 @@ class MlflowHook(ResourceHook):
             self._log.write(
                 RunEntry(path=str(path_of(dataset) or ""), place=wanted["artifact_path"])
             )
-        self._seconds[node.name] = round(time.perf_counter() - self._started[node.name], 2)
+        self._seconds[node.name] = self._taken(node.name)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -202,8 +209,7 @@ class MlflowHook(ResourceHook):
                 client.update_run(run.info.run_id, status="RUNNING")
             if metrics and view_tag(metrics)[0] not in experiment.tags:
                 client.set_experiment_tag(experiment.experiment_id, *view_tag(metrics))
-        unsent, session = self._project / UNSENT, run_params["run_id"]
-        self._log = RunLog(run.info.run_id, uri, unsent, session)
+        self._log = RunLog(run.info.run_id, uri, self._project / UNSENT, self._session)
         self._link = _how_to_compare(uri, own) + view_link(uri, run.info.experiment_id, metrics)
         return run, self._log
 
@@ -247,11 +253,18 @@ class MlflowHook(ResourceHook):
         if self._log is not None and training and training != self._log.run_id:
             self._tag({"training_run_id": training})
 
+    def _taken(self, node: str) -> float:
+        """Seconds since a node started."""
+        return round(time.perf_counter() - self._started[node], 2)
+
     def _end(self, status: str) -> None:
         if self._log is not None:
             log, self._log = self._log, None
+            for node in self._started.keys() - self._seconds.keys():  # interrupted or failed
+                self._seconds[node] = self._taken(node)
             text = json.dumps(self._seconds, indent=2)
-            log.write(RunEntry(text=text, place="seconds_by_node.json"))
+            # One file per session: a run that continues another one keeps its times.
+            log.write(RunEntry(text=text, place=f"{SECONDS}/{self._session}.json"))
             log.close(status)
         restore, self._restore = self._restore, _do_nothing
         restore()

@@ -92,7 +92,7 @@ def finish(
     dataset = MetricsDataset(filepath=str(own / "report" / "metrics.json"))
     dataset.save(metrics)
     client.log_artifacts(run.run_id, str(own))
-    client.log_text(run.run_id, '{"fit": 3600.5, "predict": 60}', "seconds_by_node.json")
+    client.log_text(run.run_id, '{"fit": 3600.5, "predict": 60}', "seconds_by_node/first.json")
     for name, value in dataset.numbers(metrics).items():
         client.log_metric(run.run_id, name, value)
     for step in (10, 20, 30):

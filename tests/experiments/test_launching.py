@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def test_runs_follow_their_data_and_are_skipped_once_finished(
     assert [run.run_id for run in again] == [run.run_id for run in runs]
     assert lines[-1] == "one seed=1: skipped, finished already"
     assert len(registry.runs()) == 2
+    shutil.rmtree(runs[1].results)
+    experiments.launch(["one"], project=own, tell=lines.append)
+    assert lines[-1] == (
+        f"one seed=1: skipped, finished already, although {runs[1].results} is not on this "
+        f"machine: to run it again, delete MLflow run {runs[1].run_id}"
+    )
 
 
 def test_a_failed_run_says_why_and_does_not_stop_the_others(
@@ -283,6 +290,11 @@ def test_an_unknown_launcher_or_option_is_refused(own: Project, write: Write) ->
         experiments.launch(["one"], on="her", project=own)
     with pytest.raises(ConfigurationError, match="jobs"):
         experiments.launch(["one"], options={"jobs": 0}, project=own)
+    for on, option, known in (("here", "mail_user", "--jobs"), ("slurm", "jobs", "--account, ")):
+        word = option.replace("_", "-")
+        message = f"--{word} has no effect with `--on {on}`, which takes {known}"
+        with pytest.raises(ConfigurationError, match=message):
+            experiments.launch(["one"], on=on, options={option: 1}, project=own)
 
 
 def test_an_unknown_launcher_is_refused_even_if_nothing_is_left_to_do(

@@ -36,6 +36,20 @@ def test_a_run_without_an_evaluation_has_no_results(
     assert (results.metrics, results.matches) == ({}, {})
 
 
+def test_files_of_a_project_that_was_moved_are_not_taken_for_absent(
+    own: Project, write: Write, registry: Registry, tmp_path: Path
+) -> None:
+    write("one", "")
+    run = schedule(own, registry, "one")
+    finish(registry, run, 0.2, tmp_path / "logged")
+    (run,) = registry.runs()
+    files = own.path / "mlruns"
+    files.rename(tmp_path / "elsewhere")
+    message = f"are in {files}, which does not exist: if the project was moved, move it back, or"
+    with pytest.raises(StoreError, match=re.escape(message)):
+        load_results(registry, run)
+
+
 def test_damaged_results_are_an_error(own: Project, write: Write, registry: Registry) -> None:
     write("one", "")
     run = schedule(own, registry, "one")

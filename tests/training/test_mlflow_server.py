@@ -127,7 +127,7 @@ def check_whole(client: MlflowClient, before_ms: float) -> None:
     scores = client.get_metric_history(run.info.run_id, "val/coco/AP")
     assert sorted(point.step for point in scores) == list(range(4, STEPS + 1, 4))
     assert files(client, run, "checkpoint") == {"checkpoint/detector.ckpt"}
-    assert "seconds_by_node.json" in files(client, run)
+    assert "seconds_by_node" in files(client, run)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

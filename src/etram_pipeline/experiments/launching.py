@@ -139,7 +139,7 @@ def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:
             state = going_on[0].status.lower()
             tell(f"{chosen.name} seed={seed}: skipped, another launch has it {state}")
         elif current is not None and current.status == "FINISHED":
-            tell(f"{chosen.name} seed={seed}: skipped, finished already")
+            tell(f"{chosen.name} seed={seed}: skipped, finished already{_gone(current)}")
         else:
             seeds.append(seed)
             if current is not None:
@@ -156,6 +156,16 @@ def _to_do(chosen: _Chosen, runs: Sequence[ExperimentRun], tell: Tell) -> Work:
         tuple(seeds),
         known,
         is_prepared,
+    )
+
+
+def _gone(finished: ExperimentRun) -> str:
+    """What to know about a run whose folder is not there."""
+    if finished.results.is_dir():
+        return ""
+    return (
+        f", although {finished.results} is not on this machine: to run it again, delete MLflow run "
+        f"{finished.run_id}"
     )
 
 

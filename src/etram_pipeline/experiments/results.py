@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.metrics import parse_metrics
 from etram_pipeline.experiments.registry import ExperimentRun, Registry
+from etram_pipeline.mlflow_logging.run_entries import SECONDS
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
@@ -18,7 +21,7 @@ else:  # `status` reads many modules, but rarely results
     Matches = Metrics = object
 
 _METRICS, _MATCHES, _TRACEBACK = "report/metrics.json", "report/matches", "traceback.txt"
-_SECONDS, _LOSS = "seconds_by_node.json", "train/loss"
+_LOSS = "train/loss"
 
 Curve = list[tuple[int, float]]
 """Step and value of each point."""
@@ -41,10 +44,12 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
     """Results of a run, wherever its MLflow server is.
 
     Raises:
-        StoreError: If a file is damaged.
+        StoreError: If a file is damaged, or the folder of all files was moved.
         MlflowStoreError: If the MLflow store cannot be used.
     """
     if _METRICS not in _listed(registry, run, "report"):
+        if run.metrics:
+            _check_place(registry, run)
         return RunResults()
     with TemporaryDirectory() as folder:
         metrics = _download(registry, run, _METRICS, folder)
@@ -55,16 +60,33 @@ def load_results(registry: Registry, run: ExperimentRun) -> RunResults:
         )
 
 
+def _check_place(registry: Registry, run: ExperimentRun) -> None:
+    with registry.errors():
+        place = urlsplit(registry.client.get_run(run.run_id).info.artifact_uri)
+    files = Path(url2pathname(place.path))
+    everything = files.parents[1] if len(files.parts) > 2 else files  # noqa: PLR2004
+    if place.scheme == "file" and not everything.is_dir():
+        raise StoreError(
+            f"the files of MLflow run {run.run_id} are in {everything}, which does not exist: if "
+            f"the project was moved, move it back, or link {everything.parent} to its new folder"
+        )
+
+
 def seconds_of_run(registry: Registry, run: ExperimentRun) -> float | None:
-    """Time that the nodes of a run took, without waiting for a machine; None before it ended."""
-    if _SECONDS not in _listed(registry, run, ""):
-        return None
+    """Time that the nodes of a run took, without waiting for a machine.
+
+    The times of all its sessions are added, except of those that SIGKILL ended; None if there are
+    none.
+    """
+    taken = []
     with TemporaryDirectory() as folder:
-        try:
-            by_node = json.loads(_download(registry, run, _SECONDS, folder).read_text())
-            return float(sum(by_node.values()))
-        except (ValueError, AttributeError, TypeError):
-            return None
+        for path in _listed(registry, run, SECONDS):
+            try:
+                by_node = json.loads(_download(registry, run, path, folder).read_text())
+                taken.append(float(sum(by_node.values())))
+            except (ValueError, AttributeError, TypeError):
+                continue
+    return sum(taken) if taken else None
 
 
 def training_curves(registry: Registry, run: ExperimentRun) -> dict[str, Curve]:

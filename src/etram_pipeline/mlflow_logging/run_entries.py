@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SECONDS = "seconds_by_node"
+"""Folder of a run with the time of each node, one file per session."""
+
 SESSION = "kedro.run_id"
 """Tag of a run with the session that writes to it; a session that continues the run replaces it."""
 

@@ -36,7 +36,8 @@ def command(names: tuple[str, ...], seeds: list[int] | None, on: str, **given: o
     is_dry = given.pop("dry_run")
     options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if is_dry:
-        click.echo(launching.preview(names, seeds, on, options, tell=_to_stderr))
+        if commands := launching.preview(names, seeds, on, options, tell=_to_stderr):
+            click.echo(commands)
         return
     runs = launching.launch(names, seeds, on, options, tell=click.echo)
     if any(run.status in {"FAILED", "KILLED"} for run in runs):

@@ -56,13 +56,32 @@ def command(  # one argument per option
     if not chosen:
         _show([], as_json=as_json)
     elif leaderboard:
-        _show(find_ranks(board, chosen, metric), as_json=as_json)
+        ranks = find_ranks(board, chosen, metric)
+        _show(ranks, as_json=as_json, none="none of these experiments has a finished run")
     else:
         rows = find_rows(board, chosen, metric)
-        _show([each for each in rows if not state or each.state in state], as_json=as_json)
+        rows = [each for each in rows if not state or each.state in state]
+        idle = [] if names or state or as_json else _never_launched(rows)
+        none = "no experiment was launched yet" if idle else "there are no such runs"
+        _show([each for each in rows if each.experiment not in idle], as_json=as_json, none=none)
+        if idle:
+            click.echo(f"not launched: {', '.join(idle)}")
 
 
-def _show(entries: "Sequence[Row] | Sequence[Rank]", *, as_json: bool) -> None:
+def _never_launched(rows: "Sequence[Row]") -> list[str]:
+    """Experiments without any run, which would hide the others in a long table."""
+    from etram_pipeline.experiments.standing import NOT_LAUNCHED
+
+    launched = {each.experiment for each in rows if each.state != NOT_LAUNCHED}
+    return list(dict.fromkeys(each.experiment for each in rows if each.experiment not in launched))
+
+
+def _show(
+    entries: "Sequence[Row] | Sequence[Rank]",
+    *,
+    as_json: bool,
+    none: str = "there are no such runs",
+) -> None:
     from rich.console import Console
 
     from etram_pipeline.experiments.overview import Rank
@@ -74,7 +93,7 @@ def _show(entries: "Sequence[Row] | Sequence[Rank]", *, as_json: bool) -> None:
     if not console.is_terminal:
         console.width = _WIDE
     if not entries:
-        console.print("there are no such runs")
+        console.print(none)
     elif isinstance(entries[0], Rank):
         _print_ranks(console, [each for each in entries if isinstance(each, Rank)])
     else:

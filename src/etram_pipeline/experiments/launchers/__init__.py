@@ -3,9 +3,12 @@
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
-from etram_pipeline.core.component import unknown_name
+from pydantic import ValidationError
+
+from etram_pipeline.core.component import Settings, unknown_name
+from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.experiments.registry import LAUNCHER, ExperimentRun, Registry
 from etram_pipeline.experiments.work import Work
 from etram_pipeline.yaml_files import ConfigurationError
@@ -46,6 +49,32 @@ def launcher(name: str) -> Launcher:
     if name not in launcher_names():
         raise ConfigurationError(f"--on: {unknown_name('launcher', name, launcher_names())}")
     return cast("Launcher", import_module(f"{__name__}.{name}"))
+
+
+_Checked = TypeVar("_Checked", bound=Settings)
+
+
+def checked_options(settings: type[_Checked], given: Options, on: str) -> _Checked:
+    """Options of a launcher.
+
+    Args:
+        settings: What the launcher accepts.
+        given: What the command line sets.
+        on: Name of the launcher.
+
+    Raises:
+        ConfigurationError: If an option belongs to another launcher, or its value is wrong.
+    """
+    words = {name: f"--{name.replace('_', '-')}" for name in [*settings.model_fields, *given]}
+    if foreign := [words[name] for name in given if name not in settings.model_fields]:
+        known = ", ".join(words[name] for name in settings.model_fields)
+        raise ConfigurationError(
+            f"{foreign[0]} has no effect with `--on {on}`, which takes {known}"
+        )
+    try:
+        return settings.model_validate(given)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(describe_errors(error))) from error
 
 
 def launcher_names() -> list[str]:

@@ -5,14 +5,13 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.locks import Access, held, is_held
-from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.experiments.child import Child, Stop, stopped_in_order
 from etram_pipeline.experiments.command import executable, preparation, run_command
-from etram_pipeline.experiments.launchers import Options, Stages, Tell
+from etram_pipeline.experiments.launchers import Options, Stages, Tell, checked_options
 from etram_pipeline.experiments.queue import Turn, run_queue
 from etram_pipeline.experiments.registry import (
     HOST,
@@ -27,7 +26,6 @@ from etram_pipeline.experiments.work import (
     refuse_several_stages,
     to_prepare,
 )
-from etram_pipeline.yaml_files import ConfigurationError
 
 PREPARATION_LOG = "preparation.log"
 
@@ -92,10 +90,7 @@ def is_live(run: ExperimentRun) -> bool:
 
 
 def _checked(stages: Stages, options: Options) -> HereOptions:
-    try:
-        checked = HereOptions.model_validate(options)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(describe_errors(error))) from error
+    checked = checked_options(HereOptions, options, "here")
     if checked.jobs > 1:
         refuse_several_stages(stages, "--jobs")
     return checked

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.experiments.definition import Size
+from etram_pipeline.experiments.launchers import checked_options
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -98,10 +99,7 @@ def read_resources(project: Project, env: str | None, given: Mapping[str, Any]) 
     Raises:
         ConfigurationError: With a line for each wrong value.
     """
-    try:
-        options = SlurmOptions.model_validate(given).model_dump(exclude_none=True)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(describe_errors(error))) from error
+    options = checked_options(SlurmOptions, given, "slurm").model_dump(exclude_none=True)
     of_size: dict[str, Any] = {
         key: options.pop(key) for key in ("time", "memory") if key in options
     }
