@@ -69,7 +69,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _check_keys(loaded: DictConfig, path: Path) -> None:
     for key in loaded:
         if not isinstance(key, str):
-            raise ConfigurationError(f"{path}: the key {key} must be text: put it in quotes")
+            raise ConfigurationError(f"{path}: the key {key!r} must be text: put it in quotes")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
