@@ -69,8 +69,10 @@ def test_every_run_has_a_row() -> None:
     assert rows[1].seconds == pytest.approx(90, abs=1)
     assert (rows[1].metric, rows[1].low, rows[1].high) == ("test/etram_8class/AP", 0.1, 0.9)
 
-    names = {line.split()[0] for line in run().splitlines()}
-    assert {LONG, "base", "better", "wrong"} <= names
+    *lines, last = run().splitlines()
+    assert {line.split()[0] for line in lines} >= {"base", "better", "wrong"}
+    assert last == f"not launched: {LONG}"
+    assert "not launched:" not in run(LONG) + run("--state", "not launched") + run("--json")
     for row in json.loads(run("--json", "better")):
         assert row["experiment"] == "better"
         assert set(row) == set(Row.__dataclass_fields__)

@@ -60,7 +60,20 @@ def command(  # one argument per option
         _show(ranks, as_json=as_json, none="none of these experiments has a finished run")
     else:
         rows = find_rows(board, chosen, metric)
-        _show([each for each in rows if not state or each.state in state], as_json=as_json)
+        rows = [each for each in rows if not state or each.state in state]
+        idle = [] if names or state or as_json else _never_launched(rows)
+        none = "no experiment was launched yet" if idle else "there are no such runs"
+        _show([each for each in rows if each.experiment not in idle], as_json=as_json, none=none)
+        if idle:
+            click.echo(f"not launched: {', '.join(idle)}")
+
+
+def _never_launched(rows: "Sequence[Row]") -> list[str]:
+    """Experiments without any run, which would hide the others in a long table."""
+    from etram_pipeline.experiments.standing import NOT_LAUNCHED
+
+    launched = {each.experiment for each in rows if each.state != NOT_LAUNCHED}
+    return list(dict.fromkeys(each.experiment for each in rows if each.experiment not in launched))
 
 
 def _show(
