@@ -186,6 +186,7 @@ def test_params_may_be_given_several_times_or_in_a_file(
         ("train: {lanes: 2\n", "parameters.yml, line 2: "),
         ("train: *lanes\n", "parameters.yml, line 1: found undefined alias"),
         ("- train\n", "parameters.yml holds a list, not a mapping"),
+        ("train: '${'\n", "parameters.yml: train: `${` begins a reference to another value"),
         ("train\n", "train: must be a mapping of keys to values, not null"),
         ("train: \xff\n", "parameters.yml is no YAML in UTF-8"),
         ("train: {lanes: '${globals:lanes}'}\n", "Globals key 'lanes' not found"),

@@ -74,12 +74,19 @@ class ConfigLoader(OmegaConfigLoader):
         try:
             found = self._read(key)
         except OmegaConfBaseException as error:
+            self._read_layers(key)  # names the file
             where = getattr(error, "full_key", None)
             cause = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}{f' at {where}' if where else ''}: {cause}") from error
-        except (yaml.YAMLError, ValueError, AttributeError, OSError):
+        except (yaml.YAMLError, ValueError, OSError):
             self._read_layers(key)  # Kedro names no file in most of its messages
             raise
+        except (AttributeError, TypeError) as error:
+            self._read_layers(key)
+            raise ConfigurationError(
+                f"{key}: the files of `base` and of the environment cannot be merged: keys must be "
+                f"text, and hold the same kind of value, such as a mapping, in both ({error})"
+            ) from error
         return _from_home(found) if key == "catalog" else found
 
     def _read(self, key: str) -> dict[str, Any]:

@@ -62,7 +62,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     if not isinstance(loaded, DictConfig):
         raise ConfigurationError(f"{path} holds a list, not a mapping of keys to values")
+    _check_keys(loaded, path)
     return plain(loaded)
+
+
+def _check_keys(loaded: DictConfig, path: Path) -> None:
+    for key in loaded:
+        if not isinstance(key, str):
+            raise ConfigurationError(f"{path}: the key {key} must be text: put it in quotes")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

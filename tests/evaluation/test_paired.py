@@ -74,6 +74,22 @@ def test_a_single_recording_gives_no_interval(found: Callable[..., Matches]) -> 
     assert "a single recording" in difference.caution
 
 
+def test_a_difference_without_spread_has_no_interval(random_tables: Make) -> None:
+    labels, detections = random_tables(0, num_recordings=2)
+    nothing = {name: table[:0] for name, table in detections.items()}
+    right = {}
+    for name, table in labels.items():
+        right[name] = np.zeros(len(table), detections[name].dtype)
+        for column in ("t", "x", "y", "w", "h", "class_id"):
+            right[name][column] = table[column]
+        right[name]["score"] = 0.9
+    sides = [evaluate_with_matches(labels, each, "coco")[1] for each in (nothing, right)]
+    difference = compare_matches(sides[:1], sides[1:])["AP"]
+    assert difference.difference == 1
+    assert (difference.low, difference.high, difference.verdict) == (None, None, "undecided")
+    assert difference.caution.startswith("the difference is the same in every draw")
+
+
 def test_seeds_that_differ_widen_the_interval(found: Callable[..., Matches]) -> None:
     def width(before: list[Matches], after: list[Matches]) -> float:
         difference = compare_matches(before, after)["AP"]

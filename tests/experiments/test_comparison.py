@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import Registry
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE
-from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
 from etram_pipeline.reports.comparison import Judgement
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -256,35 +254,6 @@ def test_an_experiment_with_invalid_settings_is_refused(finished: Make, write: W
     write("other", "seeds: [0, 1]\nparams: {train.max_steps: -7}")
     with pytest.raises(ConfigurationError, match=r"train\.max_steps: "):
         compare("baseline", "other")
-
-
-def test_a_link_to_a_folder_keeps_leading_there(finished: Make, tmp_path: Path) -> None:
-    finished("baseline", missed=0.5)
-    finished("other", missed=0.4)
-    link, folder = tmp_path / "link", tmp_path / "elsewhere" / "page"
-    link.symlink_to(folder)
-    for _ in range(2):
-        assert compare("baseline", "other", out=link, rounds=ROUNDS).page.parent == folder
-    assert link.is_symlink()
-    assert {path.name for path in folder.iterdir()} == FILES
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("link")] == ["link"]
-
-
-def test_a_run_of_another_program_is_compared_whatever_it_logged(
-    finished: Make, registry: Registry, tmp_path: Path
-) -> None:
-    finished("baseline", missed=0.5)
-    run, *_ = registry.runs()
-    client = registry.client
-    other = client.create_run(registry.experiment_id, run_name="é" * 200).info.run_id
-    report = client.download_artifacts(run.run_id, "report", str(tmp_path))
-    client.log_artifacts(other, report, "report")
-    client.log_param(other, "train.optimizer.learning_rate", "[1, 2]")
-    client.log_metric(other, NUM_PARAMETERS, math.nan)
-    written = compare("baseline", other, rounds=ROUNDS)
-    (shown,) = written.comparison.others[0].runs
-    assert (shown.learning_rate, shown.num_parameters) == (None, None)
-    assert len(written.page.parent.name.encode()) <= 130
 
 
 def test_a_folder_of_something_else_is_not_replaced(finished: Make, tmp_path: Path) -> None:

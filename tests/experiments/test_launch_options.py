@@ -13,13 +13,6 @@ from etram_pipeline.experiments.registry import Registry
 from etram_pipeline.yaml_files import ConfigurationError
 
 
-@pytest.mark.parametrize("seeds", ["a", "0,,1", "-1", "0.5", "4294967296"])
-def test_wrong_seeds_are_refused(seeds: str) -> None:
-    done = CliRunner().invoke(group, ["launch", "one", "--seeds", seeds])
-    assert done.exit_code == 2
-    assert "--seeds" in done.output
-
-
 def test_an_unknown_launcher_or_option_is_refused(own: Project, write: Write) -> None:
     write("one", "")
     with pytest.raises(ConfigurationError, match="--on: unknown launcher 'her'; did you mean"):

@@ -142,13 +142,6 @@ def test_a_run_that_cannot_be_started_does_not_stop_the_others(
     assert "because it cannot be started" in failed
 
 
-def test_seeds_that_no_training_takes_are_refused(own: Project, write: Write) -> None:
-    write("one", "")
-    for seed in (-1, 2**32):
-        with pytest.raises(ConfigurationError, match="seeds are from 0 to 4294967295"):
-            experiments.launch(["one"], [seed], project=own)
-
-
 def test_runs_without_data_fail_and_the_command_too(
     own: Project, write: Write, registry: Registry, commands: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,12 @@ from etram_pipeline.yaml_files import ConfigurationError
         ("sizes: {nano: {memory: much}}", "resources.yml: sizes.nano.memory: "),
         ("cpu: 4", "resources.yml: cpu: unknown key; did you mean 'cpus'"),
         ("signal_s: 0", "resources.yml: signal_s: "),
+        ("options: {'--qos': long}", "resources.yml: options.--qos: the key must be text like"),
+        ("options: {a b: 1}", "resources.yml: options.a b: the key must be text like"),
+        ("- gpu", "local/resources.yml holds a list, not a mapping"),
+        ("sizes: [nano]", "resources: the files of `base` and of the environment cannot be merged"),
+        ("1: 2", "local/resources.yml: the key 1 must be text: put it in quotes"),
+        ("null: 2", "local/resources.yml: a key: Incompatible key type 'NoneType'"),
         (
             "sizes: {nano: {time: '3'}}",
             r"resources.yml: sizes.nano.time: 3 is 180 s, but a run is saved up to 180 s before",

@@ -26,6 +26,7 @@ _CLOCK_PARTS = 3
 
 Memory = Annotated[str, StringConstraints(pattern=r"^\d+[KMGT]?$")]
 TimeLimit = Annotated[str, StringConstraints(pattern=r"^(\d+-)?\d+(:\d+){0,2}$")]
+Option = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 
 
@@ -67,7 +68,7 @@ class Resources(Settings):
     mail_user: Line | None = None
     mail_type: Line = "END,FAIL"
     setup: tuple[Line, ...] = ()
-    options: Mapping[Line, Line | int | bool] = Field(default_factory=dict)
+    options: Mapping[Option, Line | int | bool] = Field(default_factory=dict)
     halve_batch: bool = False
     signal_s: int = Field(default=120, ge=1, le=65535)
 
