@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from tests.experiments.conftest import Write, finish, schedule
+from tests.experiments.conftest import Write
 
 from etram_pipeline import experiments
 from etram_pipeline.core.errors import BusyError
@@ -282,28 +282,3 @@ def test_a_signal_ends_the_run_and_leaves_the_rest(
     assert process.wait(30) == code
     assert outcomes(registry.runs()) == {0: "KILLED", 1: "SCHEDULED"}
     assert not any(map(launchers.is_live, registry.runs()))
-
-
-def test_an_unknown_launcher_or_option_is_refused(own: Project, write: Write) -> None:
-    write("one", "")
-    with pytest.raises(ConfigurationError, match="--on: unknown launcher 'her'; did you mean"):
-        experiments.launch(["one"], on="her", project=own)
-    with pytest.raises(ConfigurationError, match="jobs"):
-        experiments.launch(["one"], options={"jobs": 0}, project=own)
-    for on, option, known in (("here", "mail_user", "--jobs"), ("slurm", "jobs", "--account, ")):
-        word = option.replace("_", "-")
-        message = f"--{word} has no effect with `--on {on}`, which takes {known}"
-        with pytest.raises(ConfigurationError, match=message):
-            experiments.launch(["one"], on=on, options={option: 1}, project=own)
-
-
-def test_an_unknown_launcher_is_refused_even_if_nothing_is_left_to_do(
-    own: Project, write: Write, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write("one", "seeds: [0]")
-    finish(registry, schedule(own, registry, "one", 0), 0.5, tmp_path / "logged")
-    monkeypatch.chdir(own.path)
-    for words in ([], ["--dry-run"]):
-        done = CliRunner().invoke(group, ["launch", "one", "--on", "slrum", *words])
-        assert done.exit_code == 1
-        assert "--on: unknown launcher 'slrum'; did you mean 'slurm'?" in done.output
