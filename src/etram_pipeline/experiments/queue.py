@@ -22,6 +22,9 @@ from etram_pipeline.mlflow_logging.store import StoreUnavailableError
 RUN_LOG = "run.log"
 """File in the folder of a run with the output of its command."""
 
+WIDE = {"COLUMNS": "200"}
+"""Environment variable of processes whose lines are shown."""
+
 _POLL_S = 0.2
 _NEWS_S = 60.0
 """Time between two lines about a run where the output is no terminal."""
@@ -63,7 +66,7 @@ class Turn:
         results = self.work.project.written(self.run.results)
         command = executable(run_command(self.work.experiment, self.seed, results))
         log = self.run.results / RUN_LOG
-        variables = {RUN_ID: self.run.run_id, "COLUMNS": "200"}
+        variables = {RUN_ID: self.run.run_id, **WIDE}
         self.child = Child(command, self.work.project.path, log, variables, self.lock)
         return self.child
 
@@ -96,7 +99,7 @@ def run_queue(turns: Sequence[Turn], jobs: int, stop: Stop, tell: Tell) -> None:
         tell: Takes a line about each event.
     """
     waiting, active = list(turns), list[Turn]()
-    with _shown(active, tell) as show:
+    with progress_shown(lambda: [(each.label, each.child) for each in active], tell) as show:
         while active or (waiting and not stop.times):
             while waiting and len(active) < jobs and not stop.times:
                 active += _started(waiting.pop(0), tell)
@@ -122,8 +125,14 @@ def _started(turn: Turn, tell: Tell) -> list[Turn]:
 
 
 @contextmanager
-def _shown(active: Sequence[Turn], tell: Tell) -> Iterator[Callable[[], None]]:
-    """Show a line for each active run: live on a terminal, otherwise now and then.
+def progress_shown(
+    active: Callable[[], Sequence[tuple[str, Child | None]]], tell: Tell
+) -> Iterator[Callable[[], None]]:
+    """Show a line for each active process: live on a terminal, otherwise now and then.
+
+    Args:
+        active: Gives the names and the processes of the present.
+        tell: Takes a line where the output is no terminal.
 
     Yields:
         Function that brings the lines up to date.
@@ -132,7 +141,7 @@ def _shown(active: Sequence[Turn], tell: Tell) -> Iterator[Callable[[], None]]:
     if console.is_terminal:
         with Live(console=console, transient=True, auto_refresh=False) as live:
             yield lambda: live.update(
-                Text("\n".join(map(_line, active)), overflow="ellipsis", no_wrap=True), refresh=True
+                Text("\n".join(_lines(active())), overflow="ellipsis", no_wrap=True), refresh=True
             )
         return
     told_at = time.monotonic()
@@ -141,15 +150,17 @@ def _shown(active: Sequence[Turn], tell: Tell) -> Iterator[Callable[[], None]]:
         nonlocal told_at
         if time.monotonic() - told_at >= _NEWS_S:
             told_at = time.monotonic()
-            for turn in active:
-                tell(_line(turn))
+            for line in _lines(active()):
+                tell(line)
 
     yield tell_sometimes
 
 
-def _line(turn: Turn) -> str:
-    """What a run is doing: the last line of its output, in which training tells its step."""
-    if turn.child is None:
-        return turn.label
-    text = _SUFFIX.sub("", _PREFIX.sub("", turn.child.last_lines(1)))
-    return f"{turn.label}: {duration(time.monotonic() - turn.child.started)}, {text.strip()}"
+def _lines(active: Sequence[tuple[str, Child | None]]) -> Iterator[str]:
+    """What each process is doing: the last line of its output, in which training tells its step."""
+    for label, child in active:
+        if child is None:
+            yield label
+            continue
+        text = _SUFFIX.sub("", _PREFIX.sub("", child.last_lines(1)))
+        yield f"{label}: {duration(time.monotonic() - child.started)}, {text.strip()}"

@@ -12,7 +12,7 @@ from etram_pipeline.core.locks import Access, held, is_held
 from etram_pipeline.experiments.child import Child, Stop, stopped_in_order
 from etram_pipeline.experiments.command import executable, preparation, run_command
 from etram_pipeline.experiments.launchers import Options, Stages, Tell, checked_options
-from etram_pipeline.experiments.queue import Turn, run_queue
+from etram_pipeline.experiments.queue import WIDE, Turn, progress_shown, run_queue
 from etram_pipeline.experiments.registry import (
     HOST,
     LAUNCHER,
@@ -116,13 +116,7 @@ def _prepare(turns: Sequence[Turn], stop: Stop, tell: Tell) -> list[Turn]:
     work = {turn.work.name: turn.work for turn in turns}
     faults = {}
     for each in to_prepare(work.values()):
-        log = each.folder / PREPARATION_LOG
-        tell(f"{each.name}: prepares the data; output in {log}")
-        with held(preparation_lock(each), "wait until it has prepared the data"):
-            child = Child(executable(preparation(each.experiment)), each.project.path, log, {})
-            while child.code() is None:
-                stop.pass_on([child])
-                stop.wait(_POLL_S)
+        child = _make_data(each, stop, tell)
         if child.code() and not stop.times:
             faults[each.data.tag] = f"its data could not be made: {child.error()}"
     for each in work.values():
@@ -133,3 +127,17 @@ def _prepare(turns: Sequence[Turn], stop: Stop, tell: Tell) -> list[Turn]:
             turn.registry.set_status(turn.run.run_id, "FAILED")
             tell(f"{turn.label}: FAILED, {fault}")
     return [turn for turn in turns if turn.work.data.tag not in faults]
+
+
+def _make_data(work: Work, stop: Stop, tell: Tell) -> Child:
+    """The process that prepares the data of an experiment, when it has ended."""
+    log = work.folder / PREPARATION_LOG
+    tell(f"{work.name}: prepares the data; output in {log}")
+    with held(preparation_lock(work), "wait until it has prepared the data"):
+        child = Child(executable(preparation(work.experiment)), work.project.path, log, WIDE)
+        with progress_shown(lambda: [(f"{work.name}: data", child)], tell) as show:
+            while child.code() is None:
+                stop.pass_on([child])
+                stop.wait(_POLL_S)
+                show()
+    return child
