@@ -256,6 +256,17 @@ def test_experiments_on_the_same_data_prepare_it_once(
     assert sorted(ran(commands)) == ["0", "1", "data"]
 
 
+def test_what_preparation_is_doing_is_shown(
+    own: Project, write: Write, commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etram_pipeline.experiments.queue._NEWS_S", 0)
+    write("one", "seeds: [0]")
+    lines: list[str] = []
+    experiments.launch(["one"], project=own, tell=lines.append)
+    assert ran(commands) == ["data", "0"]
+    assert any(line.startswith("one: data: 0 s, ") for line in lines)
+
+
 LAUNCH = """
 import sys
 from etram_pipeline.experiments import launching, queue
