@@ -1,6 +1,7 @@
 """Reads the YAML files of a configuration; errors name the file and the line."""
 
 import shutil
+import tarfile
 import tempfile
 import weakref
 import zipfile
@@ -145,8 +146,8 @@ def local_folder(source: str, owner: object) -> Path:
         if is_remote:
             files, path = fsspec.url_to_fs(source)
             files.get(path, str(copy), recursive=True)
-        elif zipfile.is_zipfile(source):
-            shutil.unpack_archive(source, copy)
+        elif zipfile.is_zipfile(source) or not hasattr(tarfile, "data_filter"):
+            shutil.unpack_archive(source, copy)  # Python before 3.11.4 has no filters
         else:
             shutil.unpack_archive(source, copy, filter="data")
     except (OSError, ValueError, ImportError, shutil.ReadError) as error:

@@ -111,7 +111,8 @@ IMAGE = {"id": 1, "file_name": NAME, "width": 640, "height": 360}
         ),
         (
             {"images": [IMAGE], "categories": [{"id": 0, "name": "horse"}]},
-            "has the classes horse, and `dataset` has pedestrian, car, tram, so none is the same",
+            "has the classes horse, and `dataset` has pedestrian, car, tram, but none has the same "
+            "name: use the names of `dataset`",
         ),
     ],
 )
