@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -108,6 +109,10 @@ def test_nothing_stored_is_computed_again_and_no_step_is_trained(project: Path) 
     assert_same_detector(project)
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11, 4),
+    reason="zip files of earlier versions have other headers, so that new labels differ in bytes",
+)
 def test_dates_that_a_copy_lost_change_nothing_that_is_known_by_its_content(project: Path) -> None:
     for path in (project / "data/01_raw").rglob("*.*"):
         os.utime(path)
