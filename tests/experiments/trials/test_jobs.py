@@ -50,6 +50,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     return folder
 
 
+def finish_trials(own: Project, *rates: float) -> None:
+    """Log a finished trial of `tiny` for each learning rate, which is also its score."""
+    found, registry = plan_search(own, "tiny"), open_registry(own, None)
+    runs = TrialRuns(registry, found.token, METRIC)
+    for number, rate in enumerate(rates):
+        trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
+        registry.client.log_metric(trial.run_id, METRIC, rate, step=100)
+        runs.end(trial, "FINISHED")
+
+
 @pytest.mark.usefixtures("client")
 def test_each_worker_is_a_job_that_runs_the_command_of_the_search(
     own: Project, write: Write, cluster: Path
@@ -87,13 +97,7 @@ def test_best_values_are_launched_as_jobs_when_all_trials_have_ended(
     own: Project, write: Write, cluster: Path
 ) -> None:
     write("tiny", RANGES)
-    found = plan_search(own, "tiny")
-    registry = open_registry(own, None)
-    runs = TrialRuns(registry, found.token, METRIC)
-    for number, rate in enumerate([0.002, 0.004]):
-        trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
-        registry.client.log_metric(trial.run_id, METRIC, rate, step=100)
-        runs.end(trial, "FINISHED")
+    finish_trials(own, 0.002, 0.004)
     (cluster / "state").write_text("PENDING")
     page = search("tiny", SearchOptions(trials=2), "slurm", project=own, tell=lambda _line: None)
     scripts = [path.read_text() for path in cluster.glob("script_*")]
@@ -120,13 +124,7 @@ def test_no_worker_is_submitted_when_every_value_has_been_tried(
     own: Project, write: Write, cluster: Path
 ) -> None:
     write("tiny", f"seeds: [0]\nsearch: {{{RATE}: {{choices: [0.002, 0.004]}}}}")
-    found = plan_search(own, "tiny")
-    registry = open_registry(own, None)
-    runs = TrialRuns(registry, found.token, METRIC)
-    for number, rate in enumerate([0.002, 0.004]):
-        trial = runs.create("tiny", number, {RATE: rate}, found.folder / f"trial_{number}")
-        registry.client.log_metric(trial.run_id, METRIC, rate, step=100)
-        runs.end(trial, "FINISHED")
+    finish_trials(own, 0.002, 0.004)
     search("tiny", SearchOptions(trials=20, rerun=False), "slurm", project=own)
     assert not list(cluster.glob("script_*"))
 

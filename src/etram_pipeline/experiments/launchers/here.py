@@ -4,6 +4,7 @@ import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from pydantic import Field
 
@@ -116,7 +117,9 @@ def _prepare(turns: Sequence[Turn], stop: Stop, tell: Tell) -> list[Turn]:
     work = {turn.work.name: turn.work for turn in turns}
     faults = {}
     for each in to_prepare(work.values()):
-        child = _make_data(each, stop, tell)
+        log = each.folder / PREPARATION_LOG
+        tell(f"{each.name}: prepares the data; output in {log}")
+        child = make_data(each, log, stop, tell)
         if child.code() and not stop.times:
             faults[each.data.tag] = f"its data could not be made: {child.error()}"
     for each in work.values():
@@ -129,10 +132,18 @@ def _prepare(turns: Sequence[Turn], stop: Stop, tell: Tell) -> list[Turn]:
     return [turn for turn in turns if turn.work.data.tag not in faults]
 
 
-def _make_data(work: Work, stop: Stop, tell: Tell) -> Child:
-    """The process that prepares the data of an experiment, when it has ended."""
-    log = work.folder / PREPARATION_LOG
-    tell(f"{work.name}: prepares the data; output in {log}")
+def make_data(work: Work, log: Path, stop: Stop, tell: Tell) -> Child:
+    """Prepare the data of an experiment.
+
+    Args:
+        work: The experiment.
+        log: File for the output of the process.
+        stop: The signals.
+        tell: Takes a line about the progress now and then.
+
+    Returns:
+        The process, which has ended.
+    """
     with held(preparation_lock(work), "wait until it has prepared the data"):
         child = Child(executable(preparation(work.experiment)), work.project.path, log, WIDE)
         with progress_shown(lambda: [(f"{work.name}: data", child)], tell) as show:

@@ -1,7 +1,6 @@
 """Runs experiments as jobs of a SLURM cluster, one for each seed."""
 
 import logging
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,6 @@ from etram_pipeline.experiments.launchers import Options, Stages, Tell
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import (
     DATA,
-    ENDED,
     JOB,
     JOB_STATE,
     LAUNCHER,
@@ -31,7 +29,7 @@ from etram_pipeline.experiments.slurm.cluster import (
     submit,
 )
 from etram_pipeline.experiments.slurm.resources import Resources, read_resources
-from etram_pipeline.experiments.slurm.script import Job, write_script
+from etram_pipeline.experiments.slurm.script import Job, tasks_of, write_script
 from etram_pipeline.experiments.validation import nested
 from etram_pipeline.experiments.work import Work, refuse_several_stages, to_prepare
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
@@ -105,7 +103,7 @@ def refresh(registry: Registry, runs: Sequence[ExperimentRun]) -> None:
             registry.tag(run.run_id, {JOB_STATE: state})
         status = status_of(state)
         # A job that still ends must not bring its run back to life; one that waits again does.
-        is_newer = run.status not in ENDED or status == "SCHEDULED"
+        is_newer = not run.has_ended or status == "SCHEDULED"
         if run.status not in {"FINISHED", status} and is_newer:
             registry.set_status(run.run_id, status)
 
@@ -164,7 +162,6 @@ def _data_job(work: Work) -> Job:
 def _run_job(work: Work, seed: int, resources: Resources, after: str) -> Job:
     parameters = _parameters(work.project, work.experiment)
     devices, nodes = parameters["train.devices"], parameters["train.num_nodes"]
-    starts_tasks = shlex.split(parameters["train.launcher"] or "")[:1] == ["srun"]
     experiment = work.experiment
     if resources.halve_batch:
         experiment = halved(experiment, parameters)
@@ -176,7 +173,7 @@ def _run_job(work: Work, seed: int, resources: Resources, after: str) -> Job:
         size=experiment.size,
         devices=devices,
         nodes=nodes,
-        tasks=devices if starts_tasks else 1,
+        tasks=tasks_of(parameters["train.launcher"], devices),
         after=after,
     )
 

@@ -38,6 +38,11 @@ class Job:
     after: str = ""
 
 
+def tasks_of(launcher: str | None, devices: int) -> int:
+    """Tasks on each machine: one per device if `train.launcher` starts them by `srun`."""
+    return devices if shlex.split(launcher or "")[:1] == ["srun"] else 1
+
+
 def write_script(job: Job, resources: Resources) -> str:
     """The script of a job.
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.locks import Access, held, is_held
-from etram_pipeline.experiments.child import Child, Stop, stopped_in_order
-from etram_pipeline.experiments.command import executable, preparation
+from etram_pipeline.experiments.child import Stop, stopped_in_order
 from etram_pipeline.experiments.launchers import Tell, is_live, launcher
-from etram_pipeline.experiments.launchers.here import PREPARATION_LOG
+from etram_pipeline.experiments.launchers.here import PREPARATION_LOG, make_data
 from etram_pipeline.experiments.launching import launch
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import DATA, Registry, open_registry
@@ -26,15 +25,13 @@ from etram_pipeline.experiments.trials.sampling import load_optuna
 from etram_pipeline.experiments.trials.space import combinations
 from etram_pipeline.experiments.trials.trial import best_trial
 from etram_pipeline.experiments.trials.worker import Worker, WorkOptions, pruning_note
-from etram_pipeline.experiments.work import Data, Work, data_of, preparation_lock
+from etram_pipeline.experiments.work import Data, Work, data_of
 from etram_pipeline.mlflow_logging.run_entries import send_unsent
 from etram_pipeline.mlflow_logging.run_log import UNSENT
 from etram_pipeline.requeue import Requeue
 from etram_pipeline.yaml_files import ConfigurationError
 
 logger = logging.getLogger(__name__)
-
-_POLL_S = 1.0
 
 
 class PreparationError(EtramError):
@@ -156,14 +153,9 @@ def _prepared(search: Search, registry: Registry, stop: Stop, tell: Tell) -> Ite
 def _prepare(search: Search, data: Data, stop: Stop, tell: Tell) -> None:
     log = search.folder / PREPARATION_LOG
     tell(f"prepares the data; output in {log}")
-    command = executable(preparation(search.experiment))
     work = Work(search.project, search.name, search.experiment, data, (), {})
-    with held(preparation_lock(work), "wait until it has prepared the data"):
-        child = Child(command, search.project.path, log, {})
-        while (code := child.code()) is None:
-            stop.pass_on([child])
-            stop.wait(_POLL_S)
-    if code and not stop.times:
+    child = make_data(work, log, stop, tell)
+    if child.code() and not stop.times:
         raise PreparationError(f"the data could not be made ({log}): {child.error()}")
 
 

@@ -1,7 +1,6 @@
 """Workers of a search as jobs of a SLURM cluster: each runs the command of the search itself."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from etram_pipeline.core.files import written_whole
 from etram_pipeline.experiments.command import executable
 from etram_pipeline.experiments.slurm.cluster import ACTIVE, find_states, require_slurm, submit
 from etram_pipeline.experiments.slurm.resources import read_resources
-from etram_pipeline.experiments.slurm.script import Job, write_script
+from etram_pipeline.experiments.slurm.script import Job, tasks_of, write_script
 from etram_pipeline.experiments.trials.plan import Search
 from etram_pipeline.experiments.trials.worker import WorkOptions
 from etram_pipeline.yaml_files import ConfigurationError
@@ -53,7 +52,6 @@ def submit_workers(search: Search, options: WorkOptions, given: Mapping[str, Any
             f"train.optimizer.accumulate in the `params` of {search.name}"
         )
     train = search.train
-    starts_tasks = shlex.split(train.launcher or "")[:1] == ["srun"]
     job = Job(
         name=f"{search.name}-search",
         command=executable(worker_command(search.name, options)),
@@ -62,7 +60,7 @@ def submit_workers(search: Search, options: WorkOptions, given: Mapping[str, Any
         size=search.experiment.size,
         devices=train.devices,
         nodes=train.num_nodes,
-        tasks=train.devices if starts_tasks else 1,
+        tasks=tasks_of(train.launcher, train.devices),
     )
     script = write_script(job, resources)
     submitted: list[str] = []

@@ -10,7 +10,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.counts import duration
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.experiments.child import Child, Stop
-from etram_pipeline.experiments.queue import RUN_LOG
+from etram_pipeline.experiments.queue import RUN_LOG, WIDE
 from etram_pipeline.experiments.trials.claims import Claim, claim_trial
 from etram_pipeline.experiments.trials.plan import Search
 from etram_pipeline.experiments.trials.runs import TrialRuns
@@ -124,7 +124,7 @@ class Worker:
             self._search.process(trial),
             self._search.project.path,
             trial.results / RUN_LOG,
-            {RUN_ID: trial.run_id, "COLUMNS": "200"},
+            {RUN_ID: trial.run_id, **WIDE},
             claim.shared,
         )
         verb = "continues" if claim.is_continued else "begins"
