@@ -216,28 +216,28 @@ def _difference(
     before, after = (np.array([seed.values for seed in side]) for side in sides)
     num_recordings = sides[0][0].num_recordings
     value = float(after[:, 0].mean() - before[:, 0].mean())
-    fields: dict[str, object] = {
-        "caution": _caution(num_recordings, len(before), len(after)),
-    }
-    sources = _sources(before[:, 1:], after[:, 1:], num_recordings) if num_recordings > 1 else []
-    ends = spread(sources, level) if sources else (0.0, 0.0)
-    if sources and value and ends[0] == ends[1]:
-        fields["caution"] = _NO_SPREAD
-    elif sources:
-        low, high = value + ends[0], value + ends[1]
-        gains = sign * (value + deviations(sources))
-        fields |= {
-            "low": max(low, -1.0),
-            "high": min(high, 1.0),
-            "share_better": float(np.mean(gains > 0) + np.mean(gains == 0) / 2),
-            "verdict": _verdict(sign * low, sign * high),
-        }
+    caution = _caution(num_recordings, len(before), len(after))
+    fields: dict[str, object] = {}
+    if num_recordings > 1:
+        sources = _sources(before[:, 1:], after[:, 1:], num_recordings)
+        low, high = (value + end for end in spread(sources, level))
+        if value and low == high:
+            caution = _NO_SPREAD
+        else:
+            gains = sign * (value + deviations(sources))
+            fields = {
+                "low": max(low, -1.0),
+                "high": min(high, 1.0),
+                "share_better": float(np.mean(gains > 0) + np.mean(gains == 0) / 2),
+                "verdict": _verdict(sign * low, sign * high),
+            }
     return Difference(
         before=before[:, 0].mean(),
         after=after[:, 0].mean(),
         difference=value,
         num_labels=int(sides[0][0].num_labels.sum()),
         num_recordings=num_recordings,
+        caution=caution,
         **fields,
     )
 

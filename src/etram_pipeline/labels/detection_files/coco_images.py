@@ -138,10 +138,9 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _moment(image: Mapping[str, Any], path: Path, known: KnownRecordings) -> Moment:
     scale = _scale(image, path, known.dataset)
-    recording, time_us = image.get("recording"), image.get("t_us")
-    is_time = isinstance(time_us, int | float) and abs(time_us) <= _LATEST_US
-    if isinstance(recording, str) and is_time and float(image["t_us"]).is_integer():
-        return Moment(_key(recording, known), int(image["t_us"]), scale, recording)
+    recording, time_us = image.get("recording"), _whole_us(image.get("t_us"))
+    if isinstance(recording, str) and time_us is not None:
+        return Moment(_key(recording, known), time_us, scale, recording)
     name = image.get("file_name", "")
     found = named_moment(str(name), known)
     if found is None:
@@ -151,11 +150,18 @@ def _moment(image: Mapping[str, Any], path: Path, known: KnownRecordings) -> Mom
     return Moment(found.key, found.time_us, scale, found.recording)
 
 
+def _whole_us(value: object) -> int | None:
+    """A time in microseconds; None if it is no whole number, or too large to be stored."""
+    if not isinstance(value, int | float) or not abs(value) <= _LATEST_US:
+        return None
+    return int(value) if float(value).is_integer() else None
+
+
 def _key(recording: str, known: KnownRecordings) -> str:
     """The labelled recording of that name, with or without its split; empty if there is none."""
-    if recording in known or "/" in recording:
-        return recording if recording in known else ""
-    return known.find(PurePath(f"{recording}.png")) or ""
+    if recording in known:
+        return recording
+    return "" if "/" in recording else known.find(PurePath(f"{recording}.png")) or ""
 
 
 def _scale(image: Mapping[str, Any], path: Path, dataset: DatasetSettings) -> tuple[float, float]:
