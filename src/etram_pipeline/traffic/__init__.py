@@ -1,0 +1,1 @@
+"""From tracks to traffic: what passes where, when and how fast."""
