@@ -143,5 +143,5 @@ def test_malformed_files_give_one_line(write_file: WriteFile, text: str, message
 
 def test_without_a_size_the_message_says_where_to_add_it(write_file: WriteFile) -> None:
     path = write_file(collection(), "site.geojson")
-    with pytest.raises(SiteError, match="add .image.: .* at its top level"):
+    with pytest.raises(SiteError, match=r"add .image.: .* at its top level"):
         read_site(path)
