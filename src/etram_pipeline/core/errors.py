@@ -39,3 +39,7 @@ class CheckpointError(EtramError, ValueError):
 
 class ProtocolError(EtramError, ValueError):
     """Results of different evaluation protocols were mixed, or a protocol is unknown."""
+
+
+class TrackingError(EtramError, ValueError):
+    """Windows or detections cannot be followed, such as windows that are not in order of time."""
