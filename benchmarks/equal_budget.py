@@ -45,7 +45,7 @@ TRIAL_SHARE = 0.25
 TRIAL_SEED = 100
 COMMON = (
     "train.precision=32,train.workers=0,predict.precision=32,predict.splits=[test],"
-    "predict.windows=labelled,track=false"
+    "predict.windows=labelled,mlflow=false"
 )
 METRICS = {"AP": "AP", "AP_50": "AP50", "AP_S": "AP small"}
 DETECTOR = "data/06_models/detector.ckpt"
@@ -166,7 +166,7 @@ class Comparison:
         self._locks: dict[str, Lock] = defaultdict(Lock)
         self._plans: dict[str, Plan] = {}
         self._scene = copy_project(folder / "scene")
-        kedro_run(self._scene, "preprocess", "track=false")
+        kedro_run(self._scene, "preprocess", "mlflow=false")
 
     def plan(self, name: str) -> Plan:
         """Measure a training step, then try two learning rates; done once for each family."""

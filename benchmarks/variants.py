@@ -46,7 +46,7 @@ def main() -> None:
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="variants-"))
     print(f"trainings of {arguments.steps} steps in {folder}", flush=True)
     scene = copy_project(folder / "scene")
-    kedro_run(scene, "preprocess", "track=false")
+    kedro_run(scene, "preprocess", "mlflow=false")
     experiments = [Experiment(*pair) for pair in product(arguments.presets, arguments.seeds)]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         scores = list(pool.map(lambda one: train(one, folder, scene, arguments.steps), experiments))
@@ -98,7 +98,7 @@ def train(experiment: Experiment, folder: Path, scene: Path, steps: int) -> dict
     project = copy_preprocessed(folder / experiment.name, scene)
     options = (
         f"preset={experiment.preset},train.seed={experiment.seed},train.max_steps={steps},"
-        f"train.validation.every_steps={steps},train.workers=0,track=false"
+        f"train.validation.every_steps={steps},train.workers=0,mlflow=false"
     )
     kedro_run(project, "train,predict,evaluate", options)
     overall = overall_metrics(project)

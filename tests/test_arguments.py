@@ -25,7 +25,7 @@ def _project() -> None:
 )
 def test_options_of_a_run_stay_as_they_are_typed(text: str) -> None:
     words = ",".join(f"{key}={text}" for key in TEXT_OPTIONS)
-    assert parse(f"track=false,{words}") == {"track": False} | dict.fromkeys(TEXT_OPTIONS, text)
+    assert parse(f"mlflow=false,{words}") == {"mlflow": False} | dict.fromkeys(TEXT_OPTIONS, text)
 
 
 @given(st.text(st.characters(exclude_characters=",\"'[]{}", exclude_categories=("Cc", "Cs"))))
@@ -36,7 +36,7 @@ def test_any_name_without_commas_stays_as_it_is(name: str) -> None:
 
 @given(st.text(st.sampled_from("a,=: [{é'1"), min_size=1))
 def test_a_name_in_quotes_may_hold_anything_else(name: str) -> None:
-    assert parse(f'recording="{name}",track=false') == {"recording": name, "track": False}
+    assert parse(f'recording="{name}",mlflow=false') == {"recording": name, "mlflow": False}
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_name_in_quotes_may_hold_anything_else(name: str) -> None:
         ("train.lanes=2,train.optimizer.learning_rate=1e-3",
          {"train": {"lanes": 2, "optimizer": {"learning_rate": 1e-3}}}),
         ("train.workers=2", {"train": {"workers": 2}}),
-        ("dataset.class_names=[\"001\",b],track=true",
-         {"dataset": {"class_names": ["001", "b"]}, "track": True}),
+        ("dataset.class_names=[\"001\",b],mlflow=true",
+         {"dataset": {"class_names": ["001", "b"]}, "mlflow": True}),
         ("executor=dask", {"executor": "dask"}),
         ("executor={kind: dask, workers: 2}", {"executor": {"kind": "dask", "workers": 2}}),
         ("executor.workers=2", {"executor": {"workers": 2}}),
@@ -75,7 +75,7 @@ def test_values_have_the_type_of_their_parameter(words: str, parameters: dict[st
         ("=3", "`=3` in --params has no key"),
         ("train.lanes=[1", "lacks a closing ]"),
         ('run_name="a', 'lacks a closing "'),
-        (r'track=false,a=["b\"]', r'`a=\["b.*` in --params lacks a closing "'),
+        (r'mlflow=false,a=["b\"]', r'`a=\["b.*` in --params lacks a closing "'),
         ("train.lanes=a: b: c", "is not valid YAML"),
         ("train.lanes=@x", "is not valid YAML"),
         ("train=3,train.lanes=2", "both `train` and `train.lanes`"),

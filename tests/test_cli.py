@@ -45,7 +45,7 @@ def run(*words: str) -> Result:
         ("--env ETRAM", "unknown environment 'ETRAM'; did you mean 'etram'?"),
         ("--env tinny", "unknown environment 'tinny'; did you mean '--params preset=rvt_tiny'?"),
         ("--params preset=etram", "unknown preset 'etram'; did you mean '--env etram'?"),
-        ("--params track=flase", "mlflow.yml: enabled: must be true or false, not 'flase'"),
+        ("--params mlflow=flase", "mlflow.yml: enabled: must be true or false, not 'flase'"),
         ("--params lanes", "`lanes` in --params is not `key=value`"),
         ("--params =3", "has no key before `=`"),
         ("--params train..lanes=3", "`train..lanes=3` in --params has no key between its dots"),
@@ -122,7 +122,7 @@ def test_a_dataset_of_almost_the_name_of_another_is_told(folder: Path) -> None:
     (conf / "local").mkdir(exist_ok=True)
     (conf / "local/catalog.yml").write_text("recordngs: {type: text.TextDataset, filepath: x}")
 
-    ended = run("--pipelines", "report", "--params", "track=false")
+    ended = run("--pipelines", "report", "--params", "mlflow=false")
 
     assert "'recordngs' of the catalog; did you mean 'recordings'?" in " ".join(
         ended.output.split()
@@ -170,11 +170,11 @@ def test_params_may_be_given_several_times_or_in_a_file(
 
     monkeypatch.setattr(KedroSession, "run", keep)
     (folder / "run.yml").write_text("run: {params: {run_name: 001}}")
-    run("--params", "run_name=001", "--params", "track=false")
+    run("--params", "run_name=001", "--params", "mlflow=false")
     run("--config", "run.yml")
     (folder / "run.yml").write_text("run: {parms: {}}")
 
-    assert given == [{"run_name": "001", "track": False}, {"run_name": "001"}]
+    assert given == [{"run_name": "001", "mlflow": False}, {"run_name": "001"}]
     assert "unknown option 'parms'; did you mean 'params'?" in run("--config", "run.yml").output
 
 
@@ -202,7 +202,7 @@ def test_a_broken_file_of_the_configuration_is_named_with_its_line(
         (conf / "base" / file.name).symlink_to(file)
     (conf / "local" / "parameters.yml").write_bytes(text.encode("latin1"))
 
-    ended = run("--conf-source", str(conf), "--params", "track=false")
+    ended = run("--conf-source", str(conf), "--params", "mlflow=false")
 
     assert (ended.exit_code, ended.output.count("\n")) == (1, 1)
     assert message in ended.output

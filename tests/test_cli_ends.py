@@ -15,7 +15,7 @@ from etram_pipeline.yaml_files import ConfigurationError
 
 def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
     run("--params", "recordng=x")
-    run("--pipelines", "report", "--params", "track=false")
+    run("--pipelines", "report", "--params", "mlflow=false")
 
     log = (folder.parent / "etram.log").read_text()
     assert "ERROR etram_pipeline.ended: unknown parameter 'recordng'" in log
@@ -26,7 +26,7 @@ def test_what_ends_a_run_is_in_the_log_of_the_project(folder: Path) -> None:
 
 def test_a_log_that_cannot_be_written_is_told_in_one_line(folder: Path) -> None:
     (folder.parent / "etram.log").mkdir()
-    ended = run("--pipelines", "report", "--params", "track=false")
+    ended = run("--pipelines", "report", "--params", "mlflow=false")
     told = " ".join(ended.output.split())
     assert "etram.log: this run has no log file" in told
     assert "Logging error" not in ended.output

@@ -35,7 +35,7 @@ def conf(project: Path) -> Path:
 
 def preprocess(conf: Path, env: str = "local", **params: object) -> None:
     """Run what `kedro run --pipelines preprocess` runs."""
-    with open_session(conf, env, {"track": False, **params}) as session:
+    with open_session(conf, env, {"mlflow": False, **params}) as session:
         session.run(pipeline_names=["preprocess"])
 
 

@@ -67,7 +67,7 @@ def is_same_machine() -> bool:
 
 def run(project: Path, *pipelines: str, **parameters: object) -> None:
     """`kedro run --env frozen`."""
-    parameters = {"track": False, **parameters}
+    parameters = {"mlflow": False, **parameters}
     conf = str(project / "conf")
     opened = Session.create(project, env="frozen", conf_source=conf, runtime_params=parameters)
     assert isinstance(opened, Session)

@@ -32,7 +32,7 @@ def interrupt(_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("is_terminal", [True, False])
 @pytest.mark.parametrize(
-    ("end", "track", "error"),
+    ("end", "logged", "error"),
     [
         (refuse_by_preflight, False, click.ClickException),
         (refuse_by_mlflow, True, click.ClickException),
@@ -44,7 +44,7 @@ def test_a_run_that_is_refused_or_interrupted_leaves_nothing_behind(  # noqa: PL
     project: Path,
     monkeypatch: pytest.MonkeyPatch,
     end: Callable[[Path, pytest.MonkeyPatch], None],
-    track: bool,  # noqa: FBT001
+    logged: bool,  # noqa: FBT001
     error: type[BaseException],
     is_terminal: bool,  # noqa: FBT001
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_run_that_is_refused_or_interrupted_leaves_nothing_behind(  # noqa: PL
     monkeypatch.setattr(rich, "get_console", lambda: console)
     end(project, monkeypatch)
     threads = set(threading.enumerate())
-    with session(track=track) as active, pytest.raises(error):
+    with session(mlflow=logged) as active, pytest.raises(error):
         active.run(pipeline_names=["preprocess"])
     for left in set(threading.enumerate()) - threads:
         left.join(5)  # what draws a bar was told to end, and does so after its last look

@@ -35,7 +35,7 @@ def test_what_the_user_can_put_right_is_said_in_one_message(
     session: OpenSession, options: dict[str, list[str]], parameters: dict[str, object], message: str
 ) -> None:
     with (
-        session(track=False, **parameters) as active,
+        session(mlflow=False, **parameters) as active,
         pytest.raises(click.ClickException, match=message),
     ):
         active.run(**options)
@@ -63,7 +63,7 @@ def test_our_own_error_is_one_message_whatever_it_was_made_of(
 
     monkeypatch.setattr(KedroSession, "run", run)
     with (
-        session(track=False) as active,
+        session(mlflow=False) as active,
         pytest.raises(click.ClickException, match="does not start"),
     ):
         active.run()

@@ -35,13 +35,13 @@ FOLDERS = ("data", "results")
 """Globals that one run may change: the folder of everything, and that of detectors and results."""
 
 RUN_OPTIONS = (
-    *("preset", "executor", "track", "run_name", "run_id", "recording", "checkpoint"),
-    *("detections", "detections_images"),
+    *("preset", "executor", "mlflow", "run_name", "run_id", "recording", "checkpoint"),
+    *("detections", "detections_images", "site"),
     *FOLDERS,
 )
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""
 
-TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "track")
+TEXT_OPTIONS = tuple(option for option in RUN_OPTIONS if option != "mlflow")
 """Runtime parameters that are text, even if they look like numbers."""
 
 _PRESETS, _EXPERIMENTS = "presets", "experiments"
@@ -135,6 +135,7 @@ class ConfigLoader(OmegaConfigLoader):
             merged = merge(merged, layer)
         _refuse_unknown(runtime, known, merged)
         self._refuse_unused(runtime)
+        _refuse_former(runtime)
         asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
         return merge(merged, asked)
 
@@ -282,6 +283,15 @@ def _refuse_unknown(
 ) -> None:
     if messages := unknown_parameters(layer, known, parameters).values():
         raise ConfigurationError("\n".join(f"{where}{message}" for message in messages))
+
+
+def _refuse_former(runtime: Mapping[str, Any]) -> None:
+    """Refuse the former name of an option, which now belongs to parameters."""
+    if isinstance(runtime.get("track"), bool):
+        raise ConfigurationError(
+            "`track` has the parameters of the tracker; to run without MLflow, use "
+            "`--params mlflow=false`"
+        )
 
 
 def _from_home(entry: dict[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
         ("params: {train: {seed: 3}}", "train.seed cannot be set: list the seeds under `seeds`"),
         ("params: {preset: yolox}", "preset cannot be set: use the key `preset`"),
         ("params: {results: there}", "results cannot be set: each run has a folder of its own"),
-        ("params: {track: false}", "track cannot be set: MLflow keeps the list of runs"),
+        ("params: {mlflow: false}", "mlflow cannot be set: MLflow keeps the list of runs"),
         ("params: {executor.workers: 2}", "executor.workers cannot be set: it changes no result"),
         ("params: {checkpoint: a.ckpt}", "checkpoint cannot be set: a run evaluates the detector"),
         ("params: {representation.bins: 5}", "add a data folder of its own to `params`"),
@@ -126,7 +126,7 @@ def test_all_faults_of_a_file_are_reported_together(own: Project, write: Write) 
     write(
         "own",
         "hypothesis: ''\nsize: tiny\nenv: etrm\npreset: rvt_tny\n"
-        "params: {trian: 1, train.max_step: 1, track: false}\n"
+        "params: {trian: 1, train.max_step: 1, mlflow: false}\n"
         "success: {better_than: nobody, metric: AQ}\n"
         "search: {train.lane: {choices: [1]}}",
     )

@@ -12,7 +12,7 @@ cd "$project"
 export PYTHONPATH=$project/src:$checkout OMP_NUM_THREADS=1
 run() { kedro run --env frozen "$@"; }
 
-run --pipelines preprocess,export,train,predict,evaluate --params track=false
+run --pipelines preprocess,export,train,predict,evaluate --params mlflow=false
 
 # Another training, stopped by Ctrl-C late enough that few steps are left, and a copy that goes on.
 # The best of its states is an earlier one.
@@ -20,7 +20,7 @@ python - <<'PYTHON'
 import signal, subprocess, sys, time
 from pathlib import Path
 
-command = "kedro run --env frozen --pipelines train --params track=false,train.seed=0,results=stopped"
+command = "kedro run --env frozen --pipelines train --params mlflow=false,train.seed=0,results=stopped"
 training = subprocess.Popen(command.split())
 while training.poll() is None:
     history = next(Path("stopped/06_models/trainings").glob("*/history.csv"), None)
@@ -31,7 +31,7 @@ while training.poll() is None:
 sys.exit(training.wait() == 0)
 PYTHON
 cp -r stopped continued
-run --pipelines train --params track=false,train.seed=0,results=continued
+run --pipelines train --params mlflow=false,train.seed=0,results=continued
 cp -r stopped/06_models/trainings/* data/06_models/trainings
 
 python - <<'PYTHON'

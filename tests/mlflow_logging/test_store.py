@@ -74,7 +74,7 @@ def refused(uri: str) -> str:
         find_experiment(client, "any", None)
     message = str(caught.value)
     assert "\n" not in message
-    assert "track=false" in message
+    assert "mlflow=false" in message
     return message
 
 

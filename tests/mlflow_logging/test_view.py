@@ -47,7 +47,7 @@ def test_the_link_to_a_server_has_no_password() -> None:
         ({"env": "etram"}, "etram rvt-16 seed=0 01-02 03:04"),
         ({"pipeline_names": ["train", "predict"]}, "predict+train rvt-16 seed=0 01-02 03:04"),
         (
-            {"runtime_params": {"preset": "rvt_tiny", "train": {"max_steps": 8}, "track": True}},
+            {"runtime_params": {"preset": "rvt_tiny", "train": {"max_steps": 8}, "mlflow": True}},
             "rvt_tiny seed=0 train.max_steps=8 01-02 03:04",
         ),
         ({"runtime_params": {"recording": "/data/a.b.raw"}}, "rvt-16 a.b seed=0 01-02 03:04"),

@@ -91,7 +91,7 @@ def test_a_run_on_labels_of_the_wrong_set_ends_before_anything_is_computed(
         path = project / f"val/val_day_{number:04d}_td.h5"
         path.write_text("# unit: us\n# t x y p\n0 1 2 1\n")  # what is in a file tells what it is
     with (
-        session("recording", recording=str(project), track=False) as active,
+        session("recording", recording=str(project), mlflow=False) as active,
         pytest.raises(click.ClickException, match="preset=grouped_labels"),
     ):
         active.run(pipeline_names=["preprocess"])

@@ -42,7 +42,7 @@ def test_all_faults_are_told_at_once_and_warnings_go_to_the_log(
         "quality": {"gap_ms": 7},
     }
     with (
-        session("etram", track=False, **parameters) as active,
+        session("etram", mlflow=False, **parameters) as active,
         caplog.at_level(logging.WARNING),
         pytest.raises(click.ClickException) as caught,
     ):
@@ -58,7 +58,7 @@ def test_all_faults_are_told_at_once_and_warnings_go_to_the_log(
 def test_a_single_fault_is_one_line(session: OpenSession, save_checkpoint: Save) -> None:
     path = save_checkpoint()
     with (
-        session(track=False, checkpoint=str(path)) as active,
+        session(mlflow=False, checkpoint=str(path)) as active,
         pytest.raises(click.ClickException, match=r"^this run would make a new checkpoint[^\n]*$"),
     ):
         active.run()

@@ -30,7 +30,7 @@ RESERVED: Mapping[str, str] = {
     "results": "each run has a folder of its own in 09_experiments",
     "run_id": "each run is created in MLflow when it is launched",
     "run_name": "the name of a run is that of the experiment and its seed",
-    "track": "MLflow keeps the list of runs, so every run is logged",
+    "mlflow": "MLflow keeps the list of runs, so every run is logged",
     "checkpoint": "a run evaluates the detector that it trains",
     "detections": "a run evaluates the detections of the detector that it trains",
     "recording": "a run needs recordings with labels: name their environment as `env`",

@@ -31,7 +31,7 @@ _PATIENCE_S = 300.0
 
 _NEWS_S = 5.0
 
-_WITHOUT = "or run without MLflow: `kedro run --params track=false`"
+_WITHOUT = "or run without MLflow: `kedro run --params mlflow=false`"
 
 _NO_ANSWER = "no server answers: start it, or check `uri` in mlflow.yml"
 _OF_SERVERS = (
