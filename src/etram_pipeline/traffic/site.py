@@ -26,13 +26,16 @@ exceeds this.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Categories of Unicode that break lines or tables: controls, lone surrogates, separators."""
 
+_NO_CHARACTERS = "\ufffe\uffff"
+"""What YAML does not allow beyond `_UNPRINTABLE`."""
+
 
 def _checked_name(name: str) -> str:
     if not name.strip():
         raise ValueError("a name must not be empty")
     if name != name.strip():
         raise ValueError(f"the name {name!r} begins or ends with white space: remove it")
-    if any(unicodedata.category(each) in _UNPRINTABLE for each in name):
+    if any(unicodedata.category(c) in _UNPRINTABLE or c in _NO_CHARACTERS for c in name):
         raise ValueError(f"the name {name[:LONGEST_NAME]!r} has control characters: remove them")
     if len(name) > LONGEST_NAME:
         raise ValueError(
@@ -161,11 +164,12 @@ class Site(Settings):
         return self
 
     def _name_faults(self) -> Iterator[str]:
-        if UNKNOWN in self.lines:
-            yield (
-                f"line {UNKNOWN!r}: tables use this name for ends of movements that no line "
-                "crosses; choose another one"
-            )
+        for what, names in (("line", self.lines), ("zone", self.zones)):
+            if UNKNOWN in names:
+                yield (
+                    f"{what} {UNKNOWN!r}: tables use this name for ends of movements of which no "
+                    f"{what} is known; choose another one"
+                )
         what_of: dict[str, str] = {}
         for what, shapes in self._shapes():
             for name in shapes:
