@@ -35,6 +35,7 @@ _READERS = {
     "checkpoint": ("checkpoint", "training_history"),
     "detections": ("detections",),
     "detections_images": ("detections",),
+    "site": ("site",),
     "recording": ("recordings", "label_files", "detections"),
 }
 """Datasets whose content or place depends on an option of a run."""
