@@ -39,3 +39,7 @@ class CheckpointError(EtramError, ValueError):
 
 class ProtocolError(EtramError, ValueError):
     """Results of different evaluation protocols were mixed, or a protocol is unknown."""
+
+
+class SiteError(EtramError, ValueError):
+    """A file of lines and zones cannot be read, contradicts itself, or does not fit the sensor."""

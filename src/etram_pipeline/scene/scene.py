@@ -46,7 +46,7 @@ class Scene:
         self.light = NIGHT if settings.night else DAY
         rng = np.random.default_rng([seed, 1])
         self.camera = place_camera(settings, rng)
-        lanes = plan_lanes(rng, settings.density)
+        lanes = plan_lanes(rng, settings.density, settings.signal)
         self.users = plan_traffic(lanes, self.camera, settings, rng)
         self._present_s = (
             np.array([self._when_present(user) for user in self.users]).reshape(-1, 2).T

@@ -4,6 +4,7 @@ from pydantic import Field, model_validator
 
 from etram_pipeline.core import etram
 from etram_pipeline.core.component import Settings
+from etram_pipeline.scene.signal import Signal
 
 
 class SceneSettings(Settings):
@@ -31,6 +32,8 @@ class SceneSettings(Settings):
         min_visible: Smallest visible share of a road user that is labelled.
         min_side_px: Shortest side of a labelled box, on a sensor with 384 rows.
         masks: Whether the visible pixels of each labelled road user are written, too.
+        signal: Signal at which everybody but those on the pavements halts; they stay labelled
+            while they cause no events. None: nobody halts.
     """
 
     height: int = Field(default=384, ge=32, le=4096)
@@ -47,8 +50,9 @@ class SceneSettings(Settings):
     step_us: int = Field(default=4000, ge=100, le=10_000)
     min_visible: float = Field(default=0.35, ge=0, le=1)
     min_side_px: float = Field(default=10.0, ge=1)
-    # Left out where it is off, so that recordings made before it existed stay valid.
+    # Left out where they are off, so that recordings made before they existed stay valid.
     masks: bool = Field(default=False, exclude_if=lambda masks: not masks)
+    signal: Signal | None = Field(default=None, exclude_if=lambda signal: signal is None)
 
     @model_validator(mode="after")
     def _check_classes(self) -> "SceneSettings":

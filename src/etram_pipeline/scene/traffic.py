@@ -10,6 +10,7 @@ from etram_pipeline.core import etram
 from etram_pipeline.scene.camera import Camera
 from etram_pipeline.scene.canvas import Point
 from etram_pipeline.scene.settings import SceneSettings
+from etram_pipeline.scene.signal import Signal
 from etram_pipeline.scene.sprites import choose_size
 
 Seconds = Float64[np.ndarray, " T"]
@@ -30,6 +31,7 @@ class Lane:
         sway: Relative amplitude of the variation of speed.
         sway_s: Period of this variation, in seconds.
         sway_phase: Its phase at the start of the recording, in radians.
+        signal: Signal at which they halt; None: they never do.
     """
 
     across_m: float
@@ -42,13 +44,19 @@ class Lane:
     sway: float
     sway_s: float
     sway_phase: float
+    signal: Signal | None = None
 
     def travelled_m(self, times_s: Seconds) -> Seconds:
         """Distance travelled since the start of the recording, in metres."""
+        driven_s = times_s if self.signal is None else self.signal.driven_s(times_s)
         rate = 2 * np.pi / self.sway_s
-        swing = np.sin(rate * times_s + self.sway_phase) - np.sin(self.sway_phase)
-        way_m: Seconds = self.speed_m_s * (times_s + self.sway * swing / rate)
+        swing = np.sin(rate * driven_s + self.sway_phase) - np.sin(self.sway_phase)
+        way_m: Seconds = self.speed_m_s * (driven_s + self.sway * swing / rate)
         return way_m
+
+    def time_s(self, driven_s: float) -> float:
+        """The time at which road users have driven for so long, in seconds, without their halts."""
+        return driven_s if self.signal is None else self.signal.time_s(driven_s)
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,21 @@ class RoadUser:
         """Start and end of the time, in seconds, outside which it is never within `reach_m`."""
         spare_s = self.lane.sway * self.lane.sway_s / np.pi
         return (
-            (-reach_m - self.start_m) / self.lane.speed_m_s - spare_s,
-            (reach_m - self.start_m) / self.lane.speed_m_s + spare_s,
+            self.lane.time_s((-reach_m - self.start_m) / self.lane.speed_m_s - spare_s),
+            self.lane.time_s((reach_m - self.start_m) / self.lane.speed_m_s + spare_s),
         )
 
 
-def plan_lanes(rng: np.random.Generator, density: float) -> list[Lane]:
-    """A random street, nearest lane first: pavement, cycle lane, carriageways, tram track."""
+def plan_lanes(
+    rng: np.random.Generator, density: float, signal: Signal | None = None
+) -> list[Lane]:
+    """A random street, nearest lane first: pavement, cycle lane, carriageways, tram track.
+
+    Args:
+        rng: Random number generator.
+        density: Density of traffic, as in `SceneSettings`.
+        signal: Signal of all lanes but the pavement.
+    """
     heading, tram_heading, cycle_heading = rng.choice([-1, 1], 3).tolist()
     walkers, light = ("pedestrian", "wheelchair"), ("car", "motorbike")
     edge_m = rng.uniform(22.3, 23.5)
@@ -116,6 +132,7 @@ def plan_lanes(rng: np.random.Generator, density: float) -> list[Lane]:
                 sway=rng.uniform(0.05, 0.45),
                 sway_s=rng.uniform(5, 11),
                 sway_phase=rng.uniform(0, 2 * np.pi),
+                signal=None if class_names == walkers else signal,
             )
         )
     return lanes
@@ -188,8 +205,8 @@ def _fill_lane(
         size_m = choose_size(class_name, balance.rng)
         start_m = front_m - size_m[0] / 2
         reach_m = half_view_m + size_m[0] / 2
-        enters_s = (-reach_m - start_m) / lane.speed_m_s
-        leaves_s = (reach_m - start_m) / lane.speed_m_s
+        enters_s = lane.time_s((-reach_m - start_m) / lane.speed_m_s)
+        leaves_s = lane.time_s((reach_m - start_m) / lane.speed_m_s)
         balance.count(class_name, min(leaves_s, duration_s) - max(enters_s, 0.0))
         yield class_name, start_m, size_m
         gap_m = lane.least_gap_m + balance.rng.gamma(2.0, lane.gap_m / 2)
