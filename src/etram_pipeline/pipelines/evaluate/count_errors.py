@@ -3,17 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import numpy as np
-
-from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.track_store import TrackStore
 from etram_pipeline.evaluation.counts.protocol import CountProtocol
 from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.counts.scoring import compare_counts
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.tracks.observed import Observed
-from etram_pipeline.tracks.table import TrackTable, labelled_tracks
-from etram_pipeline.traffic.crossings import CrossingTable
+from etram_pipeline.tracks.table import labelled_tracks
+from etram_pipeline.traffic.counting import count_recording
 from etram_pipeline.traffic.settings import CountSettings
 from etram_pipeline.traffic.site import Site
 
@@ -25,7 +22,9 @@ def compare_with_labels(
     tracks: TrackStore,
     settings: CountSettings,
 ) -> CountMetrics:
-    """Error of the counts of some recordings, while they are labelled.
+    """Error of the counts of some recordings, from their first label to their last.
+
+    Truth is what the same rules count on the labels.
 
     Args:
         name: Name of the site in the names of metrics.
@@ -34,3 +33,27 @@ def compare_with_labels(
         tracks: Tracks of the same recordings.
         settings: How crossings are counted.
     """
+    true, counted, observed = {}, {}, {}
+    for key, table in labels.items():
+        observed[key] = _labelled(tracks.observed(key), table, settings)
+        site = site_of(observed[key].width, observed[key].height)
+
+        def count(
+            found: TrackTable, site: Site = site, seen: Observed = observed[key]
+        ) -> Crossings:
+            return count_recording(found, site, seen, settings, tracks.class_names).crossings
+
+        true[key], counted[key] = count(labelled_tracks(table)), count(tracks[key])
+    protocol = CountProtocol(name=name, bins_min=settings.bins_min)
+    return compare_counts(true, counted, observed, tracks.class_names, protocol)
+
+
+def _labelled(observed: Observed, labels: LabelTable, settings: CountSettings) -> Observed:
+    """The part of a recording of which labels tell who crossed lines."""
+    times_us = labels["t"]
+    return replace(
+        observed,
+        start_us=int(times_us.min()),
+        stop_us=int(times_us.max()),
+        started_at=settings.start_time or observed.started_at,
+    )

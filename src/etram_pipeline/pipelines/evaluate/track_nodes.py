@@ -48,7 +48,7 @@ def score_tracks(
     }
 
 
-def score_counts(  # noqa: PLR0913, PLR0917  # three datasets and three groups of parameters
+def score_counts(  # three datasets and three groups of parameters
     tracks: TrackStore,
     labelled_frames: LabelStore,
     site: SiteFile,

@@ -25,6 +25,9 @@ SHOWN = (
 )
 """Datasets the page shows."""
 
+FILMED = ("histograms", "labelled_frames", "detections", "tracks", "site")
+"""Datasets the video shows."""
+
 
 def create_pipeline() -> Pipeline:
     """Figures, annotated video and the report page."""
@@ -57,7 +60,8 @@ def create_video_pipeline() -> Pipeline:
     """The annotated video alone: it needs no metrics."""
     node = Node(
         annotate_video,
-        ["histograms", "labelled_frames", "detections", "params:dataset", "params:report"],
+        {name: name for name in FILMED}
+        | {name: f"params:{name}" for name in ("dataset", "report", "count")},
         "annotated_video",
         name="annotate_video",
     )

@@ -1,0 +1,72 @@
+"""Nodes of the count pipeline: tables, files and pages of traffic."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.site import SiteFile
+from etram_pipeline.datasets.track_store import REMEDY, TrackStore
+from etram_pipeline.traffic.settings import CountSettings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from etram_pipeline.traffic.counting import Traffic
+else:  # importing them takes long, and Kedro reads this module for every command
+    DataFrame = Traffic = object
+
+TABLES = (
+    *("crossings", "counts", "speeds", "turning_movements"),
+    *("stays", "zone_statistics", "zone_movements"),
+)
+"""Datasets of tables."""
+
+_OF_SINGLE_USERS = ("crossings", "stays")
+"""Tables with rows of single road users."""
+
+
+def count_traffic(
+    tracks: TrackStore, site: SiteFile, count: CountSettings
+) -> dict[str, Traffic]:
+    """What passed in each recording, without the rows of the tracks."""
+    if not tracks:
+        raise StoreError(f"there are no tracks to count: {REMEDY} on some recordings")
+    return {
+        key: replace(traffic, tracks=traffic.tracks[:0])
+        for key, traffic in _counted(tracks, site, count)
+    }
+
+
+def tabulate_traffic(traffic: Mapping[str, Traffic], count: CountSettings) -> dict[str, DataFrame]:
+    """Tables by dataset; those of single road users are empty unless tracks are kept."""
+    import pandas as pd
+
+    from etram_pipeline.traffic import tables
+
+    rows = {
+        "crossings": tables.crossings_rows,
+        "counts": tables.counts_rows,
+        "speeds": tables.speed_rows,
+        "turning_movements": tables.turning_movement_rows,
+        "stays": tables.stay_rows,
+        "zone_statistics": tables.zone_rows,
+        "zone_movements": tables.zone_movement_rows,
+    }
+    shown = {name: {} if _is_left_out(name, count) else traffic for name in TABLES}
+    return {name: pd.DataFrame(rows[name](shown[name])) for name in TABLES}
+
+
+def _is_left_out(table: str, count: CountSettings) -> bool:
+    return table in _OF_SINGLE_USERS and not count.keep_tracks
+
+
+def _counted(
+    tracks: TrackStore, site: SiteFile, count: CountSettings
+) -> Iterator[tuple[str, Traffic]]:
+    from etram_pipeline.traffic.counting import count_recording
+
+    for key, table in tracks.items():
+        observed = tracks.observed(key)
+        lines = site.of(observed.width, observed.height)
+        yield key, count_recording(table, lines, observed, count, tracks.class_names)
