@@ -2,7 +2,16 @@
 
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.pipelines import count, evaluate, export, predict, preprocess, report, track, train
+from etram_pipeline.pipelines import (
+    count,
+    evaluate,
+    export,
+    predict,
+    preprocess,
+    report,
+    track,
+    train,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -26,9 +26,7 @@ _OF_SINGLE_USERS = ("crossings", "stays")
 """Tables with rows of single road users."""
 
 
-def count_traffic(
-    tracks: TrackStore, site: SiteFile, count: CountSettings
-) -> dict[str, Traffic]:
+def count_traffic(tracks: TrackStore, site: SiteFile, count: CountSettings) -> dict[str, Traffic]:
     """What passed in each recording, without the rows of the tracks."""
     if not tracks:
         raise StoreError(f"there are no tracks to count: {REMEDY} on some recordings")
