@@ -38,12 +38,10 @@ def compare_with_labels(
         observed[key] = _labelled(tracks.observed(key), table, settings)
         site = site_of(observed[key].width, observed[key].height)
 
-        def count(
-            found: TrackTable, site: Site = site, seen: Observed = observed[key]
-        ) -> Crossings:
-            return count_recording(found, site, seen, settings, tracks.class_names).crossings
-
-        true[key], counted[key] = count(labelled_tracks(table)), count(tracks[key])
+        true[key], counted[key] = (
+            count_recording(found, site, observed[key], settings, tracks.class_names).crossings
+            for found in (labelled_tracks(table), tracks[key])
+        )
     protocol = CountProtocol(name=name, bins_min=settings.bins_min)
     return compare_counts(true, counted, observed, tracks.class_names, protocol)
 
