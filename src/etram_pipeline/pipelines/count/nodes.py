@@ -2,19 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.datasets.site import SiteFile
+from etram_pipeline.datasets.track_files import Write
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
+from etram_pipeline.pipelines.count.next_command import counting_command
+from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.traffic.settings import CountSettings
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from etram_pipeline.reports.render import RgbImage
     from etram_pipeline.traffic.counting import Traffic
 else:  # importing them takes long, and Kedro reads this module for every command
-    DataFrame = Traffic = object
+    DataFrame = RgbImage = Traffic = object
 
 TABLES = (
     *("crossings", "counts", "speeds", "turning_movements"),
@@ -68,3 +73,57 @@ def _counted(
         observed = tracks.observed(key)
         lines = site.of(observed.width, observed.height)
         yield key, count_recording(table, lines, observed, count, tracks.class_names)
+
+
+def export_tracks(
+    tracks: TrackStore, histograms: RepresentationStore, site: SiteFile, count: CountSettings
+) -> Write:
+    """Tracks, counts and lines in the files of other programs, written when they are saved."""
+
+    def write(folder: Path) -> None:
+        from etram_pipeline.pipelines.count.files import write_recording, write_site
+
+        for key, traffic in _counted(tracks, site, count):
+            write_recording(folder, key, traffic, tracks.class_names, histograms, count)
+        key = _shown(tracks, histograms)
+        observed = tracks.observed(key)
+        write_site(folder, site.of(observed.width, observed.height), draw(key, tracks, histograms))
+
+    return write
+
+
+def draw_site_page(
+    tracks: TrackStore,
+    histograms: RepresentationStore,
+    site: SiteFile,
+    run_facts: Mapping[str, str],
+) -> str:
+    """The page on which lines and zones are drawn, over the recording with most road users."""
+    from etram_pipeline.reports.traffic.site_page import write_site_page
+
+    key = _shown(tracks, histograms)
+    observed = tracks.observed(key)
+    return write_site_page(
+        draw(key, tracks, histograms),
+        None if site.path is None else site.of(observed.width, observed.height),
+        key,
+        counting_command(run_facts["command"]),
+    )
+
+
+def draw(key: str, tracks: TrackStore, histograms: RepresentationStore) -> RgbImage:
+    """Picture of what moved in a recording."""
+    from etram_pipeline.reports.traffic.still import draw_still
+
+    return draw_still(histograms[key], tracks[key], tracks.observed(key))
+
+
+def _shown(tracks: TrackStore, histograms: RepresentationStore) -> str:
+    """The recording with the most tracks, of those whose events are still there."""
+    found = [key for key in tracks if key in histograms]
+    if not found:
+        raise StoreError(
+            f"none of the recordings with tracks has histograms ({', '.join(list(tracks)[:5])}): "
+            "run `kedro run --pipelines preprocess` on them"
+        )
+    return max(found, key=lambda key: tracks.index.recordings[key].tracks)

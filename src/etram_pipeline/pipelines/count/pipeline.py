@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
         ),
         Node(
             draw_site_page,
-            ["tracks", "histograms", "site"],
+            ["tracks", "histograms", "site", "run_facts"],
             "site_page",
             name="draw_site_page",
         ),
