@@ -7,10 +7,8 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
-from etram_pipeline.core.errors import SiteError
 from etram_pipeline.core.fingerprint import file_digest
-from etram_pipeline.traffic.default_sites import border_site
-from etram_pipeline.traffic.site import Image, Site, check_site
+from etram_pipeline.traffic.site import Site
 
 
 @dataclass(frozen=True)
@@ -33,16 +31,9 @@ class SiteFile:
         Raises:
             SiteError: If the file is missing or wrong, or was drawn for another sensor.
         """
-        from etram_pipeline.traffic.site_files import read_site
+        from etram_pipeline.traffic.site_files import site_for
 
-        if self.path is None:
-            return border_site(width, height)
-        site = read_site(self.path, Image(width=width, height=height))
-        try:
-            check_site(site, width, height)
-        except SiteError as error:
-            raise SiteError(f"{self.path}: {error}") from error
-        return site
+        return site_for(self.path, width, height)
 
     def __fingerprint__(self) -> object:
         return None if self.path is None else file_digest(self.path)

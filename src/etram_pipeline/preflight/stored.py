@@ -152,6 +152,7 @@ def _outdated(run: Run) -> Iterator[Notice]:
     """Results that are older than their inputs."""
     for name, source, remedy in (
         ("detections", "checkpoint", "predict"),
+        ("tracks", "detections", "track"),
         ("metrics", "detections", "evaluate"),
     ):
         made, of = (_time(run, each) for each in (name, source))
@@ -168,7 +169,7 @@ def _time(run: Run, name: str) -> float | None:
     if isinstance(dataset, ReadsAnother) and dataset.reads_another:
         return None
     path = path_of(dataset)
-    file = path / INDEX if path is not None and name == "detections" else path
+    file = path / INDEX if path is not None and name in {"detections", "tracks"} else path
     return file.stat().st_mtime if file is not None and file.is_file() else None
 
 
