@@ -88,7 +88,7 @@ def test_box_beyond_the_picture_is_drawn_along_its_border() -> None:
 
 def test_dashed_box_leaves_gaps_where_a_solid_one_has_none() -> None:
     box = _boxes((2, 2, 38, 28))
-    dashed = draw_boxes(BLACK, Overlay(box, ("#ff0000",), dashed=True))[2, 2:38]
+    dashed = draw_boxes(BLACK, Overlay(box, ("#ff0000",), outline="dashed"))[2, 2:38]
     solid = draw_boxes(BLACK, Overlay(box, ("#ff0000",)))[2, 2:38]
     assert solid[:, 0].all()
     assert 0 < dashed[:, 0].astype(bool).sum() < 36

@@ -13,9 +13,10 @@ from etram_pipeline.reports import palette
 from etram_pipeline.reports.render import (
     Overlay,
     RgbImage,
-    draw_boxes,
+    enlarge,
     enlargement,
     font,
+    mark_boxes,
     polarity_image,
     text_px,
 )
@@ -53,6 +54,8 @@ class Annotator:
     white ones are ground truth.
     """
 
+    _verb = "detected"
+
     def __init__(
         self,
         class_names: Sequence[str],
@@ -67,24 +70,31 @@ class Annotator:
     def draw(self, scene: AnnotatedWindow) -> RgbImage:
         """Picture of one scene; of one size for all scenes of one size."""
         scale = self._scale or enlargement(scene.frame.shape[2])
-        overlays = [self._detected(scene)]
+        overlays = self._found(scene)
         if scene.labels is not None:
             overlays.append(_outlines(scene, scene.labels))
-        picture = draw_boxes(polarity_image(scene.frame, self._saturation), *overlays, scale=scale)
+        picture = mark_boxes(self._background(scene, scale), *overlays, scale=scale)
         width = picture.shape[1]
-        return np.concatenate([_headline(scene, width), picture, self._legend(scene, width)])
+        headline = _headline(scene, width, self._verb)
+        return np.concatenate([headline, picture, self._legend(scene, width)])
 
-    def _detected(self, scene: AnnotatedWindow) -> Overlay:
+    def _background(self, scene: AnnotatedWindow, scale: int) -> RgbImage:
+        """What boxes are drawn on: the events, enlarged by `scale`."""
+        return enlarge(polarity_image(scene.frame, self._saturation), scale)
+
+    def _found(self, scene: AnnotatedWindow) -> list[Overlay]:
+        """Boxes that are not ground truth, those drawn first at first."""
         class_ids = scene.detections["class_id"].tolist()
         tags = [
             f"{class_title(self._class_names, class_id)} {score:.2f}"
             for class_id, score in zip(class_ids, scene.detections["score"].tolist(), strict=True)
         ]
-        return Overlay(
-            boxes_xyxy=_corners(scene.detections, scene.downsampled_by),
+        boxes = Overlay(
+            boxes_xyxy=corners(scene.detections, scene.downsampled_by),
             colours=palette.class_colours(class_ids),
             tags=tuple(tags),
         )
+        return [boxes]
 
     def _legend(self, scene: AnnotatedWindow, width: int) -> RgbImage:
         """Each class with its colour and its number of detections, in as many rows as it takes."""
@@ -112,13 +122,13 @@ def class_title(class_names: Sequence[str], class_id: int) -> str:
     return class_names[class_id] if class_id < len(class_names) else f"class {class_id}"
 
 
-def _headline(scene: AnnotatedWindow, width: int) -> RgbImage:
+def _headline(scene: AnnotatedWindow, width: int, verb: str) -> RgbImage:
     size_px = text_px(width)
     image = Image.new("RGB", (width, 2 * size_px + 6), palette.PANEL)
     draw = ImageDraw.Draw(image)
     middle = image.height / 2
     right = width - _MARGIN_PX
-    for text in _counts(scene):
+    for text in _counts(scene, verb):
         draw.text((right, middle), text, fill=palette.PANEL_MUTED, font=font(size_px), anchor="rm")
         right -= round(font(size_px).getlength(text)) + size_px
     time = f"{scene.time_us / 1e6:.2f} s"
@@ -131,11 +141,11 @@ def _headline(scene: AnnotatedWindow, width: int) -> RgbImage:
     return np.asarray(image)
 
 
-def _counts(scene: AnnotatedWindow) -> Iterator[str]:
+def _counts(scene: AnnotatedWindow, verb: str) -> Iterator[str]:
     """What the right end of the headline says, from right to left."""
     if scene.labels is not None:
         yield f"{len(scene.labels)} labelled (dashed)"
-    yield f"{len(scene.detections)} detected"
+    yield f"{len(scene.detections)} {verb}"
 
 
 def _shortened(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
@@ -161,13 +171,14 @@ def _flow(widths: Sequence[float], available: int) -> tuple[list[tuple[int, int]
 
 def _outlines(scene: AnnotatedWindow, labels: LabelTable) -> Overlay:
     return Overlay(
-        boxes_xyxy=_corners(labels, scene.downsampled_by),
+        boxes_xyxy=corners(labels, scene.downsampled_by),
         colours=(palette.LABEL,) * len(labels),
         tags=scene.label_tags,
-        dashed=True,
+        outline="dashed",
     )
 
 
-def _corners(table: np.ndarray, downsampled_by: int) -> np.ndarray:
+def corners(table: np.ndarray, downsampled_by: int) -> np.ndarray:
+    """Corners of the boxes of a table, in px of a representation."""
     boxes_xywh = np.stack([table[name] for name in ("x", "y", "w", "h")], axis=1)
     return xywh_to_xyxy(boxes_xywh) / np.float32(downsampled_by)

@@ -184,7 +184,7 @@ def plot(figure: Figure, caption: str) -> Plot:
 
 def _example(caption: str, image: RgbImage) -> dict[str, object]:
     return {
-        "source": _picture_uri(image, "png"),
+        "source": picture_uri(image, "png"),
         "caption": caption[:1].upper() + caption[1:],
         "height": image.shape[0],
         "width": image.shape[1],
@@ -196,11 +196,12 @@ def _video(path: Path | None) -> dict[str, object] | None:
         return None
     embedded = path.stat().st_size <= MAX_EMBEDDED_BYTES
     source = _data_uri("video/mp4", path.read_bytes()) if embedded else quote(path.name)
-    poster = _picture_uri(read_picture(path), "jpeg")
+    poster = picture_uri(read_picture(path), "jpeg")
     return {"source": source, "embedded": embedded, "name": path.name, "poster": poster}
 
 
-def _picture_uri(image: RgbImage, image_format: str) -> str:
+def picture_uri(image: RgbImage, image_format: str) -> str:
+    """A picture as an address that holds it."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format=image_format, optimize=True)
     return _data_uri(f"image/{image_format}", buffer.getvalue())

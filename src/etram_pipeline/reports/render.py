@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
@@ -16,6 +17,10 @@ RgbImage = UInt8[np.ndarray, "_ _ 3"]
 """Red, green and blue of each pixel by row and column, 0 to 255; of any size."""
 
 _DASH_PX = 6
+_DOT_PX, _DOT_EVERY_PX = 2, 6
+
+Outline = Literal["solid", "dashed", "dotted"]
+"""Manner in which boxes are drawn: found; ground truth; not seen for the moment."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,13 @@ class Overlay:
         boxes_xyxy: Corners, in px of the picture before it is enlarged.
         colours: Hexadecimal colour of each box.
         tags: Text beside each box, empty for none; no box has one where there are none.
-        dashed: Dashed thin outlines, as ground truth is drawn.
+        outline: Manner; ground truth is dashed and thin.
     """
 
     boxes_xyxy: Float[np.ndarray, "N 4"]
     colours: tuple[str, ...]
     tags: tuple[str, ...] = ()
-    dashed: bool = False
+    outline: Outline = "solid"
 
 
 def saturation_of(frame: Integer[np.ndarray, "C H W"], percentile: float = 97) -> float:
@@ -80,17 +85,22 @@ def enlargement(width: int, wanted_px: int = 960) -> int:
 
 def draw_boxes(picture: RgbImage, *overlays: Overlay, scale: int = 1) -> RgbImage:
     """The picture, enlarged by `scale`, with boxes on it; later overlays cover earlier ones."""
-    image = Image.fromarray(enlarge(picture, scale))
+    return mark_boxes(enlarge(picture, scale), *overlays, scale=scale)
+
+
+def mark_boxes(enlarged: RgbImage, *overlays: Overlay, scale: int) -> RgbImage:
+    """A picture that was enlarged by `scale` already, with boxes on it, as `draw_boxes` does."""
+    image = Image.fromarray(enlarged)
     draw = ImageDraw.Draw(image)
     corners = [_pixels(overlay.boxes_xyxy * scale, *image.size) for overlay in overlays]
     for overlay, boxes in zip(overlays, corners, strict=True):
         for box, colour in zip(boxes, overlay.colours, strict=True):
-            (_draw_dashed if overlay.dashed else _draw_solid)(draw, box, colour)
+            _DRAWN[overlay.outline](draw, box, colour)
     taken: list[_Box] = []
     for overlay, boxes in zip(overlays, corners, strict=True):
         for box, colour, tag in zip(boxes, overlay.colours, overlay.tags, strict=False):
             if tag:
-                fill = palette.PANEL if overlay.dashed else colour
+                fill = colour if overlay.outline == "solid" else palette.PANEL
                 taken.append(_draw_tag(draw, box, tag, taken, fill=fill, outline=colour))
     return np.asarray(image)
 
@@ -136,6 +146,17 @@ def _draw_dashed(draw: ImageDraw.ImageDraw, box: _Box, colour: str) -> None:
         stop = min(y + _DASH_PX - 1, bottom)
         draw.line((left, y, left, stop), fill=colour)
         draw.line((right, y, right, stop), fill=colour)
+
+
+def _draw_dotted(draw: ImageDraw.ImageDraw, box: _Box, colour: str) -> None:
+    left, top, right, bottom = box
+    across = [(x, y) for x in range(left, right + 1, _DOT_EVERY_PX) for y in (top, bottom)]
+    along = [(x, y) for y in range(top, bottom + 1, _DOT_EVERY_PX) for x in (left, right)]
+    for x, y in (*across, *along):
+        draw.rectangle((x, y, x + _DOT_PX - 1, y + _DOT_PX - 1), fill=colour)
+
+
+_DRAWN = {"solid": _draw_solid, "dashed": _draw_dashed, "dotted": _draw_dotted}
 
 
 def _draw_tag(

@@ -19,6 +19,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # names keep their order
     environment.filters["number_text"] = number_text
     environment.filters["with_code"] = with_code
     environment.globals["counted"] = counted

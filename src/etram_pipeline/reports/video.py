@@ -21,6 +21,7 @@ from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
 from etram_pipeline.reports.render import RgbImage, saturation_of
 from etram_pipeline.reports.settings import ReportSettings
+from etram_pipeline.reports.traffic.track_annotation import TrackAnnotator, TrackedView
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
 logger = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ def annotate_recording(
     labels: LabelledFrames | None,
     class_names: Sequence[str],
     settings: ReportSettings,
+    tracked: TrackedView | None = None,
 ) -> Iterator[RgbImage]:
     """Pictures of a recording's windows, with detections and ground truth, one at a time.
 
@@ -126,10 +128,16 @@ def annotate_recording(
         labels: Its ground truth; None draws none.
         class_names: Name of each class id.
         settings: What to show, and how much of it.
+        tracked: Tracks and traffic, which are then drawn instead of detections.
     """
-    shown = detections[detections["score"] >= settings.drawn_score()]
+    saturation = _saturation(frames)
+    if tracked is None:
+        shown = detections[detections["score"] >= settings.drawn_score()]
+        annotator = Annotator(class_names, settings.scale, saturation)
+    else:
+        shown = tracked.tracks
+        annotator = TrackAnnotator(tracked, class_names, settings.scale, saturation)
     boxes = _ShownBoxes(frames, shown, labels)
-    annotator = Annotator(class_names, settings.scale, _saturation(frames))
     start, stop = _part_shown(frames, boxes, settings)
     for first in range(start, stop, _WINDOWS_PER_READ):
         for window, frame in enumerate(

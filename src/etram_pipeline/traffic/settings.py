@@ -10,11 +10,16 @@ from etram_pipeline.core.component import Settings
 MINUTES_PER_DAY = 24 * 60
 
 
-def _check_clock(value: object) -> object:
+def _parsed_clock(value: object) -> object:
     # pydantic takes numbers for seconds since 1970, and YAML takes 07:30 for a number.
-    if isinstance(value, bool | int | float) or (isinstance(value, str) and value.isdecimal()):
-        raise ValueError("must be date and time in quotes, such as '2026-06-01T07:00:00+02:00'")
-    return value
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(str(value) if "-" in str(value) else "")
+    except ValueError as error:
+        raise ValueError(
+            f"must be date and time, such as '2026-06-01T07:00:00+02:00', not {value!r}"
+        ) from error
 
 
 class CountSettings(Settings):
@@ -39,7 +44,7 @@ class CountSettings(Settings):
 
     bins_min: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 5, 15), min_length=1)
     classes: Literal["each", "groups"] | dict[str, tuple[str, ...]] = "each"
-    start_time: Annotated[datetime, BeforeValidator(_check_clock)] | None = None
+    start_time: Annotated[datetime, BeforeValidator(_parsed_clock)] | None = None
     margin: float = Field(default=0.15, ge=0, allow_inf_nan=False)
     keep_tracks: bool = True
     scored: tuple[Literal["grid", "site"], ...] = ("grid", "site")
@@ -68,6 +73,4 @@ class CountSettings(Settings):
             raise ValueError(f"class {twice[0]!r} is in two groups, and would be counted twice")
         if len(rest) > 1:
             raise ValueError(f"only one of the groups {rest} can gather the classes that are left")
-        if "all" in classes:
-            raise ValueError("a group cannot be called 'all', which is the sum of all classes")
         return classes

@@ -26,13 +26,16 @@ exceeds this.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Categories of Unicode that break lines or tables: controls, lone surrogates, separators."""
 
+_NO_CHARACTERS = "\ufffe\uffff"
+"""What YAML does not allow beyond `_UNPRINTABLE`."""
+
 
 def _checked_name(name: str) -> str:
     if not name.strip():
         raise ValueError("a name must not be empty")
     if name != name.strip():
         raise ValueError(f"the name {name!r} begins or ends with white space: remove it")
-    if any(unicodedata.category(each) in _UNPRINTABLE for each in name):
+    if any(unicodedata.category(c) in _UNPRINTABLE or c in _NO_CHARACTERS for c in name):
         raise ValueError(f"the name {name[:LONGEST_NAME]!r} has control characters: remove them")
     if len(name) > LONGEST_NAME:
         raise ValueError(

@@ -1,8 +1,12 @@
 """The format of the project itself, written by hand or by `site.html`."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
+
+from etram_pipeline.traffic.site import Point, Site, Zone
 
 SUFFIXES = (".yml", ".yaml")
 STATES_SIZE = True
@@ -69,3 +73,43 @@ def _line(mark: Any) -> str:  # noqa: ANN401, yaml has no types
 def _hint(text: str, mark: Any) -> str:  # noqa: ANN401, yaml has no types
     lines = text.splitlines()[mark.line : mark.line + 1] if mark else []
     return ": indent with spaces, not with a tab" if "\t" in "".join(lines) else ""
+
+
+def dump(site: Site) -> str:
+    """A site as YAML, one line for each line and zone."""
+    lines = [
+        f"{_text(name)}: {{points: {_points(line.points)}, forward: {_text(line.forward)}, "
+        f"backward: {_text(line.backward)}}}"
+        for name, line in site.lines.items()
+    ]
+    parts = [
+        f"version: {site.version}",
+        f"image: {{width: {site.image.width}, height: {site.image.height}}}",
+        *_block("lines", lines),
+        *_block("zones", _zones(site.zones)),
+        *_block("ignore", _zones(site.ignore)),
+    ]
+    if site.ground is not None:
+        px, metres = _points(site.ground.points_px), _points(site.ground.points_m)
+        parts.append(f"ground: {{points_px: {px}, points_m: {metres}}}")
+    return "\n".join(parts) + "\n"
+
+
+def _block(key: str, entries: list[str]) -> list[str]:
+    return [f"{key}:", *(f"  {each}" for each in entries)] if entries else [f"{key}: {{}}"]
+
+
+def _zones(zones: dict[str, Zone]) -> list[str]:
+    return [f"{_text(name)}: {{polygon: {_points(each.polygon)}}}" for name, each in zones.items()]
+
+
+def _points(points: Iterable[Point]) -> str:
+    return "[" + ", ".join(f"[{_number(x)}, {_number(y)}]" for x, y in points) + "]"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _text(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)

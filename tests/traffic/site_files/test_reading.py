@@ -2,17 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.traffic.site_files.conftest import WriteFile
 
 from etram_pipeline.core.errors import SiteError
 from etram_pipeline.traffic.default_sites import border_site
 from etram_pipeline.traffic.site import Ground, Image, Line, Site, Zone
-from etram_pipeline.traffic.site_reading import read_site, site_for
-
-Write = Callable[..., Path]
+from etram_pipeline.traffic.site_files import read_site, site_for
 
 HEAD = "version: 1\nimage: {width: 1280, height: 720}\n"
 SQUARE = "[[0, 0], [300, 0], [300, 300], [0, 300]]"
@@ -43,19 +41,9 @@ def ground(points_px: str, points_m: str) -> str:
     return f"{HEAD}ground: {{points_px: {points_px}, points_m: {points_m}}}"
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def written(text: str | bytes, name: str = "site.yml") -> Path:
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return written
-
-
-def test_all_parts_of_a_site_are_read(write: Write) -> None:
+def test_all_parts_of_a_site_are_read(write_file: WriteFile) -> None:
     square = ((0, 0), (300, 0), (300, 300), (0, 300))
-    assert read_site(write(EXAMPLE)) == Site(
+    assert read_site(write_file(EXAMPLE)) == Site(
         image=Image(width=1280, height=720),
         lines={
             "north": Line(points=((444, 332), (587, 313.5)), forward="in", backward="out"),
@@ -81,16 +69,16 @@ def test_all_parts_of_a_site_are_read(write: Write) -> None:
         named("'" + "x" * 64 + "'"),
     ],
 )
-def test_unusual_but_valid_files_are_read(write: Write, text: str) -> None:
-    assert read_site(write(text)).image == Image(width=1280, height=720)
+def test_unusual_but_valid_files_are_read(write_file: WriteFile, text: str) -> None:
+    assert read_site(write_file(text)).image == Image(width=1280, height=720)
 
 
 def test_without_a_file_the_border_is_counted() -> None:
     assert site_for(None, 640, 480) == border_site(640, 480)
 
 
-def test_site_of_another_sensor_is_refused(write: Write) -> None:
-    path = write(EXAMPLE)
+def test_site_of_another_sensor_is_refused(write_file: WriteFile) -> None:
+    path = write_file(EXAMPLE)
     assert site_for(path, 1280, 720) == read_site(path)
     with pytest.raises(SiteError, match=r"site\.yml: .* 1280 x 720 px, but the sensor has 640 x"):
         site_for(path, 640, 480)
@@ -128,6 +116,7 @@ MALFORMED = [
     (named(r'"a\nb"'), r"lines: the name 'a\nb' has control characters: remove them"),
     (named(r'"a\x1b[31mb"'), "has control characters: remove them"),
     (named(r'"a\u2028b"'), "has control characters: remove them"),
+    (named(r'"a\uffffb"'), "has control characters: remove them"),
     (named("n" * 65), "lines: the name 'nnnnnnnnnnnnnnnnnnnn'… has 65 characters: use 64 at most"),
     (named("unknown"), "line 'unknown': tables use this name for ends of movements"),
     (named("a: {points: [[1, 2], [3, 4]]}, a"), "line 3: 'a' is there already, in line 3: rename"),
@@ -236,11 +225,11 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("text", "message"), MALFORMED)
 def test_malformed_files_give_one_line_that_says_what_is_wrong(
-    write: Write,
+    write_file: WriteFile,
     text: str,
     message: str,
 ) -> None:
-    path = write(text)
+    path = write_file(text)
     with pytest.raises(SiteError) as caught:
         read_site(path)
     told = str(caught.value)
@@ -250,10 +239,10 @@ def test_malformed_files_give_one_line_that_says_what_is_wrong(
     assert not told.endswith(".")
 
 
-def test_only_the_first_faults_are_told_in_full(write: Write) -> None:
+def test_only_the_first_faults_are_told_in_full(write_file: WriteFile) -> None:
     faults = ", ".join(f"n{k}: {{points: []}}" for k in range(9))
     with pytest.raises(SiteError, match=r"'n2': .*; and 6 faults more$"):
-        read_site(write(f"{HEAD}lines: {{{faults}}}"))
+        read_site(write_file(f"{HEAD}lines: {{{faults}}}"))
 
 
 @pytest.mark.parametrize(
@@ -262,15 +251,19 @@ def test_only_the_first_faults_are_told_in_full(write: Write) -> None:
         ("site.yml", b"\xff\xfe" + EXAMPLE.encode("utf-16-le"), "line 1: it is no text in UTF-8"),
         ("site.yml", HEAD.encode() + "# Süd".encode("latin-1"), "line 3: it is no text in UTF-8"),
         ("site.yml", b" " * 1_000_001, "has 1.0 MB, too much for lines and zones"),
-        ("site.txt", b"", "has the suffix '.txt', but files of lines and zones end in .yml, .yaml"),
+        (
+            "site.txt",
+            b"",
+            "has the suffix '.txt', but files of lines and zones end in .geojson, .json, .otflow,",
+        ),
         ("site", b"", "has no suffix, but files of lines and zones end in"),
     ],
 )
 def test_files_that_are_no_sites_are_refused(
-    write: Write, name: str, content: bytes, message: str
+    write_file: WriteFile, name: str, content: bytes, message: str
 ) -> None:
     with pytest.raises(SiteError, match=re.escape(message)):
-        read_site(write(content, name))
+        read_site(write_file(content, name))
 
 
 def test_missing_files_and_folders_are_told_apart(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Sides of a polyline, and where a step passes it."""
+
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+Corners = Float64[np.ndarray, "K 2"]
+
+_SAME = 1e-9
+"""Distances in px that differ by less are the same: both end at a common corner."""
+
+
+def sides(points: Float64[np.ndarray, "N 2"], corners: Corners) -> Float64[np.ndarray, " N"]:
+    """Distance of points from a polyline, positive to the right of the way along it in a picture.
+
+    Rows of a picture grow downwards. Beyond its ends the polyline goes on straight.
+
+    Args:
+        points: Column and row of each point.
+        corners: Two or more corners of the polyline, of which no two in succession are equal.
+    """
+    last = len(corners) - 2
+    nearest, across = np.full(len(points), np.inf), np.zeros(len(points))
+    for k, (start, stop) in enumerate(pairwise(corners)):
+        length = np.hypot(*(stop - start))
+        along_x, along_y = (stop - start) / length
+        x, y = (points - start).T
+        way, off = along_x * x + along_y * y, along_x * y - along_y * x
+        short = -way if k > 0 else np.zeros(len(points))
+        beyond = np.maximum(short, way - length) if k < last else short
+        distance = np.hypot(off, np.maximum(beyond, 0))
+        # At a corner of less than 90 degrees only the segment that faces the point tells its side.
+        is_nearer = np.where(
+            np.abs(distance - nearest) < _SAME, np.abs(off) > np.abs(across), distance < nearest
+        )
+        nearest, across = np.where(is_nearer, distance, nearest), np.where(is_nearer, off, across)
+    return np.where(across < 0, -nearest, nearest)
+
+
+def is_right(side: Float64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Whether points lie to the right of a polyline; points on it do."""
+    return side >= 0
+
+
+def passage(
+    start: Float64[np.ndarray, "2"], stop: Float64[np.ndarray, "2"], corners: Corners
+) -> float | None:
+    """Share of a step after which it passes a polyline; None if it passes beyond the ends.
+
+    The first corner belongs to the polyline and the last does not, so that two polylines with a
+    common end share no passage.
+
+    Args:
+        start: Start of the step.
+        stop: End of the step, on the other side of the polyline.
+        corners: Corners of the polyline.
+    """
+    first, along = corners[:-1], np.diff(corners, axis=0)
+    before, after = _cross(along, start - first), _cross(along, stop - first)
+    changes = is_right(before) != is_right(after)
+    if not changes.any():
+        return None
+    share = before / np.where(changes, before - after, 1)
+    way = ((start + share[:, None] * (stop - start) - first) * along).sum(axis=1)
+    square = (along**2).sum(axis=1)
+    short, beyond = -way, way - square
+    short[0] = beyond[-1] = 0  # the ends go on straight
+    # A corner may belong to neither of its segments by a rounding error, so the nearest is taken.
+    excess = np.maximum(np.maximum(short, beyond), 0) / np.sqrt(square)
+    k = int(np.where(changes, excess, np.inf).argmin())
+    is_between = (k > 0 or way[0] >= 0) and (k < len(way) - 1 or way[-1] < square[-1])
+    return float(share[k]) if is_between else None
+
+
+def _cross(
+    along: Float64[np.ndarray, "S 2"], offset: Float64[np.ndarray, "S 2"]
+) -> Float64[np.ndarray, " S"]:
+    cross: Float64[np.ndarray, " S"] = along[:, 0] * offset[:, 1] - along[:, 1] * offset[:, 0]
+    return cross

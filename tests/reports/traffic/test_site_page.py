@@ -1,0 +1,225 @@
+"""The page on which sites are drawn, used in a real browser."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from tests.reports.html import Reader
+from tests.reports.traffic.browser import needs_browser, use
+
+from etram_pipeline.reports.traffic.site_page import write_site_page
+from etram_pipeline.traffic.site import Ground, Image, Line, Site, Zone
+
+COMMAND = "kedro run --pipelines count --params site=site.yml"
+STILL = np.zeros((360, 640, 3), np.uint8)
+ODD_NAMES = (
+    "a: b",
+    'it\'s "north"',
+    "#1 {x} [y], *z &a !b %c @d `e`",
+    "- dash",
+    "yes",
+    "</script><b>",
+    "back\\slash",
+    "Straße 東 🚦",
+    "next\x85line\u2028end\ufeff",
+)
+DRAWN = Site(
+    image=Image(width=640, height=360),
+    lines={"west": Line(points=((100, 50), (100, 300)), forward="in", backward="out")},
+    zones={"queue": Zone(polygon=((200, 150), (300, 150), (300, 250), (200, 250)))},
+    ground=Ground(
+        points_px=((50.5, 50), (600, 50), (600, 300), (50, 300)),
+        points_m=((0, 0), (20, 0), (20, 10.5), (0, 10)),
+    ),
+)
+
+
+def write(site: Site | None = None) -> str:
+    return write_site_page(STILL, site, "street <b>", COMMAND, "data/recording/01_raw")
+
+
+def read(text: str) -> Site:
+    return Site.model_validate(yaml.safe_load(text))
+
+
+def test_the_page_is_whole_and_needs_no_other_file() -> None:
+    page = write(DRAWN)
+    reader = Reader(page)
+    assert all(address.startswith(("#", "data:")) for address in reader.addresses)
+    assert COMMAND in page
+    assert "data/recording/01_raw" in page
+    assert "street &lt;b&gt;" in page
+
+
+def test_names_cannot_leave_the_data_of_the_page() -> None:
+    site = DRAWN.model_copy(update={"zones": {"</script><b>": DRAWN.zones["queue"]}})
+    assert "</script><b>" not in write(site)
+
+
+@needs_browser
+def test_what_is_clicked_is_what_the_saved_file_says(tmp_path: Path) -> None:
+    text = use(
+        write(),
+        """
+        take("lines");
+        click([100, 50], [120, 160], [100, 300]);
+        press("Done");
+        fill("Name", 'north: "A"');
+        fill("With the arrow (forward)", "in");
+        fill("Against it (backward)", "out's");
+        take("zones");
+        click([200, 150], [300, 150], [300, 250], [200, 250], [200, 150]);
+        fill("Name", "queue #1");
+        take("ignore");
+        click([400, 20], [500, 20], [450, 90]);
+        press("Done");
+        take("ground");
+        const known = [[50, 60, 0, 0], [600, 60, 20.5, 0], [600, 340, 20, -10], [50, 340, 0, -10]];
+        for (const [column, row, x, y] of known) {
+          click([column, row]);
+          fill("x in metres", x);
+          fill("y in metres", y);
+        }
+        return save();
+        """,
+        tmp_path,
+    )
+    assert read(text) == Site(
+        image=Image(width=640, height=360),
+        lines={
+            'north: "A"': Line(
+                points=((100, 50), (120, 160), (100, 300)), forward="in", backward="out's"
+            )
+        },
+        zones={"queue #1": Zone(polygon=((200, 150), (300, 150), (300, 250), (200, 250)))},
+        ignore={"ignored zone 1": Zone(polygon=((400, 20), (500, 20), (450, 90)))},
+        ground=Ground(
+            points_px=((50, 60), (600, 60), (600, 340), (50, 340)),
+            points_m=((0, 0), (20.5, 0), (20, -10), (0, -10)),
+        ),
+    )
+
+
+@needs_browser
+def test_a_site_survives_the_page_whatever_its_names_are(tmp_path: Path) -> None:
+    line = Line(points=((1, 2), (3.25, 40)), forward=ODD_NAMES[0], backward=ODD_NAMES[1])
+    site = DRAWN.model_copy(
+        update={
+            "lines": dict.fromkeys(ODD_NAMES, line),
+            "ignore": dict.fromkeys(ODD_NAMES, DRAWN.zones["queue"]),
+        }
+    )
+    found = read(use(write(site), "return save();", tmp_path))
+    assert found == site
+    assert tuple(found.lines) == ODD_NAMES
+
+
+@needs_browser
+def test_shapes_are_moved_turned_renamed_and_deleted_and_all_is_undone(tmp_path: Path) -> None:
+    found = use(
+        write(DRAWN),
+        """
+        const files = {};
+        pick("west");
+        pull([100, 50], [140, 60]);
+        press("Turn the arrow");
+        fill("Name", "W");
+        files.turned = await save();
+        pull([120, 180], [90, 190]);          // the circle between the two points
+        files.bent = await save();
+        pick("queue");
+        pull([250, 200], [260, 180]);         // the zone itself
+        files.moved = await save();
+        press("Delete");
+        files.deleted = await save();
+        for (let i = 0; i < 6; i++) press("Undo");
+        files.undone = await save();
+        for (let i = 0; i < 3; i++) press("Redo");
+        files.redone = await save();
+        return files;
+        """,
+        tmp_path,
+    )
+    sites = {name: read(text) for name, text in found.items()}
+    turned = {"W": Line(points=((100, 300), (140, 60)), forward="in", backward="out")}
+    assert sites["turned"].lines == sites["redone"].lines == turned
+    assert sites["bent"].lines["W"].points == ((100, 300), (90, 190), (140, 60))
+    assert sites["moved"].zones["queue"].polygon == ((210, 130), (310, 130), (310, 230), (210, 230))
+    assert sites["deleted"].zones == {}
+    assert sites["undone"] == DRAWN
+
+
+@needs_browser
+def test_a_line_is_drawn_by_keys_alone(tmp_path: Path) -> None:
+    text = use(
+        write(),
+        """
+        const picture = document.getElementById("picture");
+        take("lines");
+        key(picture, "Enter");
+        for (let i = 0; i < 5; i++) key(picture, "ArrowRight");
+        key(picture, "ArrowUp", {shiftKey: true});
+        key(picture, "Enter");
+        key(picture, "Enter");                // at the same place: done
+        fill("Name", "by keys");
+        key(document.querySelector('[data-point="1"]'), "ArrowDown", {shiftKey: true});
+        return save();
+        """,
+        tmp_path,
+    )
+    assert read(text).lines["by keys"].points == ((320, 180), (370, 189))
+
+
+LINE = 'take("lines"); click([10, 10], [90, 90]); press("Done");'
+GROUND = """
+take("ground");
+for (const x of [100, 200, 300, 400].slice(0, NUMBER)) {
+  click([x, 100]);
+  fill("x in metres", x);
+  fill("y in metres", x * x);
+}
+"""
+REFUSED = {
+    "crosses itself": """
+        take("zones"); click([100, 100], [200, 200], [200, 100], [100, 200]); press("Done");
+    """,
+    "has the name of another one": f"""
+        for (const again of [0, 1]) {{ {LINE} fill("Name", "A"); }}
+    """,
+    "has no name": f'{LINE} fill("Name", " ");',
+    "both directions are called": f'{LINE} fill("Against it (backward)", "forward");',
+    "point 1 lies off the picture": f'{LINE} fill("1 x", "-4");',
+    "same point twice": f'{LINE} fill("1 x", "90"); fill("1 y", "90");',
+    "has no place in metres": 'take("ground"); click([10, 10]);',
+    "need 4 ground points, found 3": GROUND.replace("NUMBER", "3"),
+    "in one line on the picture": GROUND.replace("NUMBER", "4"),
+}
+
+
+@needs_browser
+@pytest.mark.parametrize("problem", REFUSED)
+def test_what_cannot_be_read_is_not_saved(problem: str, tmp_path: Path) -> None:
+    script = f"{REFUSED[problem]} return [await save(), problems()];"
+    text, problems = use(write(), script, tmp_path)
+    assert text is None
+    assert any(problem in each for each in problems), problems
+
+
+@needs_browser
+def test_a_shape_with_too_few_points_is_not_finished(tmp_path: Path) -> None:
+    script = """
+        take("zones");
+        click([100, 100], [200, 200]);
+        return [document.getElementById("done").disabled, await save()];
+    """
+    disabled, text = use(write(), script, tmp_path)
+    assert disabled
+    assert read(text).zones == {}
+
+
+@needs_browser
+def test_nothing_is_wider_than_a_phone(tmp_path: Path) -> None:
+    script = 'pick("west"); return [document.documentElement.scrollWidth, innerWidth];'
+    scrolled, width = use(write(DRAWN), script, tmp_path, width=420)
+    assert scrolled <= width
