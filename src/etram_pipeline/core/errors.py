@@ -41,5 +41,9 @@ class ProtocolError(EtramError, ValueError):
     """Results of different evaluation protocols were mixed, or a protocol is unknown."""
 
 
+class TrackingError(EtramError, ValueError):
+    """Windows or detections cannot be followed, such as windows that are not in order of time."""
+
+
 class SiteError(EtramError, ValueError):
     """A file of lines and zones cannot be read, contradicts itself, or does not fit the sensor."""

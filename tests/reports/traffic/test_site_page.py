@@ -1,15 +1,17 @@
 """The page on which sites are drawn, used in a real browser."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from pydantic import ValidationError
 from tests.reports.html import Reader
 from tests.reports.traffic.browser import needs_browser, use
 
 from etram_pipeline.reports.traffic.site_page import write_site_page
 from etram_pipeline.traffic.site import Ground, Image, Line, Site, Zone
+from etram_pipeline.traffic.site_files import read_site
 
 COMMAND = "kedro run --pipelines count --params site=site.yml"
 STILL = np.zeros((360, 640, 3), np.uint8)
@@ -22,7 +24,7 @@ ODD_NAMES = (
     "</script><b>",
     "back\\slash",
     "Straße 東 🚦",
-    "next\x85line\u2028end\ufeff",
+    "no\xa0break\ufeff",
 )
 DRAWN = Site(
     image=Image(width=640, height=360),
@@ -40,7 +42,10 @@ def write(site: Site | None = None) -> str:
 
 
 def read(text: str) -> Site:
-    return Site.model_validate(yaml.safe_load(text))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "site.yml"
+        path.write_text(text, encoding="utf-8")
+        return read_site(path)
 
 
 def test_the_page_is_whole_and_needs_no_other_file() -> None:
@@ -107,7 +112,7 @@ def test_a_site_survives_the_page_whatever_its_names_are(tmp_path: Path) -> None
     site = DRAWN.model_copy(
         update={
             "lines": dict.fromkeys(ODD_NAMES, line),
-            "ignore": dict.fromkeys(ODD_NAMES, DRAWN.zones["queue"]),
+            "ignore": {f"not {name}": DRAWN.zones["queue"] for name in ODD_NAMES},
         }
     )
     found = read(use(write(site), "return save();", tmp_path))
@@ -185,15 +190,28 @@ REFUSED = {
         take("zones"); click([100, 100], [200, 200], [200, 100], [100, 200]); press("Done");
     """,
     "has the name of another one": f"""
-        for (const again of [0, 1]) {{ {LINE} fill("Name", "A"); }}
+        {LINE} fill("Name", "A");
+        take("zones"); click([200, 200], [300, 200], [300, 300]); press("Done"); fill("Name", "A");
     """,
     "has no name": f'{LINE} fill("Name", " ");',
     "both directions are called": f'{LINE} fill("Against it (backward)", "forward");',
-    "point 1 lies off the picture": f'{LINE} fill("1 x", "-4");',
+    "a name with more than 64 characters": f'{LINE} fill("Name", "n".repeat(65));',
+    "a direction with control characters": f'{LINE} fill("Against it (backward)", "a\\u2028b");',
+    "rename it: tables use this name": f'{LINE} fill("Name", "unknown");',
+    "point 1 lies off the picture": f'{LINE} fill("1 x", "-40");',
     "same point twice": f'{LINE} fill("1 x", "90"); fill("1 y", "90");',
     "has no place in metres": 'take("ground"); click([10, 10]);',
     "need 4 ground points, found 3": GROUND.replace("NUMBER", "3"),
-    "in one line on the picture": GROUND.replace("NUMBER", "4"),
+    "lie in one line on the picture": GROUND.replace("NUMBER", "4"),
+    "not in the same order": """
+        take("ground");
+        const metres = [[0, 0], [10, 10], [10, 0], [0, 10]];
+        [[50, 50], [600, 50], [600, 300], [50, 300]].forEach((place, i) => {
+          click(place);
+          fill("x in metres", metres[i][0]);
+          fill("y in metres", metres[i][1]);
+        });
+    """,
 }
 
 
@@ -223,3 +241,50 @@ def test_nothing_is_wider_than_a_phone(tmp_path: Path) -> None:
     script = 'pick("west"); return [document.documentElement.scrollWidth, innerWidth];'
     scrolled, width = use(write(DRAWN), script, tmp_path, width=420)
     assert scrolled <= width
+
+
+@needs_browser
+def test_the_page_refuses_exactly_what_cannot_be_read(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    image = Image(width=400, height=300)
+    shapes: list[dict[str, object]] = []
+    for kind, least in (("lines", 2), ("zones", 3)):
+        for number in range(150):
+            # On a coarse grid, where points coincide, lie in one line and sides touch.
+            points = (random.integers(0, 4, (least + number % 4, 2)) * 100).tolist()
+            shapes.append({"kind": kind, "name": "A", "points": points})
+    grounds = [random.integers(0, 4, (2, 4 + number % 3, 2)) * 10 for number in range(150)]
+    cases: list[list[dict[str, object]]] = [
+        *([{**shape, "forward": "in", "backward": "out"}] for shape in shapes),
+        *(
+            [
+                {"kind": "ground", "name": "", "points": [px], "metres": metres}
+                for px, metres in zip(*ground.tolist(), strict=True)
+            ]
+            for ground in grounds
+        ),
+    ]
+    script = f"return {cases}.map((shapes) => problemsOf(shapes, {image.model_dump()}).length > 0);"
+    refused = use(write(), script, tmp_path)
+
+    def is_refused(content: dict[str, object]) -> bool:
+        try:
+            Site.model_validate({"image": image, **content})
+        except ValidationError:
+            return True
+        return False
+
+    expected = [
+        is_refused(
+            {"lines": {"A": {"points": shape["points"]}}}
+            if shape["kind"] == "lines"
+            else {"zones": {"A": {"polygon": shape["points"]}}}
+        )
+        for shape in shapes
+    ]
+    expected += [
+        is_refused({"ground": {"points_px": px, "points_m": metres}})
+        for px, metres in (ground.tolist() for ground in grounds)
+    ]
+    assert refused == expected
+    assert 0.2 < np.mean(expected) < 0.95

@@ -41,7 +41,7 @@ function undo() {
 }
 
 function freeName(kind) {
-  const names = new Set(shapes.filter((shape) => shape.kind === kind).map((shape) => shape.name));
+  const names = new Set(shapes.map((shape) => shape.name));
   for (let number = 1; ; number++) {
     const name = `${KINDS[kind].title} ${number}`;
     if (!names.has(name)) return name;

@@ -7,7 +7,8 @@ const KINDS = {
   ignore: {title: "ignored zone", least: 3, closed: true},
   ground: {title: "ground point", least: 1, closed: false},
 };
-const LEAST_GROUND_POINTS = 4;
+// The same limits as the program that reads the file.
+const LEAST_GROUND_POINTS = 4, LONGEST_NAME = 64, OFF_IMAGE = 0.05, LEAST_SHARE = 1e-3, MOST_COMPARED = 12;
 
 function shapesOf(site) {
   const shapes = [];
@@ -24,11 +25,8 @@ function shapesOf(site) {
   return shapes;
 }
 
-// A string of JSON is one of YAML, but for characters that YAML refuses or takes for a new line.
-function quoted(text) {
-  const escaped = (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0");
-  return JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
-}
+// A string of JSON without control characters is one of YAML.
+const quoted = JSON.stringify;
 
 function pointsText(points) {
   return "[" + points.map((point) => `[${point.join(", ")}]`).join(", ") + "]";
@@ -75,6 +73,9 @@ function touches(a, b, c, d) {
 function crossesItself(polygon) {
   const n = polygon.length, at = (i) => polygon[i % n];
   for (let i = 0; i < n; i++) {
+    const [a, b, c] = [at(i), at(i + 1), at(i + 2)];
+    const ahead = (b[0] - a[0]) * (c[0] - b[0]) + (b[1] - a[1]) * (c[1] - b[1]);
+    if (turn(a, b, c) === 0 && ahead < 0) return true;
     for (let k = i + 2; k < n; k++) {
       const areNeighbours = (k + 1) % n === i;
       if (!areNeighbours && touches(at(i), at(i + 1), at(k), at(k + 1))) return true;
@@ -83,33 +84,70 @@ function crossesItself(polygon) {
   return false;
 }
 
-function area(polygon) {
-  return Math.abs(polygon.reduce((sum, p, i) => sum + turn([0, 0], p, polygon[(i + 1) % polygon.length]), 0)) / 2;
+// Extent of points across their main direction, as a share of the extent along it.
+function across(points) {
+  const mean = [0, 1].map((k) => points.reduce((sum, point) => sum + point[k], 0) / points.length);
+  const sum = (k, j) => points.reduce((all, point) => all + (point[k] - mean[k]) * (point[j] - mean[j]), 0);
+  const middle = (sum(0, 0) + sum(1, 1)) / 2, spread = Math.hypot((sum(0, 0) - sum(1, 1)) / 2, sum(0, 1));
+  return middle + spread > 0 ? Math.sqrt(Math.max(middle - spread, 0) / (middle + spread)) : 0;
 }
 
-// Four points place a plane only if no line holds all of them but one.
-function nearlyInOneLine(points) {
-  const off = (a, b, c) => Math.abs(turn(a, b, c)) > 1e-3 * Math.hypot(b[0] - a[0], b[1] - a[1]) ** 2;
-  return points.some((a, i) => points.some((b, k) => k > i && (same(a, b) ||
-    points.filter((c, j) => j !== i && j !== k && off(a, b, c)).length <= 1)));
+function onOneLine(points) {
+  return across(points) < LEAST_SHARE;
+}
+
+// A camera sees the ground from one side, so it mirrors all triangles or none.
+function turnsDiffer(onPicture, onGround) {
+  const signs = new Set(), n = Math.min(onPicture.length, MOST_COMPARED);
+  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) for (let k = j + 1; k < n; k++) {
+    const [px, metres] = [onPicture, onGround].map((points) => [points[i], points[j], points[k]]);
+    if (across(px) > 0.1 && across(metres) > 0.1) signs.add(turn(...px) > 0 === turn(...metres) > 0);
+  }
+  return signs.size > 1;
+}
+
+function groundProblem(ground) {
+  const sides = {picture: ground.map((each) => each.points[0]), ground: ground.map((each) => each.metres)};
+  for (const [side, points] of Object.entries(sides)) {
+    const twice = points.findIndex((point, i) => points.slice(0, i).some((other) => same(point, other)));
+    if (twice >= 0) return `Ground point ${twice + 1} is at the same place on the ${side} as one before: move or delete it`;
+    const without = points.map((_, i) => points.filter((_, k) => k !== i));
+    if (onOneLine(points) || without.some(onOneLine)) {
+      return `All ground points but one lie in one line on the ${side}: add points beside it`;
+    }
+  }
+  return turnsDiffer(sides.picture, sides.ground)
+    ? "The ground points are not in the same order on the picture and on the ground: correct their metres" : "";
+}
+
+function nameProblem(name, what) {
+  if (!name) return `has ${what} without a name`;
+  if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufffe\uffff]/u.test(name)) return `has ${what} with control characters: rename it`;
+  return [...name].length > LONGEST_NAME ? `has ${what} with more than ${LONGEST_NAME} characters` : "";
 }
 
 function shapeProblem(shape, image) {
   const {title, least, closed} = KINDS[shape.kind];
   const {points} = shape;
   if (points.length < least) return `has ${points.length} of the ${least} points that a ${title} needs`;
-  const outside = points.findIndex(([x, y]) => !(x >= 0 && y >= 0 && x < image.width && y < image.height));
+  const margin = OFF_IMAGE * Math.max(image.width, image.height);
+  const isOn = ([x, y]) => x >= -margin && y >= -margin && x <= image.width + margin && y <= image.height + margin;
+  const outside = points.findIndex((point) => !isOn(point));
   if (outside >= 0) return `point ${outside + 1} lies off the picture`;
   const ways = closed ? points : points.slice(1);
   const twice = ways.findIndex((point, i) => same(point, points[closed ? (i + 1) % points.length : i]));
   if (twice >= 0 && points.length > 1) return `has the same point twice in a row`;
   if (closed && crossesItself(points)) return "crosses itself: move its points";
-  if (closed && area(points) === 0) return "has no area: move its points";
+  if (closed && onOneLine(points)) return "has no area: move its points";
+  const extent = Math.max(...[0, 1].map((k) => Math.max(...points.map((p) => p[k])) - Math.min(...points.map((p) => p[k]))));
+  if (shape.kind !== "ground" && extent < 1) return "is smaller than 1 px";
   if (shape.kind === "ground" && !(shape.metres && shape.metres.every(Number.isFinite))) {
     return "has no place in metres: fill in x and y";
   }
   if (shape.kind === "lines") {
-    if (!shape.forward || !shape.backward) return "has a direction without a name";
+    const problem = nameProblem(shape.forward, "a direction") || nameProblem(shape.backward, "a direction");
+    if (problem) return problem;
+    if (shape.name === "unknown") return "rename it: tables use this name where no line is known";
     if (shape.forward === shape.backward) return `both directions are called “${shape.forward}”`;
   }
   return "";
@@ -122,18 +160,17 @@ function problemsOf(shapes, image) {
     const problem = shapeProblem(shape, image);
     if (problem) found.push([shape, problem]);
     if (shape.kind === "ground") continue;
-    const key = `${shape.kind} ${shape.name}`;
-    if (!shape.name) found.push([shape, "has no name"]);
-    else if (names.has(key)) found.push([shape, "has the name of another one: rename it"]);
-    names.add(key);
+    const badName = nameProblem(shape.name, "a name").replace("a name without a name", "no name");
+    if (badName) found.push([shape, badName]);
+    else if (names.has(shape.name)) found.push([shape, "has the name of another one: rename it"]);
+    names.add(shape.name);
   }
   const ground = shapes.filter((shape) => shape.kind === "ground");
   if (ground.length && ground.length < LEAST_GROUND_POINTS) {
     found.push([null, `Speeds need ${LEAST_GROUND_POINTS} ground points, found ${ground.length}: add some, or delete them all`]);
   } else if (ground.length && !ground.some((shape) => shapeProblem(shape, image))) {
-    for (const [of, points] of [["picture", ground.map((each) => each.points[0])], ["ground", ground.map((each) => each.metres)]]) {
-      if (nearlyInOneLine(points)) found.push([null, `The ground points lie in one line on the ${of}, or nearly: add one beside it`]);
-    }
+    const problem = groundProblem(ground);
+    if (problem) found.push([null, problem]);
   }
   return found;
 }
