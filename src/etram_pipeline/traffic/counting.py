@@ -142,7 +142,7 @@ def _count(
         if site.zones:
             stayed.append(stays.find_stays(part, site.zones))
             slow = queues.find_slow(part, speeds_m_s)
-            waiting.append(queues.find_queued(part, stayed[-1], seconds_us, slow))
+            waiting.append(queues.find_queued(part, stayed[-1], site.zones, seconds_us, slow))
     return _Found(
         homography=homography,
         tracks=table if does_count.all() else table[does_count],
