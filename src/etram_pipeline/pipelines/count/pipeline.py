@@ -8,7 +8,6 @@ from etram_pipeline.pipelines.count.nodes import (
     draw_site_page,
     export_tracks,
     tabulate_traffic,
-    write_traffic_page,
 )
 
 
@@ -33,12 +32,6 @@ def create_pipeline() -> Pipeline:
             ["tracks", "histograms", "site", "run_facts"],
             "site_page",
             name="draw_site_page",
-        ),
-        Node(
-            write_traffic_page,
-            ["traffic", "tracks", "histograms", "run_facts"],
-            "traffic_page",
-            name="write_traffic_page",
         ),
     ]
     return Pipeline(nodes, namespace="count", prefix_datasets_with_namespace=False)

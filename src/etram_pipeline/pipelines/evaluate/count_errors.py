@@ -7,6 +7,7 @@ from etram_pipeline.datasets.track_store import TrackStore
 from etram_pipeline.evaluation.counts.protocol import CountProtocol
 from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.counts.scoring import compare_counts
+from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.table import labelled_tracks
@@ -15,12 +16,13 @@ from etram_pipeline.traffic.settings import CountSettings
 from etram_pipeline.traffic.site import Site
 
 
-def compare_with_labels(
+def compare_with_labels(  # what is compared, where and how
     name: str,
     site_of: Callable[[int, int], Site],
     labels: Mapping[str, LabelTable],
     tracks: TrackStore,
     settings: CountSettings,
+    evaluate: EvaluateSettings,
 ) -> CountMetrics:
     """Error of the counts of some recordings, from their first label to their last.
 
@@ -32,6 +34,7 @@ def compare_with_labels(
         labels: Labels by recording, each with at least one box.
         tracks: Tracks of the same recordings.
         settings: How crossings are counted.
+        evaluate: Split of the recordings, and level of the intervals.
     """
     true, counted, observed = {}, {}, {}
     for key, table in labels.items():
@@ -42,8 +45,9 @@ def compare_with_labels(
             count_recording(found, site, observed[key], settings, tracks.class_names).crossings
             for found in (labelled_tracks(table), tracks[key])
         )
-    protocol = CountProtocol(name=name, bins_min=settings.bins_min)
-    return compare_counts(true, counted, observed, tracks.class_names, protocol)
+    level = evaluate.intervals.level
+    protocol = CountProtocol(name=name, bins_min=settings.bins_min, level=level)
+    return compare_counts(true, counted, observed, tracks.class_names, protocol, evaluate.split)
 
 
 def _labelled(observed: Observed, labels: LabelTable, settings: CountSettings) -> Observed:

@@ -36,16 +36,17 @@ def score_tracks(
     evaluate: EvaluateSettings,
 ) -> dict[str, TrackMetrics]:
     """Scores of the tracks of one split by protocol; empty if the labels have no track ids."""
-    from etram_pipeline.evaluation.tracks import evaluate_tracks
+    from etram_pipeline.evaluation.tracks.intervals import with_track_intervals
+    from etram_pipeline.evaluation.tracks.scoring import evaluate_tracks
 
     labels = _labels(tracks, labelled_frames, dataset, evaluate)
-    drawn = _drawn_site(site, tracks, labels)
-    return {
-        protocol.name: evaluate_tracks(
-            labels, tracks, protocol, dataset.detected_classes, site=drawn
-        ).model_copy(update={"split": evaluate.split})
-        for protocol in (evaluate.track_protocols if labels else ())
-    }
+    found, drawn = {key: tracks[key] for key in labels}, _drawn_site(site, tracks, labels)
+    intervals, scores = evaluate.intervals, {}
+    for protocol in evaluate.track_protocols if labels else ():
+        metrics = evaluate_tracks(labels, found, protocol, dataset.detected_classes, site=drawn)
+        metrics = metrics.model_copy(update={"split": evaluate.split})
+        scores[protocol.name] = with_track_intervals(metrics, intervals.rounds, intervals.level)
+    return scores
 
 
 def score_counts(  # three datasets and three groups of parameters
@@ -63,9 +64,7 @@ def score_counts(  # three datasets and three groups of parameters
     sites = {"grid": grid_site} | ({} if site.path is None else {"site": site.of})
     chosen = {name: sites[name] for name in count.scored if name in sites}
     return {
-        name: compare_with_labels(name, site_of, labels, tracks, count).model_copy(
-            update={"split": evaluate.split}
-        )
+        name: compare_with_labels(name, site_of, labels, tracks, count, evaluate)
         for name, site_of in (chosen.items() if labels else ())
     }
 
