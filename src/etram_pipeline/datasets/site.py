@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
@@ -39,7 +39,7 @@ class SiteFile:
         return None if self.path is None else file_digest(self.path)
 
 
-class SiteDataset(AbstractDataset[NoReturn, SiteFile]):
+class SiteDataset(AbstractDataset[object, SiteFile]):
     """A file of lines and zones that a user drew.
 
     Args:
@@ -64,7 +64,7 @@ class SiteDataset(AbstractDataset[NoReturn, SiteFile]):
         return SiteFile(self._filepath)
 
     @override
-    def save(self, data: NoReturn) -> None:
+    def save(self, data: object) -> None:
         raise DatasetError(f"{self._filepath} is drawn by a user, and is never written")
 
     @override

@@ -1,7 +1,7 @@
 """Scores of tracks, and errors of counts, as JSON files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
@@ -74,5 +74,5 @@ class CountMetricsDataset(ResultsDataset[CountMetrics]):
         return _table(["site", "true", "counted"], rows)
 
 
-def _table(columns: list[str], rows: list[list[object]]) -> TablePreview:
+def _table(columns: list[str], rows: Sequence[Sequence[object]]) -> TablePreview:
     return TablePreview({"columns": columns, "index": list(range(len(rows))), "data": rows})
