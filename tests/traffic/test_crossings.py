@@ -152,7 +152,7 @@ def test_backwards_in_time_directions_are_exchanged(
 
 
 @settings(deadline=None, max_examples=200)
-@given(points=steps, at=st.integers(1, 99))
+@given(points=steps, at=st.integers(1, 97))
 def test_halves_of_a_line_add_up(points: Points, at: int) -> None:
     # Between multiples of 5, so that no path passes the common end exactly but by design.
     middle = (100.0, at + 0.37)

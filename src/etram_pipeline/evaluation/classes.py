@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from etram_pipeline.core.errors import ProtocolError
-from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocol import BoxProtocol
 
 NOT_SCORED = -1
 
@@ -26,7 +26,7 @@ class ScoredClasses:
 
 
 def scored_classes(
-    protocol: Protocol, class_names: tuple[str, ...] | None, num_ids: int
+    protocol: BoxProtocol, class_names: tuple[str, ...] | None, num_ids: int
 ) -> ScoredClasses:
     """The classes that count under `protocol`.
 
@@ -63,7 +63,7 @@ def _by_position(names: tuple[str, ...], num_ids: int) -> ScoredClasses:
     return ScoredClasses(names, np.where(index_of_id < len(names), index_of_id, NOT_SCORED))
 
 
-def _by_name(protocol: Protocol, class_names: tuple[str, ...]) -> ScoredClasses:
+def _by_name(protocol: BoxProtocol, class_names: tuple[str, ...]) -> ScoredClasses:
     names = protocol.scored_classes or ()
     members: Mapping[str, tuple[str, ...]] = {name: (name,) for name in names}
     if not set(names) <= set(class_names):
@@ -72,7 +72,8 @@ def _by_name(protocol: Protocol, class_names: tuple[str, ...]) -> ScoredClasses:
     if missing:
         raise ProtocolError(
             f"protocol {protocol.name!r} counts the classes {missing}, but the tables have "
-            f"{class_names}; choose a protocol for these classes, such as 'coco'"
+            f"{class_names}; choose a protocol for these classes, such as "
+            f"{protocol.for_any_classes!r}"
         )
     index_of_id = np.full(len(class_names), NOT_SCORED, np.int64)
     for index, name in enumerate(names):

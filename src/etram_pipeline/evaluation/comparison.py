@@ -3,7 +3,7 @@
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.core.metric_names import metric_name
-from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocol import BoxProtocol
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 
@@ -37,7 +37,7 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
     return {name: new[name] - old[name] for name in new if name in old}
 
 
-def differing_choices(before: Protocol, after: Protocol) -> str:
+def differing_choices(before: BoxProtocol, after: BoxProtocol) -> str:
     """The fields in which two protocols differ, each with both values."""
     old, new = before.model_dump(), after.model_dump()
     fields = [name for name in old if old[name] != new[name]]

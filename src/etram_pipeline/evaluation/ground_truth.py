@@ -1,9 +1,10 @@
 """What identifies the labels that detections were compared with."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Shaped
 
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.evaluation.classes import ScoredClasses
@@ -26,11 +27,16 @@ def fingerprint_labels(
     for recording in sorted(labels):
         boxes = label_boxes(labels[recording], recording, protocol)
         class_ids = classes.index_of_id[boxes.class_ids]
+        counted = class_ids >= 0
         columns = [class_ids, boxes.times_us, *boxes.boxes_xywh.T]
-        order = np.lexsort(columns)
-        counted = order[class_ids[order] >= 0]
-        content = hashlib.sha256(usedforsecurity=False)
-        for column in columns:
-            content.update(np.ascontiguousarray(column[counted]).tobytes())
-        digests.append([recording, content.hexdigest()])
+        digests.append([recording, hash_rows([column[counted] for column in columns])])
     return fingerprint([digests, classes.names])
+
+
+def hash_rows(columns: Sequence[Shaped[np.ndarray, " N"]]) -> str:
+    """A hash of a table, which the order of its rows does not change."""
+    order = np.lexsort(columns)
+    content = hashlib.sha256(usedforsecurity=False)
+    for column in columns:
+        content.update(np.ascontiguousarray(column[order]).tobytes())
+    return content.hexdigest()

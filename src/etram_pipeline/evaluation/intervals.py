@@ -13,6 +13,13 @@ from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.resampling import Resampled, resample
 from etram_pipeline.evaluation.result import LEVEL, ROUNDS, Interval, Metrics
 
+SINGLE_RECORDING = (
+    "there is a single recording, and one recording cannot show how much the value varies between "
+    "recordings: evaluate several"
+)
+NO_SPREAD = "every value depends on a single recording, or is the same in every draw of them"
+"""Why there may be no interval."""
+
 
 def find_intervals(
     matches: Matches, rounds: int = ROUNDS, level: float = LEVEL
@@ -30,7 +37,7 @@ def find_intervals(
     """
     values = resample(matches, rounds)
     names = metric_names(values)
-    found = {names[parts]: _interval(each, level) for parts, each in values.items()}
+    found = {names[parts]: interval_of(each, level) for parts, each in values.items()}
     return {name: interval for name, interval in found.items() if interval is not None}
 
 
@@ -39,10 +46,7 @@ def why_no_intervals(matches: Matches) -> str:
     if not matches.rankings and matches.operating is None:
         return "no metric of the protocol can be computed for other draws of the recordings"
     if len(matches.recordings) == 1:
-        return (
-            "there is a single recording, and one recording cannot show how much the value varies "
-            "between recordings: evaluate several"
-        )
+        return SINGLE_RECORDING
     return ""
 
 
@@ -60,19 +64,28 @@ def with_intervals(
     missing = why_no_intervals(matches) if rounds else "evaluate.intervals.rounds is 0"
     found = {} if missing else find_intervals(matches, rounds, level)
     if not found and not missing:
-        missing = "every value depends on a single recording, or is the same in every draw of them"
+        missing = NO_SPREAD
     return metrics.model_copy(
         update={"intervals": found, "interval_level": level, "no_intervals": missing}
     )
 
 
-def _interval(found: Resampled, level: float) -> Interval | None:
+def interval_of(found: Resampled, level: float, lowest: float = 0.0) -> Interval | None:
+    """Interval of a value; None if it depends on one recording, or is the same in every draw.
+
+    Two recordings are enough: `spread` widens the interval as few recordings require.
+
+    Args:
+        found: The value and its draws.
+        level: Share of such intervals that cover the value of all recordings of the kind.
+        lowest: Least value there can be.
+    """
     value, draws = float(found.values[0]), found.values[1:]
     draws = draws[np.isfinite(draws)]
     if found.num_recordings < 2 or not len(draws) or not np.ptp(draws):  # noqa: PLR2004
         return None
     low, high = spread([Source(draws, found.num_recordings)], level)
-    return Interval(value=value, low=max(value + low, 0.0), high=min(value + high, 1.0))
+    return Interval(value=value, low=max(value + low, lowest), high=min(value + high, 1.0))
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,16 @@ from etram_pipeline.core.metric_names import metric_names
 from etram_pipeline.evaluation.comparison import differing_choices
 from etram_pipeline.evaluation.intervals import Source, deviations, spread
 from etram_pipeline.evaluation.matches import Matches
-from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.metrics import Value
+from etram_pipeline.evaluation.protocol import BoxProtocol
 from etram_pipeline.evaluation.resampling import Name, Resampled, resample
 from etram_pipeline.evaluation.result import LEVEL, ROUNDS, Interval
+from etram_pipeline.evaluation.tracks.result import TrackMetrics
 
 Verdict = Literal["improved", "degraded", "undecided"]
 
 _SEED = 1
+_OTHER = Value("", "")  # such as precision at the operating point
 _NO_SPREAD = (
     "the difference is the same in every draw of the recordings, which cannot show how much it "
     "varies: evaluate more recordings"
@@ -94,7 +97,7 @@ class SeedDraws:
         values: The values of every seed, by name; those that all seeds have.
     """
 
-    protocol: Protocol
+    protocol: BoxProtocol
     values: Mapping[Name, Sequence[Resampled]]
 
 
@@ -123,14 +126,14 @@ def compare_draws(
         level: As there.
     """
     names = metric_names(after.values)
-    higher = {value.name: value.higher_is_better for value in before.protocol.values}
+    kinds = {value.name: value for value in before.protocol.values}
     pairs = {
         parts: (before.values[parts], after.values[parts])
         for parts in after.values
         if parts in before.values
     }
     return {
-        names[parts]: _difference(sides, 1 if higher.get(parts[-1], True) else -1, level)
+        names[parts]: _difference(sides, kinds.get(parts[-1], _OTHER), level)
         for parts, sides in pairs.items()
         if np.isfinite([side[0].values[0] for side in sides]).all()
     }
@@ -148,8 +151,8 @@ def find_mean_intervals(draws: SeedDraws, level: float = LEVEL) -> dict[str, Int
     return {name: interval for name, interval in found.items() if interval is not None}
 
 
-def check_comparable(matches: Sequence[Matches]) -> None:
-    """Refuse matches that must not be compared with each other.
+def check_comparable(matches: Sequence[Matches | TrackMetrics]) -> None:
+    """Refuse results that must not be compared with each other.
 
     Raises:
         ProtocolError: If not all are of the same protocol, split, recordings, labels and classes.
@@ -211,8 +214,9 @@ def _mean_interval(seeds: Sequence[Resampled], level: float) -> Interval | None:
 
 
 def _difference(
-    sides: tuple[Sequence[Resampled], Sequence[Resampled]], sign: int, level: float
+    sides: tuple[Sequence[Resampled], Sequence[Resampled]], kind: Value, level: float
 ) -> Difference:
+    sign, most = 1 if kind.higher_is_better else -1, 1 - kind.lowest
     before, after = (np.array([seed.values for seed in side]) for side in sides)
     num_recordings = sides[0][0].num_recordings
     value = float(after[:, 0].mean() - before[:, 0].mean())
@@ -226,8 +230,8 @@ def _difference(
         else:
             gains = sign * (value + deviations(sources))
             fields = {
-                "low": max(low, -1.0),
-                "high": min(high, 1.0),
+                "low": max(low, -most),
+                "high": min(high, most),
                 "share_better": float(np.mean(gains > 0) + np.mean(gains == 0) / 2),
                 "verdict": _verdict(sign * low, sign * high),
             }

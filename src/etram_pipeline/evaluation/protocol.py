@@ -1,9 +1,11 @@
 """What a number means: every choice that an evaluation makes."""
 
 import math
-from typing import Literal
+from abc import abstractmethod
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from typing_extensions import override
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.fingerprint import fingerprint
@@ -15,8 +17,89 @@ COCO_AREA_RANGES = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2,
 CONFUSION_IOU = 0.5
 """Overlap at which confusions are read, and curves where the protocol has it."""
 
+_P = TypeVar("_P", bound="BoxProtocol")
 
-class Protocol(Settings):
+
+class BoxProtocol(Settings):
+    """What protocols of detections and of tracks share: which boxes and classes count.
+
+    Attributes:
+        name: Prefix of every metric's name.
+        description: What the protocol is for, in one sentence.
+        class_names: Classes that count, in the order of the report; null: all of the tables'.
+        class_groups: Super-classes that count instead, each with the classes it gathers; tables
+            whose classes are the super-classes already are taken as they are.
+        classes_by: `name` finds a class by its name among the tables' classes; `id` lets the n-th
+            name stand for class id n, whatever the tables call it, and ignores all higher ids.
+        class_aware: Only boxes of the same class are compared; otherwise the overall metrics take
+            all classes for one.
+        pixel_scale: Px of the grid, in which sizes are measured, per px of the sensor.
+        min_side_px: Least width and height of a box that counts.
+        min_diagonal_px: Least diagonal of a box that counts.
+        start_us: Boxes at this time or before do not count; -1: all count.
+    """
+
+    for_any_classes: ClassVar[str]
+    """Name of a protocol that fits tables of any classes."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    description: str = ""
+    class_names: tuple[str, ...] | None = Field(default=None, min_length=1)
+    class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    classes_by: Literal["name", "id"] = "name"
+    class_aware: bool = True
+    pixel_scale: float = Field(default=1, gt=0, allow_inf_nan=False)
+    min_side_px: float = Field(default=0, ge=0)
+    min_diagonal_px: float = Field(default=0, ge=0)
+    start_us: int = Field(default=-1, ge=-1)
+
+    @property
+    @abstractmethod
+    def values(self) -> tuple[Value, ...]:
+        """Every value that is reported, in the order of the metrics file."""
+
+    @property
+    def scored_classes(self) -> tuple[str, ...] | None:
+        """Names of the classes that count; None: those of the tables."""
+        return tuple(self.class_groups) or self.class_names
+
+    def same_as(self, other: "BoxProtocol") -> bool:
+        """Whether both make the same choices, whatever they are called."""
+        labels = {"name", "description"}
+        return type(self) is type(other) and (
+            self.model_dump(exclude=labels) == other.model_dump(exclude=labels)
+        )
+
+    @field_validator("class_names")
+    @classmethod
+    def _check_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None and len(names) != len(set(names)):
+            raise ValueError(f"class_names {names} name a class twice")
+        return names
+
+    @field_validator("iou_thresholds", check_fields=False)
+    @classmethod
+    def _check_thresholds(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        if (
+            list(thresholds) != sorted(set(thresholds))
+            or not 0 < thresholds[0] <= thresholds[-1] <= 1
+        ):
+            raise ValueError(f"iou_thresholds {thresholds} do not ascend within 0 and 1")
+        return thresholds
+
+    @model_validator(mode="after")
+    def _check_classes(self: _P) -> _P:
+        if self.class_groups and self.class_names is not None:
+            raise ValueError("class_names and class_groups exclude each other; empty one of them")
+        if self.classes_by == "id" and self.class_names is None:
+            raise ValueError("classes_by: id needs class_names, the n-th for class id n")
+        members = [name for group in self.class_groups.values() for name in group]
+        if len(members) != len(set(members)):
+            raise ValueError("class_groups put a class into two groups")
+        return self
+
+
+class Protocol(BoxProtocol):
     """How detections are compared with labels.
 
     Boxes of tables are in px of the sensor. All px here are px of the grid, `pixel_scale` of which
@@ -56,16 +139,8 @@ class Protocol(Settings):
             of a training that is validated by this protocol.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    description: str = ""
-    class_names: tuple[str, ...] | None = Field(default=None, min_length=1)
-    class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    classes_by: Literal["name", "id"] = "name"
-    class_aware: bool = True
-    pixel_scale: float = Field(default=1, gt=0, allow_inf_nan=False)
-    min_side_px: float = Field(default=0, ge=0)
-    min_diagonal_px: float = Field(default=0, ge=0)
-    start_us: int = Field(default=-1, ge=-1)
+    for_any_classes: ClassVar[str] = "coco"
+
     tolerance_us: int = Field(default=25_000, ge=0)
     moments: Literal["all", "nearest"] = "nearest"
     frames: Literal["labelled", "near", "all"] = "labelled"
@@ -80,11 +155,6 @@ class Protocol(Settings):
         default_factory=lambda: (MetricConfig.model_validate({"kind": "average_precision"}),),
         min_length=1,
     )
-
-    @property
-    def scored_classes(self) -> tuple[str, ...] | None:
-        """Names of the classes that count; None: those of the tables."""
-        return tuple(self.class_groups) or self.class_names
 
     @property
     def score_column(self) -> str:
@@ -108,6 +178,7 @@ class Protocol(Settings):
         return any(metric.needs_masks for metric in self.metrics)
 
     @property
+    @override
     def values(self) -> tuple[Value, ...]:
         """Every value that the metrics report, in the order of the metrics file."""
         return tuple(value for metric in self.metrics for value in metric.declare(self))
@@ -123,11 +194,6 @@ class Protocol(Settings):
         """The value that tells the better of two detectors."""
         return self.shown("headline")[0]
 
-    def same_as(self, other: "Protocol") -> bool:
-        """Whether both make the same choices, whatever they are called."""
-        labels = {"name", "description"}
-        return self.model_dump(exclude=labels) == other.model_dump(exclude=labels)
-
     def choices(self, class_names: tuple[str, ...]) -> str:
         """Fingerprint of what decides which detections are right, for the classes that count.
 
@@ -136,23 +202,6 @@ class Protocol(Settings):
         """
         others = {"name", "description", "class_names", "area_ranges", "confusion_score", "metrics"}
         return fingerprint([self.model_dump(mode="json", exclude=others), class_names])
-
-    @field_validator("class_names")
-    @classmethod
-    def _check_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if names is not None and len(names) != len(set(names)):
-            raise ValueError(f"class_names {names} name a class twice")
-        return names
-
-    @field_validator("iou_thresholds")
-    @classmethod
-    def _check_thresholds(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
-        if (
-            list(thresholds) != sorted(set(thresholds))
-            or not 0 < thresholds[0] <= thresholds[-1] <= 1
-        ):
-            raise ValueError(f"iou_thresholds {thresholds} do not ascend within 0 and 1")
-        return thresholds
 
     @field_validator("max_detections")
     @classmethod
@@ -180,15 +229,4 @@ class Protocol(Settings):
         doubles = sorted({name for name in names if names.count(name) > 1})
         if doubles:
             raise ValueError(f"two metrics report {', '.join(doubles)}: remove one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _check_classes(self) -> "Protocol":
-        if self.class_groups and self.class_names is not None:
-            raise ValueError("class_names and class_groups exclude each other; empty one of them")
-        if self.classes_by == "id" and self.class_names is None:
-            raise ValueError("classes_by: id needs class_names, the n-th for class id n")
-        members = [name for group in self.class_groups.values() for name in group]
-        if len(members) != len(set(members)):
-            raise ValueError("class_groups put a class into two groups")
         return self

@@ -1,12 +1,13 @@
 """The protocols known by name, as data; `docs/evaluation.md` tells where each comes from."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from etram_pipeline.core import etram
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.metrics import MetricConfig
-from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.evaluation.protocol import BoxProtocol, Protocol
 
 _PROPHESEE = Protocol(
     name="prophesee",
@@ -87,6 +88,8 @@ NAMED: Mapping[str, Protocol] = {
 Choice = Protocol | str | Mapping[str, object]
 """A protocol, the name of one, or its fields; among these `like` names one to take the rest of."""
 
+_P = TypeVar("_P", bound=BoxProtocol)
+
 
 def resolve_protocol(choice: Choice) -> Protocol:
     """The protocol meant.
@@ -95,32 +98,42 @@ def resolve_protocol(choice: Choice) -> Protocol:
         ProtocolError: If no protocol has that name, or a new one takes the name of another.
         ValueError: If a field is unknown or its value is not allowed.
     """
-    protocol = Protocol.model_validate(expand_choice(choice))
-    check_names((protocol,))
+    protocol = Protocol.model_validate(expand_choice(choice, NAMED))
+    check_names((protocol,), NAMED)
     return protocol
 
 
-def expand_choice(choice: Choice) -> Protocol | dict[str, object]:
+def expand_choice(
+    choice: _P | str | Mapping[str, object], named: Mapping[str, _P]
+) -> _P | dict[str, object]:
     """A protocol, or all the fields to make it from.
+
+    Args:
+        choice: A protocol, the name of one, or its fields.
+        named: The protocols known by name.
 
     Raises:
         ProtocolError: If no protocol has the name given.
     """
-    if isinstance(choice, Protocol):
+    if isinstance(choice, BoxProtocol):
         return choice
     if isinstance(choice, str):
-        return _named(choice)
+        return _find(choice, named)
     fields = dict(choice)
     base = fields.pop("like", None)
     if base is None:
         return fields
     if "name" not in fields:
         raise ProtocolError(f"a protocol like {base!r} needs a name of its own")
-    return _named(str(base)).model_dump() | {"description": ""} | fields
+    return _find(str(base), named).model_dump() | {"description": ""} | fields
 
 
-def check_names(protocols: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
+def check_names(protocols: tuple[_P, ...], named: Mapping[str, BoxProtocol]) -> tuple[_P, ...]:
     """The protocols as they are, if each name means one thing.
+
+    Args:
+        protocols: Those asked for.
+        named: The protocols known by name.
 
     Raises:
         ProtocolError: If a name is there twice, or is that of another known protocol.
@@ -129,13 +142,13 @@ def check_names(protocols: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
     for protocol in protocols:
         if names.count(protocol.name) > 1:
             raise ProtocolError(f"protocol {protocol.name!r} is asked for twice")
-        known = NAMED.get(protocol.name, protocol)
+        known = named.get(protocol.name, protocol)
         if not known.same_as(protocol):
             raise ProtocolError(f"{protocol.name!r} means another protocol; choose a new name")
     return protocols
 
 
-def _named(name: str) -> Protocol:
-    if name not in NAMED:
-        raise ProtocolError(unknown_name("protocol", name, NAMED))
-    return NAMED[name]
+def _find(name: str, named: Mapping[str, _P]) -> _P:
+    if name not in named:
+        raise ProtocolError(unknown_name("protocol", name, named))
+    return named[name]

@@ -18,7 +18,8 @@ from etram_pipeline.evaluation.result import OPERATING
 Name = tuple[str, ...]
 """Parts of the name of a value: `("AP",)`, `("car", "AP")`, `("operating", "F1")`."""
 
-_Weights = Int32[np.ndarray, "R N"]  # how often each recording is drawn, draw by draw
+Weights = Int32[np.ndarray, "R N"]
+"""How often each recording is drawn, draw by draw."""
 
 _DRAWS_AT_ONCE = 64
 _SEED = 0
@@ -53,35 +54,40 @@ def resample(matches: Matches, rounds: int) -> dict[Name, Resampled]:
         matches: Of the detections of one detector.
         rounds: Number of draws.
     """
-    # By name, so that the order in which recordings were read does not matter.
-    order = np.argsort(np.argsort(np.array(matches.recordings, dtype=object)))
-    everything = np.ones(len(matches.recordings), bool)
+    recordings = matches.recordings
     groups = recordings_by_lighting(matches.recordings)
     headline = {value.name for value in matches.protocol.shown("headline")}
     # A class may have the name of a group of recordings, as in MLflow's names.
     classes = [("class", name) if name in groups else (name,) for name in matches.class_names]
-    weights = _drawn(everything, order, rounds)
+    weights = draw_recordings(recordings, np.ones(len(recordings), bool), rounds)
     values = dict(_of_all_recordings(matches, weights, classes, headline))
     if matches.operating is not None:
         values |= _at_operating_point(matches.operating, weights, classes)
     for group, wanted in groups.items():
         for prefix, rankings in matches.rankings.items():
             found = _Precision.of(
-                rankings, _drawn(wanted, order, rounds), matches.protocol, num_areas=1
+                rankings,
+                draw_recordings(recordings, wanted, rounds),
+                matches.protocol,
+                num_areas=1,
             )
             overall = found.values(found.overall(len(matches.class_names)), prefix)
             values |= {(group, name): each for name, each in overall if name in headline}
     return values
 
 
-def _drawn(wanted: Bool[np.ndarray, " R"], order: Int64[np.ndarray, " R"], rounds: int) -> _Weights:
+def draw_recordings(
+    recordings: Sequence[str], wanted: Bool[np.ndarray, " R"], rounds: int
+) -> Weights:
     """The wanted recordings once each, then as many of them drawn with replacement, per round.
 
     Args:
+        recordings: Names of all recordings. Their order does not matter, because they are drawn by
+            name.
         wanted: Recordings to draw from.
-        order: Position of each recording in the order in which they are drawn.
         rounds: Number of draws.
     """
+    order = np.argsort(np.argsort(np.array(recordings, dtype=object)))
     number = int(wanted.sum())
     weights = np.zeros((len(wanted), 1 + rounds), np.int32)
     weights[wanted, 0] = 1
@@ -92,7 +98,7 @@ def _drawn(wanted: Bool[np.ndarray, " R"], order: Int64[np.ndarray, " R"], round
 
 
 def _of_all_recordings(
-    matches: Matches, weights: _Weights, classes: Sequence[Name], headline: Collection[str]
+    matches: Matches, weights: Weights, classes: Sequence[Name], headline: Collection[str]
 ) -> Iterator[tuple[Name, Resampled]]:
     for prefix, rankings in matches.rankings.items():
         num_areas = 1 + len(matches.protocol.area_ranges)
@@ -123,7 +129,7 @@ class _Precision:
 
     @classmethod
     def of(
-        cls, rankings: Rankings, weights: _Weights, protocol: Protocol, num_areas: int
+        cls, rankings: Rankings, weights: Weights, protocol: Protocol, num_areas: int
     ) -> "_Precision":
         """Of the first `num_areas` ranges of areas, for recordings drawn with weights."""
         num_ious = len(protocol.iou_thresholds)
@@ -188,7 +194,7 @@ class _Precision:
 
 
 def _at_operating_point(
-    operating: Int64[np.ndarray, "K1 R 3"], weights: _Weights, classes: Sequence[Name]
+    operating: Int64[np.ndarray, "K1 R 3"], weights: Weights, classes: Sequence[Name]
 ) -> dict[Name, Resampled]:
     overall, *of_classes = (_at_score(counts, weights) for counts in operating)
     values = {(OPERATING, name): each for name, each in overall.items()}
@@ -198,7 +204,7 @@ def _at_operating_point(
     }
 
 
-def _at_score(counts: Int64[np.ndarray, "R 3"], weights: _Weights) -> dict[str, Resampled]:
+def _at_score(counts: Int64[np.ndarray, "R 3"], weights: Weights) -> dict[str, Resampled]:
     """Precision, recall and F1 by name."""
     num_right, num_detections, num_labels = counts.T @ weights.astype(np.int64)
     labels = np.where(num_labels > 0, num_labels, np.nan)

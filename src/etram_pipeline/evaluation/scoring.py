@@ -24,6 +24,7 @@ from etram_pipeline.evaluation.metrics import Measured
 from etram_pipeline.evaluation.operating_point import best_scores, measure_operating_point
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
+from etram_pipeline.evaluation.recordings import check_recordings
 from etram_pipeline.evaluation.result import ClassMetrics, LabelCounts, Metrics
 from etram_pipeline.evaluation.tables import detection_boxes, label_boxes, times_of_labels
 from etram_pipeline.labels.detections import DetectionTable
@@ -124,7 +125,7 @@ def _evidence(
     class_names: tuple[str, ...] | None,
     engine: Engine,
 ) -> Evidence:
-    _check_recordings(labels, detections)
+    check_recordings(labels, detections, "detections")
     frames = _frames(labels, detections, protocol)
     classes = scored_classes(protocol, class_names, _num_ids(frames))
     return Evidence(
@@ -138,31 +139,6 @@ def _evidence(
         engine=engine,
         ground_truth=fingerprint_labels(labels, protocol, classes),
     )
-
-
-def _check_recordings(
-    labels: Mapping[str, LabelTable], detections: Mapping[str, DetectionTable]
-) -> None:
-    if not labels:
-        raise ValueError("there is no recording to evaluate")
-    missing = sorted(set(labels) - set(detections))
-    unknown = sorted(set(detections) - set(labels))
-    if missing:
-        raise ValueError(
-            f"recordings {_shortened(missing)} have no table of detections; "
-            "predict them, or give an empty table where nothing was detected"
-        )
-    if unknown:
-        raise ValueError(
-            f"there are detections of recordings {_shortened(unknown)}, but no labels; "
-            "leave them out, or give an empty table where nothing is there"
-        )
-
-
-def _shortened(names: list[str]) -> str:
-    shown = 5
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{names[:shown]}{more}"
 
 
 def _frames(

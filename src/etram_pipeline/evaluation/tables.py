@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped
+from jaxtyping import Bool, Float, Float32, Float64, Int64, Shaped
 
 from etram_pipeline.core.errors import LabelError, ProtocolError
 from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks
@@ -98,8 +98,8 @@ def _read(
 ) -> TimedBoxes:
     columns = [table[name] for name in ("x", "y", "w", "h")]
     boxes_xywh = np.stack(columns, axis=1).astype(np.float32)
-    _check_boxes(boxes_xywh, where)
-    times_us, class_ids = (_whole_numbers(table, name, where) for name in ("t", "class_id"))
+    check_boxes(boxes_xywh, where)
+    times_us, class_ids = (whole_numbers(table, name, where) for name in ("t", "class_id"))
     masks = _masks(table, where, protocol) if protocol.needs_masks else None
     order = np.argsort(times_us, kind="stable")
     boxes = TimedBoxes(
@@ -129,7 +129,12 @@ def _masks(table: LabelTable, where: str, protocol: Protocol) -> Masks:
     return masks
 
 
-def _whole_numbers(table: LabelTable, name: str, where: str) -> Int64[np.ndarray, " N"]:
+def whole_numbers(table: LabelTable, name: str, where: str) -> Int64[np.ndarray, " N"]:
+    """A column of whole numbers from 0 on.
+
+    Raises:
+        LabelError: If it holds something else; names `where` and the column.
+    """
     column = table[name]
     if column.dtype.kind not in "iu" or (column < 0).any():
         raise LabelError(
@@ -138,7 +143,12 @@ def _whole_numbers(table: LabelTable, name: str, where: str) -> Int64[np.ndarray
     return column.astype(np.int64)
 
 
-def _check_boxes(boxes_xywh: Float32[np.ndarray, "N 4"], where: str) -> None:
+def check_boxes(boxes_xywh: Float[np.ndarray, "N 4"], where: str) -> None:
+    """Refuse boxes that are not finite or have a negative size.
+
+    Raises:
+        LabelError: Names `where` and the first such box.
+    """
     wrong = ~np.isfinite(boxes_xywh).all(axis=1) | (boxes_xywh[:, 2:] < 0).any(axis=1)
     if wrong.any():
         row = int(np.argmax(wrong))

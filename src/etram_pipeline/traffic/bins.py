@@ -1,6 +1,5 @@
 """Bins of time on the clock."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -78,7 +77,7 @@ def clock_zero(start_time: datetime | None, observed: Observed) -> datetime | No
 
 
 def clock_texts(
-    zero: datetime | None, times_us: Iterable[int], timespec: str = "seconds"
+    zero: datetime | None, times_us: Int64[np.ndarray, " N"], timespec: str = "seconds"
 ) -> list[str]:
     """Clock times as ISO 8601; empty without a clock.
 
@@ -88,10 +87,10 @@ def clock_texts(
         timespec: Precision, as `datetime.isoformat` takes it.
     """
     if zero is None:
-        return ["" for _ in times_us]
+        return [""] * len(times_us)
     return [
-        (zero + timedelta(microseconds=int(time_us))).isoformat(timespec=timespec)
-        for time_us in times_us
+        (zero + timedelta(microseconds=time_us)).isoformat(timespec=timespec)
+        for time_us in times_us.tolist()
     ]
 
 

@@ -10,6 +10,9 @@ Corners = Float64[np.ndarray, "K 2"]
 _SAME = 1e-9
 """Distances in px that differ by less are the same: both end at a common corner."""
 
+AT_BORDER_PX = 2.0
+"""An end of a line this close to the border of the sensor, or closer, is meant to lie on it."""
+
 
 def sides(points: Float64[np.ndarray, "N 2"], corners: Corners) -> Float64[np.ndarray, " N"]:
     """Distance of points from a polyline, positive to the right of the way along it in a picture.
@@ -36,6 +39,26 @@ def sides(points: Float64[np.ndarray, "N 2"], corners: Corners) -> Float64[np.nd
         )
         nearest, across = np.where(is_nearer, distance, nearest), np.where(is_nearer, off, across)
     return np.where(across < 0, -nearest, nearest)
+
+
+def beyond_border(corners: Corners, width: int, height: int) -> Corners:
+    """A polyline whose ends at the border of the sensor are moved straight beyond it.
+
+    A box that the border cuts has its ground point on the border, give or take a rounding error,
+    and must not pass beyond the end of a line that was drawn up to the border.
+
+    Args:
+        corners: Corners of the polyline.
+        width: Columns of the sensor, in px.
+        height: Rows of the sensor, in px.
+    """
+    moved = corners.copy()
+    for end, neighbour in ((0, 1), (-1, -2)):
+        x, y = corners[end]
+        if min(x, y, width - x, height - y) <= AT_BORDER_PX:
+            away = corners[end] - corners[neighbour]
+            moved[end] += 2 * AT_BORDER_PX * away / np.hypot(*away)
+    return moved
 
 
 def is_right(side: Float64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:

@@ -1,6 +1,6 @@
 """Who waits in which zone, seen once a second."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ Queued = npt.NDArray[Any]
 QUEUED_DTYPE = np.dtype(
     [
         ("t", "<i8"),
-        ("zone", "U64"),
+        ("zone", "<u2"),
         ("track_id", "<u4"),
         ("class_id", "<u4"),
         ("x", "<f4"),
@@ -28,8 +28,8 @@ QUEUED_DTYPE = np.dtype(
         ("metres", "<f4"),
     ]
 )
-"""Time in microseconds; zone by name; track and its class; place in px; distance from the edge of
-the zone by which most leave, in metres, or NaN."""
+"""Time in microseconds; position of the zone in the site; track and its class; place in px;
+distance from the edge of the zone by which most leave, in metres, or NaN."""
 
 SLOW_M_S = 1.4
 """A road user that is slower waits, in m/s."""
@@ -70,6 +70,7 @@ def find_slow(paths: Paths, speeds_m_s: Float64[np.ndarray, " N"]) -> Bool[np.nd
 def find_queued(
     paths: Paths,
     found: Stays,
+    zones: Iterable[str],
     seconds_us: Int64[np.ndarray, " S"],
     is_slow: Bool[np.ndarray, " N"],
 ) -> Queued:
@@ -78,6 +79,7 @@ def find_queued(
     Args:
         paths: Ground points of whole tracks.
         found: Stays of these tracks.
+        zones: Names of all zones in order.
         seconds_us: Times that are looked at.
         is_slow: Whether a row's road user waits.
     """
@@ -93,7 +95,9 @@ def find_queued(
     table = np.zeros(int(waits.sum()), QUEUED_DTYPE)
     stay, rows = stay[waits], rows[waits]
     table["t"], table["metres"] = times_us[waits], np.nan
-    table["zone"], table["track_id"] = found["zone"][stay], found["track_id"][stay]
+    number_of = {name: number for number, name in enumerate(zones)}
+    zone_of = np.array([number_of[name] for name in found["zone"].tolist()])
+    table["zone"], table["track_id"] = zone_of[stay], found["track_id"][stay]
     table["class_id"] = found["class_id"][stay]
     table["x"], table["y"] = paths.points[rows].T
     return table
@@ -110,9 +114,9 @@ def measure_queues(
     if homography is None:
         return table
     measured = table.copy()
-    for name, zone in zones.items():
+    for number, (name, zone) in enumerate(zones.items()):
         left = found[(found["zone"] == name) & ~found["ends_inside"]]
-        mine = np.flatnonzero(table["zone"] == name)
+        mine = np.flatnonzero(table["zone"] == number)
         if len(left) and len(mine):
             edge = _most_used_edge(_places(left, "left_x", "left_y"), zone)
             places = homography.to_ground(_places(table[mine], "x", "y"))

@@ -164,11 +164,12 @@ class Site(Settings):
         return self
 
     def _name_faults(self) -> Iterator[str]:
-        if UNKNOWN in self.lines:
-            yield (
-                f"line {UNKNOWN!r}: tables use this name for ends of movements that no line "
-                "crosses; choose another one"
-            )
+        for what, names in (("line", self.lines), ("zone", self.zones)):
+            if UNKNOWN in names:
+                yield (
+                    f"{what} {UNKNOWN!r}: tables use this name for ends of movements of which no "
+                    f"{what} is known; choose another one"
+                )
         what_of: dict[str, str] = {}
         for what, shapes in self._shapes():
             for name in shapes:

@@ -6,6 +6,7 @@ bins has a row for every combination that can be counted, with 0 where nobody wa
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -147,25 +148,29 @@ def _speeds_of(traffic: Traffic, bins: Bins) -> Columns:
 
 
 def _zones_of(traffic: Traffic, bins: Bins) -> Columns:
-    names = list(product(traffic.site.zones, (*traffic.classes.names, ALL)))
-    uses = [_use_of(traffic, zone, class_name, bins) for zone, class_name in names]
+    classes = (*traffic.classes.names, ALL)
+    uses = [
+        use for number in range(len(traffic.site.zones)) for use in _uses(traffic, number, bins)
+    ]
     columns = {
         field: np.column_stack([getattr(use, field) for use in uses] or [np.zeros((1, 0))])
         for field in _ZONE_USE
     }
-    return _named(("zone", "class"), names, bins) | {
+    return _named(("zone", "class"), list(product(traffic.site.zones, classes)), bins) | {
         field: _rounded(values.reshape(-1)) for field, values in columns.items()
     }
 
 
-def _use_of(traffic: Traffic, zone: str, class_name: str, bins: Bins) -> ZoneUse:
-    own = [class_name in {ALL, name} for name in traffic.classes.names]
-    found, waiting = (
-        table[(table["zone"] == zone) & np.array(own)[_counted_class(traffic, table)]]
-        for table in (traffic.stays, traffic.queued)
-    )
-    has_ground = traffic.homography is not None
-    return zone_use(found, waiting, traffic.seconds_us, bins, has_ground=has_ground)
+def _uses(traffic: Traffic, number: int, bins: Bins) -> Iterator[ZoneUse]:
+    """Use of one zone by each class, then by all."""
+    name = list(traffic.site.zones)[number]
+    found = traffic.stays[traffic.stays["zone"] == name]
+    waiting = traffic.queued[traffic.queued["zone"] == number]
+    use_of = partial(zone_use, bins=bins, has_ground=traffic.homography is not None)
+    for own in range(len(traffic.classes.names)):
+        is_own, waits = (_counted_class(traffic, table) == own for table in (found, waiting))
+        yield use_of(found[is_own], waiting[waits], traffic.seconds_us)
+    yield use_of(found, waiting, traffic.seconds_us)
 
 
 def _movement_rows(

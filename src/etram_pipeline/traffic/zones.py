@@ -70,7 +70,8 @@ def zone_use(
     second = np.searchsorted(seconds_us, waiting["t"])
     number = np.bincount(second, minlength=len(seconds_us)).astype(np.float64)
     farthest = np.zeros(len(seconds_us))
-    np.maximum.at(farthest, second, waiting["metres"].astype(np.float64))
+    with np.errstate(invalid="ignore"):  # an unknown distance makes that of its second unknown
+        np.maximum.at(farthest, second, waiting["metres"].astype(np.float64))
     of_second = bins.index(seconds_us)
     is_measured = has_ground & ~np.isin(of_second, of_second[np.isnan(farthest)])
     mean, largest = _mean_and_largest(number, of_second, num_bins)

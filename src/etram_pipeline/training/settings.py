@@ -11,7 +11,7 @@ from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.protocols import expand_choice
+from etram_pipeline.evaluation.protocols import NAMED, expand_choice
 from etram_pipeline.models.execution import Execution, Precision
 from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.optimizers import OptimizerConfig, adamw
@@ -51,7 +51,11 @@ class ResolutionSettings(Settings):
 
 def _written_out(choice: object) -> object:
     """A protocol given by fields, with those it takes from another; a name as it is."""
-    return Protocol.model_validate(expand_choice(choice)) if isinstance(choice, Mapping) else choice
+    return (
+        Protocol.model_validate(expand_choice(choice, NAMED))
+        if isinstance(choice, Mapping)
+        else choice
+    )
 
 
 class ValidationSettings(Settings):

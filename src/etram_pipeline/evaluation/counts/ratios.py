@@ -74,4 +74,6 @@ def wilson(hits: int, number: int, level: float) -> tuple[float, float]:
     middle = share + z**2 / (2 * number)
     half = z * math.sqrt(share * (1 - share) / number + (z / (2 * number)) ** 2)
     scale = 1 + z**2 / number
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    low = (middle - half) / scale if hits else 0.0  # without rounding errors
+    high = (middle + half) / scale if hits < number else 1.0
+    return low, high

@@ -40,12 +40,14 @@ class Value:
         title: Name in the log, tables and figures.
         meaning: Explanation on the report page, in one or two sentences.
         higher_is_better: Whether a larger value is the better one.
+        lowest: Least value there can be; the largest is 1.
     """
 
     name: str
     title: str
     meaning: str = ""
     higher_is_better: bool = True
+    lowest: float = 0.0
 
     @property
     def mode(self) -> Literal["max", "min"]:

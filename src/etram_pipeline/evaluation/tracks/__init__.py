@@ -1,0 +1,1 @@
+"""Scores of tracks: are the right boxes the same road user?"""
