@@ -188,6 +188,9 @@ REFUSED = {
     "crosses itself": """
         take("zones"); click([100, 100], [200, 200], [200, 100], [100, 200]); press("Done");
     """,
+    "line 1: crosses itself": """
+        take("lines"); click([100, 100], [200, 200], [200, 100], [100, 200]); press("Done");
+    """,
     "has the name of another one": f"""
         {LINE} fill("Name", "A");
         take("zones"); click([200, 200], [300, 200], [300, 300]); press("Done"); fill("Name", "A");
