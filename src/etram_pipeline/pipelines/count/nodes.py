@@ -1,11 +1,11 @@
 """Nodes of the count pipeline: tables, files and pages of traffic."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.datasets.track_files import Write
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
@@ -31,22 +31,16 @@ _OF_SINGLE_USERS = ("crossings", "stays")
 """Tables with rows of single road users."""
 
 
-def count_traffic(tracks: TrackStore, site: SiteFile, count: CountSettings) -> dict[str, Traffic]:
-    """What passed in each recording, without the rows of the tracks."""
-    if not tracks:
-        raise StoreError(f"there are no tracks to count: {REMEDY} on some recordings")
-    return {
-        key: replace(traffic, tracks=traffic.tracks[:0])
-        for key, traffic in _counted(tracks, site, count)
-    }
-
-
-def tabulate_traffic(traffic: Mapping[str, Traffic], count: CountSettings) -> dict[str, DataFrame]:
+def tabulate_traffic(
+    tracks: TrackStore, site: SiteFile, count: CountSettings
+) -> dict[str, DataFrame]:
     """Tables by dataset; those of single road users are empty unless tracks are kept."""
     import pandas as pd
 
     from etram_pipeline.traffic import tables
 
+    if not tracks:
+        raise StoreError(f"there are no tracks to count: {REMEDY} on some recordings")
     rows = {
         "crossings": tables.crossings_rows,
         "counts": tables.counts_rows,
@@ -56,23 +50,32 @@ def tabulate_traffic(traffic: Mapping[str, Traffic], count: CountSettings) -> di
         "zone_statistics": tables.zone_rows,
         "zone_movements": tables.zone_movement_rows,
     }
-    shown = {name: {} if _is_left_out(name, count) else traffic for name in TABLES}
-    return {name: pd.DataFrame(rows[name](shown[name])) for name in TABLES}
+    left_out = () if count.keep_tracks else _OF_SINGLE_USERS
+    parts: dict[str, list[DataFrame]] = {name: [] for name in TABLES}
+    for key, traffic in counted_traffic(tracks, site, count).items():
+        for name in TABLES:
+            shown = {} if name in left_out else {key: traffic}
+            parts[name].append(pd.DataFrame(rows[name](shown)))
+    return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
 
 
-def _is_left_out(table: str, count: CountSettings) -> bool:
-    return table in _OF_SINGLE_USERS and not count.keep_tracks
+def write_traffic_page(
+    tracks: TrackStore,
+    histograms: RepresentationStore,
+    site: SiteFile,
+    run_facts: Mapping[str, str],
+    count: CountSettings,
+) -> str:
+    """The page about what passed where, as HTML."""
+    from etram_pipeline.reports.traffic import traffic_page
 
-
-def _counted(
-    tracks: TrackStore, site: SiteFile, count: CountSettings
-) -> Iterator[tuple[str, Traffic]]:
-    from etram_pipeline.traffic.counting import count_recording
-
-    for key, table in tracks.items():
-        observed = tracks.observed(key)
-        lines = site.of(observed.width, observed.height)
-        yield key, count_recording(table, lines, observed, count, tracks.class_names)
+    pictured = [key for key in tracks if key in histograms]
+    content = traffic_page.TrafficContent(
+        counted_traffic(tracks, site, count),
+        LazyMapping(pictured, lambda key: draw(key, tracks, histograms)),
+        facts=run_facts,
+    )
+    return traffic_page.write_traffic_page(content)
 
 
 def export_tracks(
@@ -83,7 +86,7 @@ def export_tracks(
     def write(folder: Path) -> None:
         from etram_pipeline.pipelines.count.files import write_recording, write_site
 
-        for key, traffic in _counted(tracks, site, count):
+        for key, traffic in counted_traffic(tracks, site, count).items():
             write_recording(folder, key, traffic, tracks.class_names, histograms, count)
         key = _shown(tracks, histograms)
         observed = tracks.observed(key)
@@ -127,3 +130,18 @@ def _shown(tracks: TrackStore, histograms: RepresentationStore) -> str:
             "run `kedro run --pipelines preprocess` on them"
         )
     return max(found, key=lambda key: tracks.index.recordings[key].tracks)
+
+
+def counted_traffic(
+    tracks: TrackStore, site: SiteFile, count: CountSettings
+) -> Mapping[str, Traffic]:
+    """What passed in each recording, counted when it is asked for."""
+
+    def count_one(key: str) -> Traffic:
+        from etram_pipeline.traffic.counting import count_recording
+
+        observed = tracks.observed(key)
+        lines = site.of(observed.width, observed.height)
+        return count_recording(tracks[key], lines, observed, count, tracks.class_names)
+
+    return LazyMapping(list(tracks), count_one)

@@ -4,22 +4,27 @@ from kedro.pipeline import Node, Pipeline
 
 from etram_pipeline.pipelines.count.nodes import (
     TABLES,
-    count_traffic,
     draw_site_page,
     export_tracks,
     tabulate_traffic,
+    write_traffic_page,
 )
 
 
 def create_pipeline() -> Pipeline:
     """Counts of every recording with tracks."""
     nodes = [
-        Node(count_traffic, ["tracks", "site", "params:count"], "traffic", name="count_traffic"),
         Node(
             tabulate_traffic,
-            ["traffic", "params:count"],
+            ["tracks", "site", "params:count"],
             {name: name for name in TABLES},
             name="tabulate_traffic",
+        ),
+        Node(
+            write_traffic_page,
+            ["tracks", "histograms", "site", "run_facts", "params:count"],
+            "traffic_page",
+            name="write_traffic_page",
         ),
         Node(
             export_tracks,

@@ -13,8 +13,10 @@ from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
 from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
+from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.tracks.result import TrackMetrics
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -112,6 +114,8 @@ def describe_classes(
 def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     *,
     metrics: Mapping[str, Metrics],
+    track_metrics: Mapping[str, TrackMetrics],
+    count_metrics: Mapping[str, CountMetrics],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionSource,
@@ -137,6 +141,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     history = [] if found.origin else training_history.to_dict("records")
     content = page.ReportContent(
         metrics=metrics,
+        track_metrics=track_metrics,
+        count_metrics=count_metrics,
         headline=headline,
         figures=figures.draw_report_figures(
             metrics, history, headline, resolve_protocol(train.validation.protocol)

@@ -12,6 +12,8 @@ from etram_pipeline.pipelines.report.nodes import (
 
 SHOWN = (
     "metrics",
+    "track_metrics",
+    "count_metrics",
     "histograms",
     "labelled_frames",
     "detections",
