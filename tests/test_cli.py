@@ -45,7 +45,7 @@ def run(*words: str) -> Result:
         ("--env ETRAM", "unknown environment 'ETRAM'; did you mean 'etram'?"),
         ("--env tinny", "unknown environment 'tinny'; did you mean '--params preset=rvt_tiny'?"),
         ("--params preset=etram", "unknown preset 'etram'; did you mean '--env etram'?"),
-        ("--params track=false", "to run without MLflow, use `--params mlflow=false`"),
+        ("--params track=false", "to run without MLflow, use `mlflow=false`"),
         (
             "--params track.tracker.rest=3",
             "track.tracker.rest: unknown key; did you mean 'rest_s'?",

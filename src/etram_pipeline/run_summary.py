@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
@@ -11,11 +11,15 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.core.counts import counted, counted_of
 from etram_pipeline.datasets.files import path_of
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
-from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.evaluation.tracks.result import TrackMetrics
 from etram_pipeline.reports.wording import interval_text, value_text
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.counts.result import CountMetrics
+    from etram_pipeline.evaluation.tracks.result import TrackMetrics
+else:  # importing them takes long, and every command reads this module
+    CountMetrics = TrackMetrics = object
 
 DEFAULT_RUN_MINUTES = 3
 """Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""

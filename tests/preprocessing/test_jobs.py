@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import h5py
 import hdf5plugin  # noqa: F401  # makes HDF5 know the filter
 import numpy as np
 import pytest
-from tests.events.conftest import HEADERS, encode_evt3
 from tests.preprocessing.conftest import GOLDEN, MakeCase
 
 from etram_pipeline.builds.build import build
@@ -18,7 +16,6 @@ from etram_pipeline.builds.executors import InlineExecutor
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import NoLabelsError, RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
-from etram_pipeline.core.recording import Events
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.labels.settings import LabelSettings
@@ -296,21 +293,3 @@ def test_labels_are_out_of_date_when_a_filter_or_the_file_changes(make_case: Mak
     changed = fingerprint(LabelJob(recording, labels, "train", DATASET, NO_FILTERS))
 
     assert len({before, cropped, changed}) == 3
-
-
-def test_the_clock_time_of_time_zero_is_stored(tmp_path: Path) -> None:
-    events = Events(
-        x=np.zeros(2, np.uint16),
-        y=np.zeros(2, np.uint16),
-        t_us=np.array([2_000_000, 2_090_000]),
-        polarity=np.zeros(2, np.uint8),
-    )
-    recording = tmp_path / "street.raw"
-    header = "% Date 2020-09-25 07:48:29\n" + HEADERS["evt3"]
-    recording.write_bytes(header.encode() + encode_evt3(events))
-
-    record = EncodeJob(recording, (), 0, DATASET, REGULAR, HISTOGRAM, STORAGE)(
-        tmp_path / "out", "mark"
-    )
-
-    assert record.summary.started_at == datetime(2020, 9, 25, 7, 48, 27)

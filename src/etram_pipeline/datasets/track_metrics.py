@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
 from typing_extensions import override
 
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.datasets.results import ResultsDataset
-from etram_pipeline.evaluation.counts.result import CountMetrics, flatten_count_metrics
-from etram_pipeline.evaluation.tracks.result import TrackMetrics, flatten_track_metrics
 from etram_pipeline.reports.wording import value_text
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.counts.result import CountMetrics
+    from etram_pipeline.evaluation.tracks.result import TrackMetrics
+else:  # importing them takes long, and Kedro reads this module for every command
+    CountMetrics = TrackMetrics = BaseModel
 
 
 class TrackMetricsDataset(ResultsDataset[TrackMetrics]):
@@ -22,12 +28,16 @@ class TrackMetricsDataset(ResultsDataset[TrackMetrics]):
 
     @override
     def parse(self, text: str) -> dict[str, TrackMetrics]:
+        from etram_pipeline.evaluation.tracks.result import TrackMetrics
+
         content = json.loads(text)
         return {name: TrackMetrics.model_validate(metrics) for name, metrics in content.items()}
 
     @override
     def numbers(self, data: Mapping[str, TrackMetrics]) -> dict[str, float]:
         """Metrics for the MLflow hook: `{"test/etram_tracks_8class/HOTA": 0.64, …}`."""
+        from etram_pipeline.evaluation.tracks.result import flatten_track_metrics
+
         flat: dict[str, float] = {}
         for metrics in data.values():
             flat |= flatten_track_metrics(metrics)
@@ -54,12 +64,16 @@ class CountMetricsDataset(ResultsDataset[CountMetrics]):
 
     @override
     def parse(self, text: str) -> dict[str, CountMetrics]:
+        from etram_pipeline.evaluation.counts.result import CountMetrics
+
         content = json.loads(text)
         return {name: CountMetrics.model_validate(metrics) for name, metrics in content.items()}
 
     @override
     def numbers(self, data: Mapping[str, CountMetrics]) -> dict[str, float]:
         """Metrics for the MLflow hook: `{"test/grid/count_recall": 0.97, …}`."""
+        from etram_pipeline.evaluation.counts.result import flatten_count_metrics
+
         flat: dict[str, float] = {}
         for metrics in data.values():
             flat |= flatten_count_metrics(metrics)
