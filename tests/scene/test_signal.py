@@ -43,7 +43,7 @@ def test_scene_without_a_signal_is_written_as_before_there_was_one() -> None:
     assert "signal" not in SceneSettings().model_dump()
     assert SceneSettings.model_validate({"signal": {"halt_s": 3}}).model_dump()["signal"] == {
         "first_s": 5.0,
-        "brake_s": 2.0,
+        "brake_s": 3.0,
         "halt_s": 3.0,
         "cycle_s": 40.0,
     }

@@ -4,28 +4,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.junction import HEIGHT, STEP_US, WIDTH, simulate
+from benchmarks.junction import HEIGHT, WIDTH, simulate
+from tests.tracks.scenes import SENSOR, follow, passing
 
 from etram_pipeline.core.errors import TrackingError
 from etram_pipeline.core.etram import CLASSES
-from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.tracks.following import track_recording
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.settings import TrackSettings
 from etram_pipeline.tracks.table import RESTED, TRACK_DTYPE, TrackTable
 
-SENSOR = Observed(WIDTH, HEIGHT, 0, 60_000_000)
 LABELS, DETECTIONS, TIMES_US = simulate(2, 60)
 
 
-def follow(
-    detections: DetectionTable = DETECTIONS,
-    times_us: np.ndarray = TIMES_US,
-    sensor: Observed = SENSOR,
-    **settings: object,
-) -> TrackTable:
+def junction(**settings: object) -> TrackTable:
     chosen = TrackSettings.model_validate(settings)
-    return track_recording(detections, times_us, sensor, CLASSES, chosen)
+    return track_recording(DETECTIONS, TIMES_US, SENSOR, CLASSES, chosen)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["offline", "online"])
@@ -36,7 +30,7 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
 def test_tracks_are_a_table_in_order_with_ids_from_1_in_order_of_appearance(
     mode: dict[str, Any],
 ) -> None:
-    tracks = follow(**mode)
+    tracks = junction(**mode)
     assert tracks.dtype == TRACK_DTYPE
     keys = tracks["t"] * 10_000 + tracks["track_id"]
     assert (np.diff(keys) > 0).all()  # in order of time, then track; one box per track and time
@@ -46,7 +40,7 @@ def test_tracks_are_a_table_in_order_with_ids_from_1_in_order_of_appearance(
 
 
 def test_boxes_are_on_the_sensor(mode: dict[str, Any]) -> None:
-    tracks = follow(**mode)
+    tracks = junction(**mode)
     assert tracks["x"].min() >= 0
     assert tracks["y"].min() >= 0
     assert (tracks["x"] + tracks["w"]).max() <= WIDTH + 1e-3
@@ -60,12 +54,12 @@ def test_the_start_of_the_clock_does_not_matter(mode: dict[str, Any]) -> None:
     late["t"] += start_us
     tracks = follow(late, TIMES_US + start_us, **mode)
     tracks["t"] -= start_us
-    assert tracks.tobytes() == follow(**mode).tobytes()
+    assert tracks.tobytes() == junction(**mode).tobytes()
 
 
 def test_the_order_of_rows_does_not_matter(mode: dict[str, Any]) -> None:
     shuffled = np.random.default_rng(0).permutation(DETECTIONS)
-    assert follow(shuffled, **mode).tobytes() == follow(**mode).tobytes()
+    assert follow(shuffled, TIMES_US, **mode).tobytes() == junction(**mode).tobytes()
 
 
 def test_twice_the_resolution_gives_the_same_tracks(mode: dict[str, Any]) -> None:
@@ -73,22 +67,22 @@ def test_twice_the_resolution_gives_the_same_tracks(mode: dict[str, Any]) -> Non
     for name in "xywh":
         large[name] *= 2
     sensor = Observed(2 * WIDTH, 2 * HEIGHT, 0, 60_000_000)
-    tracks = follow(large, sensor=sensor, **mode, tracker={"border_px": 8})
-    once = follow(**mode)
+    tracks = follow(large, TIMES_US, sensor=sensor, **mode, tracker={"border_px": 8})
+    once = junction(**mode)
     assert tracks["track_id"].tolist() == once["track_id"].tolist()
     np.testing.assert_allclose(tracks["x"], 2 * once["x"], atol=1e-3)
 
 
 def test_nothing_gives_no_tracks(mode: dict[str, Any]) -> None:
-    assert len(follow(DETECTIONS[:0], **mode)) == 0
+    assert len(follow(DETECTIONS[:0], TIMES_US, **mode)) == 0
     assert len(follow(DETECTIONS[:0], TIMES_US[:0], **mode)) == 0
 
 
 def test_detections_without_a_box_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
     faulty = DETECTIONS[:4].copy()
     faulty["x"][0], faulty["h"][1], faulty["w"][2], faulty["score"][3] = np.nan, 0, -5, np.nan
-    tracks = follow(np.concatenate([DETECTIONS, faulty]))
-    assert tracks.tobytes() == follow().tobytes()
+    tracks = follow(np.concatenate([DETECTIONS, faulty]), TIMES_US)
+    assert tracks.tobytes() == junction().tobytes()
     assert f"4 of {len(DETECTIONS) + 4:,} detections have no score" in caplog.text
 
 
@@ -100,19 +94,7 @@ def test_a_class_without_a_name_is_an_error() -> None:
 
 
 def test_detections_at_other_times_are_windows_too() -> None:
-    assert (
-        follow(times_us=TIMES_US[:0]).tobytes()
-        == follow(times_us=np.unique(DETECTIONS["t"])).tobytes()
-    )
-
-
-def passing(seconds: float, speed: float = 100.0) -> DetectionTable:
-    """Perfect detections of one car that crosses the picture."""
-    times_us = np.arange(1, int(seconds * 20) + 1) * STEP_US
-    found = np.zeros(len(times_us), DETECTION_DTYPE)
-    found["t"], found["x"], found["y"] = times_us, 50 + speed * times_us / 1e6, 300
-    found["w"], found["h"], found["class_id"], found["score"] = 80, 50, 1, 0.9
-    return found
+    assert follow(DETECTIONS).tobytes() == follow(DETECTIONS, np.unique(DETECTIONS["t"])).tobytes()
 
 
 @pytest.mark.parametrize("speed", [100.0, 200.0])
@@ -142,8 +124,8 @@ def test_a_gap_of_a_moving_road_user_is_bridged() -> None:
 
 
 def test_a_junction_has_road_users_that_rest() -> None:
-    tracks = follow()
+    tracks = junction()
     assert 0.02 < (tracks["state"] == RESTED).mean() < 0.3
     assert len(np.unique(tracks["track_id"])) < len(
-        np.unique(follow(tracker={"rest_s": 0})["track_id"])
+        np.unique(junction(tracker={"rest_s": 0})["track_id"])
     )

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.tracks.result import TrackMetrics
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import figure_svg
 from etram_pipeline.reports.render import RgbImage
@@ -28,6 +30,8 @@ from etram_pipeline.reports.tables import (
     size_table,
 )
 from etram_pipeline.reports.templating import render_page
+from etram_pipeline.reports.traffic.score_tables import count_table
+from etram_pipeline.reports.traffic.sections import count_sections, track_section
 from etram_pipeline.reports.video import read_picture
 from etram_pipeline.reports.wording import (
     interval_fact,
@@ -54,6 +58,8 @@ class ReportContent:
         quality: One row per recording: its contents.
         frames: One row per recording: the result of preprocessing.
         class_statistics: One row per split and class: how often it occurs.
+        track_metrics: Scores of tracks by protocol; the first is shown in full.
+        count_metrics: Errors of counts by set of lines, such as `grid` and `site`.
         run: Facts about the run: plain values are listed, nested ones collapsed.
         title: Heading of the page.
     """
@@ -67,6 +73,8 @@ class ReportContent:
     quality: Sequence[Mapping[str, object]] = ()
     frames: Sequence[Mapping[str, object]] = ()
     class_statistics: Sequence[Mapping[str, object]] = ()
+    track_metrics: Mapping[str, TrackMetrics] = field(default_factory=dict)
+    count_metrics: Mapping[str, CountMetrics] = field(default_factory=dict)
     run: Mapping[str, object] = field(default_factory=dict)
     title: str = "Traffic seen by an event camera"
 
@@ -95,6 +103,8 @@ _CAPTIONS = {
     "detections without a label in the last row.",
     "size_precision": "Area of the labelled box, as the side of a square.",
     "condition_precision": "Recordings by day and by night, according to their names.",
+    "hota_thresholds": "A stricter overlap lets fewer boxes match. DetA falls where boxes fit "
+    "badly; AssA tells how well those that match are kept together.",
     "losses": "The total is the sum of its parts.",
     "validation": "Evaluated in the same way as above, on recordings that are used neither for "
     "training nor for the test.",
@@ -151,6 +161,9 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "mistakes": mistake_table(metrics),
         "conditions": condition_table(metrics),
         "sizes": size_table(metrics),
+        "tracks": track_section(content.track_metrics),
+        "count_overview": count_table(content.count_metrics),
+        "counts": count_sections(content.count_metrics),
         "protocols": protocol_table(content.metrics),
         "protocol_meanings": [
             {

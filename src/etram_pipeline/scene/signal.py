@@ -24,7 +24,7 @@ class Signal(Settings):
     """
 
     first_s: float = Field(default=5.0, ge=0)
-    brake_s: float = Field(default=2.0, gt=0)
+    brake_s: float = Field(default=3.0, gt=0)
     halt_s: float = Field(default=10.0, gt=0)
     cycle_s: float = Field(default=40.0, gt=0)
 

@@ -15,6 +15,8 @@ from etram_pipeline.tracks.state import (
     MOVING,
     RESTING,
     TENTATIVE,
+    Arrays,
+    Places,
     Record,
     Records,
     State,
@@ -30,14 +32,22 @@ _NUM_UNSETTLED = 4
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def associate(window: Window, state: State, settings: Record) -> None:
+def associate(window: tuple[int, int, Records, Places], state: Arrays, settings: Records) -> None:
     """Predict all tracks, give detections to them, and start tracks for those that are left.
 
+    The arguments are plain tuples, since named ones take Numba a microsecond each to unpack.
+
     Args:
-        window: The window; its detections are reordered, and their places are filled in.
-        state: The tracks, with at least as many free places as there are detections.
-        settings: Record of the settings.
+        window: `Window`; its detections are reordered, and their places are filled in.
+        state: `State`, with at least as many free places as there are detections.
+        settings: One record of the settings.
     """
+    _associate(Window(*window), State(*state), settings[0])
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _associate(window: Window, state: State, settings: Record) -> None:
     for place in range(len(state.tracks)):
         _predict(state.tracks[place], window.step_us / 1e6, settings.acceleration)
     num_found = _best_of_each_object(window.found, settings)

@@ -14,7 +14,7 @@ from etram_pipeline.tracks.filling import filled
 from etram_pipeline.tracks.finishing import cut_at_border, kept, numbered
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.settings import TrackSettings
-from etram_pipeline.tracks.table import TrackTable, empty_tracks
+from etram_pipeline.tracks.table import TRACK_DTYPE, TrackTable
 from etram_pipeline.tracks.trackers import Tracker
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _followed(
     online: bool,
 ) -> TrackTable:
     """Rows of all windows; offline also those from before a track was confirmed."""
-    rows, number = empty_tracks(len(detections)), 0  # a detection belongs to one track at most
+    rows, number = np.empty(len(detections), TRACK_DTYPE), 0  # of each detection one at most
     bounds = np.searchsorted(detections["t"], np.append(times_us, _LATEST)).tolist()
     for window, time_us in enumerate(times_us.tolist()):
         found = detections[bounds[window] : bounds[window + 1]]

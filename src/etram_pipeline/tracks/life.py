@@ -12,11 +12,14 @@ from etram_pipeline.tracks.state import (
     MOVING,
     RESTING,
     TENTATIVE,
+    Arrays,
+    Places,
     Record,
     Records,
     State,
     Window,
 )
+from etram_pipeline.tracks.table import SEEN
 
 _NUM_LAST = 4
 """Speeds whose median is the last speed of a track."""
@@ -28,24 +31,36 @@ _USUAL = 0.8
 @no_type_check
 @njit(cache=True, nogil=True)
 def live(
-    window: Window,
-    state: State,
-    settings: Record,
+    window: tuple[int, int, Records, Places],
+    state: Arrays,
+    settings: Records,
     classes: Records,
     output: tuple[Records, Records, int],
 ) -> tuple[int, int, int]:
     """Confirm tracks, let them rest, set off or end, and report those seen in this window.
 
     Args:
-        window: The window, whose detections belong to tracks.
-        state: The tracks.
-        settings: Record of the settings, with times in microseconds.
+        window: `Window`, whose detections belong to tracks.
+        state: `State`.
+        settings: One record of the settings, with times in microseconds.
         classes: Record per class: its group, and whether its members rest.
         output: Rows to fill of the window and of earlier ones, and the id of the next track.
 
     Returns:
         Number of rows filled of the window, and of earlier ones, and the id of the next track.
     """
+    return _live(Window(*window), State(*state), settings[0], classes, output)
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _live(
+    window: Window,
+    state: State,
+    settings: Record,
+    classes: Records,
+    output: tuple[Records, Records, int],
+) -> tuple[int, int, int]:
     rows, earlier, next_id = output
     _set_off(window, state, settings, classes)
     num_earlier, next_id = _confirm(window, state, settings, earlier, next_id)
@@ -222,7 +237,8 @@ def _report(window: Window, state: State, rows: Records) -> int:
         row.t, row.track_id = window.time_us, state.tracks[place].track_id
         row.class_id, row.detected_class_id = _vote(state, place), detection.class_id
         row.x, row.y, row.w, row.h = detection.x, detection.y, detection.w, detection.h
-        row.score = detection.score
+        row.score, row.state = detection.score, SEEN
+        row.x_m = row.y_m = row.speed_m_s = np.nan
     return len(order)
 
 

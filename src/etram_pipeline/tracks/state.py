@@ -14,6 +14,12 @@ Records = npt.NDArray[Any]
 Record = np.void
 """One row of a structured array."""
 
+Places = Int64[np.ndarray, " N"]
+"""Places in the arrays of a state."""
+
+Arrays = tuple[Records, Float64[np.ndarray, "M C"], Float32[np.ndarray, "M K"], Records]
+"""The arrays of a state."""
+
 FREE, TENTATIVE, MOVING, RESTING = range(4)
 """Status of a place in the arrays, in this order: without a track; with one that is not confirmed,
 that moves, or that stands still and is not seen."""
@@ -72,7 +78,7 @@ class Window(NamedTuple):
     time_us: int
     step_us: int
     found: Records
-    place: Int64[np.ndarray, " N"]
+    place: Places
 
 
 def no_tracks(num_places: int, num_classes: int, confirm_hits: int) -> State:

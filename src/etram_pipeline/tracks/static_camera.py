@@ -11,17 +11,13 @@ from etram_pipeline.tracks.checks import check_classes, check_order
 from etram_pipeline.tracks.life import live
 from etram_pipeline.tracks.state import (
     FOUND_DTYPE,
-    Record,
     Records,
-    Window,
     no_tracks,
     with_free_places,
 )
-from etram_pipeline.tracks.table import TrackTable, empty_tracks
+from etram_pipeline.tracks.table import TRACK_DTYPE, TrackTable, empty_tracks
 from etram_pipeline.tracks.trackers import Tracker
-from etram_pipeline.tracks.trackers.static_camera import Config
 
-_IN_US = ("tentative", "coast", "rest", "rest_after")
 _NUM_PLACES = 16
 
 
@@ -34,14 +30,19 @@ class StaticCameraTracker(Tracker):
     detection belongs to which track; the class of a track is a vote, weighted by scores.
     """
 
-    def __init__(
-        self, settings: Config, width: int, height: int, class_names: Sequence[str]
-    ) -> None:
-        self._settings = _settings_record(settings, width, height)
-        self._classes = _class_records(settings, class_names)
+    def __init__(self, settings: Records, classes: Records, class_names: Sequence[str]) -> None:
+        """Start without tracks.
+
+        Args:
+            settings: One record of the settings and the size of the sensor, see `Config` of the
+                kind `static_camera`.
+            classes: Group of each class by number, and whether its members rest.
+            class_names: Names of the classes, in the order of their ids.
+        """
+        self._settings, self._classes = settings, classes
         self._class_names = tuple(class_names)
-        self._state = no_tracks(_NUM_PLACES, len(class_names), settings.confirm_hits)
-        self._confirm_hits = settings.confirm_hits
+        self._confirm_hits = int(settings["confirm_hits"][0])
+        self._state = no_tracks(_NUM_PLACES, len(classes), self._confirm_hits)
         self._time_us: int | None = None
         self._next_id = 1
         self._earlier = empty_tracks()
@@ -51,14 +52,13 @@ class StaticCameraTracker(Tracker):
         check_order(time_us, self._time_us)
         check_classes(detections, self._class_names)
         step_us = 0 if self._time_us is None else time_us - self._time_us
-        found = _found(detections)
-        number = len(found)
-        self._state = with_free_places(self._state, number)
-        window = Window(int(time_us), int(step_us), found, np.full(number, -1))
-        rows, earlier = empty_tracks(number), empty_tracks(number * (self._confirm_hits - 1))
-        associate(window, self._state, self._settings)
+        self._state = with_free_places(self._state, len(detections))
+        window = (int(time_us), int(step_us), _found(detections), np.full(len(detections), -1))
+        state, rows = tuple(self._state), np.empty(len(detections), TRACK_DTYPE)
+        earlier = np.empty(len(detections) * (self._confirm_hits - 1), TRACK_DTYPE)
+        associate(window, state, self._settings)
         num_rows, num_earlier, self._next_id = live(
-            window, self._state, self._settings, self._classes, (rows, earlier, self._next_id)
+            window, state, self._settings, self._classes, (rows, earlier, self._next_id)
         )
         self._time_us, self._earlier = int(time_us), earlier[:num_earlier]
         return rows[:num_rows]
@@ -66,24 +66,6 @@ class StaticCameraTracker(Tracker):
     @override
     def earlier_rows(self) -> TrackTable:
         return self._earlier
-
-
-def _settings_record(settings: Config, width: int, height: int) -> Record:
-    """Settings as the compiled loops read them."""
-    values = settings.model_dump(exclude={"kind", "groups", "rest_groups"})
-    whole = {f"{name}_us": round(values.pop(f"{name}_s") * 1e6) for name in _IN_US}
-    whole |= {"confirm_hits": values.pop("confirm_hits"), "width": width, "height": height}
-    types = [(name, "<f8") for name in values] + [(name, "<i8") for name in whole]
-    record: np.void = np.array([(*values.values(), *whole.values())], types)[0]
-    return record
-
-
-def _class_records(settings: Config, class_names: Sequence[str]) -> Records:
-    """Group of each class by number, and whether it rests."""
-    groups = [settings.group(name) for name in class_names]
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    rows = [(numbers[group], group in settings.rest_groups) for group in groups]
-    return np.array(rows, [("group", "<i8"), ("rests", "?")])
 
 
 def _found(detections: DetectionTable) -> Records:

@@ -17,8 +17,9 @@ from etram_pipeline.traffic.ground_points import Paths, paths
 from etram_pipeline.traffic.homography import Homography, fit_homography
 from etram_pipeline.traffic.movements import Movements, line_movements, zone_movements
 from etram_pipeline.traffic.polygon import inside
+from etram_pipeline.traffic.polyline import beyond_border
 from etram_pipeline.traffic.settings import CountSettings
-from etram_pipeline.traffic.site import Site, Zone, check_site
+from etram_pipeline.traffic.site import Line, Site, Zone, check_site
 from etram_pipeline.traffic.speeds import speeds
 
 MOST_IGNORED = 0.5
@@ -126,6 +127,7 @@ def _count(
     homography = None if site.ground is None else fit_homography(site.ground)
     table = tracks if homography is None else tracks.copy()
     does_count = np.zeros(len(table), bool)
+    lines = _lines_beyond_border(site)
     crossed = [np.zeros(0, crossings.CROSSING_DTYPE)]
     stayed = [np.zeros(0, stays.STAY_DTYPE)]
     waiting = [np.zeros(0, queues.QUEUED_DTYPE)]
@@ -138,7 +140,7 @@ def _count(
             speeds_m_s = speeds(part.times_us, places, part.track_ids)
             table["x_m"][part.rows], table["y_m"][part.rows] = places.T
             table["speed_m_s"][part.rows] = speeds_m_s
-        crossed.append(crossings.find_crossings(part, site.lines, margin, speeds_m_s))
+        crossed.append(crossings.find_crossings(part, lines, margin, speeds_m_s))
         if site.zones:
             stayed.append(stays.find_stays(part, site.zones))
             slow = queues.find_slow(part, speeds_m_s)
@@ -150,6 +152,15 @@ def _count(
         stays=(all_stays := stays.in_order(np.concatenate(stayed))),
         queued=queues.measure_queues(np.concatenate(waiting), all_stays, site.zones, homography),
     )
+
+
+def _lines_beyond_border(site: Site) -> dict[str, Line]:
+    moved = {}
+    for name, line in site.lines.items():
+        corners = np.array(line.points, np.float64)
+        points = beyond_border(corners, site.image.width, site.image.height)
+        moved[name] = line.model_copy(update={"points": tuple(map(tuple, points.tolist()))})
+    return moved
 
 
 def _without_ignored(part: Paths, ignored: Mapping[str, Zone]) -> Paths:

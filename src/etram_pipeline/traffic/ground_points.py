@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from etram_pipeline.tracks.table import TrackTable
 
-MOST_ROWS = 200_000
-"""Rows that are worked on at a time, which bounds the memory of counting; about 50 MB."""
+MOST_ROWS = 50_000
+"""Rows that are worked on at a time, which bounds the memory of counting; about 20 MB."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def paths(tracks: TrackTable, most_rows: int = MOST_ROWS) -> Iterator[Paths]:
         most_rows: Rows at a time; a longer track still comes as a whole.
     """
     order = np.argsort(tracks["track_id"], kind="stable")
-    ends = np.flatnonzero(np.diff(tracks["track_id"][order].astype(np.int64), append=-1)) + 1
+    track_ids = tracks["track_id"][order]
+    ends = np.append(np.flatnonzero(track_ids[1:] != track_ids[:-1]) + 1, len(tracks))
     is_last_of_part = np.diff((ends - 1) // most_rows, append=-1) != 0
     start = 0
     for end in ends[is_last_of_part].tolist():

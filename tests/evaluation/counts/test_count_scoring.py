@@ -16,15 +16,19 @@ from etram_pipeline.evaluation.counts.result import (
 )
 from etram_pipeline.evaluation.counts.scoring import compare_counts
 from etram_pipeline.tracks.observed import Observed
+from etram_pipeline.traffic.crossings import CROSSING_DTYPE
 
 CLASSES = ("pedestrian", "car", "bus")
-COLUMNS = np.dtype([("t", "<i8"), ("line", "U64"), ("direction", "U64"), ("class_id", "<u4")])
 Row = tuple[float, str, str, int]
 
 
 def crossings(rows: Sequence[Row]) -> np.ndarray:
     """Crossings at times in seconds."""
-    return np.array([(round(t * 1e6), *rest) for t, *rest in rows], COLUMNS)
+    found = np.zeros(len(rows), CROSSING_DTYPE)
+    for row, (time_s, line, direction, class_id) in zip(found, rows, strict=True):
+        row["t"], row["line"], row["direction"] = round(time_s * 1e6), line, direction
+        row["class_id"], row["height_px"] = class_id, 20
+    return found
 
 
 def cars(*seconds: float, line: str = "north", direction: str = "in") -> list[Row]:
@@ -83,6 +87,19 @@ def test_line_and_direction_must_agree_but_not_the_class() -> None:
         "bus": -1,
     }
     assert metrics.per_class["bus"].precision is None
+
+
+def test_those_who_pass_side_by_side_are_told_apart_by_their_places() -> None:
+    true, found = (
+        crossings([(1.0, "north", "in", 1), (1.1, "north", "in", 2)]),
+        crossings([(1.04, "north", "in", 2), (1.06, "north", "in", 1)]),
+    )
+    true["y"], found["y"] = (100, 150), (150, 100)
+    metrics = compare_counts(
+        {"a": true}, {"a": found}, {"a": seen(60)}, CLASSES, CountProtocol()
+    ).overall
+    assert metrics.class_accuracy is not None
+    assert metrics.class_accuracy.value == 1
 
 
 def test_same_event_in_another_recording_is_not_the_same() -> None:

@@ -1,13 +1,20 @@
 """Counts in the table of OTAnalytics."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.traffic.walks import CLASSES, together, walk
 
+from etram_pipeline.tracks.observed import Observed
+from etram_pipeline.traffic.counting import count_recording
+from etram_pipeline.traffic.default_sites import border_site
 from etram_pipeline.traffic.export import flow_counts
+from etram_pipeline.traffic.settings import CountSettings
+from etram_pipeline.traffic.tables import turning_movement_rows
 
 
 def movements(clock: str, *rows: tuple[str, str, int, int, int]) -> dict[str, npt.NDArray[Any]]:
@@ -39,16 +46,20 @@ def test_each_flow_and_class_is_a_row(tmp_path: Path) -> None:
         ("unknown", "north", 9, 9, 9),
     )
     flow_counts.write(tmp_path / "a.csv", table, bin_min=5)
-    times = "2026-06-01 07:55:00,2026-06-01 08:00:00"
+    begin, end = (
+        "2026-06-01 07:55:00,2026-06-01,07:55:00",
+        "2026-06-01 08:00:00,2026-06-01,08:00:00",
+    )
     assert (tmp_path / "a.csv").read_text().splitlines() == [
-        "start time,end time,classification,flow,from section,to section,count",
-        f"{times},car,north --> south,north,south,3",
-        f"{times},train,north --> south,north,south,1",
-        f"{times},van,north --> south,north,south,0",
-        f"{times},car,south --> north,south,north,0",
-        f"{times},train,south --> north,south,north,0",
-        f"{times},van,south --> north,south,north,2",
-        f"{times},car,south --> south,south,south,1",
+        "start time,start occurrence date,start occurrence time,end time,end occurrence date,"
+        "end occurrence time,classification,flow,from section,to section,count",
+        f"{begin},{end},car,north --> south,north,south,3",
+        f"{begin},{end},car,south --> north,south,north,0",
+        f"{begin},{end},car,south --> south,south,south,1",
+        f"{begin},{end},train,north --> south,north,south,1",
+        f"{begin},{end},train,south --> north,south,north,0",
+        f"{begin},{end},van,north --> south,north,south,0",
+        f"{begin},{end},van,south --> north,south,north,2",
     ]
 
 
@@ -60,7 +71,7 @@ def test_only_the_wanted_bins_are_written(tmp_path: Path) -> None:
 def test_without_a_clock_times_count_from_1970(tmp_path: Path) -> None:
     flow_counts.write(tmp_path / "a.csv", movements("", ("a", "b", 1, 1, 1)), bin_min=5)
     row = (tmp_path / "a.csv").read_text().splitlines()[1]
-    assert row.startswith("1970-01-01 00:05:00,1970-01-01 00:10:00,car,")
+    assert row.startswith("1970-01-01 00:05:00,1970-01-01,00:05:00,1970-01-01 00:10:00,")
 
 
 def test_classes_of_one_name_are_added(tmp_path: Path) -> None:
@@ -75,3 +86,25 @@ def test_classes_of_one_name_are_added(tmp_path: Path) -> None:
 def test_names_are_no_formulas(tmp_path: Path, name: str) -> None:
     flow_counts.write(tmp_path / "a.csv", movements("", (name, "b", 1, 1, 1)), bin_min=5)
     assert f"'{name}" in (tmp_path / "a.csv").read_text().splitlines()[1]
+
+
+def test_counted_movements_are_the_rows(tmp_path: Path) -> None:
+    """A car from left to right and one from right to bottom, between lines near the border."""
+    right, down = [(x, 50.0) for x in range(1, 100, 3)], [(50.0, y) for y in range(50, 100, 3)]
+    left = [(x, 50.0) for x in range(99, 49, -3)]
+    traffic = count_recording(
+        together(walk(right), walk([*left, *down], track_id=2)),
+        border_site(100, 100),
+        Observed(100, 100, 0, 60_000_000, datetime(2026, 6, 1, 7, 30)),
+        CountSettings(),
+        CLASSES,
+    )
+    table = turning_movement_rows({"street": traffic})
+    flow_counts.write(tmp_path / "a.csv", table, bin_min=15)
+    rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
+    times = "2026-06-01 07:30:00,2026-06-01,07:30:00,2026-06-01 07:45:00,2026-06-01,07:45:00"
+    assert sorted(row for row in rows if not row.endswith(",0")) == [
+        f"{times},car,left --> right,left,right,1",
+        f"{times},car,right --> bottom,right,bottom,1",
+    ]
+    assert len(rows) == 4 * 3 * len(CLASSES)

@@ -2,6 +2,7 @@
 
 import bz2
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_boxes_have_the_members_that_otanalytics_reads(
         "h": 10,
         "frame": 3,
         "occurrence": START + 0.15,
-        "input_file_path": "street.otdet",
+        "input_file_path": "street_FR20_2026-06-01_07-30-00.otdet",
         "interpolated-detection": False,
         "first": True,
         "finished": False,
@@ -55,7 +56,7 @@ def test_metadata_tell_versions_video_and_classes(
     metadata = written(recording, tmp_path)["metadata"]
     assert (metadata["otdet_version"], metadata["ottrk_version"]) == ("1.2", "1.1")
     assert metadata["video"] == {
-        "filename": "street",
+        "filename": "street_FR20_2026-06-01_07-30-00",
         "filetype": ".mp4",
         "width": 1280,
         "height": 720,
@@ -77,6 +78,14 @@ def test_names_that_opentrafficcam_lacks_are_other() -> None:
     assert road_user("bicyclist") == road_user("bicycle") == "bicyclist"
     assert road_user("scooter", unknown="scooter") == "scooter"
     assert road_user("wheelchair", unknown="wheelchair") == "other"
+
+
+@pytest.mark.parametrize("name", ["street", "a-b", "北", "."])
+def test_otanalytics_finds_a_camera_in_the_name_of_the_video(
+    recording: ExportedRecording, tmp_path: Path, name: str
+) -> None:
+    video = written(replace(recording, name=name), tmp_path)["metadata"]["video"]
+    assert re.search(r"[A-Za-z0-9]+_.*\..*", video["filename"] + video["filetype"])
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9, 10])

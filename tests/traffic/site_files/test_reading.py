@@ -89,6 +89,18 @@ MALFORMED = [
     (line("[]"), "line 'north': a line needs 2 points or more, and there are 0"),
     (line("[[4, 3], [9, 9], [9, 9.0]]"), "line 'north': points 2 and 3 are the same place (9, 9)"),
     (line("[[0.1, 0.2], [0.3, 0.9]]"), "line 'north': all points lie within 1 px: give px"),
+    (
+        line("[[0, 0], [90, 90], [30, 30]]"),
+        "line 'north': it turns back on itself at point 2 (90, 90): move it",
+    ),
+    (
+        line("[[0, 0], [90, 90], [90, 0], [0, 90]]"),
+        "line 'north': it crosses itself: the side from point 1 to 2 meets the side from point 3",
+    ),
+    (
+        line("[[0, 0], [90, 0], [90, 90], [0, 0]]"),
+        "line 'north': it crosses itself: the side from point 1 to 2 meets the side from point 3",
+    ),
     (line("[[1, 2, 3], [4, 5]]"), "line 'north', point 1: must have at most 2"),
     (line("[[1, 2], [4]]"), "line 'north', point 2, y: is missing"),
     (line("[[1, 2], [4, five]]"), "line 'north', point 2, y: must be a number, not 'five'"),
@@ -97,7 +109,7 @@ MALFORMED = [
     (line("[[1, 2], [4, -.inf]]"), "line 'north', point 2, y: must be a finite number, not -inf"),
     (line("[[1, 2], [1e400, 5]]"), "line 'north', point 2, x: must be a finite number"),
     (line(f"[[1, 2], [1{'0' * 400}, 5]]"), "line 'north', point 2, x: must be a number, not 1000"),
-    (line(f"[[1, 2], [1{'0' * 5000}, 5]]"), "a value in it cannot be read: Exceeds the limit"),
+    (line(f"[[1, 2], [1{'0' * 5000}, 5]]"), "has a value that cannot be read: Exceeds the limit"),
     (line("[[1, 2], [null, 5]]"), "line 'north', point 2, x: must be a number, not null"),
     (line("north"), "line 'north', points: must be a list, not 'north'"),
     (line("{x: 1, y: 2}"), "line 'north', points: must be a list, not {'x': 1, 'y': 2}"),
@@ -119,6 +131,10 @@ MALFORMED = [
     (named(r'"a\uffffb"'), "has control characters: remove them"),
     (named("n" * 65), "lines: the name 'nnnnnnnnnnnnnnnnnnnn'… has 65 characters: use 64 at most"),
     (named("unknown"), "line 'unknown': tables use this name for ends of movements"),
+    (
+        zone(SQUARE).replace("queue", "unknown"),
+        "zone 'unknown': tables use this name for ends of movements of which no zone is known",
+    ),
     (named("a: {points: [[1, 2], [3, 4]]}, a"), "line 3: 'a' is there already, in line 3: rename"),
     (f"{HEAD}lines: {{a: {{}}}}", "line 'a', points: is missing"),
     (f"{HEAD}lines: {{a: }}", "line 'a': must be a mapping of keys to values, not null"),
@@ -147,7 +163,7 @@ MALFORMED = [
     ),
     (
         zone("[[0, 0], [300, 0], [300, 300], [300, 100], [200, 200]]"),
-        "zone 'queue': its border turns back on itself at point 3 (300, 300): move it",
+        "zone 'queue': it turns back on itself at point 3 (300, 300): move it",
     ),
     (zone("[[0, 0], [3000, 0], [0, 99]]"), "zone 'queue', point 2 (3000, 0) lies off the image"),
     (
@@ -204,8 +220,8 @@ MALFORMED = [
     (HEAD + "lnes: {}", "lnes: unknown key; did you mean 'lines'?"),
     (HEAD + "image: {width: 1, height: 1}", "line 3: 'image' is there already, in line 2"),
     (HEAD + "lines:\n\tnorth: {}", "line 4: found character that cannot start any token: indent"),
-    (HEAD + "lines: {a: &x {points: []}, b: *x}", "line 3: it is used again by an alias: write it"),
-    ("a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b]", "line 1: it is used again by an alias"),
+    (HEAD + "lines: {a: &x {points: []}, b: *x}", "line 3: an alias refers to this value"),
+    ("a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b]", "line 1: an alias refers to this value"),
     ("a: *a", "line 1: found undefined alias"),
     ("[", "line 2: did not find expected node content"),
     ("a: b: c", "line 1: mapping values are not allowed in this context"),
@@ -213,13 +229,13 @@ MALFORMED = [
     ("!!python/object/apply:os.system [exit]", "line 1: could not determine a constructor"),
     ("--- {}\n--- {}", "line 2: but found another document"),
     ("? [a]\n: 1", "line 1: found unhashable key"),
-    ("a: 2001-99-99", "a value in it cannot be read: month must be in 1..12"),
+    ("a: 2001-99-99", "has a value that cannot be read: month must be in 1..12"),
     ("[" * 50_000, "line 1: exceeded maximum nesting depth"),
     ("", "must be a mapping of keys to values, not null"),
     ("# nothing yet", "must be a mapping of keys to values, not null"),
     ("42", "must be a mapping of keys to values, not 42"),
     ("[1, 2]", "must be a mapping of keys to values, not [1, 2]"),
-    ("\x00\x01", "it is no YAML: unacceptable character"),
+    ("\x00\x01", "is no YAML: unacceptable character"),
 ]
 
 

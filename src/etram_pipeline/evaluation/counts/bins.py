@@ -1,18 +1,17 @@
 """Differences of counts in bins of time on the clock."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from etram_pipeline.evaluation.counts.flows import Compared, Crossings
 from etram_pipeline.evaluation.counts.result import BinCount, BinErrors
 from etram_pipeline.tracks.observed import Observed
+from etram_pipeline.traffic.bins import Bins, clock_bins
 
 _GEH_BIN_MIN = 15
 _GEH_GOOD = 5.0
-_MINUTE_US = 60_000_000
 
 
 def count_bins(
@@ -22,15 +21,16 @@ def count_bins(
 
     Args:
         compared: The crossings.
-        observed: What was observed of each recording, in the order of their positions.
+        observed: What was observed of each recording, in the order of their positions; bins are
+            those of the clock where `started_at` is known.
         bins_min: Lengths of the bins, in minutes.
     """
-    return tuple(
-        row
-        for bin_min in bins_min
-        for position, (key, of_recording) in enumerate(observed.items())
-        for row in _rows(key, bin_min, compared.among_recordings([position]), of_recording)
-    )
+    rows: list[BinCount] = []
+    for position, (key, of_recording) in enumerate(observed.items()):
+        mine = compared.among_recordings([position])
+        for bin_min in bins_min:
+            rows.extend(_rows(key, bin_min, mine, of_recording))
+    return tuple(rows)
 
 
 def find_errors(bins: Sequence[BinCount], bin_min: int) -> BinErrors:
@@ -74,24 +74,17 @@ def geh(
 
 
 def _rows(key: str, bin_min: int, compared: Compared, observed: Observed) -> Iterator[BinCount]:
-    step_us, clock_us = bin_min * _MINUTE_US, _clock_us(observed.started_at)
-    first = (observed.start_us + clock_us) // step_us
-    # The end of the last window still belongs to what was observed.
-    last = max(observed.start_us, observed.stop_us - 1) + clock_us
-    num_bins = last // step_us - first + 1
+    bins = clock_bins(bin_min, observed, observed.started_at)
     true, found = (
-        _table(side, clock_us - first * step_us, step_us, (len(compared.flows), num_bins))
-        for side in (compared.true, compared.counted)
+        _table(side, bins, len(compared.flows)) for side in (compared.true, compared.counted)
     )
-    for index in range(num_bins):
-        start_us = (first + index) * step_us - clock_us
-        seen_us = min(observed.stop_us, start_us + step_us) - max(observed.start_us, start_us)
+    for index, start_us in enumerate(bins.starts_us.tolist()):
         for flow, (line, direction) in enumerate(compared.flows):
             yield BinCount(
                 recording=key,
                 bin_min=bin_min,
                 bin_start_s=start_us / 1e6,
-                observed_s=seen_us / 1e6,
+                observed_s=float(bins.observed_s[index]),
                 line=line,
                 direction=direction,
                 true=int(true[flow, index]),
@@ -99,22 +92,11 @@ def _rows(key: str, bin_min: int, compared: Compared, observed: Observed) -> Ite
             )
 
 
-def _table(
-    crossings: Crossings, offset_us: int, step_us: int, shape: tuple[int, int]
-) -> Float64[np.ndarray, "F B"]:
+def _table(crossings: Crossings, bins: Bins, num_flows: int) -> Int64[np.ndarray, "F B"]:
     """Number of crossings by flow and bin."""
-    table = np.zeros(shape)
-    bins = ((crossings.t_us + offset_us) // step_us).clip(0, shape[1] - 1)
-    np.add.at(table, (crossings.flow, bins), 1)
+    table = np.zeros((num_flows, len(bins.starts_us)), np.int64)
+    np.add.at(table, (crossings.flow, bins.index(crossings.t_us)), 1)
     return table
-
-
-def _clock_us(started_at: datetime | None) -> int:
-    """Time of day of time zero; 0 if it is unknown, so that bins begin with the recording."""
-    if started_at is None:
-        return 0
-    minutes = started_at.hour * 60 + started_at.minute
-    return minutes * _MINUTE_US + started_at.second * 1_000_000 + started_at.microsecond
 
 
 def _mean(values: Float64[np.ndarray, " N"]) -> float | None:

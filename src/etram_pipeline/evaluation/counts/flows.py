@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int64
 
-from etram_pipeline.evaluation.counts.pairing import pair_times
-
-CrossingTable = npt.NDArray[Any]
-"""Structured array with the columns `t`, `line`, `direction` and `class_id`, in order of time."""
+from etram_pipeline.evaluation.counts.pairing import near_in_time, pair
+from etram_pipeline.traffic.crossings import Crossings as CrossingTable
 
 Flow = tuple[str, str]
 """A line and a direction."""
@@ -28,6 +24,8 @@ class Crossings:
         t_us: Time, in microseconds.
         flow: Position of line and direction.
         class_id: Class.
+        place: Column and row, in px.
+        height: Height of the box, in px.
         partner_class: Class of the crossing on the other side that is the same event; -1 without
             any.
     """
@@ -36,6 +34,8 @@ class Crossings:
     t_us: Int64[np.ndarray, " N"]
     flow: Int64[np.ndarray, " N"]
     class_id: Int64[np.ndarray, " N"]
+    place: Float64[np.ndarray, "N 2"]
+    height: Float64[np.ndarray, " N"]
     partner_class: Int64[np.ndarray, " N"]
 
     def __len__(self) -> int:
@@ -53,15 +53,9 @@ class Crossings:
         is_same_class: Bool[np.ndarray, " N"] = self.partner_class == self.class_id
         return is_same_class
 
-    def among(self, chosen: Bool[np.ndarray, " N"]) -> "Crossings":
-        """Some of them."""
-        return Crossings(
-            self.recording[chosen],
-            self.t_us[chosen],
-            self.flow[chosen],
-            self.class_id[chosen],
-            self.partner_class[chosen],
-        )
+    def among(self, chosen: Bool[np.ndarray, " N"] | Int64[np.ndarray, " M"]) -> "Crossings":
+        """Some of them, by a mask or by their positions."""
+        return Crossings(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -100,8 +94,11 @@ def pair_crossings(
 ) -> Compared:
     """Find the counted crossing of each true one: same recording, line and direction.
 
+    As many as possible are found; of several ways to find them, the one with the smallest
+    distances in time and place is taken.
+
     Args:
-        true: True crossings by recording.
+        true: True crossings by recording; at least one recording.
         counted: Counted crossings of the same recordings.
         within_us: Longest time between the two, in microseconds.
     """
@@ -128,6 +125,8 @@ def _as_columns(table: CrossingTable, recording: int, position: Mapping[Flow, in
         t_us=table["t"].astype(np.int64),
         flow=np.array([position[flow] for flow in flows], np.int64),
         class_id=table["class_id"].astype(np.int64),
+        place=np.column_stack([table["x"], table["y"]]).astype(np.float64),
+        height=table["height_px"].astype(np.float64),
         partner_class=np.full(len(table), _NOBODY, np.int64),
     )
 
@@ -138,14 +137,28 @@ def _with_partners(
     of_true, of_counted = true.partner_class.copy(), counted.partner_class.copy()
     for flow in np.unique(true.flow):
         here, there = np.flatnonzero(true.flow == flow), np.flatnonzero(counted.flow == flow)
-        rows, columns = pair_times(true.t_us[here], counted.t_us[there], within_us)
+        rows, columns = near_in_time(true.t_us[here], counted.t_us[there], within_us)
+        costs = _distances(true.among(here[rows]), counted.among(there[columns]), within_us)
+        rows, columns = pair(rows, columns, costs, len(here))
         of_true[here[rows]] = counted.class_id[there[columns]]
         of_counted[there[columns]] = true.class_id[here[rows]]
     return replace(true, partner_class=of_true), replace(counted, partner_class=of_counted)
 
 
-def _joined(parts: Sequence[Crossings]) -> Crossings:
-    def column(name: str) -> Int64[np.ndarray, " N"]:
-        return np.concatenate([np.zeros(0, np.int64), *(getattr(part, name) for part in parts)])
+def _distances(true: Crossings, counted: Crossings, within_us: int) -> Float64[np.ndarray, " P"]:
+    """How far crossings lie apart, in shares of the longest time and in heights of a box.
 
-    return Crossings(*(column(field.name) for field in fields(Crossings)))
+    Those who pass side by side at the same time are told apart by their places.
+    """
+    apart = np.hypot(*(true.place - counted.place).T) / np.maximum(true.height, 1)
+    distances: Float64[np.ndarray, " P"] = np.abs(
+        true.t_us - counted.t_us
+    ) / within_us + np.minimum(apart, 1)
+    return distances
+
+
+def _joined(parts: Sequence[Crossings]) -> Crossings:
+    columns = (
+        np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Crossings)
+    )
+    return Crossings(*columns)

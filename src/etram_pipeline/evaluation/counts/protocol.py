@@ -1,5 +1,7 @@
 """How counts are compared with the truth."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from etram_pipeline.core.component import Settings
@@ -23,5 +25,5 @@ class CountProtocol(Settings):
 
     name: str = Field(default="site", min_length=1)
     within_s: float = Field(default=WITHIN_S, gt=0)
-    bins_min: tuple[int, ...] = (1, 5, 15)
+    bins_min: tuple[Annotated[int, Field(ge=1)], ...] = (1, 5, 15)
     level: float = Field(default=LEVEL, gt=0.5, lt=1)

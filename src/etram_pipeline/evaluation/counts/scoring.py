@@ -5,17 +5,18 @@ from collections.abc import Mapping, Sequence
 from etram_pipeline.core.counts import counted as in_words
 from etram_pipeline.evaluation.breakdown import recordings_by_lighting
 from etram_pipeline.evaluation.counts.bins import count_bins, find_errors
-from etram_pipeline.evaluation.counts.flows import Compared, CrossingTable, pair_crossings
+from etram_pipeline.evaluation.counts.flows import Compared, pair_crossings
 from etram_pipeline.evaluation.counts.protocol import CountProtocol
 from etram_pipeline.evaluation.counts.ratios import Ratio, half_width, wilson
 from etram_pipeline.evaluation.counts.result import CountMetrics, CountScores, Share
 from etram_pipeline.evaluation.counts.units import Units, find_units
 from etram_pipeline.tracks.observed import Observed
+from etram_pipeline.traffic.crossings import Crossings
 
 
 def compare_counts(  # what is compared, and where, when and how
-    true: Mapping[str, CrossingTable],
-    counted: Mapping[str, CrossingTable],
+    true: Mapping[str, Crossings],
+    counted: Mapping[str, Crossings],
     observed: Mapping[str, Observed],
     class_names: Sequence[str],
     protocol: CountProtocol,
@@ -30,7 +31,8 @@ def compare_counts(  # what is compared, and where, when and how
     Args:
         true: True crossings by recording, such as those of labelled tracks by the same rules.
         counted: Counted crossings of the same recordings.
-        observed: What was observed of each of these recordings.
+        observed: What was observed of each of these recordings; `started_at` places bins on the
+            clock.
         class_names: Name of each class id.
         protocol: What counts as right, and the lengths of bins.
         split: The recordings, the first part of the names of metrics.
@@ -63,8 +65,8 @@ def compare_counts(  # what is compared, and where, when and how
 
 
 def _check_recordings(
-    true: Mapping[str, CrossingTable],
-    counted: Mapping[str, CrossingTable],
+    true: Mapping[str, Crossings],
+    counted: Mapping[str, Crossings],
     observed: Mapping[str, Observed],
 ) -> None:
     if not observed:
@@ -97,12 +99,12 @@ def _scores(compared: Compared, units: Units, level: float) -> CountScores:
 
 
 def _half_width(compared: Compared, units: Units, level: float) -> float | None:
-    """Half of the interval of the error; None without one, or if the error never varies."""
+    """Half of the interval of the error; None without one."""
     number = units.numbers(compared.true)
     if not number.sum():
         return None
     ratio = Ratio(units.numbers(compared.counted) - number, number)
-    return half_width(ratio.deviations, level) or None
+    return half_width(ratio.deviations, level)
 
 
 def _share(hits: int, number: int, level: float) -> Share | None:

@@ -1,12 +1,24 @@
 """Adapter for the trackers of the library `trackers` by Roboflow, to compare with."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 from typing_extensions import override
 
+from etram_pipeline.core.component import unknown_name
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.tracks.trackers import Tracker, TrackerConfig
+
+_CLASSES = {
+    "sort": "SORTTracker",
+    "bytetrack": "ByteTrackTracker",
+    "ocsort": "OCSORTTracker",
+    "cbiou": "CBIoUTracker",
+}
+_BUFFER_HZ = 30
+"""Rate of the frames in which the library counts how long lost tracks are kept."""
 
 
 class Config(TrackerConfig):
@@ -38,4 +50,36 @@ class Config(TrackerConfig):
     def build(self, width: int, height: int, class_names: Sequence[str]) -> Tracker:
         from etram_pipeline.tracks.roboflow import RoboflowTracker
 
-        return RoboflowTracker(self, class_names)
+        return RoboflowTracker(_tracker(self), self.low_score, class_names)
+
+
+def _tracker(settings: Config) -> object:
+    """The library's tracker; its classes differ in the arguments they take.
+
+    Raises:
+        SettingsError: If the library is missing, or an option is unknown.
+    """
+    try:
+        import trackers
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"track.tracker.kind roboflow needs {error.name}, which is not installed: "
+            "pip install -e '.[trackers]'"
+        ) from error
+    make = getattr(trackers, _CLASSES[settings.algorithm])
+    known = set(inspect.signature(make).parameters)
+    for option in settings.options:
+        if option not in known:
+            raise SettingsError(unknown_name("option of the tracker", option, known))
+    arguments: dict[str, object] = {
+        "lost_track_buffer": round(settings.lost_s * _BUFFER_HZ),
+        "frame_rate": settings.rate_hz,
+        "track_activation_threshold": settings.high_score,
+        "high_conf_det_threshold": settings.high_score,
+        "minimum_consecutive_frames": settings.confirm_hits,
+    }
+    chosen = {
+        name: value for name, value in arguments.items() if name in known and value is not None
+    }
+    made: object = make(**chosen | settings.options)
+    return made

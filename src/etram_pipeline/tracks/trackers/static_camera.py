@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 from typing_extensions import override
 
 from etram_pipeline.core.etram import SUPER_CLASSES
+from etram_pipeline.tracks.state import Records
 from etram_pipeline.tracks.trackers import Tracker, TrackerConfig
+
+_IN_US = ("tentative", "coast", "rest", "rest_after")
 
 
 class Config(TrackerConfig):
@@ -15,6 +19,9 @@ class Config(TrackerConfig):
 
     Distances, speeds and noises are in sizes of the box (the square root of its area), so that
     near and far road users are treated alike.
+
+    The scores to choose depend on the detector. The defaults suit that of the default run, on its
+    validation recordings.
 
     Attributes:
         low_score: Least score of the detections that are used.
@@ -49,7 +56,7 @@ class Config(TrackerConfig):
     """
 
     kind: Literal["static_camera"] = "static_camera"
-    low_score: float = Field(default=0.1, ge=0, le=1)
+    low_score: float = Field(default=0.3, ge=0, le=1)
     high_score: float = Field(default=0.4, ge=0, le=1)
     start_score: float = Field(default=0.4, ge=0, le=1)
     same_object_iou: float = Field(default=0.7, gt=0, le=1)
@@ -86,7 +93,9 @@ class Config(TrackerConfig):
     def build(self, width: int, height: int, class_names: Sequence[str]) -> Tracker:
         from etram_pipeline.tracks.static_camera import StaticCameraTracker
 
-        return StaticCameraTracker(self, width, height, class_names)
+        return StaticCameraTracker(
+            self._record(width, height), self._classes(class_names), class_names
+        )
 
     def group(self, class_name: str) -> str:
         """Group of a class."""
@@ -96,3 +105,18 @@ class Config(TrackerConfig):
             if class_name == group or class_name in members
         )
         return next(groups, "vehicle")
+
+    def _record(self, width: int, height: int) -> Records:
+        """Settings as the compiled loops read them, with times in microseconds."""
+        values = self.model_dump(exclude={"kind", "groups", "rest_groups"})
+        whole = {f"{name}_us": round(values.pop(f"{name}_s") * 1e6) for name in _IN_US}
+        whole |= {"confirm_hits": values.pop("confirm_hits"), "width": width, "height": height}
+        types = [(name, "<f8") for name in values] + [(name, "<i8") for name in whole]
+        return np.array([(*values.values(), *whole.values())], types)
+
+    def _classes(self, class_names: Sequence[str]) -> Records:
+        """Group of each class by number, and whether its members rest."""
+        groups = [self.group(name) for name in class_names]
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+        rows = [(numbers[group], group in self.rest_groups) for group in groups]
+        return np.array(rows, [("group", "<i8"), ("rests", "?")])

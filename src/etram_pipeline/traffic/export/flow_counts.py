@@ -1,10 +1,9 @@
 """Counts of movements in the table that OTAnalytics exports.
 
-Columns: `start time`, `end time`, `classification`, `flow`, `from section`, `to section`, `count`.
-Movements of which one end is unknown belong to no flow and are left out, as there. Movements that
-return to the line they come from are listed where there are any. Classes have the names of
-OpenTrafficCam; classes and groups that it does not have keep their names. Times are those of the
-clock, or count from the beginning of 1970 where no clock is known.
+Rows are in order of time, then class. Movements of which one end is unknown belong to no flow and
+are left out, as there. Movements that return to the line they come from are listed where there are
+any. Classes have the names of OpenTrafficCam; classes and groups that it does not have keep their
+names. Times are those of the clock, or count from the beginning of 1970 where no clock is known.
 
 Source: OpenTrafficCam/OTAnalytics, `OTAnalytics/plugin_parser/export.py`.
 """
@@ -25,12 +24,13 @@ from etram_pipeline.traffic.export.road_users import road_user
 from etram_pipeline.traffic.site import UNKNOWN
 
 COLUMNS = (
-    *("start time", "end time", "classification"),
-    *("flow", "from section", "to section", "count"),
+    *("start time", "start occurrence date", "start occurrence time"),
+    *("end time", "end occurrence date", "end occurrence time"),
+    *("classification", "flow", "from section", "to section", "count"),
 )
 
 _WITHOUT_CLOCK = datetime(1970, 1, 1)
-_TIME = "%Y-%m-%d %H:%M:%S"
+_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%H:%M:%S")
 
 _OTHER_COLUMNS = {
     *("recording", "bin_min", "bin_start_s", "clock", "observed_s"),
@@ -50,10 +50,11 @@ def write(path: Path, movements: Mapping[str, npt.NDArray[Any]], bin_min: int) -
     with written_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows(_rows(movements, bin_min))
+        rows: list[list[Any]] = sorted(_rows(movements, bin_min), key=_order)
+        table.writerows(rows)
 
 
-def _rows(movements: Mapping[str, npt.NDArray[Any]], bin_min: int) -> Iterator[list[object]]:
+def _rows(movements: Mapping[str, npt.NDArray[Any]], bin_min: int) -> Iterator[list[Any]]:
     names = {
         name: road_user(name, unknown=name) for name in movements if name not in _OTHER_COLUMNS
     }
@@ -76,4 +77,9 @@ def _times(clock: str, start_s: float, bin_min: int) -> list[str]:
         start = datetime.fromisoformat(clock).replace(tzinfo=None)
     else:
         start = _WITHOUT_CLOCK + timedelta(seconds=start_s)
-    return [start.strftime(_TIME), (start + timedelta(minutes=bin_min)).strftime(_TIME)]
+    ends = (start, start + timedelta(minutes=bin_min))
+    return [end.strftime(each) for end in ends for each in _TIME_FORMATS]
+
+
+def _order(row: list[Any]) -> tuple[str, str]:
+    return row[0], row[COLUMNS.index("classification")]

@@ -1,7 +1,7 @@
 """Tracks as OpenTrafficCam's OTAnalytics reads them: JSON, compressed by bzip2.
 
-Boxes are given by their upper left corner, times in seconds since 1970. OTAnalytics 2 ignores
-tracks of fewer than 5 or more than 12 000 boxes.
+Boxes are given by their upper left corner, times in seconds since 1970. OTAnalytics ignores tracks
+of fewer than 5 or more than 12 000 boxes.
 
 Source: files of OpenTrafficCam's OTVision, `otdet_version` 1.2, `ottrk_version` 1.1.
 """
@@ -9,7 +9,7 @@ Source: files of OpenTrafficCam's OTVision, `otdet_version` 1.2, `ottrk_version`
 import bz2
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def _detections(
 ) -> Iterator[str]:
     rows = recording.tracks[part]
     names = [json.dumps(road_user(name)) for name in recording.class_names]
-    source = json.dumps(f"{Path(recording.name).name}.otdet")
+    source = json.dumps(f"{_video(recording)}.otdet")
     columns = [
         *(rows[name].tolist() for name in ("class_id", "score", "x", "y", "w", "h")),
         recording.frames(rows["t"]).tolist(),
@@ -86,6 +86,13 @@ def _detections(
         )
 
 
+def _video(recording: ExportedRecording) -> str:
+    """A name as OpenTrafficCam gives to videos; OTAnalytics refuses other names."""
+    start = datetime.fromtimestamp(recording.epoch_s, UTC)
+    rate = round(1e6 / recording.step_us)
+    return f"{Path(recording.name).name}_FR{rate}_{start:%Y-%m-%d_%H-%M-%S}"
+
+
 def _metadata(recording: ExportedRecording) -> dict[str, Any]:
     """What OTAnalytics wants to know about the video, the detector and the tracker."""
     rate = 1e6 / recording.step_us
@@ -94,7 +101,7 @@ def _metadata(recording: ExportedRecording) -> dict[str, Any]:
     return {
         "otdet_version": "1.2",
         "video": {
-            "filename": Path(recording.name).name,
+            "filename": _video(recording),
             "filetype": ".mp4",
             "width": recording.observed.width,
             "height": recording.observed.height,
