@@ -3,21 +3,28 @@
 import json
 from typing import Any, NoReturn
 
+from etram_pipeline.core.errors import SiteError
 
-def parse_json(text: str) -> Any:  # noqa: ANN401, whatever a file holds
-    """The content of a text.
+
+def parse_json(text: str, where: str) -> Any:  # noqa: ANN401, whatever a file holds
+    """The content of a file of lines and zones.
+
+    Args:
+        text: The text of the file.
+        where: The file.
 
     Raises:
-        ValueError: If it is no JSON, repeats a key in a mapping, or has numbers that are not
-            finite; the message has one line.
+        SiteError: If it is no JSON, has a key twice in a mapping, or has numbers that are not
+            finite.
     """
     try:
         return json.loads(text, object_pairs_hook=_mapping, parse_constant=_refused)
     except json.JSONDecodeError as error:
-        message = f"{error.msg[:1].lower()}{error.msg[1:]}"
-        raise ValueError(f"line {error.lineno}: it is no JSON: {message}") from error
+        raise SiteError(f"{where}, line {error.lineno}: {_lowered(error.msg)}") from error
     except RecursionError as error:
-        raise ValueError("it is nested too deeply to be lines and zones") from error
+        raise SiteError(f"{where} is nested too deeply to be lines and zones") from error
+    except ValueError as error:
+        raise SiteError(f"{where}: {_lowered(str(error))}") from error
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -30,4 +37,8 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"it has the number {constant}, which JSON does not have: correct it")
+    raise ValueError(f"JSON does not have the number {constant}: correct it")
+
+
+def _lowered(message: str) -> str:
+    return f"{message[:1].lower()}{message[1:]}"

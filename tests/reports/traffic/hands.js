@@ -37,3 +37,8 @@ const save = async () => {
   return file && file.text();
 };
 const problems = () => [...document.querySelectorAll("#problem-list li")].map((each) => each.textContent);
+const wipe = () => {
+  take("select");
+  shapes = [];
+  show();
+};

@@ -25,7 +25,7 @@ from etram_pipeline.reports.traffic.traffic_tables import (
 from etram_pipeline.tracks.table import BRIDGED, RESTED
 from etram_pipeline.traffic.counting import Traffic
 from etram_pipeline.traffic.default_sites import border_site
-from etram_pipeline.traffic.site import Line
+from etram_pipeline.traffic.site import Line, Zone
 
 EVIL = "<script>alert('x')</script>"
 
@@ -148,9 +148,12 @@ def test_counts_over_time_sum_up_to_crossings(traffic: Traffic) -> None:
 def test_who_waits_in_a_zone_is_drawn(make_traffic: MakeTraffic) -> None:
     way = whole_way()
     waits = np.concatenate([way[:28], np.full(100, way[28]), way[29:]])
-    figure = draw_queues(make_traffic(drive(1, waits)))
+    zones = {"first": Zone(polygon=((1, 1), (9, 1), (9, 9))), **SITE.zones}
+    traffic = make_traffic(drive(1, waits), site=SITE.model_copy(update={"zones": zones}))
+    assert [row[8] for row in zone_table(traffic).rows] == ["0", "1"]
+    figure = draw_queues(traffic)
     assert figure is not None
-    (line,) = figure.axes[0].lines
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "middle")
     values = np.asarray(line.get_ydata())
     assert values.sum() == pytest.approx(5, abs=1)  # once a second, for the 5 s it stood
     assert values.max() == 1

@@ -68,17 +68,20 @@ def test_files_of_early_versions_name_sections_by_their_id(
 
 
 MALFORMED = [
-    ("[", "it is no JSON"),
-    ("{}", "it has no list of `sections`, so it is no file of OTAnalytics"),
-    ('{"Detectors": {}, "Movements": {}}', "an old version of OTAnalytics wrote it"),
-    (flows(3), "section 1 must be a mapping, not 3"),
-    (flows(section("line", (1, 2), (3, 4), name=7)), "section 1 has no name"),
+    ("[", "line 1: expecting value"),
+    ("{}", "has no list of `sections`, so it is no file of OTAnalytics"),
+    ('{"Detectors": {}, "Movements": {}}', "is of an old version of OTAnalytics"),
+    (flows(3), "section 1: must be a mapping of keys to values, not 3"),
+    (
+        flows(section("line", (1, 2), (3, 4), name=7)),
+        "section 1.name: must be text, not 7: put it in quotes",
+    ),
     (
         flows(section("cut", (1, 2), (3, 4))),
-        "section 1, 'Süd' has the type 'cut', not line or area",
+        "section 1.type: must be 'line' or 'area', not 'cut'",
     ),
-    (flows(section("line", coordinates=3)), "section 1, 'Süd' has no list of coordinates"),
-    (flows(section("line", coordinates=[{"x": 1}])), "point 1 must have x and y, but is {'x': 1}"),
+    (flows(section("line", coordinates=3)), "section 1.coordinates: must be a list, not 3"),
+    (flows(section("line", coordinates=[{"x": 1}])), "section 1.coordinates.0.y: is missing"),
     (flows(section("line", (1, 2))), "line 'Süd': a line needs 2 points or more"),
     (
         flows(section("area", (1, 2), (30, 40), (1, 2))),
@@ -86,7 +89,7 @@ MALFORMED = [
     ),
     (
         flows(section("line", (1, 2), (3, 4)), section("line", (1, 2), (3, 9))),
-        "section 2: another section is called 'Süd' too",
+        "two sections are called 'Süd': rename one of them",
     ),
     (flows(section("line", (1, 2), (3000, 4))), "line 'Süd', point 2 (3000, 4) lies off the image"),
 ]

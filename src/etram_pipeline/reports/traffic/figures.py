@@ -106,7 +106,8 @@ def _draw_line(traffic: Traffic, name: str) -> Figure:
 
 def _waiting(traffic: Traffic, zone: str) -> Int64[np.ndarray, " S"]:
     """Number of slow road users in a zone at each second."""
-    queued = traffic.queued[traffic.queued["zone"] == zone]
+    place = list(traffic.site.zones).index(zone)
+    queued = traffic.queued[traffic.queued["zone"] == place]
     second = np.searchsorted(traffic.seconds_us, queued["t"])
     return np.bincount(second, minlength=len(traffic.seconds_us))
 

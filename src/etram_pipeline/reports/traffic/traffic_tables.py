@@ -159,7 +159,8 @@ def _use(traffic: Traffic, zone: str) -> ZoneUse:
         starts_us=np.array([observed.start_us], np.int64),
         observed_s=np.array([length_us / 1e6]),
     )
-    stays, queued = (table[table["zone"] == zone] for table in (traffic.stays, traffic.queued))
+    stays = traffic.stays[traffic.stays["zone"] == zone]
+    queued = traffic.queued[traffic.queued["zone"] == list(traffic.site.zones).index(zone)]
     has_ground = traffic.homography is not None
     return zone_use(stays, queued, traffic.seconds_us, whole, has_ground=has_ground)
 

@@ -20,6 +20,9 @@ class Config(TrackerConfig):
     Distances, speeds and noises are in sizes of the box (the square root of its area), so that
     near and far road users are treated alike.
 
+    The scores to choose depend on the detector. The defaults suit that of the default run, on its
+    validation recordings.
+
     Attributes:
         low_score: Least score of the detections that are used.
         high_score: Least score of the detections that are matched first, with all tracks that
@@ -53,7 +56,7 @@ class Config(TrackerConfig):
     """
 
     kind: Literal["static_camera"] = "static_camera"
-    low_score: float = Field(default=0.1, ge=0, le=1)
+    low_score: float = Field(default=0.3, ge=0, le=1)
     high_score: float = Field(default=0.4, ge=0, le=1)
     start_score: float = Field(default=0.4, ge=0, le=1)
     same_object_iou: float = Field(default=0.7, gt=0, le=1)

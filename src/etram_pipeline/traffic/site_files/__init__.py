@@ -1,8 +1,8 @@
 """Files of lines and zones, one module per format.
 
-A module names its `SUFFIXES`, tells by `STATES_SIZE` whether its files state the size of the image
-themselves, and turns the text of a file into a mapping for `Site` by `parse`, which raises a
-`ValueError` that says what is wrong, without the path. A format is added by adding a file.
+A module has `SUFFIXES`; `STATES_SIZE`, whether its files state the size of the image; and
+`parse(text, where)`, which turns the text of the file `where` into a mapping for `Site`, or raises
+a `SiteError`. A format is added by adding a file.
 """
 
 from importlib import import_module
@@ -66,18 +66,17 @@ def read_site(path: Path, image: Image | None = None) -> Site:
     """
     file_format = _format_of(path)
     text = _text(path)
+    content = file_format.parse(text, str(path))
+    if not file_format.STATES_SIZE:
+        content = _with_image(content, image, path)
     try:
-        content = file_format.parse(text)
-        if not file_format.STATES_SIZE:
-            content = _with_image(content, image)
         return Site.model_validate(content)
     except ValidationError as error:
         faults = describe_errors(_placed(error))
         more = len(faults) - _NUM_SHOWN
         rest = f"; and {counted(more, 'fault')} more" if more > 0 else ""
-        raise SiteError(f"{path}: {'; '.join(faults[:_NUM_SHOWN])}{rest}") from error
-    except ValueError as error:
-        raise SiteError(f"{path}: {' '.join(str(error).split())}") from error
+        told = " ".join("; ".join(faults[:_NUM_SHOWN]).split())  # keys may have line breaks
+        raise SiteError(f"{path}: {told}{rest}") from error
 
 
 def write_site(path: Path, site: Site) -> None:
@@ -88,10 +87,10 @@ def write_site(path: Path, site: Site) -> None:
         partial.write_text(dump(site), encoding="utf-8")
 
 
-def _with_image(content: dict[str, Any], image: Image | None) -> dict[str, Any]:
+def _with_image(content: dict[str, Any], image: Image | None, path: Path) -> dict[str, Any]:
     if "image" not in content and image is None:
-        raise ValueError(
-            "it does not state the size of the image: add "
+        raise SiteError(
+            f"{path} does not state the size of the image: add "
             '"image": {"width": 1280, "height": 720} at its top level, with the size of the sensor'
         )
     return {"image": image, **content}
@@ -120,17 +119,17 @@ def _text(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    if not path.exists():
-        raise SiteError(f"there is no file of lines and zones at {path}: check the path")
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "no plain file"
-        raise SiteError(f"{path} is {what}: give the file that holds the lines and zones")
-    if (size := path.stat().st_size) > LARGEST_FILE:
-        raise SiteError(
-            f"{path} has {size / 1e6:.1f} MB, too much for lines and zones: is it another file?"
-        )
     try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no plain file"
+            raise SiteError(f"{path} is {what}: give the file that holds the lines and zones")
+        if (size := path.stat().st_size) > LARGEST_FILE:
+            raise SiteError(
+                f"{path} has {size / 1e6:.1f} MB, too much for lines and zones: is it another file?"
+            )
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise SiteError(f"there is no file of lines and zones at {path}: check the path") from error
     except OSError as error:
         raise SiteError(f"{path} cannot be read: {error.strerror}") from error
 

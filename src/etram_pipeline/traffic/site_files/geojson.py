@@ -9,76 +9,84 @@ negative there; if the rows of a file are negative on average, their sign is cha
 Source: RFC 7946.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from etram_pipeline.core.component import unknown_name
+from pydantic import BaseModel, StrictInt, StrictStr, ValidationError
+
 from etram_pipeline.core.errors import SiteError
-from etram_pipeline.core.validation_errors import shown
+from etram_pipeline.core.validation_errors import describe_errors, shown
 from etram_pipeline.traffic.strict_json import parse_json
 
 SUFFIXES = (".geojson", ".json")
 STATES_SIZE = False
 
 _KINDS = {"line": "lines", "zone": "zones", "ignore": "ignore"}
-_KIND_OF = {"LineString": "line", "Polygon": "zone"}
+_KIND_OF: dict[str, Literal["line", "zone"]] = {"LineString": "line", "Polygon": "zone"}
 
 
-def parse(text: str) -> dict[str, Any]:
+class _Properties(BaseModel):
+    name: StrictStr | StrictInt
+    kind: Literal["line", "zone", "ignore"] | None = None
+    forward: StrictStr | None = None
+    backward: StrictStr | None = None
+
+
+class _Geometry(BaseModel):
+    type: Literal["LineString", "Polygon", "MultiLineString", "MultiPolygon"]
+    coordinates: list[Any]
+
+
+class _Feature(BaseModel):
+    geometry: _Geometry
+    properties: _Properties
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
     """Lines and zones of a file.
 
     Raises:
         SiteError: If the file is no GeoJSON, or a feature is no line or zone.
     """
-    content = parse_json(text)
+    content = parse_json(text, where)
     features = content.get("features") if isinstance(content, dict) else None
     if not isinstance(features, list) or content.get("type") != "FeatureCollection":
-        raise SiteError("it is no FeatureCollection of GeoJSON: export the layer again")
+        raise SiteError(f"{where} is no FeatureCollection of GeoJSON: export the layer again")
     if content.get("unit", "px") != "px":
-        raise SiteError(f"its places are in {content['unit']}, but lines and zones must be in px")
+        raise SiteError(
+            f"{where} has places in {shown(content['unit'])}, but lines and zones must be in px"
+        )
     found: dict[str, dict[str, Any]] = {key: {} for key in _KINDS.values()}
     for number, feature in enumerate(features, start=1):
-        _add(found, feature, f"feature {number}")
+        try:
+            _add(found, _Feature.model_validate(feature), f"{where}: feature {number}")
+        except ValidationError as error:
+            faults = "; ".join(describe_errors(error, f"feature {number}"))
+            raise SiteError(f"{where}: {faults}") from error
     _turn_upright(found)
     return found | {key: content[key] for key in ("image", "ground") if key in content}
 
 
-def _add(found: dict[str, dict[str, Any]], feature: Any, where: str) -> None:  # noqa: ANN401
-    geometry = _member(feature, "geometry", where)
-    properties = feature.get("properties") or {}
-    if not isinstance(properties, Mapping):
-        raise SiteError(f"{where}: properties must be a mapping, not {shown(properties)}")
-    name = properties.get("name")
-    if isinstance(name, int) and not isinstance(name, bool):
-        name = str(name)
-    if not isinstance(name, str):
-        raise SiteError(f"{where} has no text as its property `name`: name each line and zone")
-    what, points = _points(geometry, f"{where}, {name!r}")
-    kind = properties.get("kind") or _KIND_OF[what]
-    if kind not in _KINDS:
-        raise SiteError(f"{where}, {name!r}: {unknown_name('kind', kind, _KINDS)}")
+def _add(found: dict[str, dict[str, Any]], feature: _Feature, where: str) -> None:
+    properties, name = feature.properties, str(feature.properties.name)
+    what, points = _points(feature.geometry, f"{where}, {name!r}")
+    kind = properties.kind or _KIND_OF[what]
     if (what == "LineString") != (kind == "line"):
         raise SiteError(f"{where}, {name!r} is a {what}, which cannot be of the kind {kind!r}")
     shapes = found[_KINDS[kind]]
     if name in shapes:
         raise SiteError(f"{where}: another {kind} is called {name!r} too: rename one of them")
     if kind == "line":
-        directions = ("forward", "backward")
-        named = {key: properties[key] for key in directions if properties.get(key) is not None}
-        shapes[name] = {"points": points, **named}
+        names = properties.model_dump(include={"forward", "backward"}, exclude_none=True)
+        shapes[name] = {"points": points, **names}
     else:
         shapes[name] = {"polygon": points}
 
 
-def _points(geometry: Mapping[str, Any], where: str) -> tuple[str, list[Any]]:
+def _points(geometry: _Geometry, where: str) -> tuple[str, list[Any]]:
     """The kind of a geometry, and its only line or ring."""
-    what, coordinates = geometry.get("type"), geometry.get("coordinates")
-    if not isinstance(coordinates, list):
-        raise SiteError(f"{where} has no list of coordinates")
-    if isinstance(what, str) and what.startswith("Multi"):
-        what, coordinates = what.removeprefix("Multi"), _only(coordinates, "part", where)
-    if what not in _KIND_OF:
-        raise SiteError(f"{where} is a {shown(what)}: draw lines as LineString, zones as Polygon")
+    what, coordinates = geometry.type.removeprefix("Multi"), geometry.coordinates
+    if what != geometry.type:
+        coordinates = _only(coordinates, "part", where)
     if what == "Polygon":
         coordinates = _only(coordinates, "ring", where)
         if len(coordinates) > 1 and coordinates[0] == coordinates[-1]:
@@ -93,13 +101,6 @@ def _only(parts: list[Any], what: str, where: str) -> list[Any]:
     return parts[0]
 
 
-def _member(feature: Any, key: str, where: str) -> Mapping[str, Any]:  # noqa: ANN401
-    member = feature.get(key) if isinstance(feature, Mapping) else None
-    if not isinstance(member, Mapping):
-        raise SiteError(f"{where} has no {key}: remove it or draw it again")
-    return member
-
-
 def _turn_upright(found: dict[str, dict[str, Any]]) -> None:
     """Change the sign of all rows if they are negative on average."""
     shapes = [shape for kind in found.values() for shape in kind.values()]
@@ -110,5 +111,5 @@ def _turn_upright(found: dict[str, dict[str, Any]]) -> None:
             point[1] = -point[1]
 
 
-def _has_row(point: Any) -> bool:  # noqa: ANN401
+def _has_row(point: Any) -> bool:  # noqa: ANN401, whatever a file holds
     return isinstance(point, list) and len(point) > 1 and type(point[1]) in {int, float}

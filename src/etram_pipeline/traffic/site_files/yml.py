@@ -6,68 +6,64 @@ from typing import Any
 
 import yaml
 
+from etram_pipeline.core.errors import SiteError
 from etram_pipeline.traffic.site import Point, Site, Zone
 
 SUFFIXES = (".yml", ".yaml")
 STATES_SIZE = True
 
 
-def parse(text: str) -> Any:  # noqa: ANN401, whatever a file holds
+def parse(text: str, where: str) -> Any:  # noqa: ANN401, whatever a file holds
     """The content of a file.
 
     Raises:
-        ValueError: If it is no YAML, repeats a key, or refers from one place to another.
+        SiteError: If it is no YAML, has a key twice, or refers from one place to another.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         root = loader.get_single_node()
-        if root is None:
-            return None
-        _check(root, set())
-        return _constructed(loader, root)
+        _check(root, where, set())
+        return None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ValueError(f"{_line(mark)}{error.problem}{_hint(text, mark)}") from error
+        raise SiteError(f"{_line(where, mark)}: {error.problem}{_hint(text, mark)}") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"it is no YAML: {' '.join(str(error).split())}") from error
+        raise SiteError(f"{where} is no YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise ValueError("it is nested too deeply to be lines and zones") from error
+        raise SiteError(f"{where} is nested too deeply to be lines and zones") from error
+    except SiteError:
+        raise
+    except (ValueError, OverflowError) as error:  # of dates and long numbers
+        raise SiteError(f"{where} has a value that cannot be read: {error}") from error
     finally:
         loader.dispose()
 
 
-def _constructed(loader: Any, root: Any) -> Any:  # noqa: ANN401, yaml has no types
-    try:
-        return loader.construct_document(root)
-    except (ValueError, OverflowError) as error:  # of dates and numbers
-        raise ValueError(f"a value in it cannot be read: {error}") from error
-
-
-def _check(node: Any, seen: set[int]) -> None:  # noqa: ANN401, yaml has no types
-    """Refuse keys that occur twice, of which YAML would keep the last, and references."""
+def _check(node: Any, where: str, seen: set[int]) -> None:  # noqa: ANN401, yaml has no types
+    """Refuse aliases, and keys that occur twice, of which YAML would keep the last."""
     if id(node) in seen:
-        raise ValueError(f"{_line(node.start_mark)}it is used again by an alias: write it out")
+        raise SiteError(
+            f"{_line(where, node.start_mark)}: an alias refers to this value: write the value out "
+            "where it is needed"
+        )
     seen.add(id(node))
-    keys: dict[str, Any] = {}
-    for each in node.value if isinstance(node.value, list) else ():
-        if not isinstance(each, tuple):
-            _check(each, seen)
+    lines: dict[str, int] = {}
+    for each in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in each if isinstance(each, tuple) else (each,):
+            _check(part, where, seen)
+        key = each[0] if isinstance(each, tuple) else None
+        if not isinstance(key, yaml.ScalarNode):
             continue
-        key, value = each
-        if isinstance(key.value, str) and key.value in keys:
-            first = keys[key.value].start_mark.line + 1
-            raise ValueError(
-                f"{_line(key.start_mark)}{key.value!r} is there already, in line {first}: rename "
-                "or remove one of them"
+        if key.value in lines:
+            raise SiteError(
+                f"{_line(where, key.start_mark)}: {key.value!r} is there already, in line "
+                f"{lines[key.value]}: rename or remove one of them"
             )
-        if isinstance(key.value, str):
-            keys[key.value] = key
-        _check(key, seen)
-        _check(value, seen)
+        lines[key.value] = key.start_mark.line + 1
 
 
-def _line(mark: Any) -> str:  # noqa: ANN401, yaml has no types
-    return f"line {mark.line + 1}: " if mark else ""
+def _line(where: str, mark: Any) -> str:  # noqa: ANN401, yaml has no types
+    return f"{where}, line {mark.line + 1}" if mark else where
 
 
 def _hint(text: str, mark: Any) -> str:  # noqa: ANN401, yaml has no types
