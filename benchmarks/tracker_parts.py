@@ -240,8 +240,13 @@ def cell(value: float | None, low: float | None, high: float | None, sign: str =
     """A value with its interval."""
     if value is None:
         return "-"
+    value, low, high = (
+        each if each is None else round(each, 3) + 0.0 for each in (value, low, high)
+    )
     text = f"{value:{sign}.3f}"
-    return text if low is None or high is None else f"{text} [{low:{sign}.3f}, {high:{sign}.3f}]"
+    if low is None or high is None or low == high:
+        return text
+    return f"{text} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
 def row(name: str, cells: Sequence[str]) -> str:

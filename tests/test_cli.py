@@ -45,6 +45,12 @@ def run(*words: str) -> Result:
         ("--env ETRAM", "unknown environment 'ETRAM'; did you mean 'etram'?"),
         ("--env tinny", "unknown environment 'tinny'; did you mean '--params preset=rvt_tiny'?"),
         ("--params preset=etram", "unknown preset 'etram'; did you mean '--env etram'?"),
+        ("--params track=false", "to run without MLflow, use `mlflow=false`"),
+        (
+            "--params track.tracker.rest=3",
+            "track.tracker.rest: unknown key; did you mean 'rest_s'?",
+        ),
+        ("--params site=none.yml --pipelines count", "there is no site file"),
         ("--params mlflow=flase", "mlflow.yml: enabled: must be true or false, not 'flase'"),
         ("--params lanes", "`lanes` in --params is not `key=value`"),
         ("--params =3", "has no key before `=`"),

@@ -135,7 +135,6 @@ class ConfigLoader(OmegaConfigLoader):
             merged = merge(merged, layer)
         _refuse_unknown(runtime, known, merged)
         self._refuse_unused(runtime)
-        _refuse_former(runtime)
         asked = {key: value for key, value in runtime.items() if key not in RUN_OPTIONS}
         return merge(merged, asked)
 
@@ -263,7 +262,7 @@ def recording_name(path: object) -> str:
 def unknown_parameters(
     layer: Mapping[str, Any], known: Collection[str], parameters: Mapping[str, Any]
 ) -> dict[str, str]:
-    """A message for each top-level key that is no parameter.
+    """A message for each top-level key that is no parameter, or the former name of an option.
 
     Args:
         layer: Parameters given by a file or by the command line.
@@ -271,6 +270,8 @@ def unknown_parameters(
         parameters: All parameters with their nested keys, one of which may be meant.
     """
     found: dict[str, str] = {}
+    if isinstance(layer.get("track"), bool):
+        found["track"] = "to run without MLflow, use `mlflow=false`; `track` configures the tracker"
     for key in layer:
         if key not in known:
             meant = " or ".join(sorted(paths_to(key, parameters)))
@@ -283,15 +284,6 @@ def _refuse_unknown(
 ) -> None:
     if messages := unknown_parameters(layer, known, parameters).values():
         raise ConfigurationError("\n".join(f"{where}{message}" for message in messages))
-
-
-def _refuse_former(runtime: Mapping[str, Any]) -> None:
-    """Refuse the former name of an option, which now belongs to parameters."""
-    if isinstance(runtime.get("track"), bool):
-        raise ConfigurationError(
-            "`track` has the parameters of the tracker; to run without MLflow, use "
-            "`--params mlflow=false`"
-        )
 
 
 def _from_home(entry: dict[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,29 @@
 
 from kedro.pipeline import Pipeline
 
-from etram_pipeline.pipelines import evaluate, export, predict, preprocess, report, train
+from etram_pipeline.pipelines import (
+    count,
+    evaluate,
+    export,
+    predict,
+    preprocess,
+    report,
+    track,
+    train,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Every pipeline by name; `apply` goes from a recording of one's own to an annotated video."""
+    tracking = track.create_pipeline()
     parts = {
         "preprocess": preprocess.create_pipeline(),
         "train": train.create_pipeline(),
         "predict": predict.create_pipeline(),
-        "evaluate": evaluate.create_pipeline(),
+        "track": tracking,
+        "count": count.create_pipeline(),
+        # Tracking takes seconds, and scores of former tracks would say nothing of new detections.
+        "evaluate": tracking + evaluate.create_pipeline(),
         "report": report.create_pipeline(),
     }
     annotate = report.create_video_pipeline()
@@ -20,6 +33,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "quality": preprocess.create_quality_pipeline(),
         "export": export.create_pipeline(),
         "annotate": annotate,
-        "apply": parts["preprocess"] + parts["predict"] + annotate,
+        "apply": parts["preprocess"] + parts["predict"] + tracking + parts["count"] + annotate,
         "__default__": sum(parts.values(), start=Pipeline([])),
     }

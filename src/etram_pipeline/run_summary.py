@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
@@ -15,6 +15,12 @@ from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.wording import interval_text, value_text
 
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.counts.result import CountMetrics
+    from etram_pipeline.evaluation.tracks.result import TrackMetrics
+else:  # importing them takes long, and every command reads this module
+    CountMetrics = TrackMetrics = object
+
 DEFAULT_RUN_MINUTES = 3
 """Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""
 
@@ -23,6 +29,8 @@ _STEPS = {
     "quality": "check the recordings",
     "train": "train the detector",
     "predict": "detect",
+    "track": "follow road users",
+    "count": "count traffic",
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
@@ -31,6 +39,8 @@ _STEPS = {
 _PLACES = {
     "report_page": "report",
     "annotated_video": "video",
+    "traffic_page": "traffic",
+    "site_page": "site",
     "detections": "detections",
     "metrics": "metrics",
     "checkpoint": "detector",
@@ -83,6 +93,10 @@ def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator
     made = pipeline.all_outputs()
     if "metrics" in made:
         yield _headline(catalog.load("metrics"))
+    if "track_metrics" in made:
+        yield from _track_headline(catalog.load("track_metrics"))
+    if "count_metrics" in made:
+        yield from _count_headline(catalog.load("count_metrics"))
     if "quality" in made:
         yield from _unreadable(catalog)
     for name, word in _PLACES.items():
@@ -140,9 +154,41 @@ def _headline(metrics: Mapping[str, Metrics]) -> str:
     return f"{numbers} ({name}, {boxes} of {first.split})"
 
 
+def _track_headline(metrics: Mapping[str, TrackMetrics]) -> Iterator[str]:
+    for name, first in list(metrics.items())[:1]:
+        if not first.num_labels:
+            continue
+        shown = []
+        for value in ("HOTA", "IDF1"):
+            interval = interval_text(first.interval_of(value))
+            shown.append(f"{value} {value_text(first.overall[value])}{_in_brackets(interval)}")
+        switches = counted(first.counts["IDSW"], "identity switch", "identity switches")
+        yield f"{', '.join(shown)}, {switches} ({name}, {first.split})"
+
+
+def _count_headline(metrics: Mapping[str, CountMetrics]) -> Iterator[str]:
+    for name, found in metrics.items():
+        overall = found.overall
+        if overall.error is None:
+            continue
+        ends = (overall.error_low, overall.error_high)
+        interval = (
+            ""
+            if None in ends
+            else " to ".join(f"{100 * end:+.1f} %" for end in ends if end is not None)
+        )
+        yield (
+            f"{overall.counted} crossings counted, {overall.true} true: "
+            f"{100 * overall.error:+.1f} %{_in_brackets(interval)} (lines of {name}, {found.split})"
+        )
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
 def _range(metrics: Metrics, name: str) -> str:
-    found = interval_text(metrics.interval_of(name))
-    return f" ({found})" if found else ""
+    return _in_brackets(interval_text(metrics.interval_of(name)))
 
 
 def _unreadable(catalog: Catalog) -> Iterator[str]:

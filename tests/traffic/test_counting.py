@@ -78,6 +78,13 @@ def test_tracks_that_live_in_ignored_zones_do_not_count(points: Points, number: 
     assert set(traffic.tracks["track_id"].tolist()) == ({1, 2} if number else {2})
 
 
+def test_nothing_counts_where_all_tracks_live_in_ignored_zones() -> None:
+    whole = Zone(polygon=((0.0, 0.0), (400.0, 0.0), (400.0, 300.0), (0.0, 300.0)))
+    traffic = count(walk(ACROSS), site=SITE.model_copy(update={"ignore": {"all": whole}}))
+    tables = (traffic.tracks, traffic.crossings, traffic.stays, traffic.queued)
+    assert [len(table) for table in tables] == [0, 0, 0, 0]
+
+
 def test_places_and_speeds_on_the_ground_are_filled_in() -> None:
     ground = Ground(
         points_px=((0.0, 0.0), (400.0, 0.0), (400.0, 300.0), (0.0, 300.0)),

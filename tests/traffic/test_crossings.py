@@ -4,13 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.traffic.walks import MARGIN, Points, crossed, names, path, rows_of, together, walk
 
 from etram_pipeline.tracks.table import BRIDGED, RESTED, SEEN
 from etram_pipeline.traffic.crossings import find_crossings
 from etram_pipeline.traffic.ground_points import paths
+from etram_pipeline.traffic.shapes import line_faults
 from etram_pipeline.traffic.site import Line
 
 DOWN = Line(points=((100.0, 0.0), (100.0, 100.0)), forward="west", backward="east")
@@ -76,6 +77,21 @@ def test_crossings_of_a_bent_line(points: Points, directions: list[str]) -> None
     assert names(crossed(points, BENT)) == directions
 
 
+@pytest.mark.parametrize(
+    ("points", "number"),
+    [
+        ([(200.0, 10.0), (200.0, 50.0), (200.0, 90.0)], 0),
+        ([(200.0, 50.0), (50.0, 50.0), (-50.0, 50.0)], 1),
+        ([(200.0, 50.0), (50.0, 50.0), (200.0, 50.0)], 0),
+        ([(50.0, 0.0), (50.0, 50.0), (200.0, 50.0), (200.0, 120.0), (50.0, 120.0)], 1),
+    ],
+    ids=["past the opening", "in by the opening, out", "in and out by the opening", "once around"],
+)
+def test_a_line_may_be_open_on_one_side_alone(points: Points, number: int) -> None:
+    ends_meet = {"c": Line(points=((100.0, 40.0), (0.0, 40.0), (0.0, 100.0), (100.0, 60.0)))}
+    assert len(crossed(points, ends_meet)) == number
+
+
 def test_a_long_step_passes_a_bent_line_where_it_really_meets_it() -> None:
     (found,) = crossed([(150.0, 120.0), (10.0, 60.0)], BENT)
     assert found["x"] == 100
@@ -93,7 +109,7 @@ def test_two_lines_with_a_common_end_share_no_crossing() -> None:
         "upper": Line(points=((100.0, 0.0), (100.0, 50.0))),
         "lower": Line(points=((100.0, 50.0), (100.0, 100.0))),
     }
-    assert names(crossed(EAST, lines), "line") == ["lower"]
+    assert len(crossed(EAST, lines)) == len(crossed(EAST[::-1], lines)) == 1
 
 
 @pytest.mark.parametrize("states", [(SEEN, BRIDGED), (BRIDGED, SEEN)])
@@ -109,6 +125,14 @@ def test_who_waits_on_the_line_crosses_it_where_the_middle_of_its_passages_is() 
     table["state"][2:-1] = RESTED
     (found,) = find_crossings(path(table), GATE, MARGIN)
     assert (found["t"], found["state"]) == (125_000, RESTED)
+
+
+@pytest.mark.parametrize(("gap", "state"), [(1, SEEN), (2, SEEN), (3, BRIDGED), (20, BRIDGED)])
+def test_a_crossing_in_a_gap_was_not_seen(gap: int, state: int) -> None:
+    table = walk(EAST)
+    table["t"][5:] += 50_000 * (gap - 1)
+    (found,) = find_crossings(path(table), {"gate": _moved(DOWN, 5)}, MARGIN)
+    assert found["state"] == state
 
 
 def test_the_class_is_that_of_most_rows() -> None:
@@ -133,6 +157,10 @@ def test_tracks_in_any_parts_cross_alike() -> None:
     assert rows_of(np.concatenate(parts)) == rows_of(whole)
 
 
+def _moved(line: Line, columns: float) -> Line:
+    return Line(points=tuple((x + columns, y) for x, y in line.points))
+
+
 coordinates = st.integers(0, 40).map(lambda tenth: tenth * 5.0)
 steps = st.lists(st.tuples(coordinates, coordinates), min_size=2, max_size=30)
 polylines = st.lists(st.tuples(coordinates, coordinates), min_size=2, max_size=4, unique=True)
@@ -143,6 +171,7 @@ polylines = st.lists(st.tuples(coordinates, coordinates), min_size=2, max_size=4
 def test_backwards_in_time_directions_are_exchanged(
     points: Points, corners: list[tuple[float, float]]
 ) -> None:
+    assume(not any(line_faults(corners)))
     lines = {"line": Line(points=tuple(corners))}
     there, back = crossed(points, lines), crossed(points[::-1], lines)
     turned = {"forward": "backward", "backward": "forward"}
@@ -151,11 +180,24 @@ def test_backwards_in_time_directions_are_exchanged(
     assert np.abs(last_us - back["t"][::-1] - there["t"]).max(initial=0) <= 1
 
 
+@settings(deadline=None, max_examples=100)
+@given(points=steps, corners=polylines)
+def test_a_line_drawn_the_other_way_exchanges_directions(
+    points: Points, corners: list[tuple[float, float]]
+) -> None:
+    off = tuple((x + 0.37, y + 0.29) for x, y in corners)  # which no point of the path lies on
+    assume(not any(line_faults(off)))
+    found, turned = (
+        crossed(points, {"line": Line(points=ends, forward=forward, backward=backward)})
+        for ends, forward, backward in ((off, "a", "b"), (off[::-1], "b", "a"))
+    )
+    assert rows_of(found) == rows_of(turned)
+
+
 @settings(deadline=None, max_examples=200)
 @given(points=steps, at=st.integers(1, 97))
 def test_halves_of_a_line_add_up(points: Points, at: int) -> None:
-    # Between multiples of 5, so that no path passes the common end exactly but by design.
-    middle = (100.0, at + 0.37)
+    middle = (100.0, float(at))
     top, bottom = (100.0, 0.0), (100.0, 100.0)
     whole = crossed(points, {"whole": Line(points=(top, bottom))})
     halves = crossed(

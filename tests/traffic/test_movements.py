@@ -1,13 +1,15 @@
 """Who comes from where and goes where."""
 
+from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
-from tests.traffic.walks import MARGIN, Points, path, walk
+from tests.traffic.walks import MARGIN, Points, path, together, walk
 
 from etram_pipeline.traffic.crossings import find_crossings
 from etram_pipeline.traffic.movements import line_movements, zone_movements
-from etram_pipeline.traffic.site import Line, Point, Zone
+from etram_pipeline.traffic.site import UNKNOWN, Line, Point, Zone
 from etram_pipeline.traffic.stays import find_stays
 
 ARMS: dict[str, tuple[Point, Point]] = {
@@ -83,6 +85,23 @@ def test_the_time_is_that_of_the_first_crossing() -> None:
     found = find_crossings(path(walk(way((20.0, 150.0), (390.0, 150.0)))), lines, MARGIN)
     (movement,) = line_movements(found, lines)
     assert movement["t"] == found["t"][0] < found["t"][-1]
+
+
+def test_movements_add_up_to_the_tracks_that_cross_and_start_where_these_cross_first() -> None:
+    rng = np.random.default_rng(0)
+    walks = (rng.normal(0, 20, (90, 2)).cumsum(axis=0) + CENTRE for _ in range(30))
+    lines = junction()
+    table = together(*(walk(points, k) for k, points in enumerate(walks, start=1)))
+    found = find_crossings(path(table), lines, MARGIN)
+    movements = line_movements(found, lines)
+    assert movements["track_id"].tolist() != sorted(movements["track_id"].tolist())
+    assert sorted(movements["track_id"].tolist()) == np.unique(found["track_id"]).tolist()
+    complete = [each for each in movements if UNKNOWN not in each.tolist()]
+    first_lines = Counter(
+        str(found["line"][found["track_id"] == each["track_id"]][0]) for each in complete
+    )
+    assert len(complete) > 5
+    assert Counter(str(each["origin"]) for each in complete) == first_lines
 
 
 @pytest.mark.parametrize(

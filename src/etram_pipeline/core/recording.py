@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,15 @@ class Recording(ABC):
         width: Columns of the sensor, in px.
         num_bytes_ignored: Bytes at the end of the file that do not make a complete record, as far
             as the file was read; greater than 0 where the recording was cut off.
+        started_at: Clock time of the first event, with a time zone if the file states one; None if
+            the time is unknown.
     """
 
     path: Path
     height: int
     width: int
     num_bytes_ignored: int = 0
+    started_at: datetime | None = None
 
     @property
     @abstractmethod

@@ -3,13 +3,10 @@
 import json
 from collections.abc import Mapping
 
-from kedro.io import DatasetError
 from typing_extensions import override
 
-from etram_pipeline.core.errors import StoreError
-from etram_pipeline.core.files import written_whole
-from etram_pipeline.datasets.files import SingleFileDataset
 from etram_pipeline.datasets.previews import TablePreview
+from etram_pipeline.datasets.results import ResultsDataset
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 from etram_pipeline.reports.wording import value_text
 
@@ -25,8 +22,8 @@ def parse_metrics(text: str) -> dict[str, Metrics]:
     return {name: Metrics.model_validate(metrics) for name, metrics in content.items()}
 
 
-class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]]):
-    """Metrics by protocol name.
+class MetricsDataset(ResultsDataset[Metrics]):
+    """Metrics of detections by protocol name.
 
     Args:
         filepath: The JSON file, relative to the project.
@@ -34,24 +31,10 @@ class MetricsDataset(SingleFileDataset[Mapping[str, Metrics], dict[str, Metrics]
     """
 
     @override
-    def load(self) -> dict[str, Metrics]:
-        if not self._filepath.is_file():
-            raise DatasetError(
-                f"{self._filepath} does not exist: run `kedro run --pipelines evaluate`"
-            )
-        try:
-            return parse_metrics(self._filepath.read_text())
-        except (ValueError, AttributeError) as error:
-            raise StoreError(
-                f"{self._filepath} is damaged: run `kedro run --pipelines evaluate`"
-            ) from error
+    def parse(self, text: str) -> dict[str, Metrics]:
+        return parse_metrics(text)
 
     @override
-    def save(self, data: Mapping[str, Metrics]) -> None:
-        content = {name: metrics.model_dump(mode="json") for name, metrics in data.items()}
-        with written_whole(self._filepath) as partial:
-            partial.write_text(json.dumps(content, indent=1))
-
     def numbers(self, data: Mapping[str, Metrics]) -> dict[str, float]:
         """Metrics for the MLflow hook: `{"test/etram_8class/AP": 0.41, …}`."""
         flat: dict[str, float] = {}

@@ -20,6 +20,7 @@ from etram_pipeline.datasets.track_store import (
     TrackIndex,
     TrackStore,
 )
+from etram_pipeline.tracks.table import TrackTable
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class TracksDataset(AbstractDataset[Tracking, TrackStore]):
         with new_folder(self._path) as new:
             recordings = {}
             for key, tracked in data.tables:
-                _write(new / f"{key}.parquet", tracked)
+                write_tracks(new / f"{key}.parquet", tracked.table)
                 recordings[key] = _described(tracked)
             index = TrackIndex(
                 class_names=data.class_names,
@@ -115,11 +116,11 @@ def _described(tracked: TrackedTable) -> TrackedRecording:
     )
 
 
-def _write(path: Path, tracked: TrackedTable) -> None:
+def write_tracks(path: Path, table: TrackTable) -> None:
+    """Write a table of tracks as parquet, completely or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = tracked.table
     columns = {name: np.ascontiguousarray(table[name]) for name in table.dtype.names or ()}
     with written_whole(path) as partial:
         pq.write_table(pa.table(columns), partial)

@@ -41,6 +41,9 @@ ENDED = ("FINISHED", "FAILED", "KILLED")
 _COMPUTED = ("detector", "evaluate")
 """Parameters that decide results, beside those of the data, the training and the prediction."""
 
+_TRAFFIC = ("track", "count")
+"""Parameters that count where they are not the defaults, so that older runs stay valid."""
+
 _WHERE = ("device", "workers")
 """Settings of the prediction that decide nothing."""
 
@@ -250,6 +253,8 @@ def definition(project: Project, experiment: Experiment, seed: int) -> str:
     types, names = parameter_types(), (*PREPARED_PARAMETERS, *_COMPUTED)
     try:
         typed = {name: types[name].model_validate(raw[name]) for name in names}
+        traffic = {name: types[name].model_validate(raw[name]) for name in _TRAFFIC}
+        typed |= {name: value for name, value in traffic.items() if value != types[name]()}
         predict = PredictSettings.model_validate(raw["predict"]).model_dump(exclude=set(_WHERE))
         train = TrainSettings.model_validate(raw["train"]).outcome() | {"seed": seed}
     except ValidationError as error:

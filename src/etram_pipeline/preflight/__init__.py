@@ -24,6 +24,7 @@ from etram_pipeline.preflight import (
     space,
     splits,
     stored,
+    traffic,
     training,
 )
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
@@ -47,6 +48,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     masks.check,
     memory.check,
     space.check,
+    traffic.check,
 )
 
 

@@ -16,6 +16,7 @@ from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
+from etram_pipeline.datasets.track_store import TrackStore
 from etram_pipeline.events.windows import WindowConfig, label_aligned
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.masks import find_masks
@@ -135,6 +136,11 @@ class Run:
             return None
         dataset = self.parameter("dataset", DatasetSettings.model_validate)
         return found.of(self.labelled_frames, dataset)
+
+    @property
+    def tracks(self) -> TrackStore | None:
+        """Stored tracks, likewise."""
+        return self.stored("tracks", TrackStore)
 
     @cached_property
     def trained(self) -> Trained | None:

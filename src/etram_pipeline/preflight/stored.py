@@ -35,6 +35,7 @@ _READERS = {
     "checkpoint": ("checkpoint", "training_history"),
     "detections": ("detections",),
     "detections_images": ("detections",),
+    "site": ("site",),
     "recording": ("recordings", "label_files", "detections"),
 }
 """Datasets whose content or place depends on an option of a run."""
@@ -151,6 +152,7 @@ def _outdated(run: Run) -> Iterator[Notice]:
     """Results that are older than their inputs."""
     for name, source, remedy in (
         ("detections", "checkpoint", "predict"),
+        ("tracks", "detections", "track"),
         ("metrics", "detections", "evaluate"),
     ):
         made, of = (_time(run, each) for each in (name, source))
@@ -167,7 +169,7 @@ def _time(run: Run, name: str) -> float | None:
     if isinstance(dataset, ReadsAnother) and dataset.reads_another:
         return None
     path = path_of(dataset)
-    file = path / INDEX if path is not None and name == "detections" else path
+    file = path / INDEX if path is not None and name in {"detections", "tracks"} else path
     return file.stat().st_mtime if file is not None and file.is_file() else None
 
 

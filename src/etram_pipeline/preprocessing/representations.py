@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -98,6 +99,7 @@ class EncodeJob(BuildJob):
                 num_windows=len(plan.stop_us),
                 num_frames=len(plan.frame_windows),
                 num_bytes=num_bytes,
+                started_at=_time_of_zero(recording),
                 **asdict(tally),
             )
             return Record(fingerprint=fingerprint, settings=self._settings(), summary=summary)
@@ -135,6 +137,16 @@ class EncodeJob(BuildJob):
             "windows": self.windows.model_dump(mode="json", serialize_as_any=True),
             "representation": self.representation.model_dump(mode="json", serialize_as_any=True),
         }
+
+
+def _time_of_zero(recording: Recording) -> datetime | None:
+    """Clock time of time zero; the clocks of cameras seldom start with the recording."""
+    if recording.started_at is None:
+        return None
+    try:
+        return recording.started_at - timedelta(microseconds=recording.start_us)
+    except OverflowError:  # a camera whose clock was never set
+        return None
 
 
 def encode_jobs(

@@ -32,7 +32,7 @@ class AnnotatedWindow:
         frame: Representation of the window.
         recording: Recording it is of.
         time_us: End of the window, in microseconds.
-        detections: Detections to draw, in px of the sensor.
+        detections: Detections to draw, or rows of tracks, in px of the sensor.
         labels: Ground truth to draw, in px of the sensor; None where nothing was labelled.
         downsampled_by: Sensor pixels per pixel of the representation, along each axis.
         label_tags: Text beside each label; empty for none.

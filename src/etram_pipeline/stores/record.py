@@ -4,10 +4,11 @@ The record of a recording is a JSON file beside its labels, and an attribute of 
 representations. RVT ignores both.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
@@ -28,6 +29,7 @@ class Summary(Settings):
         num_dropped: Events outside the sensor, which were left out.
         num_late: Events timed before an earlier one, which count at the time of that one.
         num_early: Events before time zero, which were left out.
+        started_at: Clock time of time zero; None if the recording does not state one.
     """
 
     num_windows: int = 0
@@ -38,6 +40,7 @@ class Summary(Settings):
     num_dropped: int = 0
     num_late: int = 0
     num_early: int = 0
+    started_at: datetime | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Record(Settings):

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 
+from etram_pipeline.tracks.table import BRIDGED, SEEN
 from etram_pipeline.traffic.ground_points import Paths
 from etram_pipeline.traffic.polyline import Corners, is_right, passage, sides
 from etram_pipeline.traffic.site import Line
@@ -29,8 +30,11 @@ CROSSING_DTYPE = np.dtype(
     ]
 )
 """Time in microseconds; line and direction by name; track and its class; place in px; speed on the
-ground in m/s, or NaN; state of the track, the less certain one of the rows before and after; height
-of the box in px."""
+ground in m/s, or NaN; state of the track: the less certain one of the rows before and after, at
+least `BRIDGED` in a gap between them; height of the box in px."""
+
+GAP_STEPS = 2.5
+"""A step that takes longer, in usual steps of tracks, is a gap in which nothing was detected."""
 
 _NAMES = CROSSING_DTYPE.names or ()
 
@@ -55,8 +59,9 @@ def find_crossings(
         margin: Distance from the line, in heights of the box.
         speeds: Speed of each row on the ground in m/s, NaN where unknown; None: all unknown.
     """
+    states = _states_of_steps(paths)
     found = [
-        _crossing(paths, name, line, passed, speeds)
+        _crossing(paths, name, line, passed, speeds, states)
         for name, line in lines.items()
         for passed in _passages(paths, np.array(line.points, np.float64), margin)
     ]
@@ -82,7 +87,12 @@ def _passages(paths: Paths, corners: Corners, margin: float) -> Iterator[tuple[i
         # The number of changes is odd, so that the middle one is the same backwards in time.
         changes = np.flatnonzero(np.diff(is_on_right[first : last + 1]))
         row = first + int(changes[len(changes) // 2])
-        share = passage(paths.points[row], paths.points[row + 1], corners)
+        share = passage(
+            paths.points[row],
+            paths.points[row + 1],
+            corners,
+            is_rightward=bool(is_on_right[row + 1]),
+        )
         if share is not None:
             yield row, share, bool(is_on_right[last])
 
@@ -93,6 +103,7 @@ def _crossing(
     line: Line,
     passed: tuple[int, float, bool],
     speeds: Float64[np.ndarray, " N"] | None,
+    states: UInt8[np.ndarray, " N"],
 ) -> tuple[Any, ...]:
     row, share, is_forward = passed
     step = slice(row, row + 2)
@@ -106,10 +117,20 @@ def _crossing(
         "x": weights @ paths.points[step, 0],
         "y": weights @ paths.points[step, 1],
         "speed_m_s": np.nan if speeds is None else _between(speeds[step], weights),
-        "state": paths.states[step].max(),
+        "state": states[row],
         "height_px": weights @ paths.heights[step],
     }
     return tuple(values[field] for field in _NAMES)
+
+
+def _states_of_steps(paths: Paths) -> UInt8[np.ndarray, " N"]:
+    """How the places between each row and the next one of its track are known."""
+    following = np.where(paths.is_last, np.arange(len(paths.rows)), np.arange(len(paths.rows)) + 1)
+    states: UInt8[np.ndarray, " N"] = np.maximum(paths.states, paths.states[following])
+    step_us = paths.times_us[following] - paths.times_us
+    usual_us = np.median(step_us[~paths.is_last]) if not paths.is_last.all() else 0
+    states[(step_us > GAP_STEPS * usual_us) & (states == SEEN)] = BRIDGED
+    return states
 
 
 def _between(values: Float64[np.ndarray, "2"], weights: Float64[np.ndarray, "2"]) -> float:

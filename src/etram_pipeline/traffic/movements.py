@@ -63,7 +63,7 @@ def zone_movements(found: Stays) -> Movements:
         found: Stays in any order.
     """
     rows: list[tuple[Any, ...]] = []
-    for first, last in _ends_by_track(found[np.argsort(found["enter"], kind="stable")], "enter"):
+    for first, last in _ends_by_track(found, "enter"):
         origin, destination = str(first["zone"]), str(last["zone"])
         if first["enter"] == last["enter"] and origin == destination:
             is_reached = first["ends_inside"] and not first["begins_inside"]

@@ -17,7 +17,8 @@ AT_BORDER_PX = 2.0
 def sides(points: Float64[np.ndarray, "N 2"], corners: Corners) -> Float64[np.ndarray, " N"]:
     """Distance of points from a polyline, positive to the right of the way along it in a picture.
 
-    Rows of a picture grow downwards. Beyond its ends the polyline goes on straight.
+    Rows of a picture grow downwards. A point beyond an end has the distance from the straight
+    continuation of the polyline.
 
     Args:
         points: Column and row of each point.
@@ -25,20 +26,21 @@ def sides(points: Float64[np.ndarray, "N 2"], corners: Corners) -> Float64[np.nd
     """
     last = len(corners) - 2
     nearest, across = np.full(len(points), np.inf), np.zeros(len(points))
+    distance = np.zeros(len(points))
     for k, (start, stop) in enumerate(pairwise(corners)):
         length = np.hypot(*(stop - start))
         along_x, along_y = (stop - start) / length
         x, y = (points - start).T
         way, off = along_x * x + along_y * y, along_x * y - along_y * x
-        short = -way if k > 0 else np.zeros(len(points))
-        beyond = np.maximum(short, way - length) if k < last else short
-        distance = np.hypot(off, np.maximum(beyond, 0))
+        own = np.hypot(off, np.maximum(np.maximum(-way, way - length), 0))
         # At a corner of less than 90 degrees only the segment that faces the point tells its side.
         is_nearer = np.where(
-            np.abs(distance - nearest) < _SAME, np.abs(off) > np.abs(across), distance < nearest
+            np.abs(own - nearest) < _SAME, np.abs(off) > np.abs(across), own < nearest
         )
-        nearest, across = np.where(is_nearer, distance, nearest), np.where(is_nearer, off, across)
-    return np.where(across < 0, -nearest, nearest)
+        is_past_end = ((k == 0) & (way < 0)) | ((k == last) & (way > length))
+        nearest, across = np.where(is_nearer, own, nearest), np.where(is_nearer, off, across)
+        distance = np.where(is_nearer, np.where(is_past_end, np.abs(off), own), distance)
+    return np.where(is_right(across), distance, -distance)
 
 
 def beyond_border(corners: Corners, width: int, height: int) -> Corners:
@@ -67,37 +69,39 @@ def is_right(side: Float64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
 
 
 def passage(
-    start: Float64[np.ndarray, "2"], stop: Float64[np.ndarray, "2"], corners: Corners
+    start: Float64[np.ndarray, "2"],
+    stop: Float64[np.ndarray, "2"],
+    corners: Corners,
+    *,
+    is_rightward: bool,
 ) -> float | None:
     """Share of a step after which it passes a polyline; None if it passes beyond the ends.
 
-    The first corner belongs to the polyline and the last does not, so that two polylines with a
-    common end share no passage.
+    A step that passes several segments, and so ends on the other side after an odd number of
+    passages, passes at the middle one. Of two polylines with a common end it passes one.
 
     Args:
         start: Start of the step.
         stop: End of the step, on the other side of the polyline.
         corners: Corners of the polyline.
+        is_rightward: Whether the step leads to the right side; a step backwards in time then
+            passes where the step itself does, also exactly at a corner.
     """
     first, along = corners[:-1], np.diff(corners, axis=0)
     before, after = _cross(along, start - first), _cross(along, stop - first)
-    changes = is_right(before) != is_right(after)
-    if not changes.any():
+    ahead = stop - start if is_rightward else start - stop
+    is_corner_right = is_right(_cross(ahead[None], corners - start))
+    passed = np.flatnonzero(
+        (is_right(before) != is_right(after)) & (is_corner_right[1:] != is_corner_right[:-1])
+    )
+    if len(passed) % 2 == 0:
         return None
-    share = before / np.where(changes, before - after, 1)
-    way = ((start + share[:, None] * (stop - start) - first) * along).sum(axis=1)
-    square = (along**2).sum(axis=1)
-    short, beyond = -way, way - square
-    short[0] = beyond[-1] = 0  # the ends go on straight
-    # A corner may belong to neither of its segments by a rounding error, so the nearest is taken.
-    excess = np.maximum(np.maximum(short, beyond), 0) / np.sqrt(square)
-    k = int(np.where(changes, excess, np.inf).argmin())
-    is_between = (k > 0 or way[0] >= 0) and (k < len(way) - 1 or way[-1] < square[-1])
-    return float(share[k]) if is_between else None
+    shares = before[passed] / (before[passed] - after[passed])
+    return float(np.sort(shares)[len(passed) // 2])
 
 
 def _cross(
-    along: Float64[np.ndarray, "S 2"], offset: Float64[np.ndarray, "S 2"]
+    along: Float64[np.ndarray, "#S 2"], offset: Float64[np.ndarray, "S 2"]
 ) -> Float64[np.ndarray, " S"]:
     cross: Float64[np.ndarray, " S"] = along[:, 0] * offset[:, 1] - along[:, 1] * offset[:, 0]
     return cross

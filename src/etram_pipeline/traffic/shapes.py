@@ -30,6 +30,8 @@ def line_faults(points: Points) -> Iterator[str]:
     else:
         yield from _repeated(points)
         yield from _too_small(points)
+        # A line that crosses itself, or is closed, has no right and left side.
+        yield from _crossed(points, closed=False)
 
 
 def polygon_faults(points: Points) -> Iterator[str]:
@@ -46,7 +48,7 @@ def polygon_faults(points: Points) -> Iterator[str]:
     yield from _too_small(points)
     if on_one_line(points):
         yield "it has no area, since all points lie on one line: move one of them"
-    yield from _crossed(points)
+    yield from _crossed(points, closed=True)
 
 
 def ground_faults(points_px: Points, points_m: Points) -> Iterator[str]:
@@ -113,19 +115,27 @@ def _same(points: Points) -> Iterator[tuple[int, int]]:
         first_of.setdefault(point, number)
 
 
-def _crossed(points: Points) -> Iterator[str]:
-    """The first corner at which an area turns back, or else the first two sides that meet."""
+def _crossed(points: Points, *, closed: bool) -> Iterator[str]:
+    """The first corner at which a shape turns back, or else the first two sides that meet."""
     count = len(points)
-    for i in range(count):
-        if _turns_back(points[i - 1], points[i], points[(i + 1) % count]):
-            yield f"its border turns back on itself at point {i + 1} {place(points[i])}: move it"
+    around = [*points, *points[:2]] if closed else points
+    for i, corner in enumerate(zip(around, around[1:], around[2:], strict=False)):
+        if _turns_back(*corner):
+            number = (i + 1) % count + 1
+            yield f"it turns back on itself at point {number} {place(corner[1])}: move it"
             return
-    sides = [(points[i], points[(i + 1) % count]) for i in range(count)]
-    for i, j in combinations(range(count), 2):
-        if 1 < j - i < count - 1 and _meet(*sides[i], *sides[j]):
+    sides = list(pairwise(around[: count + 1]))
+    for i, j in combinations(range(len(sides)), 2):
+        are_neighbours = j == i + 1 or (closed and j == i + count - 1)
+        if not are_neighbours and _meet(*sides[i], *sides[j]):
+            remedy = (
+                "list the corners in order around the area"
+                if closed
+                else ("move its points, or draw several lines")
+            )
             yield (
                 f"it crosses itself: the side from point {i + 1} to {i + 2} meets the side from "
-                f"point {j + 1} to {(j + 1) % count + 1}; list the corners in order around the area"
+                f"point {j + 1} to {(j + 1) % count + 1}; {remedy}"
             )
             return
 

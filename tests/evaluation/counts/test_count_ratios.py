@@ -35,6 +35,11 @@ def test_two_units_have_no_interval() -> None:
     assert half_width(np.array([1.0, -1.0]), 0.95) is None
 
 
+def test_units_that_are_alike_have_no_interval() -> None:
+    true = np.array([10.0, 30.0, 70.0])
+    assert half_width(Ratio(true * 1.1, true).deviations, 0.95) is None
+
+
 @pytest.mark.parametrize("number", [4, 10, 30])
 def test_interval_covers_the_error_in_95_of_100_samples(number: int) -> None:
     """Recordings of different length, whose errors vary from one to another."""

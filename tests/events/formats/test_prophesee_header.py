@@ -1,5 +1,6 @@
 """Headers of Prophesee files, as cameras and software of many years wrote them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,21 @@ def test_data_that_begins_like_a_comment_is_no_header(data: bytes, tmp_path: Pat
 
     assert header.num_bytes == len(text)
     assert dict(header.fields) == {"evt": "3.0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("% Date 2020-09-25 07:48:29\n", datetime(2020, 9, 25, 7, 48, 29)),
+        ("% date 2020-09-25T07:48:29+00:00\n", datetime(2020, 9, 25, 7, 48, 29, tzinfo=UTC)),
+        ("% Date yesterday\n", None),
+        ("% evt 3.0\n", None),
+    ],
+)
+def test_the_clock_time_is_that_of_the_header(
+    text: str, date: datetime | None, tmp_path: Path
+) -> None:
+    assert header_of(tmp_path, text).date == date
 
 
 def test_the_first_of_two_lines_with_one_key_counts(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pydantic import ValidationError
 from tests.reports.html import Reader
 from tests.reports.traffic.browser import needs_browser, use
 
+from etram_pipeline.core.errors import SiteError
 from etram_pipeline.reports.traffic.site_page import write_site_page
 from etram_pipeline.traffic.site import Ground, Image, Line, Site, Zone
 from etram_pipeline.traffic.site_files import read_site
@@ -59,6 +61,11 @@ def test_the_page_is_whole_and_needs_no_other_file() -> None:
 def test_names_cannot_leave_the_data_of_the_page() -> None:
     site = DRAWN.model_copy(update={"zones": {"</script><b>": DRAWN.zones["queue"]}})
     assert "</script><b>" not in write(site)
+
+
+def test_a_site_of_another_sensor_is_refused() -> None:
+    with pytest.raises(SiteError, match="640 x 360 px, but the sensor has 320 x 360 px"):
+        write_site_page(STILL[:, :320], DRAWN, "street", COMMAND)
 
 
 @needs_browser
@@ -188,6 +195,9 @@ REFUSED = {
     "crosses itself": """
         take("zones"); click([100, 100], [200, 200], [200, 100], [100, 200]); press("Done");
     """,
+    "line 1: crosses itself": """
+        take("lines"); click([100, 100], [200, 200], [200, 100], [100, 200]); press("Done");
+    """,
     "has the name of another one": f"""
         {LINE} fill("Name", "A");
         take("zones"); click([200, 200], [300, 200], [300, 300]); press("Done"); fill("Name", "A");
@@ -224,6 +234,21 @@ def test_what_cannot_be_read_is_not_saved(tmp_path: Path) -> None:
     for problem, (text, problems) in zip(REFUSED, found, strict=True):
         assert text is None, problem
         assert any(problem in each for each in problems), problems
+
+
+@needs_browser
+def test_a_finger_keeps_what_it_touches(tmp_path: Path) -> None:
+    script = """
+        pick("west");
+        const {clientX, clientY} = seen(100, 50);
+        const handle = document.elementFromPoint(clientX, clientY);
+        send("pointerdown", seen(100, 50));
+        const touch = new Event("touchstart", {bubbles: true, cancelable: true});
+        handle.dispatchEvent(touch);
+        return [handle.dataset.point, handle.isConnected, touch.defaultPrevented];
+    """
+    # Else the browser scrolls instead of reporting how the finger moves.
+    assert use(write(DRAWN), script, tmp_path) == ["0", True, True]
 
 
 @needs_browser

@@ -11,7 +11,7 @@ from etram_pipeline.reports import palette
 from etram_pipeline.reports.render import RgbImage, text_px
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.reports.traffic import site_drawing
-from etram_pipeline.reports.traffic.line_arrow import line_arrow
+from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
 from etram_pipeline.reports.traffic.site_drawing import LineCounts
 from etram_pipeline.reports.traffic.track_annotation import TrackAnnotator, TrackedView
 from etram_pipeline.reports.video import annotate_recording
@@ -128,7 +128,7 @@ def test_ignored_zones_are_hatched_and_lines_drawn(draw: Callable[..., list[RgbI
     changed = (with_site != without).any(axis=-1)
     inside = changed[4 * FACTOR : 12 * FACTOR, 43 * FACTOR : 60 * FACTOR]
     assert 0.02 < inside.mean() < 0.6
-    assert has_colour(with_site, palette.LINE_OF_SITE)[10 * FACTOR, 20 * FACTOR]
+    assert has_colour(with_site, palette.LINE_OF_SITE)[34 * FACTOR, 20 * FACTOR]
 
 
 def test_counts_include_what_happens_at_that_time() -> None:
@@ -148,3 +148,15 @@ def test_counts_include_what_happens_at_that_time() -> None:
 )
 def test_forward_is_the_right_hand_of_the_way(points: tuple[Point, ...], forward: Point) -> None:
     assert line_arrow(Line(points=points)).forward == forward
+
+
+@pytest.mark.parametrize(
+    ("points", "place"),
+    [
+        (((0, 0), (8, 0)), (2, 0)),
+        (((0, 0), (1, 0), (1, 7)), (1, 1)),
+        (((0, 0), (0, 1), (0, 2), (4, 2), (4, 4)), (0, 2)),
+    ],
+)
+def test_the_name_of_a_line_is_a_quarter_along_it(points: tuple[Point, ...], place: Point) -> None:
+    assert name_place(Line(points=points)) == place

@@ -89,6 +89,18 @@ MALFORMED = [
     (line("[]"), "line 'north': a line needs 2 points or more, and there are 0"),
     (line("[[4, 3], [9, 9], [9, 9.0]]"), "line 'north': points 2 and 3 are the same place (9, 9)"),
     (line("[[0.1, 0.2], [0.3, 0.9]]"), "line 'north': all points lie within 1 px: give px"),
+    (
+        line("[[0, 0], [90, 90], [30, 30]]"),
+        "line 'north': it turns back on itself at point 2 (90, 90): move it",
+    ),
+    (
+        line("[[0, 0], [90, 90], [90, 0], [0, 90]]"),
+        "line 'north': it crosses itself: the side from point 1 to 2 meets the side from point 3",
+    ),
+    (
+        line("[[0, 0], [90, 0], [90, 90], [0, 0]]"),
+        "line 'north': it crosses itself: the side from point 1 to 2 meets the side from point 3",
+    ),
     (line("[[1, 2, 3], [4, 5]]"), "line 'north', point 1: must have at most 2"),
     (line("[[1, 2], [4]]"), "line 'north', point 2, y: is missing"),
     (line("[[1, 2], [4, five]]"), "line 'north', point 2, y: must be a number, not 'five'"),
@@ -119,6 +131,10 @@ MALFORMED = [
     (named(r'"a\uffffb"'), "has control characters: remove them"),
     (named("n" * 65), "lines: the name 'nnnnnnnnnnnnnnnnnnnn'… has 65 characters: use 64 at most"),
     (named("unknown"), "line 'unknown': tables use this name for ends of movements"),
+    (
+        zone(SQUARE).replace("queue", "unknown"),
+        "zone 'unknown': tables use this name for ends of movements of which no zone is known",
+    ),
     (named("a: {points: [[1, 2], [3, 4]]}, a"), "line 3: 'a' is there already, in line 3: rename"),
     (f"{HEAD}lines: {{a: {{}}}}", "line 'a', points: is missing"),
     (f"{HEAD}lines: {{a: }}", "line 'a': must be a mapping of keys to values, not null"),
@@ -147,7 +163,7 @@ MALFORMED = [
     ),
     (
         zone("[[0, 0], [300, 0], [300, 300], [300, 100], [200, 200]]"),
-        "zone 'queue': its border turns back on itself at point 3 (300, 300): move it",
+        "zone 'queue': it turns back on itself at point 3 (300, 300): move it",
     ),
     (zone("[[0, 0], [3000, 0], [0, 99]]"), "zone 'queue', point 2 (3000, 0) lies off the image"),
     (

@@ -25,12 +25,12 @@ def count_bins(
             those of the clock where `started_at` is known.
         bins_min: Lengths of the bins, in minutes.
     """
-    return tuple(
-        row
-        for bin_min in bins_min
-        for position, (key, of_recording) in enumerate(observed.items())
-        for row in _rows(key, bin_min, compared.among_recordings([position]), of_recording)
-    )
+    rows: list[BinCount] = []
+    for position, (key, of_recording) in enumerate(observed.items()):
+        mine = compared.among_recordings([position])
+        for bin_min in bins_min:
+            rows.extend(_rows(key, bin_min, mine, of_recording))
+    return tuple(rows)
 
 
 def find_errors(bins: Sequence[BinCount], bin_min: int) -> BinErrors:

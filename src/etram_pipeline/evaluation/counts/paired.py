@@ -88,7 +88,7 @@ def _ratio(
 
 def _difference(before: Ratio, after: Ratio, level: float) -> CountDifference:
     value = after.value - before.value
-    half = half_width(after.deviations - before.deviations, level) or None
+    half = half_width(after.deviations - before.deviations, level)
     return CountDifference(
         before=before.value,
         after=after.value,

@@ -10,6 +10,8 @@ from scipy.special import ndtri, stdtrit
 FEWEST_UNITS = 3
 """Units, such as recordings, from which a ratio has an interval."""
 
+_ROUNDING = 1e-12
+
 _Units = Float64[np.ndarray, " U"]
 
 
@@ -51,7 +53,8 @@ def half_width(deviations: _Units, level: float) -> float | None:
         level: Share of such intervals that cover the value of all units of the kind.
 
     Returns:
-        None with fewer than `FEWEST_UNITS` units.
+        None with fewer than `FEWEST_UNITS` units, or if all are alike, which cannot show how much
+        they vary.
 
     Source: Cochran, "Sampling Techniques" (1977), section 6.4.
     """
@@ -59,7 +62,8 @@ def half_width(deviations: _Units, level: float) -> float | None:
     if number < FEWEST_UNITS:
         return None
     error = float(np.sqrt((deviations**2).sum() / (number * (number - 1))))
-    return float(stdtrit(number - 1, (1 + level) / 2)) * error
+    half = float(stdtrit(number - 1, (1 + level) / 2)) * error
+    return half if half > _ROUNDING else None
 
 
 def wilson(hits: int, number: int, level: float) -> tuple[float, float]:

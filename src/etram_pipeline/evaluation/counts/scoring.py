@@ -99,12 +99,12 @@ def _scores(compared: Compared, units: Units, level: float) -> CountScores:
 
 
 def _half_width(compared: Compared, units: Units, level: float) -> float | None:
-    """Half of the interval of the error; None without one, or if the error never varies."""
+    """Half of the interval of the error; None without one."""
     number = units.numbers(compared.true)
     if not number.sum():
         return None
     ratio = Ratio(units.numbers(compared.counted) - number, number)
-    return half_width(ratio.deviations, level) or None
+    return half_width(ratio.deviations, level)
 
 
 def _share(hits: int, number: int, level: float) -> Share | None:

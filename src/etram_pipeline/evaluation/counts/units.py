@@ -22,7 +22,7 @@ class Units:
     Attributes:
         unit: Which of them.
         names: Name of each.
-        positions: Positions of the recordings.
+        positions: Positions of the recordings, in ascending order.
         start_us: Start of the first minute, in microseconds; not used for recordings.
     """
 
@@ -75,8 +75,10 @@ class Units:
     def _places(self, crossings: Crossings) -> Int64[np.ndarray, " N"]:
         if self.unit == "minute":
             return (crossings.t_us - self.start_us) // _MINUTE_US
-        order = {position: place for place, position in enumerate(self.positions)}
-        return np.array([order.get(each, -1) for each in crossings.recording.tolist()], np.int64)
+        positions = np.array(self.positions, np.int64)
+        places = np.searchsorted(positions, crossings.recording).clip(max=len(positions) - 1)
+        is_mine = positions[places] == crossings.recording
+        return np.where(is_mine, places, -1).astype(np.int64)
 
 
 def find_units(observed: Mapping[str, Observed], positions: Sequence[int]) -> Units:

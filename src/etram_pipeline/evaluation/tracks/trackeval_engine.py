@@ -83,4 +83,5 @@ def _library() -> ModuleType:
             "the engine trackeval is not installed: pip install -e '.[track-eval]', or use "
             "engine='own', which gives the same numbers"
         ) from error
-    return trackeval
+    library: ModuleType = trackeval
+    return library

@@ -32,6 +32,7 @@ class EncodedRecording(IndexedRecording):
     def __init__(self, header: Header, size: tuple[int, int] | None, data_start: int) -> None:
         super().__init__(header.path, start=(0,) * self._encoding.state_size)
         self.height, self.width = header.sensor_size(otherwise=size)
+        self.started_at = header.date
         self._data_start = data_start
         word_bytes = np.dtype(self._encoding.word).itemsize
         self._num_words, remainder = divmod(self.path.stat().st_size - data_start, word_bytes)

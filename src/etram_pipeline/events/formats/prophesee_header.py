@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
@@ -66,6 +67,14 @@ class Header:
             return stated or "little"
         is_old = "format" not in self.fields or 0 < self._system < _FIRST_SYSTEM_IN_ORDER
         return "legacy" if is_old else "little"
+
+    @property
+    def date(self) -> datetime | None:
+        """Clock time at which the recording began; None without a line `Date` that states one."""
+        try:
+            return datetime.fromisoformat(self.fields.get("date", ""))
+        except ValueError:
+            return None
 
     def sensor_size(self, otherwise: tuple[int, int] | None) -> tuple[int, int]:
         """Height and width of the sensor in px: those of the header, else those given.

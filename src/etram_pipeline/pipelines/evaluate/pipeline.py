@@ -1,8 +1,9 @@
-"""Detections and labelled frames to metrics."""
+"""Detections, tracks and labelled frames to metrics."""
 
 from kedro.pipeline import Node, Pipeline
 
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
+from etram_pipeline.pipelines.evaluate.track_nodes import score_counts, score_tracks
 
 
 def create_pipeline() -> Pipeline:
@@ -13,6 +14,21 @@ def create_pipeline() -> Pipeline:
             ["detections", "labelled_frames", "params:dataset", "params:evaluate"],
             ["matches", "metrics"],  # saved in this order: see the dataset of matches
             name="score_detections",
-        )
+        ),
+        Node(
+            score_tracks,
+            ["tracks", "labelled_frames", "site", "params:dataset", "params:evaluate"],
+            "track_metrics",
+            name="score_tracks",
+        ),
+        Node(
+            score_counts,
+            [
+                *("tracks", "labelled_frames", "site"),
+                *("params:dataset", "params:evaluate", "params:count"),
+            ],
+            "count_metrics",
+            name="score_counts",
+        ),
     ]
     return Pipeline(nodes, namespace="evaluate", prefix_datasets_with_namespace=False)

@@ -11,18 +11,24 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
+from etram_pipeline.datasets.site import SiteFile
+from etram_pipeline.datasets.track_store import REMEDY, TrackStore
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
+from etram_pipeline.traffic.settings import CountSettings
 from etram_pipeline.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from etram_pipeline.evaluation.counts.result import CountMetrics
+    from etram_pipeline.evaluation.tracks.result import TrackMetrics
 else:  # the command line reads this module long before anything needs these
-    Figure = DataFrame = object
+    Figure = DataFrame = CountMetrics = TrackMetrics = object
 
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
 """Figures that are saved on their own; the page also has those that depend on the data."""
@@ -52,15 +58,21 @@ def draw_figures(metrics: Mapping[str, Metrics], report: ReportSettings) -> dict
     return {f"{name}_figure": drawn.get(name) or figures.draw_absence(headline) for name in FIGURES}
 
 
-def annotate_video(
+def annotate_video(  # noqa: PLR0913  # one argument per dataset the video shows
+    *,
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionSource,
+    tracks: TrackStore,
+    site: SiteFile,
     dataset: DatasetSettings,
     report: ReportSettings,
+    count: CountSettings,
 ) -> tuple[float, Iterator[np.ndarray]]:
-    """Speed and pictures of one recording with its detections and, where there is any, truth."""
+    """Speed and pictures of one recording with its tracks and, where there is any, truth."""
+    from etram_pipeline.reports.traffic.track_annotation import TrackedView
     from etram_pipeline.reports.video import annotate_recording
+    from etram_pipeline.traffic.counting import count_recording
 
     found = detections.of(labelled_frames, dataset)
     key = report.video_recording or _most_labelled(found, labelled_frames)
@@ -68,12 +80,18 @@ def annotate_video(
         raise StoreError(
             f"report.video_recording is {key!r}, but detections exist of {', '.join(found)}"
         )
+    if key not in tracks:
+        raise StoreError(f"{key} has no tracks: {REMEDY}")
+    observed = tracks.observed(key)
+    lines = site.of(observed.width, observed.height)
+    traffic = count_recording(tracks[key], lines, observed, count, tracks.class_names)
     pictures = annotate_recording(
         histograms[key],
         found[key],
         labelled_frames.get(key),
         found.class_names,
         report.drawing(found.operating_scores),
+        TrackedView(traffic.tracks, lines, traffic.crossings),
     )
     return report.frames_per_second, pictures
 
@@ -97,6 +115,8 @@ def describe_classes(
 def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     *,
     metrics: Mapping[str, Metrics],
+    track_metrics: Mapping[str, TrackMetrics],
+    count_metrics: Mapping[str, CountMetrics],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionSource,
@@ -122,6 +142,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     history = [] if found.origin else training_history.to_dict("records")
     content = page.ReportContent(
         metrics=metrics,
+        track_metrics=track_metrics,
+        count_metrics=count_metrics,
         headline=headline,
         figures=figures.draw_report_figures(
             metrics, history, headline, resolve_protocol(train.validation.protocol)

@@ -12,6 +12,8 @@ from etram_pipeline.pipelines.report.nodes import (
 
 SHOWN = (
     "metrics",
+    "track_metrics",
+    "count_metrics",
     "histograms",
     "labelled_frames",
     "detections",
@@ -24,6 +26,9 @@ SHOWN = (
     "run_facts",
 )
 """Datasets the page shows."""
+
+FILMED = ("histograms", "labelled_frames", "detections", "tracks", "site")
+"""Datasets the video shows."""
 
 
 def create_pipeline() -> Pipeline:
@@ -57,7 +62,8 @@ def create_video_pipeline() -> Pipeline:
     """The annotated video alone: it needs no metrics."""
     node = Node(
         annotate_video,
-        ["histograms", "labelled_frames", "detections", "params:dataset", "params:report"],
+        {name: name for name in FILMED}
+        | {name: f"params:{name}" for name in ("dataset", "report", "count")},
         "annotated_video",
         name="annotate_video",
     )

@@ -73,7 +73,8 @@ def observe(stored: StoredRepresentations) -> Observed:
     if len(stop_us):
         step_us = int(np.median(np.diff(stop_us))) if len(stop_us) > 1 else int(stop_us[0])
         start_us, end_us = max(0, int(stop_us[0]) - step_us), int(stop_us[-1])
-    return Observed(stored.width * scale, stored.height * scale, start_us, end_us)
+    started_at = None if stored.summary is None else stored.summary.started_at
+    return Observed(stored.width * scale, stored.height * scale, start_us, end_us, started_at)
 
 
 def searched_us(

@@ -130,6 +130,16 @@ function arrow({points, forward, backward}) {
   label(backward, at(-14, 0), "lines", "middle");
 }
 
+// A quarter along a line, where ends of other lines are rarely met; the first corner of a zone.
+function namePlace({kind, points}) {
+  if (kind !== "lines") return points[0];
+  const lengths = points.slice(1).map((point, i) => Math.hypot(point[0] - points[i][0], point[1] - points[i][1]));
+  let left = lengths.reduce((sum, length) => sum + length, 0) / 4;
+  const i = Math.max(0, lengths.findIndex((length) => left <= length || ((left -= length), false)));
+  const share = lengths[i] ? left / lengths[i] : 0;
+  return [0, 1].map((k) => points[i][k] + share * (points[i + 1][k] - points[i][k]));
+}
+
 function drawShape(shape) {
   const {kind, points} = shape, {closed} = KINDS[kind], place = shapes.indexOf(shape);
   const isSelected = shape === selected;
@@ -144,7 +154,8 @@ function drawShape(shape) {
   make(name, {points: points.join(" "), class: `shape ${kind}${isSelected ? " selected" : ""}`});
   make(name, {points: points.join(" "), class: `hit${closed ? " closed" : ""}`, "stroke-width": 2 * HIT_PX * unit(), "data-shape": place});
   if (kind === "lines") arrow(shape);
-  label(shape.name, [points[0][0] + 8 * unit(), points[0][1] - 8 * unit()], kind);
+  const [x, y] = namePlace(shape);
+  label(shape.name, [x + 8 * unit(), y - 8 * unit()], kind);
 }
 
 function drawHandles(shape) {

@@ -11,19 +11,26 @@ picture.addEventListener("click", (event) => {
 picture.addEventListener("pointerdown", (event) => {
   if (tool !== "select" || event.button) return;
   const {shape, point, after} = event.target.dataset, start = at(event), before = copy(shapes);
+  // A finger on a shape that is not selected may be about to scroll.
+  const holds = event.pointerType !== "touch" || shape === undefined || selected === shapes[Number(shape)];
   if (shape !== undefined) {
     selected = shapes[Number(shape)];
-    drag = {before, start, places: selected.points.map((_, i) => i), from: copy(selected.points)};
+    drag = {before, start, holds, places: selected.points.map((_, i) => i), from: copy(selected.points)};
   } else if (point !== undefined) {
-    drag = {before, start, places: [Number(point)], from: copy(selected.points)};
+    drag = {before, start, holds, places: [Number(point)], from: copy(selected.points)};
   } else if (after !== undefined) {
     const place = Number(after) + 1;
     selected.points.splice(place, 0, start);
-    drag = {before, start, places: [place], from: copy(selected.points), moved: true};
+    drag = {before, start, holds, places: [place], from: copy(selected.points), moved: true};
   } else return;
   event.preventDefault();
-  show();
+  // Nothing is drawn anew yet: a finger whose target is gone would scroll. Later ones go to the picture.
+  if (event.isTrusted) picture.setPointerCapture(event.pointerId);
 });
+
+picture.addEventListener("touchstart", (event) => {
+  if (drag && drag.holds) event.preventDefault();
+}, {passive: false});
 
 window.addEventListener("pointermove", (event) => {
   if (event.target === picture || picture.contains(event.target)) find("where").textContent = at(event).join(", ");

@@ -70,14 +70,14 @@ function touches(a, b, c, d) {
     (u === 0 && inBox(c, d, a)) || (v === 0 && inBox(c, d, b));
 }
 
-function crossesItself(polygon) {
-  const n = polygon.length, at = (i) => polygon[i % n];
-  for (let i = 0; i < n; i++) {
+function crossesItself(points, closed) {
+  const n = points.length, sides = closed ? n : n - 1, at = (i) => points[i % n];
+  for (let i = 0; i < sides; i++) {
     const [a, b, c] = [at(i), at(i + 1), at(i + 2)];
     const ahead = (b[0] - a[0]) * (c[0] - b[0]) + (b[1] - a[1]) * (c[1] - b[1]);
-    if (turn(a, b, c) === 0 && ahead < 0) return true;
-    for (let k = i + 2; k < n; k++) {
-      const areNeighbours = (k + 1) % n === i;
+    if ((closed || i + 2 < n) && turn(a, b, c) === 0 && ahead < 0) return true;
+    for (let k = i + 2; k < sides; k++) {
+      const areNeighbours = closed && (k + 1) % n === i;
       if (!areNeighbours && touches(at(i), at(i + 1), at(k), at(k + 1))) return true;
     }
   }
@@ -137,17 +137,19 @@ function shapeProblem(shape, image) {
   const ways = closed ? points : points.slice(1);
   const twice = ways.findIndex((point, i) => same(point, points[closed ? (i + 1) % points.length : i]));
   if (twice >= 0 && points.length > 1) return `has the same point twice in a row`;
-  if (closed && crossesItself(points)) return "crosses itself: move its points";
+  if (shape.kind !== "ground" && crossesItself(points, closed)) return "crosses itself: move its points";
   if (closed && onOneLine(points)) return "has no area: move its points";
   const extent = Math.max(...[0, 1].map((k) => Math.max(...points.map((p) => p[k])) - Math.min(...points.map((p) => p[k]))));
   if (shape.kind !== "ground" && extent < 1) return "is smaller than 1 px";
   if (shape.kind === "ground" && !(shape.metres && shape.metres.every(Number.isFinite))) {
     return "has no place in metres: fill in x and y";
   }
+  if (["lines", "zones"].includes(shape.kind) && shape.name === "unknown") {
+    return "rename it: tables use this name where no line or zone is known";
+  }
   if (shape.kind === "lines") {
     const problem = nameProblem(shape.forward, "a direction") || nameProblem(shape.backward, "a direction");
     if (problem) return problem;
-    if (shape.name === "unknown") return "rename it: tables use this name where no line is known";
     if (shape.forward === shape.backward) return `both directions are called “${shape.forward}”`;
   }
   return "";

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
 from etram_pipeline.core.counts import counted_of
 from etram_pipeline.tracks.table import BRIDGED, RESTED, TrackTable
@@ -92,11 +93,11 @@ def _ends(traffic: Traffic) -> Iterator[Doubt]:
     if not len(tracks):
         return
     rows = tracks[np.lexsort((tracks["t"], tracks["track_id"]))]
-    is_last = np.diff(rows["track_id"].astype(np.int64), append=-1) != 0
-    last = rows[is_last]
+    last = np.flatnonzero(np.diff(rows["track_id"].astype(np.int64), append=-1))
     # A track that ends with the recording says nothing.
-    lost = last[_is_inside(last, traffic) & (last["t"] < traffic.observed.stop_us - 1_000_000)]
-    stands = _stood(rows, lost)
+    ends_early = rows["t"][last] < traffic.observed.stop_us - 1_000_000
+    lost = last[_is_inside(rows[last], traffic) & ends_early]
+    stands = int(_stood(rows, lost).sum())
     text = (
         f"{counted_of(len(lost), len(last), 'track')} ending inside the picture: hidden, lost, or "
         f"standing. {stands} of them stood, and nothing that set off there later continued them."
@@ -166,14 +167,18 @@ def _is_inside(rows: TrackTable, traffic: Traffic) -> np.ndarray:
     )
 
 
-def _stood(rows: TrackTable, lost: TrackTable) -> int:
-    """How many of the lost ones hardly moved at the end; `rows` in order of track, then time."""
-    number = 0
-    for last in lost:
-        first, stop = np.searchsorted(rows["track_id"], [last["track_id"], last["track_id"] + 1])
-        own = rows[first:stop]
-        before = own[own["t"] <= last["t"] - _STANDS_OVER_US]
-        if len(before):
-            way = np.hypot(last["x"] - before[-1]["x"], last["y"] - before[-1]["y"])
-            number += bool(way < _STANDS * np.sqrt(last["w"] * last["h"]))
-    return number
+def _stood(rows: TrackTable, lost: Int64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Whether tracks hardly moved at the end.
+
+    Args:
+        rows: All tracks, in order of track, then time.
+        lost: Last row of each track in question.
+    """
+    times_us, ids = rows["t"].astype(np.int64), rows["track_id"].astype(np.int64)
+    # Times of one track after those of the one before, so that one search serves all.
+    span = np.ptp(times_us) + _STANDS_OVER_US + 1
+    keys = ids * span + times_us
+    before = np.searchsorted(keys, keys[lost] - _STANDS_OVER_US, side="right") - 1
+    lived = (before >= 0) & (ids[before] == ids[lost])
+    way_px = np.hypot(*(rows[axis][lost] - rows[axis][before] for axis in ("x", "y")))
+    return np.asarray(lived & (way_px < _STANDS * np.sqrt(rows["w"][lost] * rows["h"][lost])))

@@ -14,7 +14,11 @@ from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import add_legend, new_figure, show_from_zero
 from etram_pipeline.traffic.counting import Traffic
 
-_STEPS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+_STEPS_S = (
+    *(0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    *(60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(3600.0 * hours for hours in (1, 2, 4, 6, 12, 24)),
+)
 """Steps of time that people count in."""
 
 _MOST_BARS, _MOST_TICKS, _MOST_POINTS, _MOST_LINES, _MOST_ZONES = 60, 6, 600, 12, 6

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from etram_pipeline.core.counts import counted
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.traffic.line_arrow import line_arrow
+from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
 from etram_pipeline.traffic.counting import Traffic
 from etram_pipeline.traffic.site import UNKNOWN, Line, Point
 
@@ -78,11 +78,11 @@ def _shapes(traffic: Traffic) -> Iterator[Markup]:
 
 
 def _labels(traffic: Traffic) -> Iterator[Markup]:
-    """Name of each line at its first point, and how many crossed it in each direction."""
+    """Name of each line, and how many crossed it in each direction."""
     found = traffic.crossings
     counts = Counter(zip(found["line"].tolist(), found["direction"].tolist(), strict=True))
     for name, line in traffic.site.lines.items():
-        x, y = line.points[0]
+        x, y = name_place(line)
         ways = (line.forward, line.backward)
         numbers = " · ".join(f"{way} {counts[name, way]}" for way in ways)
         y = min(y, traffic.observed.height - 1.6 * _text_size(traffic))

@@ -1,7 +1,8 @@
-"""Which way `forward` is at a line."""
+"""Which way `forward` is at a line, and where its name is written."""
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from etram_pipeline.traffic.site import Line, Point
 
@@ -42,3 +43,16 @@ def line_arrow(line: Line) -> LineArrow:
     return LineArrow(
         middle=((x1 + x2) / 2, (y1 + y2) / 2), forward=((y1 - y2) / length, (x2 - x1) / length)
     )
+
+
+def name_place(line: Line) -> Point:
+    """The point at a quarter of the length of a line, where ends of other lines are rarely met."""
+    lengths = [math.dist(*step) for step in pairwise(line.points)]
+    left = sum(lengths) / 4
+    for (start, stop), length in zip(pairwise(line.points), lengths, strict=True):
+        if left <= length and length:
+            share = left / length
+            x, y = (a + share * (b - a) for a, b in zip(start, stop, strict=True))
+            return x, y
+        left -= length
+    return line.points[-1]

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from etram_pipeline.reports import palette
 from etram_pipeline.reports.render import font, text_px
-from etram_pipeline.reports.traffic.line_arrow import line_arrow
+from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
 from etram_pipeline.traffic.site import Point, Site
 
 _HATCH_PX = 14
@@ -61,7 +61,7 @@ def draw_site(site: Site, size: tuple[int, int], factor: float) -> Image.Image:
         draw.line((*_scaled([arrow.middle], factor), tip), fill=palette.LINE_OF_SITE, width=2)
         for barb in barbs:
             draw.line((tip, barb), fill=palette.LINE_OF_SITE, width=2)
-        _write(draw, _scaled(line.points, factor)[0], name, palette.LINE_OF_SITE)
+        _write(draw, _scaled([name_place(line)], factor)[0], name, palette.LINE_OF_SITE)
     return image
 
 

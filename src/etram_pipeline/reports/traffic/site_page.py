@@ -6,7 +6,7 @@ from etram_pipeline.reports import palette
 from etram_pipeline.reports.page import picture_uri
 from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.templating import render_page
-from etram_pipeline.traffic.site import Image, Site
+from etram_pipeline.traffic.site import Image, Site, check_site
 
 _HUES = 12
 
@@ -22,8 +22,13 @@ def write_site_page(
         name: Name of the recording or the place.
         command: Command that counts with the saved file.
         folder: Where the saved file belongs; empty: where the user likes.
+
+    Raises:
+        SiteError: If the site was drawn for another sensor.
     """
     height, width = still.shape[:2]
+    if site is not None:
+        check_site(site, width, height)
     shown = site or Site(image=Image(width=width, height=height))
     values = {
         "name": name,

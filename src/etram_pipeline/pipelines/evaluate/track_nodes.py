@@ -1,0 +1,118 @@
+"""Nodes of the evaluate pipeline that compare tracks and counts with the labels."""
+
+import logging
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etram_pipeline.core.dataset import DatasetSettings
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.recording_key import in_splits
+from etram_pipeline.datasets.site import SiteFile
+from etram_pipeline.datasets.track_store import REMEDY, TrackStore
+from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.pipelines.evaluate.nodes import find_other_classes
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.traffic.default_sites import grid_site
+from etram_pipeline.traffic.settings import CountSettings
+from etram_pipeline.traffic.site import Site
+
+if TYPE_CHECKING:
+    from etram_pipeline.evaluation.counts.result import CountMetrics
+    from etram_pipeline.evaluation.tracks.result import TrackMetrics
+else:  # importing them takes long, and Kedro reads this module for every command
+    CountMetrics = TrackMetrics = object
+
+logger = logging.getLogger(__name__)
+
+
+def score_tracks(
+    tracks: TrackStore,
+    labelled_frames: LabelStore,
+    site: SiteFile,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+) -> dict[str, TrackMetrics]:
+    """Scores of the tracks of one split by protocol; empty if the labels have no track ids."""
+    from etram_pipeline.evaluation.tracks.intervals import with_track_intervals
+    from etram_pipeline.evaluation.tracks.scoring import evaluate_tracks
+
+    labels = _labels(tracks, labelled_frames, dataset, evaluate)
+    found, drawn = {key: tracks[key] for key in labels}, _drawn_site(site, tracks, labels)
+    intervals, scores = evaluate.intervals, {}
+    for protocol in evaluate.track_protocols if labels else ():
+        metrics = evaluate_tracks(labels, found, protocol, dataset.detected_classes, site=drawn)
+        metrics = metrics.model_copy(update={"split": evaluate.split})
+        scores[protocol.name] = with_track_intervals(metrics, intervals.rounds, intervals.level)
+    return scores
+
+
+def score_counts(  # three datasets and three groups of parameters
+    tracks: TrackStore,
+    labelled_frames: LabelStore,
+    site: SiteFile,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+    count: CountSettings,
+) -> dict[str, CountMetrics]:
+    """Error of the counts of one split by site; empty if the labels have no track ids."""
+    from etram_pipeline.pipelines.evaluate.count_errors import compare_with_labels
+
+    labels = _labels(tracks, labelled_frames, dataset, evaluate)
+    sites = {"grid": grid_site} | ({} if site.path is None else {"site": site.of})
+    chosen = {name: sites[name] for name in count.scored if name in sites}
+    return {
+        name: compare_with_labels(name, site_of, labels, tracks, count, evaluate)
+        for name, site_of in (chosen.items() if labels else ())
+    }
+
+
+def find_untracked(tracked: Collection[str], labelled: Collection[str], split: str) -> str:
+    """What to say of a split of which labelled recordings have no tracks; empty if all have."""
+    missing = sorted(key for key in labelled if key not in tracked)
+    if not missing:
+        return ""
+    return (
+        f"{len(missing)} of {len(labelled)} labelled recordings of '{split}' have no tracks "
+        f"({', '.join(missing[:5])}): {REMEDY}"
+    )
+
+
+def has_track_ids(labels: LabelTable) -> bool:
+    """Whether labels say which boxes are the same road user, rather than giving all the same id."""
+    times, ids = labels["t"], labels["track_id"]
+    return len(np.unique(ids)) > 1 or len(np.unique(times)) == len(labels)
+
+
+def _labels(
+    tracks: TrackStore,
+    labelled_frames: LabelStore,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+) -> dict[str, LabelTable]:
+    """Labels of the recordings of a split; none if they have no track ids."""
+    keys = in_splits(labelled_frames, (evaluate.split,))
+    if fault := find_untracked(tracks, keys, evaluate.split):
+        raise StoreError(fault)
+    if fault := find_other_classes(tracks.class_names, dataset):
+        raise StoreError(fault)
+    labels = {key: labelled_frames[key].labels for key in keys}
+    without = [key for key, table in labels.items() if not has_track_ids(table)]
+    if without:
+        logger.warning(
+            "tracks and counts are not compared with the labels: those of %s have no track ids",
+            ", ".join(without[:5]),
+        )
+        return {}
+    return labels
+
+
+def _drawn_site(site: SiteFile, tracks: TrackStore, keys: Iterable[str]) -> Site | None:
+    """The site that was drawn, for the sensor of the recordings; None without one."""
+    if site.path is None:
+        return None
+    sizes = {(tracks.observed(key).width, tracks.observed(key).height) for key in keys}
+    found = [site.of(*size) for size in sorted(sizes)]
+    return found[0] if found else None
