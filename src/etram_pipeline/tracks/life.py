@@ -192,12 +192,29 @@ def _age(window: Window, state: State, place: int, settings: Record, classes: Re
     else:
         ends = outside or unseen_us > settings.coast_us
         due = unseen_us - window.step_us <= settings.rest_after_us < unseen_us
-        may_rest = settings.rest_us > 0 and classes[_vote(state, place)].rests and not outside
+        may_rest = settings.rest_us > 0 and classes[_vote(state, place)].rests
+        may_rest = may_rest and not outside and not _leaves(track, settings)
         if due and may_rest and _has_braked(state, place, settings):
             track.status, track.vx, track.vy = RESTING, 0.0, 0.0
             ends = False
     if ends:
         track.status = FREE
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _leaves(track: Record, settings: Record) -> bool:
+    """Whether a track moves out of the picture, whose border cuts its box and so slows its centre.
+
+    Otherwise the next road user that enters there would be taken for the same one.
+    """
+    right, bottom = settings.width - settings.border_px, settings.height - settings.border_px
+    return (
+        (track.vx < 0 and track.x - track.w / 2 < settings.border_px)
+        or (track.vx > 0 and track.x + track.w / 2 > right)
+        or (track.vy < 0 and track.y - track.h / 2 < settings.border_px)
+        or (track.vy > 0 and track.y + track.h / 2 > bottom)
+    )
 
 
 @no_type_check
