@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -43,6 +44,13 @@ def test_the_page_is_whole_and_needs_no_other_file(traffic: Traffic) -> None:
     assert all(address.startswith(("#", "data:")) for address in reader.addresses)
     assert "script" not in reader.tags
     assert 'href="data:image/jpeg' in page
+
+
+def test_the_page_says_when_the_recording_began(make_traffic: MakeTraffic) -> None:
+    switched_on = datetime(2026, 6, 1, 7, 59, 50, tzinfo=UTC)
+    later = make_traffic(started_at=switched_on, start_us=15_000_000)
+    page = write_traffic_page(TrafficContent({"test/a": later}))
+    assert "1 min 45 s observed from 2026-06-01 08:00:05+00:00." in page
 
 
 def test_names_from_outside_are_shown_as_text(make_traffic: MakeTraffic) -> None:

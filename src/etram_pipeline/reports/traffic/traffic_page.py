@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 from markupsafe import Markup
@@ -134,6 +135,5 @@ def _about(traffic: Traffic) -> str:
     length = duration((observed.stop_us - observed.start_us) / 1e6)
     if traffic.clock is None:
         return f"{length} observed; the time of day is unknown."
-    return (
-        f"{length} observed, time zero at {traffic.clock.isoformat(sep=' ', timespec='seconds')}."
-    )
+    began = traffic.clock + timedelta(microseconds=observed.start_us)
+    return f"{length} observed from {began.isoformat(sep=' ', timespec='seconds')}."
