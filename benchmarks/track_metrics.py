@@ -5,9 +5,10 @@
 
 Each line is measured in a separate process, so that its peak memory is not affected by others. All
 do the same work on the same boxes: from boxes to HOTA, CLEAR and identity metrics of all classes as
-one. `evaluate` is everything that the evaluation does by `etram_tracks_8class`, from tables to
-scores of each class with intervals. Use `--libraries-up-to` to skip the libraries where they take
-too long. On a shared machine, compare CPU seconds.
+one, whose mean HOTA over recordings is printed. `evaluate` is everything that the evaluation does
+by `etram_tracks_8class`: from tables to scores of each class with intervals. Use
+`--libraries-up-to` to skip the libraries where they take too long. On a shared machine, compare CPU
+seconds.
 """
 
 import argparse
@@ -106,7 +107,7 @@ def compared_recordings(recordings: Recordings) -> list[Compared]:
 
 
 def evaluate(recordings: Recordings) -> float:
-    """Mean HOTA over recordings is not what an evaluation finds: it adds up sums."""
+    """Mean HOTA over classes, of all recordings together."""
     labels, tracks = ({name: each[side] for name, each in recordings.items()} for side in (0, 1))
     metrics = evaluate_tracks(labels, tracks, "etram_tracks_8class")
     return with_track_intervals(metrics).overall["HOTA"]

@@ -22,6 +22,31 @@ def test_the_detector_finds_road_users_it_never_saw(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("first_run")
+def test_road_users_are_followed_and_counted(project: Path) -> None:
+    reporting = project / "data/08_reporting"
+    scores = json.loads((reporting / "track_metrics.json").read_text())
+    assert scores["etram_tracks_any"]["overall"]["HOTA"] >= 0.6
+    counts = json.loads((reporting / "count_metrics.json").read_text())["grid"]["overall"]
+    assert counts["true"] > 100
+    assert counts["recall"]["value"] >= 0.9
+    assert counts["precision"]["value"] >= 0.7
+
+
+@pytest.mark.usefixtures("first_run")
+def test_traffic_engineers_get_tables_pages_and_files(project: Path) -> None:
+    reporting = project / "data/08_reporting"
+    rows = (reporting / "traffic/counts.csv").read_text().splitlines()
+    assert rows[0] == (
+        "recording,bin_min,bin_start_s,clock,observed_s,line,direction,class,count,per_hour"
+    )
+    assert sum(int(row.split(",")[-2]) for row in rows[1:] if row.split(",")[1] == "1") > 50
+    assert "test/test_night_0001" in (reporting / "traffic.html").read_text()
+    assert "site.yml" in (reporting / "site.html").read_text()
+    endings = {path.name.partition(".")[2] for path in (reporting / "traffic/files").rglob("*.*")}
+    assert {"mot.txt", "geojson", "ottrk", "parquet", "png", "pgw", "otflow"} <= endings
+
+
+@pytest.mark.usefixtures("first_run")
 def test_a_person_gets_a_page_and_a_video(project: Path) -> None:
     reporting = project / "data/08_reporting"
     assert "<video" in (reporting / "report.html").read_text()
@@ -58,5 +83,6 @@ def test_each_run_is_one_finished_mlflow_run(project: Path) -> None:
     first = runs[0].data
     assert first.params["representation.kind"] == "stacked_histogram"
     assert {"test/etram_8class/AP", "test/etram_8class/AP_50"} <= first.metrics.keys()
+    assert {"test/etram_tracks_8class/HOTA", "test/grid/count_error"} <= first.metrics.keys()
     assert any(name.startswith("train/") for name in first.metrics)
     assert first.tags["quality/problems"] == "0"

@@ -98,7 +98,11 @@ def test_parameters_without_effect_are_told(
 
 @pytest.mark.usefixtures("stores")
 @pytest.mark.parametrize(
-    ("pipeline", "has_effect"), [("predict", True), ("annotate", True), ("export", False)]
+    ("pipeline", "has_effect"),
+    [
+        *(("predict", True), ("track", True), ("count", True), ("annotate", True)),
+        ("export", False),
+    ],
 )
 def test_a_recording_has_an_effect_where_results_are_named_by_it(
     found: Find, pipeline: str, *, has_effect: bool

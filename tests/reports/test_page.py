@@ -128,6 +128,13 @@ def test_the_score_of_drawn_detections_is_stated(full: ReportContent) -> None:
     assert "confidence, which is at least 0.37; dashed" in html
 
 
+def test_it_is_stated_that_a_video_shows_tracks(full: ReportContent) -> None:
+    html = write_page(replace(full, is_tracked=True, drawn_score=0.374))
+    assert "Solid boxes are tracks" in html
+    assert "which is at least" not in html.split("<figcaption>")[1]
+    assert "Solid boxes are tracks" not in write_page(full)
+
+
 def test_page_of_overlaps_without_a_half_has_no_ap50(without_half: Metrics) -> None:
     html = write_page(ReportContent(metrics={"mine": without_half}, headline="mine"))
     assert "counts as found. 1 is perfect" not in html

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.tracks.scenes import PEDESTRIAN, driving, follow, stopping, windows
+from tests.tracks.scenes import PEDESTRIAN, SENSOR, driving, follow, stopping, windows
 
 from etram_pipeline.core.etram import CLASSES, SUPER_CLASSES
 from etram_pipeline.tracks.table import RESTED, SEEN
@@ -80,3 +80,25 @@ def test_somebody_who_is_hidden_while_moving_does_not_rest() -> None:
     found = driving(times_us, 50 + 100 * times_us / 1e6)
     hidden = found[(found["t"] < 4_000_000) | (found["t"] > 6_000_000)]
     assert set(follow(hidden, times_us)["track_id"]) == {1, 2}
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_somebody_who_enters_where_another_left_is_another_one(side: str) -> None:
+    times_us = windows(14)
+    time_s, width = times_us / 1e6, 200
+    leaving = np.maximum(500 - 80 * time_s, 100 - 40 * (time_s - 5))  # it slows down on its way
+    entering = -width + 40 * (time_s - 9)
+    parts = []
+    for left, least in ((leaving, 130), (entering, 60)):
+        found = driving(times_us, left)
+        right = (left + width).clip(0)
+        found["x"], found["w"] = left.clip(0), right - left.clip(0)  # cut at the border
+        parts.append(found[found["w"] > least])
+    found = np.concatenate(parts)
+    if side == "right":
+        found["x"] = SENSOR.width - found["x"] - found["w"]
+
+    tracks = follow(found, times_us)
+
+    assert set(tracks["track_id"]) == {1, 2}
+    assert not (tracks["state"] == RESTED).any()

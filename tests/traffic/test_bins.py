@@ -58,6 +58,14 @@ def test_the_setting_takes_precedence_over_the_recording() -> None:
     assert clock_zero(None, observed(1)) is None
 
 
+def test_the_setting_says_when_the_recording_began_whatever_the_camera_clock_showed() -> None:
+    began = datetime.fromisoformat("2026-06-01T07:30:00+02:00")
+    recording = observed(1_000_000_000, start_us=913_700_000)
+    zero = clock_zero(began, recording)
+    assert clock_texts(zero, np.array([recording.start_us])) == [began.isoformat()]
+    assert clock_bins(15, recording, zero).starts_us.tolist() == [recording.start_us]
+
+
 def test_without_a_clock_texts_are_empty() -> None:
     assert clock_texts(None, np.array([1, 2])) == ["", ""]
 

@@ -26,8 +26,10 @@ def test_bins_that_do_not_divide_a_day_are_refused() -> None:
     assert fault(bins_min=[]).startswith("bins_min")
 
 
-@pytest.mark.parametrize("value", [27_000, "27000", 7.5, True, "20260601", "yesterday", "-"])
-def test_a_number_is_no_start_time(value: object) -> None:
+@pytest.mark.parametrize(
+    "value", [27_000, "27000", 7.5, True, "20260601", "2026-06-01", "yesterday"]
+)
+def test_a_start_time_is_date_and_time(value: object) -> None:
     assert "'2026-06-01T07:00:00+02:00'" in fault(start_time=value)
 
 

@@ -113,11 +113,13 @@ class TrackStore(Mapping[str, TrackTable]):
         path = self._root / f"{key}.parquet"
         names = list(TRACK_DTYPE.names or ())
         try:
-            with pq.ParquetFile(path) as file:
-                columns = file.read(names)
-            table = np.zeros(columns.num_rows, TRACK_DTYPE)
-            for name in names:
-                table[name] = columns[name].to_numpy()
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                table, row = np.zeros(file.metadata.num_rows, TRACK_DTYPE), 0
+                for part in file.iter_batches(columns=names):
+                    rows = table[row : row + part.num_rows]
+                    for name in names:
+                        rows[name] = part[name].to_numpy(zero_copy_only=False)
+                    row += part.num_rows
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{path} is missing or damaged: {REMEDY}") from error
         return table

@@ -1,4 +1,4 @@
-"""Detections and labels to metrics; NumPy only, no model needed."""
+"""Detections or tracks, and labels, to metrics; NumPy only, no model needed."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -10,23 +10,34 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.scoring import evaluate as evaluate
     from etram_pipeline.evaluation.scoring import evaluate_with_matches as evaluate_with_matches
     from etram_pipeline.evaluation.scoring import find_operating_scores as find_operating_scores
+    from etram_pipeline.evaluation.tracks.comparison import compare_tracks as compare_tracks
+    from etram_pipeline.evaluation.tracks.intervals import (
+        find_track_intervals as find_track_intervals,
+    )
+    from etram_pipeline.evaluation.tracks.scoring import evaluate_tracks as evaluate_tracks
 
 _HOME = {
     "compare": "comparison",
     "compare_matches": "paired",
+    "compare_tracks": "tracks.comparison",
     "evaluate": "scoring",
+    "evaluate_tracks": "tracks.scoring",
     "evaluate_with_matches": "scoring",
     "find_intervals": "intervals",
     "find_operating_scores": "scoring",
+    "find_track_intervals": "tracks.intervals",
 }
 
 __all__ = [
     "compare",
     "compare_matches",
+    "compare_tracks",
     "evaluate",
+    "evaluate_tracks",
     "evaluate_with_matches",
     "find_intervals",
     "find_operating_scores",
+    "find_track_intervals",
 ]
 
 

@@ -36,7 +36,7 @@ _READERS = {
     "detections": ("detections",),
     "detections_images": ("detections",),
     "site": ("site",),
-    "recording": ("recordings", "label_files", "detections"),
+    "recording": ("recordings", "label_files", "detections", "tracks"),
 }
 """Datasets whose content or place depends on an option of a run."""
 

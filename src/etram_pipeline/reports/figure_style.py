@@ -36,6 +36,7 @@ def new_figure(
         fontsize=11.5,
         fontweight="bold",
         color=palette.INK,
+        parse_math=False,
     )
     figure.text(
         _LEFT,

@@ -54,6 +54,7 @@ class ReportContent:
         figures: Figures by the names `draw_report_figures` gives them.
         examples: Pictures by caption.
         video: Annotated recording.
+        is_tracked: Whether the video shows tracks instead of detections.
         drawn_score: Lowest score of the detections drawn on pictures; None if unknown.
         quality: One row per recording: its contents.
         frames: One row per recording: the result of preprocessing.
@@ -69,6 +70,7 @@ class ReportContent:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     examples: Mapping[str, RgbImage] = field(default_factory=dict)
     video: Path | None = None
+    is_tracked: bool = False
     drawn_score: float | None = None
     quality: Sequence[Mapping[str, object]] = ()
     frames: Sequence[Mapping[str, object]] = ()
@@ -146,6 +148,7 @@ def _headline_values(content: ReportContent) -> dict[str, object]:
         "absent": absent,
         "num_labelled_classes": len(metrics.per_class) - len(absent),
         "video": _video(content.video),
+        "is_tracked": content.is_tracked,
         "drawn_score": content.drawn_score,
     }
 

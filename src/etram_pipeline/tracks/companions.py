@@ -1,5 +1,7 @@
 """Tracks of parts of road users, which travel with the track of the whole."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float64, Int64
 
@@ -36,52 +38,39 @@ def companions(table: TrackTable, settings: CompanionSettings) -> Int64[np.ndarr
 def _meetings(table: TrackTable) -> tuple[Int64[np.ndarray, "P 2"], Float64[np.ndarray, "P 3"]]:
     """Pairs of tracks that meet: windows in which they do, and sums of IoU and foot distance."""
     keys, values = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
-    for start in range(0, len(table), _ROWS_AT_ONCE):
-        pairs, sums = _pairs_from(table, start, min(start + _ROWS_AT_ONCE, len(table)))
-        keys.append(pairs)
-        values.append(sums)
-    key, sums = _summed(np.concatenate(keys), np.concatenate(values))
-    return np.stack([key >> 32, key & 0xFFFFFFFF], axis=1), sums
-
-
-def _summed(
-    keys: Int64[np.ndarray, " N"], values: Float64[np.ndarray, "N 3"]
-) -> tuple[Int64[np.ndarray, " P"], Float64[np.ndarray, "P 3"]]:
-    unique, of_row = np.unique(keys, return_inverse=True)
+    start = 0
+    while start < len(table):
+        last = min(start + _ROWS_AT_ONCE, len(table)) - 1
+        stop = int(np.searchsorted(table["t"], table["t"][last], side="right"))
+        for key, value in _meetings_in(table[start:stop]):
+            keys.append(key)
+            values.append(value)
+        start = stop
+    unique, of_row = np.unique(np.concatenate(keys), return_inverse=True)
     sums = np.zeros((len(unique), 3))
-    np.add.at(sums, of_row, values)
-    return unique, sums
+    np.add.at(sums, of_row, np.concatenate(values))
+    return np.stack([unique >> 32, unique & 0xFFFFFFFF], axis=1), sums
 
 
-def _pairs_from(
-    table: TrackTable, start: int, stop: int
-) -> tuple[Int64[np.ndarray, " P"], Float64[np.ndarray, "P 3"]]:
-    """Meetings of each of some rows with later rows of the same window, by pair of tracks."""
-    keys, values = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
-    time_us, rows = table["t"], np.arange(start, stop)
-    for ahead in range(1, len(table) - start):
-        rows = rows[rows + ahead < len(table)]
-        rows = rows[time_us[rows] == time_us[rows + ahead]]
-        if not len(rows):
-            break
-        iou, foot = _closeness(table[rows], table[rows + ahead])
-        met = iou > _MEETING_IOU
-        ids = np.stack([table["track_id"][rows[met]], table["track_id"][rows[met] + ahead]])
-        low, high = np.sort(ids.astype(np.int64), axis=0)
-        keys.append(low << 32 | high)
-        values.append(np.stack([np.ones(len(low)), iou[met], foot[met]], axis=1))
-    return _summed(np.concatenate(keys), np.concatenate(values))
-
-
-def _closeness(
-    one: TrackTable, other: TrackTable
-) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " N"]]:
-    """IoU of two boxes, and the distance of their lower edges in heights of the taller one."""
-    x, y, w, h = (one[name].astype(np.float64) for name in ("x", "y", "w", "h"))
-    u, v, p, q = (other[name].astype(np.float64) for name in ("x", "y", "w", "h"))
-    across = np.minimum(x + w, u + p) - np.maximum(x, u)
-    down = np.minimum(y + h, v + q) - np.maximum(y, v)
-    both = across.clip(0) * down.clip(0)
-    iou = both / (w * h + p * q - both)
-    foot = np.abs(y + h - v - q) / np.maximum(h, q)
-    return iou, foot
+def _meetings_in(
+    table: TrackTable,
+) -> Iterator[tuple[Int64[np.ndarray, " M"], Float64[np.ndarray, "M 3"]]]:
+    """Pairs of rows of whole windows that meet: both tracks in one number; 1, IoU, distance."""
+    time_us, ids = table["t"].copy(), table["track_id"].astype(np.int64)
+    x, y, w, h = (table[name].astype(np.float64) for name in ("x", "y", "w", "h"))
+    right, foot, area = x + w, y + h, w * h
+    for ahead in range(1, len(table)):
+        one, other = slice(None, -ahead), slice(ahead, None)
+        together = time_us[one] == time_us[other]
+        if not together.any():
+            return
+        across = np.minimum(right[one], right[other]) - np.maximum(x[one], x[other])
+        down = np.minimum(foot[one], foot[other]) - np.maximum(y[one], y[other])
+        rows = np.flatnonzero(together & (across > 0) & (down > 0))
+        both = across[rows] * down[rows]
+        iou = both / (area[rows] + area[rows + ahead] - both)
+        rows, iou = rows[iou > _MEETING_IOU], iou[iou > _MEETING_IOU]
+        others = rows + ahead
+        off = np.abs(foot[rows] - foot[others]) / np.maximum(h[rows], h[others])
+        low, high = np.minimum(ids[rows], ids[others]), np.maximum(ids[rows], ids[others])
+        yield low << 32 | high, np.stack([np.ones(len(rows)), iou, off], axis=1)

@@ -66,14 +66,17 @@ def clock_zero(start_time: datetime | None, observed: Observed) -> datetime | No
     """Clock time at time zero of a recording, at a fixed offset from UTC, if it has any.
 
     Args:
-        start_time: What the user says, which takes precedence.
+        start_time: When the recording began, as the user says, which takes precedence.
         observed: What the recording says.
     """
-    zero = observed.started_at if start_time is None else start_time
-    offset = None if zero is None else zero.utcoffset()
-    if zero is None or offset is None:
-        return zero
-    return zero.astimezone(timezone(offset))  # else summer time would begin or end between bins
+    began = observed.started_at if start_time is None else start_time
+    if began is None:
+        return None
+    offset = began.utcoffset()
+    if offset is not None:  # else summer time would begin or end between bins
+        began = began.astimezone(timezone(offset))
+    # Nobody knows what time it is at time zero of a camera that was switched on earlier.
+    return began if start_time is None else began - timedelta(microseconds=observed.start_us)
 
 
 def clock_texts(

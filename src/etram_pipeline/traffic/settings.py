@@ -15,7 +15,9 @@ def _parsed_clock(value: object) -> object:
     if value is None or isinstance(value, datetime):
         return value
     try:
-        return datetime.fromisoformat(str(value) if "-" in str(value) else "")
+        text = str(value)
+        has_both = "-" in text and len(text) > len("2026-06-01")
+        return datetime.fromisoformat(text if has_both else "")
     except ValueError as error:
         raise ValueError(
             f"must be date and time, such as '2026-06-01T07:00:00+02:00', not {value!r}"
@@ -31,7 +33,7 @@ class CountSettings(Settings):
         classes: Classes of the tables. `each`: those of the tracks. `groups`: the road-user
             groups `GROUPS`. A mapping: names of your own, each with the classes it gathers; one
             name with an empty list gathers all classes that are left.
-        start_time: Date and clock time at time zero of the recordings, with or without an offset
+        start_time: Date and clock time at which the recordings begin, with or without an offset
             from UTC; null: as the recording's header says, if it does. The offset stays the same
             throughout a recording, also when daylight saving time begins or ends.
         margin: How far a road user must be on either side of a line to have crossed it, in

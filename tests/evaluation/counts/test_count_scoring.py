@@ -65,6 +65,14 @@ def test_a_missed_and_a_false_crossing_do_not_cancel() -> None:
     assert found.recall.low < 2 / 3 < found.recall.high
 
 
+def test_no_interval_reaches_below_the_error_of_counting_nothing() -> None:
+    found = compared((cars(1, 5), []), (cars(1, 5), cars(1, 5)), (cars(1, 5), [])).overall
+    assert found.error == pytest.approx(-2 / 3)
+    assert found.error_low == -1.0
+    # By hand: deviations -1/3, 2/3 and -1/3, and Student's t of 2 degrees of freedom.
+    assert found.error_high == pytest.approx(-2 / 3 + 4.302653 / 3)
+
+
 def test_line_and_direction_must_agree_but_not_the_class() -> None:
     true = [(1.0, "north", "in", 1), (2.0, "south", "in", 1), (3.0, "north", "in", 2)]
     found = [(1.0, "north", "out", 1), (2.0, "south", "in", 1), (3.1, "north", "in", 1)]
@@ -139,7 +147,8 @@ def test_single_recording_gives_an_interval_over_its_whole_minutes() -> None:
     ]
     assert metrics.overall.error == 0
     assert metrics.overall.error_low is not None
-    assert metrics.overall.error_low == -(metrics.overall.error_high or 0) < 0
+    assert metrics.overall.error_high == pytest.approx(4.302653 * np.sqrt(2 / 6) / (4 / 3))
+    assert metrics.overall.error_low == -1  # the interval is as wide to this side, and cut
 
 
 @pytest.mark.parametrize(

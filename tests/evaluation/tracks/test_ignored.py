@@ -65,6 +65,18 @@ def test_slow_labels_are_ignored_with_their_tracks() -> None:
     assert boxes(score(label_rows(*drives), as_tracks(labels), least_speed=0.3)) == (5, 0, 5)
 
 
+def test_labels_of_short_tracks_are_ignored_with_their_tracks() -> None:
+    long = [(100_000 * step, 200, 200, 40, 40, 7) for step in range(6)]
+    short = [(100_000 * step, 400, 200, 40, 40, 8) for step in range(5)]
+    labels = label_rows(*long, *short)
+    # A long track of a short label, a short one of a long label, and a short one of nothing.
+    rest = [(100_000 * step, 400, 200, 40, 40, 2) for step in range(6)]
+    stray = [(100_000 * step, 800, 200, 40, 40, 3) for step in range(3)]
+    tracks = track_rows(*((*row[:5], 1) for row in long[:5]), *rest, *stray)
+    assert boxes(score(labels, tracks, min_track_us=450_000)) == (5, 1, 1)
+    assert boxes(score(labels, tracks)) == (10, 1, 4)
+
+
 def test_labels_in_ignored_zones_are_ignored_with_tracks_there() -> None:
     inside, outside = (1, 20, 20, 30, 30, 8), (1, 90, 20, 30, 30, 9)
     labels = label_rows(LARGE, inside, outside)

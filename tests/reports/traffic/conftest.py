@@ -50,7 +50,12 @@ def whole_way() -> np.ndarray:
 def make_traffic() -> Callable[..., Traffic]:
     """Counts tracks at a site: by default two cars to the east, one of the west only, one back."""
 
-    def make(*tracks: TrackTable, site: Site = SITE, started_at: datetime | None = None) -> Traffic:
+    def make(
+        *tracks: TrackTable,
+        site: Site = SITE,
+        started_at: datetime | None = None,
+        start_us: int = 0,
+    ) -> Traffic:
         rows = np.concatenate(
             tracks
             or (
@@ -61,7 +66,7 @@ def make_traffic() -> Callable[..., Traffic]:
             )
         )
         rows = rows[np.lexsort((rows["track_id"], rows["t"]))]
-        observed = Observed(640, 360, 0, 120_000_000, started_at)
+        observed = Observed(640, 360, start_us, 120_000_000, started_at)
         return count_recording(rows, site, observed, CountSettings(), CLASSES)
 
     return make

@@ -39,7 +39,7 @@ DRAWN = Site(
 
 
 def write(site: Site | None = None) -> str:
-    return write_site_page(STILL, site, "street <b>", COMMAND, "data/recording/01_raw")
+    return write_site_page(STILL, site, "street <b>", COMMAND)
 
 
 def read(text: str) -> Site:
@@ -54,7 +54,6 @@ def test_the_page_is_whole_and_needs_no_other_file() -> None:
     reader = Reader(page)
     assert all(address.startswith(("#", "data:")) for address in reader.addresses)
     assert COMMAND in page
-    assert "data/recording/01_raw" in page
     assert "street &lt;b&gt;" in page
 
 

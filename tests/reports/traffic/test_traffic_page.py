@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -45,11 +46,28 @@ def test_the_page_is_whole_and_needs_no_other_file(traffic: Traffic) -> None:
     assert 'href="data:image/jpeg' in page
 
 
+def test_the_page_says_when_the_recording_began(make_traffic: MakeTraffic) -> None:
+    switched_on = datetime(2026, 6, 1, 7, 59, 50, tzinfo=UTC)
+    later = make_traffic(started_at=switched_on, start_us=15_000_000)
+    page = write_traffic_page(TrafficContent({"test/a": later}))
+    assert "1 min 45 s observed from 2026-06-01 08:00:05+00:00." in page
+
+
 def test_names_from_outside_are_shown_as_text(make_traffic: MakeTraffic) -> None:
     lines = {EVIL: SITE.lines["west"].model_copy(update={"forward": EVIL}), **SITE.lines}
     site = SITE.model_copy(update={"lines": lines, "zones": {f"{EVIL}z": SITE.zones["middle"]}})
     page = write_traffic_page(TrafficContent({EVIL: make_traffic(site=site)}, title=EVIL))
     assert "script" not in Reader(page).tags
+
+
+def test_names_that_look_like_formulas_of_mathematics_are_shown_as_text(
+    make_traffic: MakeTraffic,
+) -> None:
+    name = r"$\frac$ to $x$"
+    line = SITE.lines["west"].model_copy(update={"forward": name})
+    site = SITE.model_copy(update={"lines": {name: line}, "zones": {name: SITE.zones["middle"]}})
+    page = write_traffic_page(TrafficContent({name: make_traffic(site=site)}))
+    assert f">{name}</text>" in page  # the title of the figure of this line
 
 
 def test_each_recording_has_a_section_and_links_lead_to_it(
@@ -105,6 +123,12 @@ def test_zones_and_speeds_are_measured_over_the_whole_recording(traffic: Traffic
     speeds = speed_table(traffic).rows
     assert speeds[0][:2] == ("west", "in")
     assert float(str(speeds[0][3])) == pytest.approx(3.6 * 20, abs=1.5)  # 0.1 m per px
+
+
+def test_zones_of_a_recording_without_length_have_no_share_of_its_time(traffic: Traffic) -> None:
+    observed = replace(traffic.observed, stop_us=0)
+    (zone,) = zone_table(replace(traffic, observed=observed, stays=traffic.stays[:0])).rows
+    assert (zone[2], zone[3]) == ("–", "–")  # noqa: RUF001
 
 
 def test_without_ground_there_are_no_speeds(make_traffic: MakeTraffic) -> None:

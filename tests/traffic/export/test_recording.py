@@ -36,6 +36,16 @@ def test_frames_of_uneven_windows_differ_without_given_times(recording: Exported
     assert (np.diff(frames) > 0).all()
 
 
+def test_times_between_windows_have_frames_of_their_own(recording: ExportedRecording) -> None:
+    """Detections of another program at 30 Hz, where windows end at 20 Hz."""
+    tracks = empty_tracks(15)
+    tracks["t"] = times_us = np.rint(1e6 / 30 * np.arange(1, 16)).astype(np.int64)
+    windows_us = 50_000 * np.arange(1, 11)
+    at_30_hz = replace(recording, tracks=tracks, times_us=windows_us)
+    assert at_30_hz.frames(times_us).tolist() == list(range(1, 16))
+    assert (at_30_hz.num_frames, at_30_hz.step_us) == (15, 33_333)
+
+
 def test_nothing_tracked_is_one_long_frame(recording: ExportedRecording) -> None:
     empty = replace(recording, tracks=empty_tracks())
     assert (empty.num_frames, empty.step_us, empty.seconds) == (1, 500_000, 0.5)

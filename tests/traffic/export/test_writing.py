@@ -47,5 +47,7 @@ def test_a_site_with_ground_is_also_written_in_metres(
     far = SITE.model_copy(update={"lines": {**SITE.lines, "far": Line(points=((9, 9), (630, 9)))}})
     paths = export_site(tmp_path, far)
     assert [path.name for path in paths] == ["site.otflow", "site.geojson", "site_m.geojson"]
-    assert "'far' lie beyond the ground points" in caplog.text
+    assert caplog.messages == [
+        "site_m.geojson: 'far' lie beyond the ground points and are left out"
+    ]
     assert '"name": "north"' in paths[2].read_text()

@@ -39,7 +39,7 @@ class CountScores(Settings):
         precision: Share of the counted ones that are true; None without any.
         class_accuracy: Share of the true ones counted whose class is right; None without any.
         error: Difference of the sums in shares of the true one; None without true crossings.
-        error_low: Lower end of its interval over units; None without an interval.
+        error_low: Lower end of its interval over units, at least -1; None without an interval.
         error_high: Upper end.
     """
 

@@ -13,6 +13,9 @@ from etram_pipeline.evaluation.counts.units import Units, find_units
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.traffic.crossings import Crossings
 
+_LOWEST_ERROR = -1.0
+"""Error if nothing is counted."""
+
 
 def compare_counts(  # what is compared, and where, when and how
     true: Mapping[str, Crossings],
@@ -85,7 +88,9 @@ def _scores(compared: Compared, units: Units, level: float) -> CountScores:
     num_found = int(true.is_paired.sum())
     error = (len(found) - len(true)) / len(true) if len(true) else None
     half = _half_width(compared, units, level)
-    low, high = (None, None) if error is None or half is None else (error - half, error + half)
+    low, high = None, None
+    if error is not None and half is not None:
+        low, high = max(error - half, _LOWEST_ERROR), error + half
     return CountScores(
         true=len(true),
         counted=len(found),

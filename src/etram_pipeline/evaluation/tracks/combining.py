@@ -9,7 +9,8 @@ from jaxtyping import Float64, Int64
 from etram_pipeline.evaluation.breakdown import recordings_by_lighting
 from etram_pipeline.evaluation.resampling import Name, Resampled, Weights, draw_recordings
 from etram_pipeline.evaluation.tracks.result import RecordingSums, TrackMetrics, place_of_class
-from etram_pipeline.evaluation.tracks.sums import Totals, TrackSums
+from etram_pipeline.evaluation.tracks.sums import TrackSums
+from etram_pipeline.evaluation.tracks.totals import Totals
 from etram_pipeline.evaluation.tracks.values import HEADLINE
 
 

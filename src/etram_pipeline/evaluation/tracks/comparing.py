@@ -11,7 +11,12 @@ from etram_pipeline.evaluation.classes import ScoredClasses
 from etram_pipeline.evaluation.ground_truth import hash_rows
 from etram_pipeline.evaluation.tracks.boxes import TrackBoxes, labelled_boxes, tracked_boxes
 from etram_pipeline.evaluation.tracks.matching import Compared
-from etram_pipeline.evaluation.tracks.moments import boxes_at, recent_speeds, scored_moments
+from etram_pipeline.evaluation.tracks.moments import (
+    boxes_at,
+    durations,
+    recent_speeds,
+    scored_moments,
+)
 from etram_pipeline.evaluation.tracks.protocol import TrackProtocol
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.tracks.table import TrackTable
@@ -44,13 +49,18 @@ def compared_boxes(tables: Tables, protocol: TrackProtocol, site: Site | None) -
     labels = labelled_boxes(tables.labels, tables.recording, protocol)
     tracks = tracked_boxes(tables.tracks, tables.recording, protocol)
     moments_us = scored_moments(labels.times_us, protocol)
+    # How long a track lasts does not depend on the moments, but its place does.
+    labels, tracks = (
+        replace(boxes, is_ignored=durations(boxes) < protocol.min_track_us)
+        for boxes in (labels, tracks)
+    )
     tracks = boxes_at(tracks, moments_us, protocol.interpolate_us)
-    is_small, is_small_track = (_are_out(boxes, protocol, site) for boxes in (labels, tracks))
+    is_out, is_track_out = (_are_out(boxes, protocol, site) for boxes in (labels, tracks))
     is_slow = recent_speeds(labels) < protocol.least_speed
     return Compared(
         moments_us,
-        replace(labels, is_ignored=is_small | is_slow),
-        replace(tracks, is_ignored=is_small_track),
+        replace(labels, is_ignored=labels.is_ignored | is_out | is_slow),
+        replace(tracks, is_ignored=tracks.is_ignored | is_track_out),
     )
 
 

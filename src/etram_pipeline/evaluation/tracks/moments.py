@@ -85,6 +85,17 @@ def _joined(one: TrackBoxes, other: TrackBoxes) -> TrackBoxes:
     )
 
 
+def durations(boxes: TrackBoxes) -> Int64[np.ndarray, " N"]:
+    """How long the track of each box lasts, from its first box to its last, in microseconds."""
+    if not len(boxes):
+        return np.zeros(0, np.int64)
+    order = np.lexsort((boxes.times_us, boxes.track_ids))
+    times_us, track_ids = boxes.times_us[order], boxes.track_ids[order]
+    first, stop = (np.searchsorted(track_ids, boxes.track_ids, side) for side in ("left", "right"))
+    lasting: Int64[np.ndarray, " N"] = times_us[stop - 1] - times_us[first]
+    return lasting
+
+
 def recent_speeds(boxes: TrackBoxes) -> Float64[np.ndarray, " N"]:
     """Speed of each box over the last second, in box sizes per second.
 

@@ -21,11 +21,11 @@ STATES: tuple[State, ...] = ("seen", "bridged", "rested")
 class TrackProtocol(BoxProtocol):
     """How tracks are compared with labels.
 
-    Labels that are too small, too slow or in an ignored zone are *ignored*, as in KITTI: such a
-    label takes the track box that is matched to it out of the comparison with itself, and track
-    boxes that are matched to no label are dropped if they are too small or in an ignored zone
-    themselves. A filter on both sides would turn a label of 9.9 px with a track of 10.1 px into a
-    false box.
+    Labels that are too small, too slow, of too short a track or in an ignored zone are *ignored*,
+    as in KITTI: such a label takes the track box that is matched to it out of the comparison with
+    itself, and track boxes that are matched to no label are dropped if they are too small, of too
+    short a track or in an ignored zone themselves. A filter on both sides would turn a label of
+    9.9 px with a track of 10.1 px into a false box.
 
     Attributes:
         name: Prefix of every metric's name.
@@ -53,6 +53,7 @@ class TrackProtocol(BoxProtocol):
             two detections (`bridged`), and those of a road user that stands still (`rested`).
         least_speed: Labels of a lower speed over the last second are ignored; in box sizes (square
             root of the area) per second.
+        min_track_us: Labels of tracks that last less, from the first box to the last, are ignored.
         ignore_zones: Whether labels whose ground point, the middle of the lower edge, is in an
             `ignore` zone of the site are ignored.
         match_iou: Least overlap of a match for MOTA, MOTP, IDF1 and the counts.
@@ -66,6 +67,7 @@ class TrackProtocol(BoxProtocol):
     interpolate_us: int = Field(default=0, ge=0)
     states: tuple[State, ...] = Field(default=STATES, min_length=1)
     least_speed: float = Field(default=0, ge=0, allow_inf_nan=False)
+    min_track_us: int = Field(default=0, ge=0)
     ignore_zones: bool = True
     match_iou: float = Field(default=0.5, gt=0, le=1)
     iou_thresholds: tuple[float, ...] = Field(default=HOTA_THRESHOLDS, min_length=1)

@@ -26,12 +26,8 @@ from etram_pipeline.evaluation.tracks.result import (
     TrackClassMetrics,
     TrackMetrics,
 )
-from etram_pipeline.evaluation.tracks.sums import (
-    Totals,
-    TrackSums,
-    no_sums,
-    total_counts,
-)
+from etram_pipeline.evaluation.tracks.sums import TrackSums, no_sums, total_counts
+from etram_pipeline.evaluation.tracks.totals import Totals
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.tracks.table import TrackTable
 from etram_pipeline.traffic.site import Site

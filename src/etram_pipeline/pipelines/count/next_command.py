@@ -1,5 +1,6 @@
 """The command that counts with lines that have just been drawn."""
 
+import re
 import shlex
 
 _SELECTING = (
@@ -7,6 +8,9 @@ _SELECTING = (
     *("--from-inputs", "--to-outputs", "-t", "--tags", "--namespaces"),
 )
 """Options that choose what is run, each with a value."""
+
+_SITE = re.compile(r"(^|[,=])\s*site=(?!null\b)")
+"""A site file among the parameters of a word."""
 
 
 def counting_command(command: str, site: str = "site.yml") -> str:
@@ -24,6 +28,6 @@ def counting_command(command: str, site: str = "site.yml") -> str:
             kept.append(word)
         elif not equals:
             next(words, None)  # its value
-    names_site = any(word.startswith("site=") or ",site=" in word for word in kept)
+    names_site = any(_SITE.search(word) for word in kept)
     added = [] if names_site else ["--params", f"site={site}"]
     return shlex.join([*kept, "--pipelines", "count,annotate", *added])

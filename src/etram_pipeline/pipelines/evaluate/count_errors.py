@@ -11,6 +11,7 @@ from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.table import labelled_tracks
+from etram_pipeline.traffic.bins import clock_zero
 from etram_pipeline.traffic.counting import count_recording
 from etram_pipeline.traffic.settings import CountSettings
 from etram_pipeline.traffic.site import Site
@@ -57,5 +58,5 @@ def _labelled(observed: Observed, labels: LabelTable, settings: CountSettings) -
         observed,
         start_us=int(times_us.min()),
         stop_us=int(times_us.max()),
-        started_at=settings.start_time or observed.started_at,
+        started_at=clock_zero(settings.start_time, observed),
     )

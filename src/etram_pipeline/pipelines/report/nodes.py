@@ -134,6 +134,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     """The report page, as HTML."""
     from etram_pipeline.reports import figures, page
     from etram_pipeline.reports.examples import example_images
+    from etram_pipeline.reports.traffic.score_figures import draw_score_figures
 
     headline = _headline(metrics, report)
     found = detections.of(labelled_frames, dataset)
@@ -147,7 +148,9 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         headline=headline,
         figures=figures.draw_report_figures(
             metrics, history, headline, resolve_protocol(train.validation.protocol)
-        ),
+        )
+        | draw_score_figures(track_metrics, count_metrics),
+        is_tracked=True,
         examples=example_images(histograms, labelled_frames, found, found.class_names, report),
         video=annotated_video,
         drawn_score=report.drawn_score(),

@@ -11,9 +11,7 @@ from etram_pipeline.traffic.site import Image, Site, check_site
 _HUES = 12
 
 
-def write_site_page(
-    still: RgbImage, site: Site | None, name: str, command: str, folder: str = ""
-) -> str:
+def write_site_page(still: RgbImage, site: Site | None, name: str, command: str) -> str:
     """The page as HTML; *Save* on it downloads `site.yml`, which `read_site` reads.
 
     Args:
@@ -21,7 +19,6 @@ def write_site_page(
         site: What is drawn already; None: nothing.
         name: Name of the recording or the place.
         command: Command that counts with the saved file.
-        folder: Where the saved file belongs; empty: where the user likes.
 
     Raises:
         SiteError: If the site was drawn for another sensor.
@@ -33,7 +30,6 @@ def write_site_page(
     values = {
         "name": name,
         "command": command,
-        "folder": folder,
         "image": shown.image,
         "palette": palette,
         "picture": picture_uri(still, "png"),

@@ -116,7 +116,7 @@ def zone_table(traffic: Traffic) -> Table:
             (
                 name,
                 int(use.entries[0]),
-                f"{100 * float(use.occupied[0]):.0f} %",
+                _percent(use.occupied),
                 _number(use.mean_number, 2),
                 _number(use.dwell_median_s, 1),
                 _number(use.dwell_p85_s, 1),
@@ -170,6 +170,11 @@ def _hourly(traffic: Traffic, number: int) -> str:
     # Of a shorter time, chance is more than half of an hourly flow.
     is_long = observed_s >= _LEAST_OBSERVED_S
     return f"{3600 * number / observed_s:,.0f}" if is_long else _NOT_MEASURED
+
+
+def _percent(values: npt.NDArray[Any]) -> str:
+    text = _number(100 * values, 0)
+    return text if text == _NOT_MEASURED else f"{text} %"
 
 
 def _number(values: npt.NDArray[Any], digits: int) -> str:

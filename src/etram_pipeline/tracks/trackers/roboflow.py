@@ -50,36 +50,35 @@ class Config(TrackerConfig):
     def build(self, width: int, height: int, class_names: Sequence[str]) -> Tracker:
         from etram_pipeline.tracks.roboflow import RoboflowTracker
 
-        return RoboflowTracker(_tracker(self), self.low_score, class_names)
+        return RoboflowTracker(self.library_tracker(), self.low_score, class_names)
 
+    def library_tracker(self) -> object:
+        """The library's tracker; its classes differ in the arguments they take.
 
-def _tracker(settings: Config) -> object:
-    """The library's tracker; its classes differ in the arguments they take.
-
-    Raises:
-        SettingsError: If the library is missing, or an option is unknown.
-    """
-    try:
-        import trackers
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"track.tracker.kind roboflow needs {error.name}, which is not installed: "
-            "pip install -e '.[trackers]'"
-        ) from error
-    make = getattr(trackers, _CLASSES[settings.algorithm])
-    known = set(inspect.signature(make).parameters)
-    for option in settings.options:
-        if option not in known:
-            raise SettingsError(unknown_name("option of the tracker", option, known))
-    arguments: dict[str, object] = {
-        "lost_track_buffer": round(settings.lost_s * _BUFFER_HZ),
-        "frame_rate": settings.rate_hz,
-        "track_activation_threshold": settings.high_score,
-        "high_conf_det_threshold": settings.high_score,
-        "minimum_consecutive_frames": settings.confirm_hits,
-    }
-    chosen = {
-        name: value for name, value in arguments.items() if name in known and value is not None
-    }
-    made: object = make(**chosen | settings.options)
-    return made
+        Raises:
+            SettingsError: If the library is missing, or an option is unknown.
+        """
+        try:
+            import trackers
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"track.tracker.kind roboflow needs {error.name}, which is not installed: "
+                "pip install -e '.[trackers]'"
+            ) from error
+        make = getattr(trackers, _CLASSES[self.algorithm])
+        known = set(inspect.signature(make).parameters)
+        for option in self.options:
+            if option not in known:
+                raise SettingsError(unknown_name("option of the tracker", option, known))
+        arguments: dict[str, object] = {
+            "lost_track_buffer": round(self.lost_s * _BUFFER_HZ),
+            "frame_rate": self.rate_hz,
+            "track_activation_threshold": self.high_score,
+            "high_conf_det_threshold": self.high_score,
+            "minimum_consecutive_frames": self.confirm_hits,
+        }
+        chosen = {
+            name: value for name, value in arguments.items() if name in known and value is not None
+        }
+        made: object = make(**chosen | self.options)
+        return made

@@ -22,8 +22,9 @@ class ExportedRecording:
         tracks: Its tracks, in order of time.
         class_names: Name of each class id.
         observed: Sensor and time.
-        times_us: Ends of all windows, in microseconds; None: windows follow each other at the
-            smallest interval that occurs in `tracks`, which is exact for windows at a fixed rate.
+        times_us: Ends of all windows, in microseconds. None, or other times than those of
+            `tracks`, such as where another program detected: windows follow each other at the
+            smallest interval that occurs in `tracks`, which is exact at a fixed rate.
     """
 
     name: str
@@ -33,10 +34,17 @@ class ExportedRecording:
     times_us: Int64[np.ndarray, " W"] | None = None
 
     @cached_property
+    def _windows_us(self) -> Int64[np.ndarray, " W"] | None:
+        """Ends of all windows; None if tracks are not at these times."""
+        if self.times_us is None or not np.isin(self.tracks["t"], self.times_us).all():
+            return None
+        return self.times_us
+
+    @cached_property
     def step_us(self) -> int:
         """Time from one window to the next, in microseconds."""
-        if self.times_us is not None:
-            steps = np.diff(self.times_us)
+        if self._windows_us is not None:
+            steps = np.diff(self._windows_us)
             return int(np.median(steps)) if len(steps) else self._span_us
         steps = np.diff(self.tracks["t"])
         steps = steps[steps > 0]
@@ -45,8 +53,8 @@ class ExportedRecording:
     @property
     def num_frames(self) -> int:
         """Number of windows."""
-        if self.times_us is not None:
-            return len(self.times_us)
+        if self._windows_us is not None:
+            return len(self._windows_us)
         return max(1, round(self._span_us / self.step_us))
 
     @property
@@ -66,8 +74,8 @@ class ExportedRecording:
 
     def frames(self, times_us: Int64[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
         """Number of the frame at each time, from 1."""
-        if self.times_us is not None:
-            return np.searchsorted(self.times_us, times_us) + 1
+        if self._windows_us is not None:
+            return np.searchsorted(self._windows_us, times_us) + 1
         first_us = self.observed.start_us + self.step_us
         return np.rint((times_us - first_us) / self.step_us).astype(np.int64) + 1
 

@@ -50,7 +50,7 @@ def export_site(folder: Path, site: Site) -> list[Path]:
     if left_out:
         logger.warning(
             "%s: %s lie beyond the ground points and are left out",
-            metric,
+            metric.name,
             ", ".join(map(repr, left_out)),
         )
     return [*paths, metric]
