@@ -6,7 +6,11 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.pipelines.evaluate.track_nodes import find_untracked, has_track_ids
+from etram_pipeline.pipelines.evaluate.track_nodes import (
+    find_unfit,
+    find_untracked,
+    has_track_ids,
+)
 from etram_pipeline.preflight.run import Notice, Run, of_splits, some
 from etram_pipeline.traffic.classes import counted_classes
 from etram_pipeline.traffic.settings import CountSettings
@@ -18,6 +22,7 @@ def check(run: Run) -> Iterator[Notice]:
     yield from _site(run)
     yield from _classes(run)
     yield from _labels(run)
+    yield from _protocols(run)
 
 
 def _site(run: Run) -> Iterator[Notice]:
@@ -70,3 +75,13 @@ def _labels(run: Run) -> Iterator[Notice]:
             "with them",
             is_fault=False,
         )
+
+
+def _protocols(run: Run) -> Iterator[Notice]:
+    """Protocols of other classes that were asked for; defaults that do not fit are left out."""
+    if "track_metrics" not in run.makes or "track_protocols" not in run.asked.get("evaluate", {}):
+        return
+    dataset = run.parameter("dataset", DatasetSettings.model_validate)
+    for protocol in run.parameter("evaluate", EvaluateSettings.model_validate).track_protocols:
+        if fault := find_unfit(protocol, dataset):
+            yield Notice(f"evaluate.track_protocols: {fault}")

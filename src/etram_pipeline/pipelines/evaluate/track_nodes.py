@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.errors import ProtocolError, StoreError
 from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.evaluation.tracks.protocol import TrackProtocol
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.pipelines.evaluate.nodes import find_other_classes
 from etram_pipeline.stores.label_store import LabelStore
@@ -45,6 +46,9 @@ def score_tracks(
     drawn = _drawn_site(site, tracks, labels)
     intervals, scores = evaluate.intervals, {}
     for protocol in evaluate.track_protocols if labels else ():
+        if fault := find_unfit(protocol, dataset):
+            logger.warning("evaluate.track_protocols: %s", fault)
+            continue
         metrics = evaluate_tracks(labels, found, protocol, dataset.detected_classes, site=drawn)
         metrics = metrics.model_copy(update={"split": evaluate.split})
         scores[protocol.name] = with_track_intervals(metrics, intervals.rounds, intervals.level)
@@ -69,6 +73,17 @@ def score_counts(  # three datasets and three groups of parameters
         name: compare_with_labels(name, site_of, labels, tracks, count, evaluate)
         for name, site_of in (chosen.items() if labels else ())
     }
+
+
+def find_unfit(protocol: TrackProtocol, dataset: DatasetSettings) -> str:
+    """Why tracks are not scored by a protocol that needs other classes; empty if it fits."""
+    from etram_pipeline.evaluation.classes import scored_classes
+
+    try:
+        scored_classes(protocol, dataset.detected_classes, num_ids=0)
+    except ProtocolError as error:
+        return f"{error}; tracks are not scored by it"
+    return ""
 
 
 def find_untracked(tracked: Collection[str], labelled: Collection[str], split: str) -> str:
