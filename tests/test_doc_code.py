@@ -41,6 +41,8 @@ from etram_pipeline.preprocessing.representations import encode_jobs
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS
 from etram_pipeline.stores.settings import StorageSettings
+from etram_pipeline.traffic.homography import LARGE_RESIDUAL_M, fit_homography
+from etram_pipeline.traffic.site_files import read_site
 
 NOTEBOOKS = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
 RECIPE_TESTS = [block for block in blocks(RECIPES, "python") if block.path.startswith("tests/")]
@@ -195,6 +197,23 @@ def test_labels_are_written_as_described(tmp_path: Path, monkeypatch: pytest.Mon
     masks_path = find_masks(label_path)
     assert masks_path is not None
     check_masks(read_masked_labels(label_path, masks_path), 720, 1280, "street_masks.json")
+
+
+def test_the_snippets_about_tracking_run() -> None:
+    names: dict[str, Any] = {}
+    for block in blocks("docs/tracking.md", "python"):
+        run(block.code, names)
+    assert names["rows"]["track_id"].tolist() == names["same"]["track_id"].tolist() == [1]
+    assert names["differences"]["HOTA"].verdict == "undecided"
+
+
+def test_the_site_file_of_the_page_is_read(tmp_path: Path) -> None:
+    (text,) = [block.code for block in blocks("docs/traffic.md", "") if "version: 1" in block.code]
+    (tmp_path / "site.yml").write_text(text)
+    site = read_site(tmp_path / "site.yml")
+    assert list(site.lines) == ["north"]
+    assert site.ground is not None
+    assert fit_homography(site.ground).residuals_m.max() < LARGE_RESIDUAL_M
 
 
 def test_the_evaluation_snippet_runs() -> None:

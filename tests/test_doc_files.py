@@ -28,7 +28,13 @@ def test_files_and_folders_that_pages_name_exist(page: str) -> None:
     ]
     for block in blocks(page, "bash"):
         named += re.findall(r"(?<=\s)(?:tests|benchmarks|conf)/[\w./-]+", block.code)
-    others = {"gen4_class_labels.py", "data_baseline.yaml", "evaluation.py", "data.yaml"}
+    others = {
+        "gen4_class_labels.py",
+        "data_baseline.yaml",
+        "evaluation.py",
+        "data.yaml",
+        "site.yml",
+    }
     for name in {name.rstrip("/") for name in named} - others:
         assert name in written or any(
             path == name or path.endswith(f"/{name}") for path in source.files()
@@ -59,7 +65,7 @@ def catalogs() -> Iterator[tuple[str, str, bool]]:
         loader = ConfigLoader(str(PROJECT / "conf"), env, params, **options)
         for name, entry in loader["catalog"].items():
             if place := entry.get("filepath") or entry.get("path"):
-                place = re.sub(r"-[0-9a-f]{6}/", "-3f9a1c/", f"{place}/").rstrip("/")
+                place = re.sub(r"-[0-9a-f]{6}(?=[/_])", "-3f9a1c", f"{place}/").rstrip("/")
                 below = place.removeprefix(root).removeprefix("data/")
                 yield name, below.replace("/{name}.png", ""), "path" in entry
 
@@ -73,7 +79,7 @@ def test_files_that_pages_say_a_run_leaves_are_those_of_the_catalog() -> None:
     known = {str(parent) for place in places for parent in (Path(place), *Path(place).parents)}
     folders = tuple(f"{place}/" for place, is_folder in places.items() if is_folder)
     for page in PAGES:
-        text = re.sub(r"\w+-[0-9a-f]{6}(?=/)", "street-3f9a1c", page_with_whole_paths(page))
+        text = re.sub(r"\w+-[0-9a-f]{6}(?=[/_])", "street-3f9a1c", page_with_whole_paths(page))
         for path in re.findall(r"(?<![\w/])(?:data/(?:\w+/)?)?(0\d_\w+(?:/[\w.<>-]*)*)", text):
             name = path.rstrip("/.")
             assert name in known or name.startswith(folders), f"{page}: {name}"
@@ -95,7 +101,7 @@ def test_the_table_of_files_lists_all_that_a_run_leaves() -> None:
 
 
 OF_USERS = re.compile(
-    r"(train|val|test|street|rvt-[bt]|for_rvt|named|a,b|window|test_day_0001|recording"
+    r"(train|val|test|street|site(?=\.csv)|rvt-[bt]|for_rvt|named|a,b|window|test_day_0001|recording"
     r"|instances_(<split>|train))\."
 )
 """Files that a user names, and those whose names are put together from the split."""

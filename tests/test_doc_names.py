@@ -15,11 +15,19 @@ from tests.pages import PAGES, blocks, prose, spans, text_of
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
 from etram_pipeline.core.mask_column import MASK_COLUMN
+from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.tracks.protocol import TrackProtocol
+from etram_pipeline.evaluation.tracks.protocols import TRACK_PROTOCOLS
+from etram_pipeline.evaluation.tracks.result import TrackMetrics
+from etram_pipeline.evaluation.tracks.values import COUNTS, VALUES
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
+from etram_pipeline.tracks.table import TRACK_DTYPE
+from etram_pipeline.tracks.trackers.static_camera import Config as StaticCamera
+from etram_pipeline.traffic import tables
 
 OF_OTHERS = frozenset(
     {
@@ -28,7 +36,9 @@ OF_OTHERS = frozenset(
         *("t_ms", "t_ns", "t_s", "ds2_nearest"),
         # of metrics and losses, which are put together
         *("AR_1", "AR_10", "AR_100", "AR_L", "AR_M", "AR_S", "num_small_foreground", "small_iou"),
-        *("mask_AP", "mask_AP_50", "mask_AR_L"),
+        *("mask_AP", "mask_AP_50", "mask_AR_L", "HOTA_low", "HOTA_high"),
+        *("count_recall", "count_precision", "count_class_accuracy", "count_error_per_15_min"),
+        *("count_error", "count_error_low", "count_error_high", "count_geh_below_5"),
         # of eTraM's download, of RVT and its forks
         *("3_class", "Eight_class_annotations", "eight_class_annotations_", "HDF5"),
         *("gen4_class_labels", "data_baseline", "train_h5_1", "train_h5_2", "etram_cls8_sample"),
@@ -46,13 +56,23 @@ OF_OTHERS = frozenset(
         *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
         *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
         *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),
-        *("pip", "install", "serve", "find_pipelines", "api", "autonav"),
+        *("pip", "install", "serve", "find_pipelines", "api", "autonav", "boxmot"),
     }
 )
 """Names that this project does not give."""
 
+TABLES_OF_TRAFFIC = {
+    "counts": tables.counts_rows,
+    "crossings": tables.crossings_rows,
+    "speeds": tables.speed_rows,
+    "turning_movements": tables.turning_movement_rows,
+    "zones": tables.zone_rows,
+    "stays": tables.stay_rows,
+    "zone_movements": tables.zone_movement_rows,
+}
+
 EXAMPLES = re.compile(
-    r"(train|val|test)_(day|night)_\d{4}|street\w*|3f9a1c|baseline|trailer|https|host|1280x720|"
+    r"(train|val|test)_(day|night)_\d{4}|street\w*|3f9a1c(_tracks)?|counts_15min|04T07|baseline|trailer|https|host|1280x720|"
     r"_(us|px|hz)|instances_train|exported|Source"
 )
 """Names that a user gives, and endings of names."""
@@ -220,6 +240,56 @@ def test_the_columns_of_labels_and_detections_are_those_stored() -> None:
 
 def test_the_keys_of_metrics_are_those_written() -> None:
     assert sorted(first_column("Metrics")) == sorted(Metrics.model_fields)
+
+
+def test_the_columns_of_tracks_are_those_stored() -> None:
+    assert sorted(first_column("Tracks")) == sorted(TRACK_DTYPE.names or ())
+
+
+def test_the_keys_of_scores_of_tracks_and_counts_are_those_written() -> None:
+    assert sorted(first_column("Scores of tracks")) == sorted(TrackMetrics.model_fields)
+    assert sorted(first_column("Errors of counts")) == sorted(CountMetrics.model_fields)
+
+
+def test_the_table_of_track_protocols_lists_every_one() -> None:
+    assert column("docs/tracking.md", "protocol") == list(TRACK_PROTOCOLS)
+
+
+def test_the_values_and_counts_of_tracks_are_explained() -> None:
+    explained = column("docs/tracking.md", "value")
+    names = {each.name for each in (*VALUES, *COUNTS)}
+    assert set(explained) <= names
+    assert {each.name for each in VALUES} <= set(explained)
+
+
+def test_the_settings_of_tracker_and_protocol_are_explained() -> None:
+    settings = column("docs/tracking.md", "setting of `track.tracker`")
+    assert sorted(settings) == sorted(set(StaticCamera.model_fields) - {"kind"})
+    fields = column("docs/tracking.md", "field")
+    assert sorted(fields) == sorted(set(TrackProtocol.model_fields) - {"name", "description"})
+
+
+def test_the_defaults_of_the_tracker_are_those_in_the_table() -> None:
+    tracker = StaticCamera()
+    rows = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.][^|]*) \|", text_of("docs/tracking.md"), re.MULTILINE
+    )
+    told = {
+        name: float(re.match(r"[\d.]+", value)[0])  # type: ignore[index]
+        for names, values in rows
+        if set(re.findall(r"\w+", names)) <= set(StaticCamera.model_fields)
+        for name, value in zip(re.findall(r"\w+", names), values.split(", "), strict=True)
+    }
+    assert len(told) > 15
+    assert {name: getattr(tracker, name) for name in told} == told
+
+
+def test_the_columns_of_traffic_tables_are_explained() -> None:
+    page = text_of("docs/traffic.md")
+    common = set(column("docs/traffic.md", "column"))
+    for name, rows in TABLES_OF_TRAFFIC.items():
+        assert f"**`{name}.csv`**" in page
+        assert set(rows({})) - {"from", "to", "total"} <= common, name
 
 
 def first_column(section: str) -> list[str]:

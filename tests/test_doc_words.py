@@ -7,7 +7,8 @@ from tests.pages import PAGES, prose
 
 WORDS = {
     r"(?<!labelled )(?<!video )(?<!no )\bframes?\b": "labelled frame, window or representation",
-    r"\btracked\b|\btracking (?:run|server)\b": "logged in MLflow",
+    r"\b(?:runs?|experiments?) (?:is|are) tracked\b|\btracked (?:run|experiment|in MLflow)"
+    r"|\btracking (?:run|server)\b": "logged in MLflow",
     r"\b(?:a|each|per|another|one|every) training\b(?! [a-z])|\btrainings\b": "training run",
     r"\breading process(?:es)?\b": "worker process",
     r"\bstretch(?:es)?\b": "part of a recording",

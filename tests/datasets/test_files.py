@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from etram_pipeline.datasets.files import FileDataset
+from etram_pipeline.datasets.files import FileDataset, PageDataset
 
 
 def test_a_file_is_copied_to_its_place(tmp_path: Path) -> None:
@@ -51,3 +51,14 @@ def test_what_describes_the_former_file_is_gone_before_it_is_replaced(
                 dataset.save(tmp_path / "made.ckpt")
         assert dataset.load().read_bytes() == b"weights"
         assert history.exists() == (name == "copyfile")
+
+
+def test_a_page_that_cannot_be_written_leaves_the_former_one(tmp_path: Path) -> None:
+    dataset = PageDataset(filepath=str(tmp_path / "pages" / "traffic.html"))
+    with pytest.raises(DatasetError, match="run the pipeline that makes it"):
+        dataset.load()
+    dataset.save("<p>Größe</p>\n")
+    with pytest.raises(DatasetError):
+        dataset.save("<p>half of it \ud800</p>")  # the encoder stops here
+    assert dataset.load() == "<p>Größe</p>\n"
+    assert [path.name for path in (tmp_path / "pages").iterdir()] == ["traffic.html"]

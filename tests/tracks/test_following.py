@@ -9,6 +9,7 @@ from tests.tracks.scenes import SENSOR, follow, passing
 
 from etram_pipeline.core.errors import TrackingError
 from etram_pipeline.core.etram import CLASSES
+from etram_pipeline.evaluation.tracks.scoring import evaluate_tracks
 from etram_pipeline.tracks.following import track_recording
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.settings import TrackSettings
@@ -129,3 +130,15 @@ def test_a_junction_has_road_users_that_rest() -> None:
     assert len(np.unique(tracks["track_id"])) < len(
         np.unique(junction(tracker={"rest_s": 0})["track_id"])
     )
+
+
+def test_perfect_boxes_are_never_given_to_others() -> None:
+    labels = LABELS[LABELS["track_id"] % 2 == 0]  # sparse enough to tell everybody apart
+    perfect = np.zeros(len(labels), DETECTIONS.dtype)
+    for name in ("t", "x", "y", "w", "h", "class_id"):
+        perfect[name] = labels[name]
+    perfect["score"] = 0.9
+    tracks = {"test/junction": follow(perfect, least_travel=0)}
+    metrics = evaluate_tracks({"test/junction": labels}, tracks, "etram_tracks_any", CLASSES)
+    assert metrics.counts["IDSW"] == 0
+    assert metrics.overall["HOTA"] > 0.95

@@ -20,6 +20,12 @@ from etram_pipeline.tracks.table import TRACK_DTYPE, TrackTable
 from etram_pipeline.tracks.trackers import Tracker, TrackerConfig
 
 KINDS = kinds("etram_pipeline.tracks.trackers")
+SIGNED_DTYPE = np.dtype(
+    [
+        (name, "<i8" if name == "class_id" else DETECTION_DTYPE[name])
+        for name in DETECTION_DTYPE.names or ()
+    ]
+)
 _, DETECTIONS, TIMES_US = simulate(1, 20)
 
 
@@ -71,10 +77,12 @@ def test_windows_must_be_in_order_of_time(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_class_without_a_name_is_an_error(kind: str) -> None:
-    found = passing(0.05)
-    found["class_id"] = 8
-    with pytest.raises(TrackingError, match="detections of class 8, but only 8 class names"):
+@pytest.mark.parametrize("class_id", [8, -1])
+def test_a_class_without_a_name_is_an_error(kind: str, class_id: int) -> None:
+    found = passing(0.05).astype(SIGNED_DTYPE)
+    found["class_id"] = class_id
+    message = f"detections of class {class_id}, but only 8 class names"
+    with pytest.raises(TrackingError, match=message):
         build(kind).update(50_000, found)
 
 

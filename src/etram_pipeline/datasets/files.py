@@ -36,6 +36,26 @@ class SingleFileDataset(AbstractDataset[Saved, Loaded]):
         return {"filepath": str(self._filepath)}
 
 
+class PageDataset(SingleFileDataset[str, str]):
+    """A page of HTML; a run that fails while saving leaves the former page as it was.
+
+    Args:
+        filepath: The file, relative to the project.
+        metadata: Read by kedro-viz and by the MLflow hook.
+    """
+
+    @override
+    def load(self) -> str:
+        if not self._filepath.is_file():
+            raise DatasetError(f"{self._filepath} does not exist: run the pipeline that makes it")
+        return self._filepath.read_text(encoding="utf-8")
+
+    @override
+    def save(self, data: str) -> None:
+        with written_whole(self._filepath) as partial:
+            partial.write_text(data, encoding="utf-8", newline="\n")
+
+
 class ReadsAnother(ABC):
     """A dataset that may load another file or folder than the one that it saves to.
 

@@ -25,11 +25,16 @@ def check_classes(detections: DetectionTable, class_names: Sequence[str]) -> Non
     Raises:
         TrackingError: If one has none.
     """
-    if len(detections) and detections["class_id"].max() >= len(class_names):
+    if not len(detections):
+        return
+    class_ids = detections["class_id"]
+    unknown = class_ids.max()
+    if class_ids.dtype.kind == "i":  # of other programs, which write -1 for no class
+        unknown = min(class_ids.min(), 0) or unknown
+    if not 0 <= unknown < len(class_names):
         raise TrackingError(
-            f"there are detections of class {detections['class_id'].max()}, but only "
-            f"{len(class_names)} class names ({', '.join(class_names)}); give the names of all "
-            "classes, in the order of their ids"
+            f"there are detections of class {unknown}, but only {len(class_names)} class names "
+            f"({', '.join(class_names)}); give the names of all classes, in the order of their ids"
         )
 
 

@@ -51,12 +51,17 @@ def tabulate_traffic(
         "zone_movements": tables.zone_movement_rows,
     }
     left_out = () if count.keep_tracks else _OF_SINGLE_USERS
-    parts: dict[str, list[DataFrame]] = {name: [] for name in TABLES}
-    for key, traffic in counted_traffic(tracks, site, count).items():
-        for name in TABLES:
-            shown = {} if name in left_out else {key: traffic}
-            parts[name].append(pd.DataFrame(rows[name](shown)))
-    return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+
+    def frames(key: str, traffic: Traffic) -> dict[str, DataFrame]:
+        shown = {key: traffic}
+        return {
+            name: pd.DataFrame(make({} if name in left_out else shown))
+            for name, make in rows.items()
+        }
+
+    traffic = counted_traffic(tracks, site, count)
+    parts = [frames(key, traffic[key]) for key in traffic]
+    return {name: pd.concat([each[name] for each in parts], ignore_index=True) for name in TABLES}
 
 
 def write_traffic_page(
@@ -86,8 +91,9 @@ def export_tracks(
     def write(folder: Path) -> None:
         from etram_pipeline.pipelines.count.files import write_recording, write_site
 
-        for key, traffic in counted_traffic(tracks, site, count).items():
-            write_recording(folder, key, traffic, tracks.class_names, histograms, count)
+        traffic = counted_traffic(tracks, site, count)
+        for key in traffic:
+            write_recording(folder, key, traffic[key], tracks.class_names, histograms, count)
         key = _shown(tracks, histograms)
         observed = tracks.observed(key)
         write_site(folder, site.of(observed.width, observed.height), draw(key, tracks, histograms))

@@ -8,6 +8,7 @@ import numpy as np
 
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
@@ -40,7 +41,8 @@ def score_tracks(
     from etram_pipeline.evaluation.tracks.scoring import evaluate_tracks
 
     labels = _labels(tracks, labelled_frames, dataset, evaluate)
-    found, drawn = {key: tracks[key] for key in labels}, _drawn_site(site, tracks, labels)
+    found = LazyMapping(list(labels), tracks.__getitem__)
+    drawn = _drawn_site(site, tracks, labels)
     intervals, scores = evaluate.intervals, {}
     for protocol in evaluate.track_protocols if labels else ():
         metrics = evaluate_tracks(labels, found, protocol, dataset.detected_classes, site=drawn)

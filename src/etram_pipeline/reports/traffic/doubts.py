@@ -92,12 +92,13 @@ def _ends(traffic: Traffic) -> Iterator[Doubt]:
     tracks = traffic.tracks
     if not len(tracks):
         return
-    rows = tracks[np.lexsort((tracks["t"], tracks["track_id"]))]
-    last = np.flatnonzero(np.diff(rows["track_id"].astype(np.int64), append=-1))
+    order = np.lexsort((tracks["t"], tracks["track_id"]))
+    last = np.flatnonzero(np.diff(tracks["track_id"][order].astype(np.int64), append=-1))
+    ends = tracks[order[last]]
     # A track that ends with the recording says nothing.
-    ends_early = rows["t"][last] < traffic.observed.stop_us - 1_000_000
-    lost = last[_is_inside(rows[last], traffic) & ends_early]
-    stands = int(_stood(rows, lost).sum())
+    ends_early = ends["t"] < traffic.observed.stop_us - 1_000_000
+    lost = last[_is_inside(ends, traffic) & ends_early]
+    stands = int(_stood(tracks, order, lost).sum())
     text = (
         f"{counted_of(len(lost), len(last), 'track')} ending inside the picture: hidden, lost, or "
         f"standing. {stands} of them stood, and nothing that set off there later continued them."
@@ -167,18 +168,22 @@ def _is_inside(rows: TrackTable, traffic: Traffic) -> np.ndarray:
     )
 
 
-def _stood(rows: TrackTable, lost: Int64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+def _stood(
+    tracks: TrackTable, order: Int64[np.ndarray, " N"], lost: Int64[np.ndarray, " M"]
+) -> Bool[np.ndarray, " M"]:
     """Whether tracks hardly moved at the end.
 
     Args:
-        rows: All tracks, in order of track, then time.
-        lost: Last row of each track in question.
+        tracks: All tracks.
+        order: Their rows in order of track, then time.
+        lost: Where in this order the tracks in question end.
     """
-    times_us, ids = rows["t"].astype(np.int64), rows["track_id"].astype(np.int64)
+    times_us, ids = tracks["t"][order], tracks["track_id"][order].astype(np.int64)
     # Times of one track after those of the one before, so that one search serves all.
     span = np.ptp(times_us) + _STANDS_OVER_US + 1
     keys = ids * span + times_us
     before = np.searchsorted(keys, keys[lost] - _STANDS_OVER_US, side="right") - 1
     lived = (before >= 0) & (ids[before] == ids[lost])
-    way_px = np.hypot(*(rows[axis][lost] - rows[axis][before] for axis in ("x", "y")))
-    return np.asarray(lived & (way_px < _STANDS * np.sqrt(rows["w"][lost] * rows["h"][lost])))
+    end, earlier = tracks[order[lost]], tracks[order[before]]
+    way_px = np.hypot(*(end[axis] - earlier[axis] for axis in ("x", "y")))
+    return np.asarray(lived & (way_px < _STANDS * np.sqrt(end["w"] * end["h"])))

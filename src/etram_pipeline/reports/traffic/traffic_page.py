@@ -69,13 +69,12 @@ class _Section:
 
 def write_traffic_page(content: TrafficContent) -> str:
     """The page as HTML."""
-    summary, sections = [], []
-    for place, (key, traffic) in enumerate(content.recordings.items()):
-        summary.append(_summary_row(key, traffic))
-        if place < MAX_RECORDINGS:
-            sections.append(
-                _section(f"recording-{place + 1}", key, traffic, content.stills.get(key))
-            )
+    shown = [
+        _shown(content, key, f"recording-{place + 1}" if place < MAX_RECORDINGS else "")
+        for place, key in enumerate(content.recordings)
+    ]
+    summary = [row for row, _ in shown]
+    sections = [section for _, section in shown if section is not None]
     header = ("recording", "observed", "road users", "crossings", "complete movements")
     values = {
         "title": content.title,
@@ -87,6 +86,15 @@ def write_traffic_page(content: TrafficContent) -> str:
         "palette": palette,
     }
     return render_page("traffic.html.j2", values)
+
+
+def _shown(
+    content: TrafficContent, key: str, anchor: str
+) -> tuple[tuple[str | int, ...], _Section | None]:
+    """A recording in the table of all, and its section if there is an anchor for it."""
+    traffic = content.recordings[key]  # not kept, for it holds all tracks
+    section = _section(anchor, key, traffic, content.stills.get(key)) if anchor else None
+    return _summary_row(key, traffic), section
 
 
 def _summary_row(key: str, traffic: Traffic) -> tuple[str | int, ...]:

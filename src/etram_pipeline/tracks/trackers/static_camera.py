@@ -21,7 +21,7 @@ class Config(TrackerConfig):
     near and far road users are treated alike.
 
     The scores to choose depend on the detector. The defaults suit that of the default run, on its
-    validation recordings.
+    validation recordings; those of motion and rest were chosen on simulated junctions as well.
 
     Attributes:
         low_score: Least score of the detections that are used.
@@ -62,7 +62,7 @@ class Config(TrackerConfig):
     same_object_iou: float = Field(default=0.7, gt=0, le=1)
     min_iou: float = Field(default=0.15, gt=0, le=1)
     min_iou_low: float = Field(default=0.35, gt=0, le=1)
-    margin: float = Field(default=0.2, ge=0, le=5)
+    margin: float = Field(default=0.1, ge=0, le=5)
     confirm_hits: int = Field(default=3, ge=1, le=1000)
     tentative_s: float = Field(default=0.15, ge=0, le=3600)
     coast_s: float = Field(default=0.7, ge=0, le=3600)
@@ -76,7 +76,7 @@ class Config(TrackerConfig):
     groups: dict[str, tuple[str, ...]] = SUPER_CLASSES
     rest_groups: tuple[str, ...] = ("vehicle", "micro_mobility")
     acceleration: float = Field(default=3.0, gt=0)
-    noise: float = Field(default=0.08, gt=0)
+    noise: float = Field(default=0.16, gt=0)
     size_gain: float = Field(default=0.3, gt=0, le=1)
     border_px: float = Field(default=4.0, ge=0)
 
