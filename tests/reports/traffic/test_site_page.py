@@ -314,3 +314,30 @@ def test_the_page_refuses_exactly_what_cannot_be_read(tmp_path: Path) -> None:
     ]
     assert refused == expected
     assert 0.2 < np.mean(expected) < 0.95
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1280, 500])
+def test_texts_of_both_directions_can_be_read_and_lie_within_the_picture(
+    tmp_path: Path, width: int
+) -> None:
+    ends = {"up": (300, 40), "left": (40, 200), "slanted": (450, 330), "border": (3, 350)}
+    starts = dict.fromkeys(ends, (300, 200)) | {"border": (3, 20)}
+    words = {"forward": "towards the town", "backward": "from the town"}
+    for name, end in ends.items():
+        site = DRAWN.model_copy(
+            update={"lines": {name: Line(points=(starts[name], end), **words)}, "ground": None}
+        )
+        script = f"""
+        const boxOf = (text) => {{
+          const drawn = [...picture.querySelectorAll("text")];
+          const {{x, y, width, height}} = drawn.find((each) => each.textContent === text).getBBox();
+          return [x, y, x + width, y + height];
+        }};
+        return {list(words.values())}.map(boxOf);
+        """
+        boxes = use(write(site), script, tmp_path, width)
+        (left, top, right, bottom), (left_2, top_2, right_2, bottom_2) = boxes
+        assert min(left, left_2) >= 0
+        if name != "border":  # where there is no room for both
+            assert right < left_2 or right_2 < left or bottom < top_2 or bottom_2 < top
