@@ -4,9 +4,35 @@ from pathlib import Path
 
 import pytest
 from tests.reports.traffic.browser import needs_browser, use
-from tests.reports.traffic.test_site_page import DRAWN, write
+from tests.reports.traffic.test_site_page import DRAWN, read, write
 
 from etram_pipeline.traffic.site import Line
+
+ODD_NAMES = (
+    "a: b",
+    'it\'s "north"',
+    "#1 {x} [y], *z &a !b %c @d `e`",
+    "- dash",
+    "yes",
+    "</script><b>",
+    "back\\slash",
+    "Straße 東 🚦",
+    "no\xa0break\ufeff",
+)
+
+
+@needs_browser
+def test_a_site_survives_the_page_whatever_its_names_are(tmp_path: Path) -> None:
+    line = Line(points=((1, 2), (3.25, 40)), forward=ODD_NAMES[0], backward=ODD_NAMES[1])
+    site = DRAWN.model_copy(
+        update={
+            "lines": dict.fromkeys(ODD_NAMES, line),
+            "ignore": {f"not {name}": DRAWN.zones["queue"] for name in ODD_NAMES},
+        }
+    )
+    found = read(use(write(site), "return save();", tmp_path))
+    assert found == site
+    assert tuple(found.lines) == ODD_NAMES
 
 
 @needs_browser
