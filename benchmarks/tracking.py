@@ -60,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     """What to measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="folder `data` of a finished run")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hours", type=float, help="length of one simulated recording")
     return parser.parse_args()
 

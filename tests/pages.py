@@ -76,6 +76,22 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
 
 
+def column(page: str, first: str) -> list[str]:
+    """Code in the first column of the tables whose first heading is `first`."""
+    tables = re.findall(
+        rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.MULTILINE
+    )
+    cells = [row.split(" | ")[0] for table in tables for row in table.splitlines()]
+    return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+
+
+def first_column(section: str) -> list[str]:
+    """Names in the first column of the tables of a section."""
+    text = text_of("docs/data-formats.md").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+
 @contextmanager
 def installed_recipes(root: Path) -> Iterator[None]:
     """The files of all recipes under `root`, the parts among them found in their packages."""

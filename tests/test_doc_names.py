@@ -10,24 +10,16 @@ import pytest
 from kedro.framework.project import configure_project, pipelines
 from tests import source
 from tests.conftest import PROJECT
-from tests.pages import PAGES, blocks, prose, spans, text_of
+from tests.pages import PAGES, blocks, column, first_column, prose, spans, text_of
 
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.core.component import kinds
 from etram_pipeline.core.mask_column import MASK_COLUMN
-from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.evaluation.tracks.protocol import TrackProtocol
-from etram_pipeline.evaluation.tracks.protocols import TRACK_PROTOCOLS
-from etram_pipeline.evaluation.tracks.result import TrackMetrics
-from etram_pipeline.evaluation.tracks.values import COUNTS, VALUES
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.settings import CONFIG_LOADER_ARGS
-from etram_pipeline.tracks.table import TRACK_DTYPE
-from etram_pipeline.tracks.trackers.static_camera import Config as StaticCamera
-from etram_pipeline.traffic import tables
 
 OF_OTHERS = frozenset(
     {
@@ -60,16 +52,6 @@ OF_OTHERS = frozenset(
     }
 )
 """Names that this project does not give."""
-
-TABLES_OF_TRAFFIC = {
-    "counts": tables.counts_rows,
-    "crossings": tables.crossings_rows,
-    "speeds": tables.speed_rows,
-    "turning_movements": tables.turning_movement_rows,
-    "zones": tables.zone_rows,
-    "stays": tables.stay_rows,
-    "zone_movements": tables.zone_movement_rows,
-}
 
 EXAMPLES = re.compile(
     r"(train|val|test)_(day|night)_\d{4}|street\w*|3f9a1c(_tracks)?|counts_15min|04T07|baseline|trailer|https|host|1280x720|"
@@ -135,15 +117,6 @@ def test_modules_and_classes_that_pages_name_exist(page: str) -> None:
                 import_module(dotted)
     for name, file in re.findall(r"`(\w+)`(?: and `\w+`)? (?:in|of) `([\w/.]+\.py)`", prose(page)):
         assert any(path.endswith(file) for path in source.defined_in().get(name, ())), (name, file)
-
-
-def column(page: str, first: str) -> list[str]:
-    """Code in the first column of the tables whose first heading is `first`."""
-    tables = re.findall(
-        rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.MULTILINE
-    )
-    cells = [row.split(" | ")[0] for table in tables for row in table.splitlines()]
-    return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
 
 
 def test_every_pipeline_is_in_the_readme() -> None:
@@ -240,63 +213,6 @@ def test_the_columns_of_labels_and_detections_are_those_stored() -> None:
 
 def test_the_keys_of_metrics_are_those_written() -> None:
     assert sorted(first_column("Metrics")) == sorted(Metrics.model_fields)
-
-
-def test_the_columns_of_tracks_are_those_stored() -> None:
-    assert sorted(first_column("Tracks")) == sorted(TRACK_DTYPE.names or ())
-
-
-def test_the_keys_of_scores_of_tracks_and_counts_are_those_written() -> None:
-    assert sorted(first_column("Scores of tracks")) == sorted(TrackMetrics.model_fields)
-    assert sorted(first_column("Errors of counts")) == sorted(CountMetrics.model_fields)
-
-
-def test_the_table_of_track_protocols_lists_every_one() -> None:
-    assert column("docs/tracking.md", "protocol") == list(TRACK_PROTOCOLS)
-
-
-def test_the_values_and_counts_of_tracks_are_explained() -> None:
-    explained = column("docs/tracking.md", "value")
-    names = {each.name for each in (*VALUES, *COUNTS)}
-    assert set(explained) <= names
-    assert {each.name for each in VALUES} <= set(explained)
-
-
-def test_the_settings_of_tracker_and_protocol_are_explained() -> None:
-    settings = column("docs/tracking.md", "setting of `track.tracker`")
-    assert sorted(settings) == sorted(set(StaticCamera.model_fields) - {"kind"})
-    fields = column("docs/tracking.md", "field")
-    assert sorted(fields) == sorted(set(TrackProtocol.model_fields) - {"name", "description"})
-
-
-def test_the_defaults_of_the_tracker_are_those_in_the_table() -> None:
-    tracker = StaticCamera()
-    rows = re.findall(
-        r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.][^|]*) \|", text_of("docs/tracking.md"), re.MULTILINE
-    )
-    told = {
-        name: float(re.match(r"[\d.]+", value)[0])  # type: ignore[index]
-        for names, values in rows
-        if set(re.findall(r"\w+", names)) <= set(StaticCamera.model_fields)
-        for name, value in zip(re.findall(r"\w+", names), values.split(", "), strict=True)
-    }
-    assert len(told) > 15
-    assert {name: getattr(tracker, name) for name in told} == told
-
-
-def test_the_columns_of_traffic_tables_are_explained() -> None:
-    page = text_of("docs/traffic.md")
-    common = set(column("docs/traffic.md", "column"))
-    for name, rows in TABLES_OF_TRAFFIC.items():
-        assert f"**`{name}.csv`**" in page
-        assert set(rows({})) - {"from", "to", "total"} <= common, name
-
-
-def first_column(section: str) -> list[str]:
-    """Names in the first column of the tables of a section."""
-    text = text_of("docs/data-formats.md").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
-    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
 def test_the_order_of_imports_is_that_of_the_contract() -> None:

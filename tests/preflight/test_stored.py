@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.preflight.conftest import Find, Save, faults, warnings
 
-UNREAD = dict.fromkeys(("train", "predict", "windows", "representation"))
+UNREAD = dict.fromkeys(("train", "predict"))
 """Parameters that `evaluate` does not read."""
 
 

@@ -56,7 +56,7 @@ class SiteDataset(AbstractDataset[object, SiteFile]):
 
     @override
     def load(self) -> SiteFile:
-        if self._filepath is not None and not self._filepath.is_file():
+        if not self._exists():
             raise DatasetError(
                 f"there is no site file {self._filepath}: draw lines on site.html and save it, or "
                 "leave out `site`"
@@ -69,7 +69,7 @@ class SiteDataset(AbstractDataset[object, SiteFile]):
 
     @override
     def _exists(self) -> bool:
-        return self._filepath is None or self._filepath.is_file()
+        return self._filepath is None or self._filepath.exists()
 
     @override
     def _describe(self) -> dict[str, Any]:

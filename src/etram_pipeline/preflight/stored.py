@@ -158,8 +158,8 @@ def _outdated(run: Run) -> Iterator[Notice]:
         made, of = (_time(run, each) for each in (name, source))
         if name in run.needs and source not in run.makes and made is not None and of and made < of:
             yield _warning(
-                f"the {name} are older than the {source} that is there now, and say nothing about "
-                f"it: add `{remedy}` to --pipelines to make them anew"
+                f"the {name} are older than the {source}, and were made from another version: add "
+                f"`{remedy}` to --pipelines to make them anew"
             )
 
 

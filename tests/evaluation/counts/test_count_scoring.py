@@ -172,6 +172,13 @@ def test_missing_interval_has_a_reason(
     assert metrics.overall.error_low is None
 
 
+def test_crossings_after_the_last_whole_minute_give_no_interval() -> None:
+    metrics = compared((cars(185, 190), cars(185)), seconds=199)
+    assert metrics.overall.error == -0.5
+    assert metrics.overall.error_low is None
+    assert metrics.no_interval.startswith("lines were crossed after the last whole minute only")
+
+
 def test_nothing_true_has_no_error() -> None:
     overall = compared(([], cars(1))).overall
     assert (overall.true, overall.counted, overall.error, overall.recall) == (0, 1, None, None)

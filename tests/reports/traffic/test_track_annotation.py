@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
+from PIL import ImageDraw
 
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import RgbImage, text_px
+from etram_pipeline.reports.render import RgbImage, font, text_px
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.reports.traffic import site_drawing
 from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
@@ -119,6 +121,23 @@ def test_lines_count_what_has_crossed_so_far(
     draw(TrackedView(track(), SITE, CROSSINGS))
     expected = ["in 0", "out 0", "in 1", "out 1", "in 1", "out 1", "in 2", "out 1"]
     assert written == ["west", *expected]
+
+
+@pytest.mark.parametrize("end", [(320, 40), (320, 340), (40, 190), (600, 190), (500, 360)])
+def test_counts_of_both_directions_can_be_read(monkeypatch: pytest.MonkeyPatch, end: Point) -> None:
+    canvas = ImageDraw.Draw(PIL.Image.new("RGB", (1280, 760)))
+    letters = font(text_px(1280), bold=True)
+    boxes: list[tuple[float, float, float, float]] = []
+
+    def note(draw: ImageDraw.ImageDraw, place: Point, text: str, *_: object, **__: object) -> None:
+        boxes.append(draw.textbbox(place, text, letters, "mm"))
+
+    monkeypatch.setattr(site_drawing, "_write", note)
+    line = Line(points=((320, 190), end), forward="towards the town", backward="from the town")
+    site = Site(image=Image(width=640, height=380), lines={"road": line})
+    site_drawing.draw_counts(canvas, site, {("road", "towards the town"): 1234}, 2.0)
+    (left, top, right, bottom), (left_2, top_2, right_2, bottom_2) = boxes
+    assert right < left_2 or right_2 < left or bottom < top_2 or bottom_2 < top
 
 
 def test_ignored_zones_are_hatched_and_lines_drawn(draw: Callable[..., list[RgbImage]]) -> None:

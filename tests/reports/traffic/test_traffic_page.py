@@ -169,6 +169,14 @@ def test_counts_over_time_sum_up_to_crossings(traffic: Traffic) -> None:
     assert "08:00:00" in " ".join(ticks) or "08:00:30" in " ".join(ticks)
 
 
+def test_impossible_speeds_take_no_more_bars_than_others(traffic: Traffic) -> None:
+    found = traffic.crossings.copy()
+    found["speed_m_s"] *= 1e6  # of a ground in micrometres
+    figure = draw_speeds(replace(traffic, crossings=found))
+    assert figure is not None
+    assert len([each for each in figure.axes[0].patches if isinstance(each, Rectangle)]) <= 61
+
+
 def test_who_waits_in_a_zone_is_drawn(make_traffic: MakeTraffic) -> None:
     way = whole_way()
     waits = np.concatenate([way[:28], np.full(100, way[28]), way[29:]])

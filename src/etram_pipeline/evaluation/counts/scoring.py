@@ -61,7 +61,7 @@ def compare_counts(  # what is compared, and where, when and how
         bins=bins,
         unit=units.unit,
         units=units.count(compared),
-        no_interval=_why_none(overall, units),
+        no_interval=_why_none(overall, units, compared),
         num_recordings=len(observed),
         observed_s=sum(each.stop_us - each.start_us for each in observed.values()) / 1e6,
     )
@@ -119,12 +119,16 @@ def _share(hits: int, number: int, level: float) -> Share | None:
     return Share(value=hits / number, low=low, high=high, number=number)
 
 
-def _why_none(overall: CountScores, units: Units) -> str:
+def _why_none(overall: CountScores, units: Units, compared: Compared) -> str:
     if overall.error_low is not None:
         return ""
     if not overall.true:
         return "no line was crossed, so that there is nothing to compare counts with"
-    return units.too_few or (
+    if units.too_few:
+        return units.too_few
+    if not units.numbers(compared.true).any():
+        return "lines were crossed after the last whole minute only: count for longer"
+    return (
         f"the error is the same in every {units.unit}, which cannot show how much it varies: "
         "count more of them"
     )

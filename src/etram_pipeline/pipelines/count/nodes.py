@@ -133,7 +133,7 @@ def _shown(tracks: TrackStore, histograms: RepresentationStore) -> str:
     if not found:
         raise StoreError(
             f"none of the recordings with tracks has histograms ({', '.join(list(tracks)[:5])}): "
-            "run `kedro run --pipelines preprocess` on them"
+            "add `preprocess` to --pipelines"
         )
     return max(found, key=lambda key: tracks.index.recordings[key].tracks)
 

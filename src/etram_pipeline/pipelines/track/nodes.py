@@ -45,8 +45,8 @@ def find_unencoded(detected: Collection[str], encoded: Collection[str]) -> str:
         return ""
     return (
         f"{len(missing)} of {len(detected)} recordings with detections have no histograms "
-        f"({', '.join(missing[:5])}), whose windows tell when road users were looked for: run "
-        "`kedro run --pipelines preprocess` on them"
+        f"({', '.join(missing[:5])}), whose windows tell when road users were looked for: add "
+        "`preprocess` to --pipelines"
     )
 
 

@@ -112,9 +112,14 @@ function make(name, attributes, parent = picture) {
   return element;
 }
 
+const letterPx = () => (picture.getBoundingClientRect().width < NARROW_PX ? 11 : 14);
+const lettersLong = (text) => 0.66 * text.length;  // a little more than most texts need, in heights of letters
+
+// A text within the picture; in the middle, it is centred on the place.
 function label(text, [x, y], kind, anchor = "start") {
-  const size = (picture.getBoundingClientRect().width < NARROW_PX ? 11 : 14) * unit();
-  const at = {x: Math.min(Math.max(x, size / 2), image.width - size), y: Math.min(Math.max(y, size), image.height - 4)};
+  const size = letterPx() * unit(), long = size * lettersLong(text), isCentred = anchor === "middle";
+  const [before, after] = isCentred ? [long / 2, long / 2] : [0, long], base = y + (isCentred ? size / 3 : 0);
+  const at = {x: Math.max(Math.min(x, image.width - after), before), y: Math.min(Math.max(base, size), image.height - 4)};
   make("text", {...at, class: `label ${kind}`, "font-size": size, "stroke-width": size / 4, "text-anchor": anchor}).textContent = text;
 }
 
@@ -126,8 +131,9 @@ function arrow({points, forward, backward}) {
   const at = (across, beside) => [0, 1].map((k) => (a[k] + b[k]) / 2 + by * (across * right[k] + beside * along[k]));
   const path = [at(0, 0), at(ARROW_PX, 0), at(ARROW_PX - 10, 6), at(ARROW_PX, 0), at(ARROW_PX - 10, -6)];
   make("polyline", {points: path.join(" "), class: "shape lines"});
-  label(forward, at(ARROW_PX + 12, 0), "lines", "middle");
-  label(backward, at(-14, 0), "lines", "middle");
+  const half = (text) => letterPx() * (Math.abs(right[0]) * lettersLong(text) + Math.abs(right[1])) / 2;
+  label(forward, at(ARROW_PX + 6 + half(forward), 0), "lines", "middle");
+  label(backward, at(-8 - half(backward), 0), "lines", "middle");
 }
 
 // A quarter along a line, where ends of other lines are rarely met; the first corner of a zone.

@@ -70,6 +70,8 @@ def draw_speeds(traffic: Traffic) -> Figure | None:
     if not len(speeds):
         return None
     step = 5 if speeds.max() > 20 else 1  # noqa: PLR2004  # as fast as a bicycle
+    if speeds.max() > _MOST_BARS * step:  # ground points in other units than metres, perhaps
+        step = _count_step(speeds.max() * _MOST_TICKS / _MOST_BARS)
     about = f"{counted(len(speeds), 'crossing')} with a known speed, by steps of {step} km/h"
     figure, (axes,) = new_figure("Speeds at lines", about, height_in=3.0)
     axes.grid(axis="y", color=palette.LINE, linewidth=0.8)

@@ -53,7 +53,7 @@ def draw_site(site: Site, size: tuple[int, int], factor: float) -> Image.Image:
         polygon = _scaled(zone.polygon, factor)
         draw.polygon(polygon, outline=palette.ZONE_OF_SITE, width=2)
         _write(draw, polygon[0], name, palette.ZONE_OF_SITE)
-    arrow_px = 2.2 * text_px(size[0])
+    arrow_px = _arrow_px(size[0])
     for name, line in site.lines.items():
         draw.line(_scaled(line.points, factor), fill=palette.LINE_OF_SITE, width=2)
         arrow = line_arrow(line)
@@ -67,13 +67,25 @@ def draw_site(site: Site, size: tuple[int, int], factor: float) -> Image.Image:
 
 def draw_counts(draw: ImageDraw.ImageDraw, site: Site, counts: Counts, factor: float) -> None:
     """Write at both sides of each line how many have crossed it in that direction."""
-    distance = 3.4 * text_px(draw.im.size[0]) / factor
+    picture_width = draw.im.size[0]
+    letters, gap = font(text_px(picture_width), bold=True), 0.7 * text_px(picture_width)
     for name, line in site.lines.items():
         arrow = line_arrow(line)
-        for direction, ahead in ((line.forward, distance), (line.backward, -0.5 * distance)):
-            (place,) = _scaled([arrow.at(ahead)], factor)
+        across, down = map(abs, arrow.forward)
+        for direction, way, free in (
+            (line.forward, 1, _arrow_px(picture_width) + gap),
+            (line.backward, -1, gap),
+        ):
             text = f"{direction} {counts.get((name, direction), 0)}"
+            left, top, right, bottom = draw.textbbox((0, 0), text, font=letters)
+            half = (across * (right - left) + down * (bottom - top)) / 2
+            (place,) = _scaled([arrow.at(way * (free + half) / factor)], factor)
             _write(draw, place, text, palette.LINE_OF_SITE, counts=True)
+
+
+def _arrow_px(picture_width: int) -> float:
+    """Length of the arrow across a line."""
+    return 2.2 * text_px(picture_width)
 
 
 def _hatch(image: Image.Image, polygon: list[Point]) -> None:
