@@ -95,7 +95,7 @@ def test_the_first_line_says_what_is_ahead_and_how_long_the_default_run_takes(
     steps = catalog.load("params:train").max_steps
     assert whole.split(": ")[1].split("; ")[0] == (
         f"check and encode the recordings → train the detector for {steps} steps → detect → "
-        "compare with the labels → write the report"
+        "follow road users → count traffic → compare with the labels → write the report"
     )
     assert "minutes on two cores" in whole
     changed = outline(pipelines["__default__"], catalog, {"train": {"max_steps": 9}})

@@ -17,7 +17,7 @@ from etram_pipeline.models.detectors import DetectorConfig
 NANO = DetectorConfig.model_validate(
     {"kind": "rvt", "backbone": {"kind": "maxvit", "embed_dim": 8, "attention": {"dim_head": 8}}}
 )
-HEAVY = ("IPython", "matplotlib", "pytorch_lightning", "timm", "torch._dynamo", "torchvision")
+HEAVY = ("IPython", "pytorch_lightning", "timm", "torch._dynamo", "torchvision")
 RUN = f"""
 import gc, sys
 from pathlib import Path

@@ -34,6 +34,10 @@ _MUST_BE = {
     "dataclass_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
     "path_type": "a path",
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing"),
+        "a date and a time, such as '2026-06-01T07:00:00+02:00'",
+    ),
     "string_pattern_mismatch": "text like {pattern}",
 }
 _MUST_HAVE = {
