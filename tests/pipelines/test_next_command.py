@@ -4,7 +4,7 @@ import pytest
 
 from etram_pipeline.pipelines.count.next_command import counting_command
 
-COUNT = "--pipelines count,annotate"
+COUNT = "--pipelines preprocess,count,annotate"
 DRAWN = "--params site=site.yml"
 
 

@@ -93,7 +93,11 @@ def test_parameters_without_effect_are_told(
 ) -> None:
     save_detections()
     told = warnings(found("evaluate", **(UNREAD | changes)))
-    assert [each for each in told if "no node" in each] == [] if message is None else any(each.startswith(message) for each in told)
+    assert (
+        [each for each in told if "no node" in each] == []
+        if message is None
+        else any(each.startswith(message) for each in told)
+    )
 
 
 @pytest.mark.usefixtures("stores")

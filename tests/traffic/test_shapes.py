@@ -43,11 +43,13 @@ def test_concave_areas_are_allowed_until_they_touch_themselves() -> None:
     assert fault.startswith("it crosses itself: the side from point 1 to 2")
 
 
-def test_lines_may_cross_themselves_but_not_stand_still() -> None:
-    loop = floats((0, 0), (10, 10), (10, 0), (0, 10))
-    assert list(line_faults(loop)) == []
-    (fault,) = line_faults([loop[0], *loop])
+def test_lines_may_bend_but_neither_cross_themselves_nor_stand_still() -> None:
+    bent = floats((0, 0), (10, 10), (20, 0), (30, 10))
+    assert list(line_faults(bent)) == []
+    (fault,) = line_faults([bent[0], *bent])
     assert fault.startswith("points 1 and 2 are the same place (0, 0)")
+    (fault,) = line_faults(floats((0, 0), (10, 10), (10, 0), (0, 10)))
+    assert fault.startswith("it crosses itself: the side from point 1 to 2")
 
 
 def view(ground: Points, height_m: float, tilt: float) -> Points:

@@ -30,4 +30,5 @@ def counting_command(command: str, site: str = "site.yml") -> str:
             next(words, None)  # its value
     names_site = any(_SITE.search(word) for word in kept)
     added = [] if names_site else ["--params", f"site={site}"]
-    return shlex.join([*kept, "--pipelines", "count,annotate", *added])
+    # Preprocessing recomputes nothing, but lists the recording again if others came after it.
+    return shlex.join([*kept, "--pipelines", "preprocess,count,annotate", *added])

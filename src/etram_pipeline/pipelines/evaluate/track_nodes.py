@@ -116,14 +116,7 @@ def _labels(
     if fault := find_other_classes(tracks.class_names, dataset):
         raise StoreError(fault)
     labels = {key: labelled_frames[key].labels for key in keys}
-    without = [key for key, table in labels.items() if not has_track_ids(table)]
-    if without:
-        logger.warning(
-            "tracks and counts are not compared with the labels: those of %s have no track ids",
-            ", ".join(without[:5]),
-        )
-        return {}
-    return labels
+    return labels if all(map(has_track_ids, labels.values())) else {}
 
 
 def _drawn_site(site: SiteFile, tracks: TrackStore, keys: Iterable[str]) -> Site | None:
