@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import ProtocolError, StoreError
+from etram_pipeline.core.errors import LabelError, ProtocolError, StoreError
 from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.site import SiteFile
@@ -42,6 +42,12 @@ def score_tracks(
     from etram_pipeline.evaluation.tracks.scoring import evaluate_tracks
 
     labels = _labels(tracks, labelled_frames, dataset, evaluate)
+    if not labels:
+        keys = in_splits(labelled_frames, (evaluate.split,))
+        logger.warning(
+            "tracks and counts are not compared with the labels: those of %s have no track ids",
+            ", ".join(key for key in keys if not has_track_ids(labelled_frames[key].labels)),
+        )
     found = LazyMapping(list(labels), tracks.__getitem__)
     drawn = _drawn_site(site, tracks, labels)
     intervals, scores = evaluate.intervals, {}
@@ -49,7 +55,11 @@ def score_tracks(
         if fault := find_unfit(protocol, dataset):
             logger.warning("evaluate.track_protocols: %s", fault)
             continue
-        metrics = evaluate_tracks(labels, found, protocol, dataset.detected_classes, site=drawn)
+        try:
+            metrics = evaluate_tracks(labels, found, protocol, dataset.detected_classes, site=drawn)
+        except LabelError as error:
+            remedy = "correct the labels, or set evaluate.track_protocols=[] to score no tracks"
+            raise LabelError(f"{error}: {remedy}") from error
         metrics = metrics.model_copy(update={"split": evaluate.split})
         scores[protocol.name] = with_track_intervals(metrics, intervals.rounds, intervals.level)
     return scores
