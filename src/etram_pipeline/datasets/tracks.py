@@ -1,7 +1,7 @@
 """Tracks of many recordings, one parquet file per recording."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +104,10 @@ class TracksDataset(AbstractDataset[Tracking, TrackStore]):
 
 
 def _described(tracked: TrackedTable) -> TrackedRecording:
-    observed = tracked.observed
     return TrackedRecording(
         rows=len(tracked.table),
         tracks=len(np.unique(tracked.table["track_id"])),
-        width=observed.width,
-        height=observed.height,
-        start_us=observed.start_us,
-        stop_us=observed.stop_us,
-        started_at=observed.started_at,
+        **asdict(tracked.observed),
     )
 
 

@@ -100,6 +100,13 @@ class SeedDraws:
     protocol: BoxProtocol
     values: Mapping[Name, Sequence[Resampled]]
 
+    @classmethod
+    def of(cls, protocol: BoxProtocol, of_seeds: Sequence[Mapping[Name, Resampled]]) -> "SeedDraws":
+        """The values that all of at least one seed have."""
+        # Without operating scores, a seed has no values at the operating point.
+        shared = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
+        return cls(protocol, {name: [values[name] for values in of_seeds] for name in shared})
+
 
 def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
     """The values that all seeds have; they take most of the time of a comparison.
@@ -108,11 +115,7 @@ def draw_seeds(matches: Sequence[Matches], rounds: int = ROUNDS) -> SeedDraws:
         matches: Of a detector, one for each seed; all on the same ground truth.
         rounds: Number of draws.
     """
-    of_seeds = [resample(each, rounds) for each in matches]
-    # Without operating scores, a seed has no values at the operating point.
-    shared = [name for name in of_seeds[0] if all(name in values for values in of_seeds)]
-    values = {name: [values[name] for values in of_seeds] for name in shared}
-    return SeedDraws(matches[0].protocol, values)
+    return SeedDraws.of(matches[0].protocol, [resample(each, rounds) for each in matches])
 
 
 def compare_draws(

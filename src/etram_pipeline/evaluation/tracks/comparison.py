@@ -39,6 +39,4 @@ def compare_tracks(
 
 
 def _draws(sides: Sequence[TrackMetrics], rounds: int) -> SeedDraws:
-    of_seeds = [resample_tracks(each, rounds) for each in sides]
-    values = {name: [values[name] for values in of_seeds] for name in of_seeds[0]}
-    return SeedDraws(sides[0].protocol, values)
+    return SeedDraws.of(sides[0].protocol, [resample_tracks(each, rounds) for each in sides])

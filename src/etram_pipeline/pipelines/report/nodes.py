@@ -15,6 +15,7 @@ from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.pipelines.count.nodes import counted_traffic
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -72,7 +73,6 @@ def annotate_video(  # noqa: PLR0913  # one argument per dataset the video shows
     """Speed and pictures of one recording with its tracks and, where there is any, truth."""
     from etram_pipeline.reports.traffic.track_annotation import TrackedView
     from etram_pipeline.reports.video import annotate_recording
-    from etram_pipeline.traffic.counting import count_recording
 
     found = detections.of(labelled_frames, dataset)
     key = report.video_recording or _most_labelled(found, labelled_frames)
@@ -82,16 +82,14 @@ def annotate_video(  # noqa: PLR0913  # one argument per dataset the video shows
         )
     if key not in tracks:
         raise StoreError(f"{key} has no tracks: {REMEDY}")
-    observed = tracks.observed(key)
-    lines = site.of(observed.width, observed.height)
-    traffic = count_recording(tracks[key], lines, observed, count, tracks.class_names)
+    traffic = counted_traffic(tracks, site, count)[key]
     pictures = annotate_recording(
         histograms[key],
         found[key],
         labelled_frames.get(key),
         found.class_names,
         report.drawing(found.operating_scores),
-        TrackedView(traffic.tracks, lines, traffic.crossings),
+        TrackedView(traffic.tracks, traffic.site, traffic.crossings),
     )
     return report.frames_per_second, pictures
 
