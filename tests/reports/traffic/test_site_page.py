@@ -110,18 +110,18 @@ def test_shapes_are_moved_turned_renamed_and_deleted_and_all_is_undone(tmp_path:
         pull([100, 50], [140, 60]);
         press("Turn the arrow");
         fill("Name", "W");
-        files.turned = await save();
+        files.turned = save();
         pull([120, 180], [90, 190]);          // the circle between the two points
-        files.bent = await save();
+        files.bent = save();
         pick("queue");
         pull([250, 200], [260, 180]);         // the zone itself
-        files.moved = await save();
+        files.moved = save();
         press("Delete");
-        files.deleted = await save();
+        files.deleted = save();
         for (let i = 0; i < 6; i++) press("Undo");
-        files.undone = await save();
+        files.undone = save();
         for (let i = 0; i < 3; i++) press("Redo");
-        files.redone = await save();
+        files.redone = save();
         return files;
         """,
         tmp_path,
@@ -201,8 +201,7 @@ REFUSED = {
 @needs_browser
 def test_what_cannot_be_read_is_not_saved(tmp_path: Path) -> None:
     tries = "".join(
-        f"await (async () => {{ wipe(); {script} found.push([await save(), problems()]); }})();"
-        for script in REFUSED.values()
+        f"{{ wipe(); {script} found.push([save(), problems()]); }}" for script in REFUSED.values()
     )
     found = use(write(), f"const found = []; {tries} return found;", tmp_path)
     for problem, (text, problems) in zip(REFUSED, found, strict=True):
@@ -230,7 +229,7 @@ def test_a_shape_with_too_few_points_is_not_finished(tmp_path: Path) -> None:
     script = """
         take("zones");
         click([100, 100], [200, 200]);
-        return [document.getElementById("done").disabled, await save()];
+        return [document.getElementById("done").disabled, save()];
     """
     disabled, text = use(write(), script, tmp_path)
     assert disabled
