@@ -37,9 +37,9 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import arithmetic
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector, State, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 
 ANCHORS = {"sizes": ((8, 12, 16), (24, 32, 40), (48, 64, 80), (96, 128, 160), (192, 224, 256))}
 MEMORY = {"cell": {"kind": "conv_lstm"}}

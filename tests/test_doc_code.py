@@ -32,10 +32,10 @@ from etram_pipeline.events.windows.label_aligned import Config as LabelAligned
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_labels
 from etram_pipeline.labels.settings import LabelSettings
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.preprocessing.labels import label_jobs
 from etram_pipeline.preprocessing.representations import encode_jobs
 from etram_pipeline.stores.label_store import LabelStore

@@ -17,11 +17,11 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
 from etram_pipeline.datasets.stores import LabelledFramesDataset, RepresentationsDataset
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.pipelines.preprocess import nodes
 from etram_pipeline.scene.recordings import write_scene
 from etram_pipeline.scene.settings import SceneRecordingsSettings, SceneSettings

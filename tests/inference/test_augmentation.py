@@ -18,10 +18,10 @@ from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.inference.augmentation import detect_in_views
 from etram_pipeline.inference.predict import predict_recording
 from etram_pipeline.inference.settings import PredictSettings, ViewSettings
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.data import LabelledRecordings
 
 Record = Callable[..., LabelledRecordings]

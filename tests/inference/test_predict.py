@@ -12,8 +12,8 @@ from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import predict_recording, predict_recordings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
 

@@ -12,9 +12,9 @@ from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.predict import predict_recording, predict_recordings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.inference.window_rate import match_window_rate
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 
 SETTINGS = PredictSettings(
     windows="all",

@@ -15,10 +15,10 @@ from etram_pipeline.core.boxes import xywh_to_xyxy
 from etram_pipeline.core.recording import Events
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.events.representations import stacked_histogram
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.models.detector import Detector, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.scene.scene import simulate
 from etram_pipeline.scene.settings import SceneSettings
 

@@ -207,6 +207,6 @@ def test_odd_contents_are_refused(
 
 def test_settings_are_known_without_loading_torch() -> None:
     light = "etram_pipeline.models, etram_pipeline.models.detectors"
-    light += ", etram_pipeline.models.suppression"
+    light += ", etram_pipeline.labels.suppression"
     code = f"import sys, {light}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

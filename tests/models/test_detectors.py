@@ -10,11 +10,11 @@ from tests.models.conftest import NUM_CHANNELS
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.detector import Detector, reset_state, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
-from etram_pipeline.models.suppression import SuppressionSettings
 
 Build = Callable[[DetectorConfig], Detector]
 MakeBatch = Callable[..., SequenceBatch]

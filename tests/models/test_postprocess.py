@@ -2,8 +2,8 @@ import torch
 from torch import Tensor
 
 from etram_pipeline.core.batch import Detections
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.postprocess import keep_visible, suppress
-from etram_pipeline.models.suppression import SuppressionSettings
 
 # Centre and size, objectness, probabilities of two classes.
 STRONG = [20.0, 20.0, 10.0, 10.0, 0.9, 0.8, 0.1]

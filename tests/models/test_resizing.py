@@ -5,9 +5,9 @@ import torch
 from tests.models.conftest import Build, MakeBatch
 
 from etram_pipeline.core.batch import Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.resizing import resize_boxes, resize_frames, resize_targets
-from etram_pipeline.models.suppression import SuppressionSettings
 
 EVERYTHING = SuppressionSettings(score_threshold=0, iou_threshold=1, max_detections=10_000)
 

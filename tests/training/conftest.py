@@ -14,10 +14,10 @@ from typing_extensions import override
 from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.models.detector import Detector, Losses, State, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint
 from etram_pipeline.training.optimizers import adamw

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.boxes import as_shares, xyxy_to_cxcywh
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.postprocess import suppress
 from etram_pipeline.models.resizing import frame_size
-from etram_pipeline.models.suppression import SuppressionSettings
 
 _Version8 = Literal["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"]
 _Version9 = Literal["yolov9t", "yolov9s", "yolov9m", "yolov9c", "yolov9e"]

@@ -23,9 +23,9 @@ from etram_pipeline.core.component import kinds
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.inference.predict import predict_recording
 from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.checkpoints import LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit

@@ -10,10 +10,10 @@ from torch import Tensor
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.inference.settings import ViewSettings
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.nms import batched_nms
 from etram_pipeline.models.resizing import frame_size, scaled_size
-from etram_pipeline.models.suppression import SuppressionSettings
 
 
 def check_augmentation(detector: Detector, augmentation: ViewSettings) -> None:

@@ -7,8 +7,8 @@ from pydantic import Field, field_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.execution import Precision
-from etram_pipeline.models.suppression import SuppressionSettings
 
 Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

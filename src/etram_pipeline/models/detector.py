@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.execution import Execution
-from etram_pipeline.models.suppression import SuppressionSettings
 
 __all__ = [
     "DenseDetector",

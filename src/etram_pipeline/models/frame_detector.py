@@ -7,9 +7,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.keyframe_detector import KeyframeDetector
-from etram_pipeline.models.suppression import SuppressionSettings
 
 
 class FrameDetector(KeyframeDetector[Tensor]):

@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector, Losses, State, check_lanes, reset_state
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.keyframes import learn_keyframes
@@ -23,7 +24,6 @@ from etram_pipeline.models.resizing import (
     resize_masks,
     resize_targets,
 )
-from etram_pipeline.models.suppression import SuppressionSettings
 
 Features = TypeVar("Features")
 

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from etram_pipeline.core.batch import Detections
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
 from etram_pipeline.models.nms import batched_nms
-from etram_pipeline.models.suppression import SuppressionSettings
 
 
 def suppress(

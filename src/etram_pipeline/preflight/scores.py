@@ -7,7 +7,7 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.inference.settings import PredictSettings
-from etram_pipeline.models.suppression import HIGHEST_THRESHOLD_FOR_AP
+from etram_pipeline.labels.suppression import HIGHEST_THRESHOLD_FOR_AP
 from etram_pipeline.preflight.run import Notice, Run
 from etram_pipeline.training.settings import TrainSettings
 

@@ -12,8 +12,8 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED, expand_choice
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.execution import Execution, Precision
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.optimizers import OptimizerConfig, adamw
 
 _EXECUTION = (

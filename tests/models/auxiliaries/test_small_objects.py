@@ -7,12 +7,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.auxiliaries import AuxiliaryConfig, small_objects
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.classification_losses import effective_number
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.losses import yolox
-from etram_pipeline.models.suppression import SuppressionSettings
 
 Config = small_objects.Config
 MakeBatch = Callable[..., SequenceBatch]

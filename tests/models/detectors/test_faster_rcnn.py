@@ -15,6 +15,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from etram_pipeline.core.batch import Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detectors.faster_rcnn import (
     Config,
     FasterRCNN,
@@ -22,7 +23,6 @@ from etram_pipeline.models.detectors.faster_rcnn import (
     focal_loss,
 )
 from etram_pipeline.models.pretrained import fitting_weights
-from etram_pipeline.models.suppression import SuppressionSettings
 
 MULTISCALE = (
     (8, 12, 16),

@@ -12,8 +12,8 @@ from tests.models.overfit import ap50_after_overfitting
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detectors import DetectorConfig, rf_detr
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.training.parameter_groups import parameter_groups
 from etram_pipeline.training.settings import TrainSettings
 

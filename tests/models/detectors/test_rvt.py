@@ -6,11 +6,11 @@ import torch
 from pydantic import ValidationError
 
 from etram_pipeline.core.batch import SequenceBatch
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.necks import pafpn
-from etram_pipeline.models.suppression import SuppressionSettings
 
 MakeBatch = Callable[..., SequenceBatch]
 

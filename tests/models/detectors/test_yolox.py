@@ -10,9 +10,9 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.boxes import xyxy_to_xywh
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 from etram_pipeline.models.detectors import yolox
-from etram_pipeline.models.suppression import SuppressionSettings
 
 MakeBatch = Callable[..., SequenceBatch]
 

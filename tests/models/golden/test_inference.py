@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import State
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.postprocess import suppress
 from etram_pipeline.models.rvt_format.checkpoint import rvt_name, to_rvt_state_dict
-from etram_pipeline.models.suppression import SuppressionSettings
 
 Facts = dict[str, Any]
 

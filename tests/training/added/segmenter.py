@@ -9,10 +9,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
-from etram_pipeline.models.suppression import SuppressionSettings
 
 
 class Segmenter(FrameDetector):

@@ -16,12 +16,12 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.core.component import Settings
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.nms import batched_nms
 from etram_pipeline.models.resizing import frame_size
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.torchvision_rcnn import (
     NUM_LEVELS,
     POOLED,

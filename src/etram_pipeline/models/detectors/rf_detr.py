@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.boxes import as_shares, cxcywh_to_xyxy
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
@@ -21,7 +22,6 @@ from etram_pipeline.models.postprocess import keep_visible
 from etram_pipeline.models.resizing import frame_size, resize_boxes
 from etram_pipeline.models.rf_detr.sizes import NOT_APACHE, SIZES, Shape, SizeName
 from etram_pipeline.models.rf_detr.weights import translate
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.transformers_library import require_transformers
 from etram_pipeline.models.workload import Workload
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
 from etram_pipeline.models.cells import identity
 from etram_pipeline.models.detector import Losses, State
@@ -29,7 +30,6 @@ from etram_pipeline.models.rtdetr.network import (
     decode,
     encode,
 )
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 BYTES_PER_PX = {

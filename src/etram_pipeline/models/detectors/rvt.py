@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
@@ -34,7 +35,6 @@ from etram_pipeline.models.resizing import (
     resize_frames,
     resize_targets,
 )
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 BYTES_PER_CHANNEL_PX = BytesPerPx(training=30, detection=6)

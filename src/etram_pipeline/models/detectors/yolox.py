@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
+from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
@@ -20,7 +21,6 @@ from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import Neck, NeckConfig, pafpn
 from etram_pipeline.models.postprocess import suppress
 from etram_pipeline.models.predictions import Predictions
-from etram_pipeline.models.suppression import SuppressionSettings
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 STRIDES = (8, 16, 32)

@@ -1,4 +1,4 @@
-"""Which predictions become detections; free of torch, because parameters use it too."""
+"""Which predictions become detections."""
 
 from pydantic import Field
 
