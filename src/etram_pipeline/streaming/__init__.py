@@ -1,1 +1,1 @@
-"""Events in, boxes out, without PyTorch: windows cut from a stream, an exported detector, tracks."""
+"""Events in, boxes out, without PyTorch: windows of a stream, an exported detector, tracks."""
