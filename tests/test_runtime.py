@@ -17,15 +17,17 @@ FILE = tomllib.loads((PROJECT / "runtime" / "pyproject.toml").read_text())
 RUNTIME = FILE["project"]
 
 NEED_AN_EXTRA = {
+    *(f"etram_pipeline.drawing.{name}" for name in ("annotation", "render", "track_annotation")),
+    "etram_pipeline.drawing.video",
     "etram_pipeline.events.formats.aedat4",
     "etram_pipeline.events.formats.etram_hdf5",
-    "etram_pipeline.events.formats.hdf5_columns",
-    "etram_pipeline.events.formats.hdf5_layout",
-    "etram_pipeline.events.formats.hdf5_places",
-    "etram_pipeline.events.formats.hdf5_rows",
+    *(
+        f"etram_pipeline.events.formats.hdf5_{name}"
+        for name in ("columns", "layout", "places", "rows")
+    ),
     "etram_pipeline.events.formats.prophesee_hdf5",
 }
-"""Modules that are imported when a file needs them, and not before."""
+"""Modules that are imported when a file or an option needs them, and not before."""
 
 
 @cache
