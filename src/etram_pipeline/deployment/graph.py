@@ -80,7 +80,8 @@ def export_graph(
 
 def _free_lanes(num_memories: int) -> tuple[Any, ...]:
     lanes = torch.export.Dim(LANES, min=1, max=MOST_LANES)
-    return {0: lanes}, tuple({0: lanes} for _ in range(num_memories))
+    of_memories = tuple({0: lanes} for _ in range(num_memories))
+    return ({0: lanes}, of_memories) if of_memories else ({0: lanes},)
 
 
 def _strip(model: Any) -> None:  # noqa: ANN401
