@@ -37,6 +37,10 @@ class CheckpointError(EtramError, ValueError):
     """A checkpoint cannot be read, or describes an unknown detector."""
 
 
+class ExportError(CheckpointError):
+    """A detector cannot be exported, or an exported file cannot be read, does not fit or errs."""
+
+
 class ProtocolError(EtramError, ValueError):
     """Results of different evaluation protocols were mixed, or a protocol is unknown."""
 

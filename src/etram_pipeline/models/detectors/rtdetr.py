@@ -125,7 +125,9 @@ def _best(
 ) -> Detections:
     """The best pairs of box and class, as many as there are boxes."""
     num_boxes, num_classes = scores.shape
-    best, places = scores.flatten().topk(num_boxes)
+    # Unlike `topk`, it leaves equal scores in their order, on every machine.
+    best, places = scores.flatten().sort(descending=True, stable=True)
+    best, places = best[:num_boxes], places[:num_boxes]
     chosen = best >= threshold
     best, places = best[chosen], places[chosen]
     queries = torch.div(places, num_classes, rounding_mode="floor")
