@@ -79,6 +79,8 @@ def test_frames_of_another_size_are_refused(model: ExportedModel) -> None:
         model.step(some_windows(1, width=128))
     with pytest.raises(ExportError, match=r"frames of 4 x 32 x 64 .* have 2 x 32 x 64"):
         model.step(some_windows(1)[:, :2])
+    with pytest.raises(ExportError, match=r"frames of uint8, but these are of int8"):
+        model.step(some_windows(1).astype(np.int8))
 
 
 def test_a_file_may_be_for_some_lanes_only(tmp_path: Path) -> None:

@@ -38,7 +38,11 @@ class CheckpointError(EtramError, ValueError):
 
 
 class ExportError(CheckpointError):
-    """A detector cannot be exported, or an exported file cannot be read, does not fit or errs."""
+    """A detector cannot be exported, or an exported file cannot be read, or does not fit."""
+
+
+class ParityError(EtramError, ValueError):
+    """An exported detector does not compute what the detector of its checkpoint computes."""
 
 
 class ProtocolError(EtramError, ValueError):

@@ -35,7 +35,8 @@ class TestVector(Settings):
     """Windows and what the detector found in them before it was exported.
 
     Attributes:
-        frames: The windows, `uint8` of shape (W, C, H, W), compressed by zlib, as base64.
+        frames: The windows, of shape (W, C, H, W) and the type of the input `frames`, compressed by
+            zlib, as base64.
         num_windows: Number of windows; the memory is carried from each to the next.
         boxes_xyxy: Boxes of each window in px of the frame, best first.
         scores: Score of each box.
@@ -54,7 +55,7 @@ class TestVector(Settings):
 class Description(Settings):
     """All that running an exported detector needs, beside the graph.
 
-    The graph has the inputs `frames` (`uint8`, B x C x H x W) and `memory_0`, `memory_1`, …
+    The graph has the inputs `frames` (whole numbers, B x C x H x W) and `memory_0`, `memory_1`, …
     (`float32`, the lane first), and the outputs `boxes` (B x A x 4, corners in px of the frame),
     `objectness` (B x A x 1), `class_scores` (B x A x classes) and `next_memory_0`, ….
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Integer
 
 from etram_pipeline.core.errors import ExportError
 from etram_pipeline.streaming.agreement import Tolerance, compare_detections
@@ -33,6 +33,7 @@ class ExportedModel:
         description: What it says about itself.
         memory_shapes: Shape of each memory of one lane.
         num_lanes: Lanes that it was exported for; None: any number.
+        dtype: Type of the counts in a frame.
         state: Memories after the last window; empty before the first one.
     """
 
@@ -57,11 +58,12 @@ class ExportedModel:
         self._outputs = [*_PREDICTIONS, *(f"next_{name}" for name in self._names)]
         self._check_graph()
         self.memory_shapes = tuple(tuple(each.shape[1:]) for each in inputs[1:])
+        self.dtype = np.dtype(inputs[0].type.removeprefix("tensor(").removesuffix(")"))
         lanes = inputs[0].shape[0]
         self.num_lanes = lanes if isinstance(lanes, int) else _FREE
         self.state: Memories = ()
 
-    def step(self, frames: UInt8[np.ndarray, "B C H W"]) -> RawPredictions:
+    def step(self, frames: Integer[np.ndarray, "B C H W"]) -> RawPredictions:
         """Predictions for the next window of every lane; the memory is carried on.
 
         Raises:
@@ -72,7 +74,7 @@ class ExportedModel:
         return found
 
     def run(
-        self, frames: UInt8[np.ndarray, "B C H W"], memories: Memories
+        self, frames: Integer[np.ndarray, "B C H W"], memories: Memories
     ) -> tuple[RawPredictions, Memories]:
         """As `step`, with the memories given and returned; several threads may call it at once.
 
@@ -112,7 +114,7 @@ class ExportedModel:
         allowed, memories = tolerance or Tolerance(), self.zeros(1)
         shape = self.description.frames
         content = zlib.decompress(base64.b64decode(vector.frames))
-        windows = np.frombuffer(content, np.uint8).reshape(
+        windows = np.frombuffer(content, self.dtype).reshape(
             vector.num_windows, 1, shape.channels, shape.height, shape.width
         )
         expected = zip(vector.boxes_xyxy, vector.class_ids, vector.scores, strict=True)
@@ -141,7 +143,7 @@ class ExportedModel:
                 "export it again with `kedro run --pipelines deploy`"
             )
 
-    def _check_frames(self, frames: UInt8[np.ndarray, "B C H W"]) -> None:
+    def _check_frames(self, frames: Integer[np.ndarray, "B C H W"]) -> None:
         shape = self.description.frames
         wanted = (shape.channels, shape.height, shape.width)
         if frames.shape[1:] != wanted:
@@ -149,6 +151,11 @@ class ExportedModel:
                 f"{self.path} was exported for frames of {_times(wanted)} (channels, rows, "
                 f"columns), but these have {_times(frames.shape[1:])}: export the detector again "
                 "for these, or make frames as it was trained on"
+            )
+        if frames.dtype != self.dtype:
+            raise ExportError(
+                f"{self.path} was exported for frames of {self.dtype}, but these are of "
+                f"{frames.dtype}: make them as the detector was trained on"
             )
         if self.num_lanes not in {_FREE, len(frames)}:
             raise ExportError(
