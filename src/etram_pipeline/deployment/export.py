@@ -28,7 +28,7 @@ from etram_pipeline.streaming.model_file import write_model_file
 EXPORTERS = ("onnx", "onnxscript")
 """Packages that write the file, beside PyTorch."""
 
-INSTALL = "pip install 'etram-pipeline[deploy]'"
+INSTALL = "pip install -e '.[deploy]'"
 
 
 @dataclass(frozen=True)
