@@ -29,6 +29,7 @@ from tests.pages import (
     text_of,
 )
 
+import etram_pipeline
 from etram_pipeline import arguments, cli
 from etram_pipeline.configuration import RUN_OPTIONS, ConfigLoader
 from etram_pipeline.core.component import kinds
@@ -69,7 +70,7 @@ def test_no_number_is_left_to_be_measured() -> None:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    version = PYPROJECT["project"]["version"]
+    version = etram_pipeline.__version__
     citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
     assert citation["version"] == version
     assert citation["license"] == "Apache-2.0"

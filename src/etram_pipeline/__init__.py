@@ -1,1 +1,3 @@
 """Object detection for traffic with event cameras."""
+
+__version__ = "0.1.0"

@@ -1,6 +1,7 @@
 """What every recording promises, whatever its format."""
 
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_name_no_file_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"aaa\.h5: the file cannot be read: .*too long"):
         open_recording(tmp_path / f"{'a' * 300}.h5")
+
+
+@pytest.mark.parametrize(
+    ("file_format", "library", "install"),
+    [("hdf5", "h5py", "h5py hdf5plugin isal"), ("aedat4", "pyarrow", "pyarrow")],
+)
+def test_a_format_whose_library_is_not_installed_says_what_to_install(
+    file_format: str,
+    library: str,
+    install: str,
+    make_events: MakeEvents,
+    write_recording: WriteRecording,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = write_recording(file_format, make_events(10))
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, "etram_pipeline.events.formats.aedat4", raising=False)
+    with pytest.raises(RecordingError, match=f"{library}, which is not .*: pip install {install}$"):
+        open_recording(path)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tests.drawing.conftest import make_detections, make_labels  # noqa: F401
 from tests.quality.conftest import healthy, planted  # noqa: F401  # fixtures of the quality page
 
 from etram_pipeline.evaluation.protocol import Protocol
@@ -17,15 +18,10 @@ from etram_pipeline.evaluation.result import (
     OperatingPoint,
     ScoredAt,
 )
-from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
-from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
 NAMES = ("AP", "AP_50", "AP_75", "AP_S", "AP_M", "AP_L", "AR_1", "AR_10", "AR_100")
 ABSENT = dict.fromkeys(NAMES, -1.0)
-
-Row = tuple[float, ...]
 
 
 def scored_at(*values: float) -> ScoredAt:
@@ -100,35 +96,6 @@ def without_half(metrics: Metrics) -> Metrics:
             "groups": {name: left(values) for name, values in metrics.groups.items()},
         }
     )
-
-
-@pytest.fixture
-def make_detections() -> Callable[..., DetectionTable]:
-    """Makes detections of rows `t, x, y, w, h, class_id, score`."""
-
-    def make(*rows: Row) -> DetectionTable:
-        table = np.zeros(len(rows), DETECTION_DTYPE)
-        columns = ("t", "x", "y", "w", "h", "class_id", "score")
-        for name, column in zip(columns, zip(*rows, strict=True), strict=False):
-            table[name] = column
-        return table
-
-    return make
-
-
-@pytest.fixture
-def make_labels() -> Callable[..., LabelledFrames]:
-    """Makes labelled frames at `times_us` of rows `t, x, y, w, h, class_id`."""
-
-    def make(times_us: Sequence[int], *rows: Row) -> LabelledFrames:
-        table = np.zeros(len(rows), LABEL_DTYPE)
-        columns = ("t", "x", "y", "w", "h", "class_id")
-        for name, column in zip(columns, zip(*rows, strict=True), strict=False):
-            table[name] = column
-        times = np.array(times_us, dtype=np.int64)
-        return LabelledFrames(table, np.searchsorted(table["t"], times), times, interval_us=100_000)
-
-    return make
 
 
 @pytest.fixture

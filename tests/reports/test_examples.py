@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.examples import example_images
-from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.representation_store import StoredRepresentations
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 from etram_pipeline.reports.figure_style import figure_svg, new_figure
 
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.drawing import palette
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.figures import draw_class_precision, draw_report_figures
 from etram_pipeline.reports.wording import NO_LABELS
 

@@ -10,11 +10,11 @@ import pytest
 from tests.reports.html import Reader
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.drawing.video import write_video
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports import page
 from etram_pipeline.reports.figures import draw_report_figures
 from etram_pipeline.reports.page import ReportContent, write_page
-from etram_pipeline.reports.video import write_video
 from etram_pipeline.reports.wording import NO_LABELS
 
 EVIL = "test/<script>alert('x')</script>"

@@ -37,6 +37,14 @@ class CheckpointError(EtramError, ValueError):
     """A checkpoint cannot be read, or describes an unknown detector."""
 
 
+class ExportError(CheckpointError):
+    """A detector cannot be exported, or an exported file cannot be read, or does not fit."""
+
+
+class ParityError(EtramError, ValueError):
+    """An exported detector does not compute what the detector of its checkpoint computes."""
+
+
 class ProtocolError(EtramError, ValueError):
     """Results of different evaluation protocols were mixed, or a protocol is unknown."""
 

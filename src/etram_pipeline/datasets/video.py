@@ -41,7 +41,7 @@ class VideoDataset(SingleFileDataset[tuple[float, Iterator[np.ndarray]], Path]):
 
     @override
     def save(self, data: tuple[float, Iterator[np.ndarray]]) -> None:
-        from etram_pipeline.reports.video import write_video
+        from etram_pipeline.drawing.video import write_video
 
         frames_per_second, pictures = data
         write_video(self._filepath, pictures, frames_per_second)

@@ -6,6 +6,10 @@ from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.recording import LARGEST_SIZE, Recording
 from etram_pipeline.events.formats.content import open_by_content
 
+_FOR_HDF5 = "h5py hdf5plugin isal"
+_INSTALL = {"h5py": _FOR_HDF5, "hdf5plugin": _FOR_HDF5, "pyarrow": "pyarrow"}
+"""What formats need besides the least that is installed, by the name that is not found first."""
+
 
 def open_recording(
     path: str | Path, *, size: tuple[int, int] | None = None, index: Path | None = None
@@ -23,8 +27,8 @@ def open_recording(
             otherwise the recording is read once and the file is written, completely or not at all.
 
     Raises:
-        RecordingError: If the file does not exist, has an unknown format or is damaged, or if the
-            index cannot be written.
+        RecordingError: If the file does not exist, has an unknown format or is damaged, if a
+            library that its format needs is not installed, or if the index cannot be written.
         ValueError: If `size` is not that of any sensor.
     """
     path = Path(path)
@@ -38,6 +42,13 @@ def open_recording(
         recording = open_by_content(path, size)
     except OSError as error:
         raise RecordingError(f"{path}: the file cannot be read: {error}") from error
+    except ModuleNotFoundError as error:
+        if error.name not in _INSTALL:
+            raise
+        raise RecordingError(
+            f"{path}: its format is read by {error.name}, which is not installed: "
+            f"pip install {_INSTALL[error.name]}"
+        ) from error
     if index is not None:
         recording.use_index(index)
     return recording

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted
+from etram_pipeline.drawing import palette
 from etram_pipeline.experiments.results import Curve
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import add_legend, new_figure
 
 

@@ -7,11 +7,14 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
+from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch
-from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.core.errors import ExportError, SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.execution import Execution
+from etram_pipeline.models.predictions import WindowPredictions
+from etram_pipeline.streaming.description import Selection
 
 __all__ = [
     "DenseDetector",
@@ -43,6 +46,8 @@ class Detector(nn.Module, ABC):
         has_memory: Whether the state is anything but `()`.
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
         execution_choices: Fields of `Execution` that the detector can follow.
+        selection: How the predictions of `predict_window` become detections.
+        not_exported_because: Why the detector cannot be exported; empty if `predict_window` can be.
     """
 
     input_size: tuple[int, int] | None = None
@@ -50,6 +55,8 @@ class Detector(nn.Module, ABC):
     has_memory: bool = True
     computes_lanes_apart: ClassVar[bool] = False
     execution_choices: ClassVar[frozenset[str]] = frozenset()
+    selection: ClassVar[Selection] = "suppression"
+    not_exported_because: ClassVar[str] = "this family does not define `predict_window`"
 
     @abstractmethod
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
@@ -67,6 +74,28 @@ class Detector(nn.Module, ABC):
         self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
         """Detections of each keyframe, and the state after the batch."""
+
+    def predict_window(
+        self,
+        frames: Shaped[Tensor, "B C H W"],  # noqa: ARG002
+        state: State,  # noqa: ARG002
+    ) -> tuple[WindowPredictions, State]:
+        """All predictions for one window of every lane, and the state after it.
+
+        This is what an exported file computes, so it is made of operations that ONNX has, and no
+        step depends on the values of tensors. A family that can be exported implements it and sets
+        `not_exported_because` to an empty text.
+
+        Args:
+            frames: The window of each lane.
+            state: State after the windows before; empty for the first.
+
+        Raises:
+            ExportError: If the family cannot be exported.
+        """
+        raise ExportError(
+            f"the detector {type(self).__name__} cannot be exported: {self.not_exported_because}"
+        )
 
     def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         """Weights of the library that this family comes from, under the names of this detector.
@@ -105,6 +134,15 @@ class Detector(nn.Module, ABC):
 class DenseDetector(Detector):
     """A detector with one prediction per anchor, at every place of its maps."""
 
+    not_exported_because: ClassVar[str] = ""
+
+    @override
+    def predict_window(
+        self, frames: Shaped[Tensor, "B C H W"], state: State
+    ) -> tuple[WindowPredictions, State]:
+        stacked, after = self(frames[None], state)
+        return WindowPredictions.of_stacked(stacked[0]), after
+
     @abstractmethod
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
@@ -130,6 +168,8 @@ def check_lanes(state: State, num_lanes: int) -> None:
     Raises:
         ValueError: If it has another number of lanes.
     """
+    if torch.compiler.is_compiling():
+        return  # an exported file has a free number of lanes, which is not a number yet
     lanes = {len(memory) for memory in state}
     if lanes - {num_lanes}:
         raise ValueError(

@@ -5,16 +5,19 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.core.errors import ExportError
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector, Losses, State, check_lanes, reset_state
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.postprocess import keep_visible
+from etram_pipeline.models.predictions import WindowPredictions
 from etram_pipeline.models.resizing import (
     frame_size,
     pad_masks,
@@ -66,6 +69,33 @@ class KeyframeDetector(Detector, Generic[Features]):
     @abstractmethod
     def detect_in(self, features: Features, suppression: SuppressionSettings) -> list[Detections]:
         """Detections of each keyframe, best first."""
+
+    def predict_in(self, features: Features) -> WindowPredictions:  # noqa: ARG002
+        """All predictions of each keyframe, before any are selected; for families that export.
+
+        Raises:
+            ExportError: If the family cannot be exported.
+        """
+        raise ExportError(
+            f"the detector {type(self).__name__} cannot be exported: {self.not_exported_because}"
+        )
+
+    @override
+    def predict_window(
+        self, frames: Shaped[Tensor, "B C H W"], state: State
+    ) -> tuple[WindowPredictions, State]:
+        if self.not_exported_because:
+            return super().predict_window(frames, state)
+        lanes = torch.arange(len(frames), device=frames.device)
+        keyframes = torch.stack([torch.zeros_like(lanes), lanes], dim=1)
+        starts = torch.zeros_like(lanes, dtype=torch.bool)
+        features, after = self.keyframe_features(
+            SequenceBatch(frames[None], starts, keyframes), state
+        )
+        found = self.predict_in(features)
+        size = frame_size(frames)
+        boxes = resize_boxes(found.boxes_xyxy, self.input_size or size, size)
+        return replace(found, boxes_xyxy=boxes), after
 
     @override
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:

@@ -7,6 +7,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from etram_pipeline.models.boxes import cxcywh_to_xyxy
+
+
+@dataclass(frozen=True)
+class WindowPredictions:
+    """Predictions for one window of `B` lanes, before any of them are selected.
+
+    Attributes:
+        boxes_xyxy: Corners in px of the frame; boxes may exceed it.
+        objectness: Probability of any object, in `[0, 1]`; 1 if the detector has no such output.
+        class_scores: Probability of each class, in `[0, 1]`.
+    """
+
+    boxes_xyxy: Float[Tensor, "B A 4"]
+    objectness: Float[Tensor, "B A 1"]
+    class_scores: Float[Tensor, "B A C"]
+
+    @classmethod
+    def of_stacked(cls, stacked: Float[Tensor, "B A outputs"]) -> "WindowPredictions":
+        """Those of `Predictions.stacked`."""
+        boxes, objectness, classes = stacked.split([4, 1, stacked.shape[-1] - 5], dim=-1)
+        return cls(cxcywh_to_xyxy(boxes), objectness, classes)
+
 
 @dataclass(frozen=True)
 class AnchorGrid:

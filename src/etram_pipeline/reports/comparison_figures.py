@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 from etram_pipeline.reports.comparison import Comparison, Side
 from etram_pipeline.reports.figure_style import add_legend, draw_nothing, new_figure
 from etram_pipeline.reports.wording import NO_LABELS

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from etram_pipeline.drawing import palette
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import add_legend, new_figure, show_from_zero
 
 HistoryRows = Sequence[Mapping[str, object]]

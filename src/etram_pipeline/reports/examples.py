@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from etram_pipeline.core.boxes import xywh_to_xyxy
+from etram_pipeline.drawing.annotation import AnnotatedWindow, Annotator, class_title
+from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.evaluation.breakdown import recordings_by_lighting
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator, class_title
-from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.stores.representation_store import StoredRepresentations
 

@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 
 WIDTH_IN = 6.0
 """Width of every figure, in inches, so that their texts appear at one size."""

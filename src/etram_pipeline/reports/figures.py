@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.drawing import palette
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH, Value
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.curves import draw_losses, draw_validation
 from etram_pipeline.reports.figure_style import add_legend, draw_nothing, new_figure, show_from_zero
 from etram_pipeline.reports.wording import NO_LABELS, area_text, size_name

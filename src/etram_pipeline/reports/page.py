@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from etram_pipeline.core.errors import ProtocolError
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import RgbImage
+from etram_pipeline.drawing.video import read_picture
 from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.tracks.result import TrackMetrics
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import figure_svg
-from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
@@ -32,7 +33,6 @@ from etram_pipeline.reports.tables import (
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.traffic.score_tables import count_table
 from etram_pipeline.reports.traffic.sections import count_sections, track_section
-from etram_pipeline.reports.video import read_picture
 from etram_pipeline.reports.wording import (
     interval_fact,
     interval_text,

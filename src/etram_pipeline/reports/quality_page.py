@@ -9,11 +9,11 @@ from markupsafe import Markup
 from etram_pipeline.core.counts import duration
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.recording_key import RecordingKey
+from etram_pipeline.drawing import palette
 from etram_pipeline.quality.findings import SEVERITIES, Finding, cut, together
 from etram_pipeline.quality.job import RecordingQuality
 from etram_pipeline.quality.settings import QualitySettings
 from etram_pipeline.quality.survey import Survey
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.sparkline import course, draw
 from etram_pipeline.reports.templating import render_page
 

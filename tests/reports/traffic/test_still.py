@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 from etram_pipeline.reports.traffic import still
 from etram_pipeline.reports.traffic.still import draw_still, write_still
 from etram_pipeline.stores.representation_store import StoredRepresentations

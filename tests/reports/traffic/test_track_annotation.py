@@ -8,14 +8,14 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw
 
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import RgbImage, font, text_px
 from etram_pipeline.labels.detections import DETECTION_DTYPE
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import RgbImage, font, text_px
 from etram_pipeline.reports.settings import ReportSettings
 from etram_pipeline.reports.traffic import site_drawing
 from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
 from etram_pipeline.reports.traffic.site_drawing import LineCounts
-from etram_pipeline.reports.traffic.track_annotation import TrackAnnotator, TrackedView
+from etram_pipeline.reports.traffic.track_annotation import SiteAnnotator, TrackedView
 from etram_pipeline.reports.video import annotate_recording
 from etram_pipeline.stores.representation_store import StoredRepresentations
 from etram_pipeline.tracks.table import RESTED, SEEN, TrackTable, empty_tracks
@@ -100,14 +100,14 @@ def test_ids_classes_and_speeds_are_written(
     monkeypatch: pytest.MonkeyPatch, draw: Callable[..., list[RgbImage]]
 ) -> None:
     tags: list[str] = []
-    found = TrackAnnotator._found
+    found = SiteAnnotator._found
 
-    def watched(self: TrackAnnotator, scene: Any) -> Any:  # noqa: ANN401
+    def watched(self: SiteAnnotator, scene: Any) -> Any:  # noqa: ANN401
         overlays = found(self, scene)
         tags.extend(tag for overlay in overlays for tag in overlay.tags)
         return overlays
 
-    monkeypatch.setattr(TrackAnnotator, "_found", watched)
+    monkeypatch.setattr(SiteAnnotator, "_found", watched)
     draw(TrackedView(track()))
     draw(TrackedView(track(speed_m_s=10.0)))
     assert tags == ["7 car"] * 4 + ["7 car 36 km/h"] * 4

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from etram_pipeline.drawing import palette
 from etram_pipeline.experiments.trials.trial import Trial
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import add_legend, new_figure
 from etram_pipeline.training.monitor import Monitor
 

@@ -119,6 +119,8 @@ class MaxViT(Backbone):
     def _run_clip(
         self, frames: Shaped[Tensor, "T B C H W"], state: State
     ) -> tuple[tuple[Float[Tensor, "T B _ _ _"], ...], State]:
+        if len(frames) == 1:
+            return self._run_stages(frames, state)
         outputs = []
         for windows in frames.split(1 if self._order(frames) == "steps" else len(frames)):
             maps, state = self._run_stages(windows, state)
@@ -167,6 +169,8 @@ class MaxViT(Backbone):
     def _num_groups(self, frames: Shaped[Tensor, "T B C H W"]) -> int:
         if frames.device.type != "cpu" or frames.requires_grad or self.execution.compile:
             return 1
+        if torch.compiler.is_compiling():
+            return 1  # threads cannot be exported
         return num_groups(self, frames.shape[1])
 
     def _order(self, frames: Shaped[Tensor, "T B C H W"]) -> Order:
@@ -191,6 +195,10 @@ def _channels_last(
     images: Shaped[Tensor, "N C H W"], dtype: torch.dtype
 ) -> Float[Tensor, "N C H W"]:
     """The images as numbers of `dtype`, channels-last in memory."""
+    if torch.compiler.is_compiling():
+        # Copies into parts of a tensor take longer than all else in an exported file, and fix the
+        # number of images.
+        return images.to(dtype)
     if images.device.type != "cpu":
         return images.to(dtype, memory_format=channels_last)
     # A single image stays in the cache. Casting it first and then transposing it as a plain matrix

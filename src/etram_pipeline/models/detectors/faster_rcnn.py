@@ -60,6 +60,10 @@ class FasterRCNN(FrameDetector):
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("backbone",)
+    not_exported_because: ClassVar[str] = (
+        "its second stage computes as many boxes as the first one proposes, a number that differs "
+        "from frame to frame; train a yolox, rvt, rtdetr or rf_detr instead"
+    )
 
     def __init__(self, network: Any, config: "Config") -> None:  # noqa: ANN401, untyped torchvision
         super().__init__()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -19,11 +19,13 @@ from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.postprocess import keep_visible
+from etram_pipeline.models.predictions import WindowPredictions
 from etram_pipeline.models.resizing import frame_size, resize_boxes
 from etram_pipeline.models.rf_detr.sizes import NOT_APACHE, SIZES, Shape, SizeName
 from etram_pipeline.models.rf_detr.weights import translate
 from etram_pipeline.models.transformers_library import require_transformers
 from etram_pipeline.models.workload import Workload
+from etram_pipeline.streaming.description import Selection
 
 if TYPE_CHECKING:
     from etram_pipeline.models.rf_detr.matching import NormalisedTargets
@@ -55,6 +57,9 @@ class RFDETR(FrameDetector):
     Source: see `RFDETRNetwork`.
     """
 
+    selection: ClassVar[Selection] = "best"
+    not_exported_because: ClassVar[str] = ""
+
     def __init__(self, network: "RFDETRNetwork", config: "Config") -> None:
         super().__init__()
         self.network = network
@@ -79,6 +84,13 @@ class RFDETR(FrameDetector):
         last = self.network(frames)[-1].float()
         size = frame_size(frames)
         return [_detect(last, frame, size, suppression) for frame in range(len(frames))]
+
+    @override
+    def predict_in(self, features: Float[Tensor, "K C H W"]) -> WindowPredictions:
+        last = self.network(features)[-1].float()
+        boxes_xyxy = resize_boxes(cxcywh_to_xyxy(last.boxes), (1, 1), frame_size(features))
+        scores = last.logits.sigmoid()
+        return WindowPredictions(boxes_xyxy, torch.ones_like(scores[..., :1]), scores)
 
     @override
     def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.keyframe_detector import KeyframeDetector
 from etram_pipeline.models.necks import FeatureMaps
+from etram_pipeline.models.predictions import WindowPredictions
 from etram_pipeline.models.resizing import resize_boxes
 from etram_pipeline.models.rtdetr.losses import detection_losses, normalised
 from etram_pipeline.models.rtdetr.memory import MapMemory, MemorySettings
@@ -31,6 +32,7 @@ from etram_pipeline.models.rtdetr.network import (
     encode,
 )
 from etram_pipeline.models.workload import BytesPerPx, Workload
+from etram_pipeline.streaming.description import Selection
 
 BYTES_PER_PX = {
     "resnet18": BytesPerPx(training=1600, detection=300),
@@ -63,6 +65,8 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
     size_multiple = STRIDES[-1]
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("network.backbone", "network.encoder")
+    selection: ClassVar[Selection] = "best_of_queries"
+    not_exported_because: ClassVar[str] = ""
 
     def __init__(self, in_channels: int, num_classes: int, config: "Config") -> None:
         super().__init__()
@@ -93,6 +97,14 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
     def detect_in(
         self, features: FeatureMaps, suppression: SuppressionSettings
     ) -> list[Detections]:
+        found = self.predict_in(features)
+        return [
+            _best(of_frame, classes, suppression.score_threshold)
+            for of_frame, classes in zip(found.boxes_xyxy, found.class_scores, strict=True)
+        ]
+
+    @override
+    def predict_in(self, features: FeatureMaps) -> WindowPredictions:
         output = decode(self.network, features, self.num_queries)
         logits, boxes = (
             output.intermediate_logits[:, -1],
@@ -100,10 +112,7 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
         )
         boxes_xyxy = resize_boxes(cxcywh_to_xyxy(boxes), (1, 1), _frame_size(features))
         scores = logits.to(boxes.dtype).sigmoid()
-        return [
-            _best(of_frame, classes, suppression.score_threshold)
-            for of_frame, classes in zip(boxes_xyxy, scores, strict=True)
-        ]
+        return WindowPredictions(boxes_xyxy, torch.ones_like(scores[..., :1]), scores)
 
     @override
     def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -125,7 +134,9 @@ def _best(
 ) -> Detections:
     """The best pairs of box and class, as many as there are boxes."""
     num_boxes, num_classes = scores.shape
-    best, places = scores.flatten().topk(num_boxes)
+    # Unlike `topk`, it leaves equal scores in their order, on every machine.
+    best, places = scores.flatten().sort(descending=True, stable=True)
+    best, places = best[:num_boxes], places[:num_boxes]
     chosen = best >= threshold
     best, places = best[chosen], places[chosen]
     queries = torch.div(places, num_classes, rounding_mode="floor")

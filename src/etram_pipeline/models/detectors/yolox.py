@@ -20,7 +20,7 @@ from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import Neck, NeckConfig, pafpn
 from etram_pipeline.models.postprocess import suppress
-from etram_pipeline.models.predictions import Predictions
+from etram_pipeline.models.predictions import Predictions, WindowPredictions
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 STRIDES = (8, 16, 32)
@@ -68,6 +68,7 @@ class YOLOX(FrameDetector):
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("backbone", "neck", "head")
+    not_exported_because: ClassVar[str] = ""
 
     def __init__(self, parts: "YOLOXParts", config: "Config") -> None:
         super().__init__()
@@ -87,6 +88,10 @@ class YOLOX(FrameDetector):
         self, frames: Float[Tensor, "K C H W"], suppression: SuppressionSettings
     ) -> list[Detections]:
         return suppress(self._predict(frames).stacked(), suppression)
+
+    @override
+    def predict_in(self, features: Float[Tensor, "K C H W"]) -> WindowPredictions:
+        return WindowPredictions.of_stacked(self._predict(features).stacked())
 
     def _predict(self, frames: Float[Tensor, "K C H W"]) -> Predictions:
         predictions: Predictions = self.head(self.neck(tuple(self.backbone(frames))))

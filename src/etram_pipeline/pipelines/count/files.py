@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from etram_pipeline.datasets.tracks import write_tracks
-from etram_pipeline.reports.render import RgbImage
+from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.reports.traffic.still import write_still
 from etram_pipeline.stores.representation_store import RepresentationStore
 from etram_pipeline.traffic import tables

@@ -16,7 +16,7 @@ from etram_pipeline.traffic.settings import CountSettings
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from etram_pipeline.reports.render import RgbImage
+    from etram_pipeline.drawing.render import RgbImage
     from etram_pipeline.traffic.counting import Traffic
 else:  # importing them takes long, and Kedro reads this module for every command
     DataFrame = RgbImage = Traffic = object

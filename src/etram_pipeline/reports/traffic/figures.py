@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from etram_pipeline.core.counts import counted
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 from etram_pipeline.reports.figure_style import add_legend, new_figure, show_from_zero
 from etram_pipeline.traffic.counting import Traffic
 

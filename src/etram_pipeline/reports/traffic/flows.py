@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from etram_pipeline.core.counts import counted
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
 from etram_pipeline.traffic.counting import Traffic
 from etram_pipeline.traffic.site import UNKNOWN, Line, Point

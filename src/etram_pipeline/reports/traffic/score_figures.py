@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted
+from etram_pipeline.drawing import palette
 from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.tracks.result import TrackMetrics
-from etram_pipeline.reports import palette
 from etram_pipeline.reports.figure_style import add_legend, new_figure
 from etram_pipeline.reports.traffic.score_tables import CountMetricsByName, TrackMetricsByName
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import font, text_px
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import font, text_px
 from etram_pipeline.reports.traffic.line_arrow import line_arrow, name_place
 from etram_pipeline.traffic.site import Point, Site
 

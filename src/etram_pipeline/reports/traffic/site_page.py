@@ -2,9 +2,9 @@
 
 import math
 
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.reports.page import picture_uri
-from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.traffic.site import Image, Site, check_site
 

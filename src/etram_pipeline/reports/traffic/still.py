@@ -9,9 +9,9 @@ from jaxtyping import Float64
 from PIL import Image, ImageDraw
 
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import RgbImage, enlarge, font
 from etram_pipeline.events.polarity import count_polarities
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import RgbImage, enlarge, font
 from etram_pipeline.stores.representation_store import StoredRepresentations
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.table import TrackTable

@@ -1,31 +1,17 @@
 """Pictures of windows with tracks, their trails, and the lines that they cross."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 from typing_extensions import override
 
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.annotation import (
-    AnnotatedWindow,
-    Annotator,
-    class_title,
-    corners,
-)
-from etram_pipeline.reports.render import Overlay, RgbImage
+from etram_pipeline.drawing.track_annotation import TrackAnnotator
 from etram_pipeline.reports.traffic.site_drawing import LineCounts, draw_counts, draw_site
-from etram_pipeline.tracks.table import RESTED, TrackTable
+from etram_pipeline.tracks.table import TrackTable
 from etram_pipeline.traffic.site import Site
-
-TRAIL_US = 2_000_000
-"""Time after which a trail has faded."""
-
-_KM_H = 3.6
 
 
 @dataclass(frozen=True)
@@ -43,15 +29,11 @@ class TrackedView:
     crossings: npt.NDArray[Any] | None = None
 
 
-class TrackAnnotator(Annotator):
-    """Draws windows of one recording with tracks instead of detections.
+class SiteAnnotator(TrackAnnotator):
+    """Draws tracks over the lines and zones of a site.
 
-    Solid boxes are tracks in the colour of their class, with id, class and, where it is known,
-    speed; dotted ones rest unseen. A trail shows the way of the last two seconds. Lines have the
-    numbers of crossings so far, and zones in which nothing counts are hatched.
+    Lines have the numbers of crossings so far, and zones in which nothing counts are hatched.
     """
-
-    _verb = "tracked"
 
     def __init__(
         self,
@@ -61,64 +43,19 @@ class TrackAnnotator(Annotator):
         saturation: float | None = None,
     ) -> None:
         """Args give what to draw; see `Annotator` for the others."""
-        super().__init__(class_names, scale, saturation)
-        self._tracks = view.tracks[np.argsort(view.tracks["t"], kind="stable")]
+        super().__init__(view.tracks, class_names, scale, saturation)
         self._site = view.site
         self._counts = LineCounts(view.crossings)
         self._drawn_site: Image.Image | None = None
 
     @override
-    def _background(self, scene: AnnotatedWindow, scale: int) -> RgbImage:
-        image = Image.fromarray(super()._background(scene, scale))
-        factor = scale / scene.downsampled_by
-        if self._site is not None:
-            if self._drawn_site is None:
-                self._drawn_site = draw_site(self._site, image.size, factor)
-            image.paste(self._drawn_site, mask=self._drawn_site)
-        draw = ImageDraw.Draw(image, "RGBA")
-        self._draw_trails(draw, scene.time_us, factor)
-        if self._site is not None:
-            draw_counts(draw, self._site, self._counts.until(scene.time_us), factor)
-        return np.asarray(image)
-
-    @override
-    def _found(self, scene: AnnotatedWindow) -> list[Overlay]:
-        rests = scene.detections["state"] == RESTED
-        return [
-            self._overlay(scene.detections[rests], scene.downsampled_by, rest=True),
-            self._overlay(scene.detections[~rests], scene.downsampled_by, rest=False),
-        ]
-
-    def _overlay(self, rows: TrackTable, downsampled_by: int, *, rest: bool) -> Overlay:
-        return Overlay(
-            boxes_xyxy=corners(rows, downsampled_by),
-            colours=palette.class_colours(rows["class_id"].tolist()),
-            tags=tuple(
-                f"{track_id} {class_title(self._class_names, class_id)}{_speed_text(speed)}"
-                for track_id, class_id, speed in rows[
-                    ["track_id", "class_id", "speed_m_s"]
-                ].tolist()
-            ),
-            outline="dotted" if rest else "solid",
-        )
-
-    def _draw_trails(self, draw: ImageDraw.ImageDraw, now_us: int, factor: float) -> None:
-        """Draw the ways of the last seconds, fainter the longer ago."""
-        first, stop = np.searchsorted(self._tracks["t"], [now_us - TRAIL_US + 1, now_us + 1])
-        rows = self._tracks[first:stop]
-        rows = rows[np.argsort(rows["track_id"], kind="stable")]
-        x = (rows["x"] + rows["w"] / 2) * factor
-        y = (rows["y"] + rows["h"]) * factor
-        points = np.stack([x, y], axis=1).tolist()
-        faded = ((now_us - rows["t"]) / TRAIL_US).tolist()
-        ids, class_ids = rows["track_id"].tolist(), rows["class_id"].tolist()
-        width = max(2, round(draw.im.size[0] / 420))
-        for step in range(1, len(rows)):
-            if ids[step] == ids[step - 1]:
-                ink = palette.rgb(palette.class_colour(class_ids[step]))
-                alpha = round(230 * (1 - faded[step]))
-                draw.line((*points[step - 1], *points[step]), fill=(*ink, alpha), width=width)
-
-
-def _speed_text(speed_m_s: float) -> str:
-    return "" if math.isnan(speed_m_s) else f" {_KM_H * speed_m_s:.0f} km/h"
+    def _draw_ways(self, image: Image.Image, now_us: int, factor: float) -> None:
+        if self._site is None:
+            super()._draw_ways(image, now_us, factor)
+            return
+        if self._drawn_site is None:
+            self._drawn_site = draw_site(self._site, image.size, factor)
+        image.paste(self._drawn_site, mask=self._drawn_site)
+        super()._draw_ways(image, now_us, factor)
+        counts = self._counts.until(now_us)
+        draw_counts(ImageDraw.Draw(image, "RGBA"), self._site, counts, factor)

@@ -8,9 +8,9 @@ import numpy as np
 from markupsafe import Markup
 
 from etram_pipeline.core.counts import counted_of, duration
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.reports.page import Plot, picture_uri, plot
-from etram_pipeline.reports.render import RgbImage
 from etram_pipeline.reports.tables import Table
 from etram_pipeline.reports.templating import render_page
 from etram_pipeline.reports.traffic.doubts import Doubt, find_doubts

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from etram_pipeline.drawing import palette
 from etram_pipeline.events.polarity import count_polarities
-from etram_pipeline.reports import palette
 
 RgbImage = UInt8[np.ndarray, "_ _ 3"]
 """Red, green and blue of each pixel by row and column, 0 to 255; of any size."""
@@ -112,11 +112,14 @@ def text_px(width: int) -> int:
 
 @cache
 def font(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Font of text in pictures; the one matplotlib brings, so that no system font is needed."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    """Font of text in pictures: the one that matplotlib brings, else Pillow's own; no system font.
+
+    Pillow's has no bold letters.
+    """
     found = find_spec("matplotlib")  # to import it would take longer than to draw
     if found is None or found.origin is None:
-        raise ModuleNotFoundError("matplotlib, whose font pictures need, is not installed")
+        return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size_px))
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     folder = Path(found.origin).parent / "mpl-data/fonts/ttf"
     return ImageFont.truetype(folder / name, size_px)
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import (
+from etram_pipeline.drawing import palette, render
+from etram_pipeline.drawing.render import (
     Overlay,
     draw_boxes,
     enlargement,
+    font,
     polarity_image,
     saturation_of,
 )
@@ -119,3 +120,13 @@ def test_boxes_without_tags_and_no_boxes_at_all_are_drawn() -> None:
 @pytest.mark.parametrize(("width", "factor"), [(1280, 1), (960, 1), (640, 2), (320, 3), (1, 960)])
 def test_small_pictures_are_enlarged_by_whole_factors(width: int, factor: int) -> None:
     assert enlargement(width) == factor
+
+
+def test_text_can_be_written_where_matplotlib_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(render, "find_spec", lambda _name: None)
+    sizes = [font.__wrapped__(size_px).getbbox("car 0.87") for size_px in (12, 24)]
+    widths = [right - left for left, _, right, _ in sizes]
+    assert 30 < widths[0] < 70
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.1)

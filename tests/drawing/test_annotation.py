@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.annotation import AnnotatedWindow, Annotator
+from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.annotation import AnnotatedWindow, Annotator
-from etram_pipeline.reports.render import RgbImage
 
 CLASSES = ("car", "tram")
 

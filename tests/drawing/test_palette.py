@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from etram_pipeline.reports import palette
+from etram_pipeline.drawing import palette
 
 # Linear RGB as dichromats see it. Source: Machado et al., "A Physiologically-based Model for
 # Simulation of Color Vision Deficiency", 2009, severity 1.0.

@@ -8,9 +8,8 @@ from jaxtyping import Integer
 from PIL import Image, ImageDraw, ImageFont
 
 from etram_pipeline.core.boxes import xywh_to_xyxy
-from etram_pipeline.labels.table import LabelTable
-from etram_pipeline.reports import palette
-from etram_pipeline.reports.render import (
+from etram_pipeline.drawing import palette
+from etram_pipeline.drawing.render import (
     Overlay,
     RgbImage,
     enlarge,
@@ -20,6 +19,7 @@ from etram_pipeline.reports.render import (
     polarity_image,
     text_px,
 )
+from etram_pipeline.labels.table import LabelTable
 
 _MARGIN_PX = 12
 
