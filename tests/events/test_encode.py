@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from etram_pipeline.core.recording import Events, Recording
-from etram_pipeline.events.encode import Tally, encode
+from etram_pipeline.events.encode import encode
+from etram_pipeline.events.held import Tally
 from etram_pipeline.events.image_buffer import ImageBuffer
 from etram_pipeline.events.representations import Representation
 from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram

@@ -37,8 +37,8 @@ class CheckpointError(EtramError, ValueError):
     """A checkpoint cannot be read, or describes an unknown detector."""
 
 
-class ExportError(EtramError, ValueError):
-    """A detector cannot be exported."""
+class ExportError(CheckpointError):
+    """A detector cannot be exported, or an exported file cannot be read, or does not fit."""
 
 
 class ParityError(EtramError, ValueError):

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from etram_pipeline.core.errors import ExportError, SettingsError
-from etram_pipeline.core.files import written_whole
 from etram_pipeline.deployment.graph import EXAMPLE_LANES, export_graph
 from etram_pipeline.deployment.requirements import EXPORTERS, find_export_fault
 from etram_pipeline.deployment.settings import DeploySettings
@@ -23,7 +22,8 @@ from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detector import Detector
-from etram_pipeline.streaming.description import METADATA_KEY, Description, FrameShape
+from etram_pipeline.streaming.description import Description, FrameShape
+from etram_pipeline.streaming.model_file import write_model_file
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,7 @@ def export_detector(
         else make_test_vector(detector, test_windows, settings.suppression),
     )
     model = _export(detector, description, settings.lanes)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, description.model_dump_json(serialize_as_any=True)
-    with written_whole(path) as partial:
-        partial.write_bytes(model.SerializeToString(deterministic=True))
+    write_model_file(path, model.SerializeToString(deterministic=True), description)
     return description
 
 

@@ -26,5 +26,5 @@ def find_missing_packages(names: tuple[str, ...]) -> str:
     verb = "is" if len(missing) == 1 else "are"
     return (
         f"{' and '.join(missing)} {verb} needed to export detectors, but {verb} not installed: "
-        "pip install 'etram-pipeline[deploy]'"
+        "pip install -e '.[deploy]'"
     )

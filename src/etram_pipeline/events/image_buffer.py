@@ -1,7 +1,7 @@
 """Reusable memory for images."""
 
-from collections.abc import Iterable
-from queue import SimpleQueue
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
 
 import numpy as np
 from jaxtyping import Integer, UInt8, UInt32
@@ -92,3 +92,12 @@ class ImageBuffers:
     def take(self) -> ImageBuffer:
         """A free buffer; waits until there is one."""
         return self._free.get()
+
+    def take_or_add(self, make: Callable[[], ImageBuffer]) -> ImageBuffer:
+        """A free buffer; if there is none, a new one that belongs to the pool."""
+        try:
+            return self._free.get_nowait()
+        except Empty:
+            buffer = make()
+            buffer.home = self._free
+            return buffer

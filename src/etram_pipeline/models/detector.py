@@ -13,7 +13,8 @@ from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import ExportError, SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.execution import Execution
-from etram_pipeline.models.predictions import Selection, WindowPredictions
+from etram_pipeline.models.predictions import WindowPredictions
+from etram_pipeline.streaming.description import Selection
 
 __all__ = [
     "DenseDetector",

@@ -2,20 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from etram_pipeline.models.boxes import cxcywh_to_xyxy
-
-Selection = Literal["suppression", "best"]
-"""How predictions become detections.
-
-`suppression`: each anchor detects its likeliest class, and overlapping boxes are suppressed.
-`best`: the best pairs of box and class are detected, without suppression.
-"""
 
 
 @dataclass(frozen=True)

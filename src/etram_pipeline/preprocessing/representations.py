@@ -15,7 +15,8 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, RecordingError
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.recording import Recording
-from etram_pipeline.events.encode import Tally, draw_windows
+from etram_pipeline.events.encode import draw_windows
+from etram_pipeline.events.held import Tally
 from etram_pipeline.events.image_buffer import ImageBuffers
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.representations import Representation, RepresentationConfig

@@ -1,6 +1,6 @@
 """What an exported detector says about itself, in the metadata of its file."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,9 @@ from etram_pipeline.labels.suppression import SuppressionSettings
 METADATA_KEY = "etram"
 """Name of the metadata property that holds a `Description` as JSON."""
 
-FORMAT = 1
+FORMAT: Final = 1
+
+Selection = Literal["suppression", "best", "best_of_queries"]
 
 
 class FrameShape(Settings):
@@ -33,7 +35,8 @@ class TestVector(Settings):
     """Windows and what the detector found in them before it was exported.
 
     Attributes:
-        frames: The windows, `uint8` of shape (W, C, H, W), compressed by zlib, as base64.
+        frames: The windows, of shape (W, C, H, W) and the type of the input `frames`, compressed by
+            zlib, as base64.
         num_windows: Number of windows; the memory is carried from each to the next.
         boxes_xyxy: Boxes of each window in px of the frame, best first.
         scores: Score of each box.
@@ -52,7 +55,7 @@ class TestVector(Settings):
 class Description(Settings):
     """All that running an exported detector needs, beside the graph.
 
-    The graph has the inputs `frames` (`uint8`, B x C x H x W) and `memory_0`, `memory_1`, …
+    The graph has the inputs `frames` (whole numbers, B x C x H x W) and `memory_0`, `memory_1`, …
     (`float32`, the lane first), and the outputs `boxes` (B x A x 4, corners in px of the frame),
     `objectness` (B x A x 1), `class_scores` (B x A x classes) and `next_memory_0`, ….
 
@@ -64,7 +67,8 @@ class Description(Settings):
         downsampled_by: Px of the sensor per px of the frame, along each axis.
         selection: How predictions become detections. `suppression`: each anchor detects its
             likeliest class, and overlapping boxes are suppressed. `best`: the best pairs of query
-            and class, without suppression.
+            and class, without suppression. `best_of_queries`: likewise, but at most as many pairs
+            as there are queries.
         suppression: Thresholds, unless whoever runs the file chooses others.
         operating_scores: Scores that were best in the validation recordings; None if not known.
         detector: Settings that the detector was built from.
@@ -80,7 +84,7 @@ class Description(Settings):
     class_names: tuple[str, ...] = Field(min_length=1)
     encoding: EncodingSettings
     downsampled_by: int = Field(ge=1)
-    selection: Literal["suppression", "best"] = "suppression"
+    selection: Selection = "suppression"
     suppression: SuppressionSettings = SuppressionSettings()
     operating_scores: OperatingScores | None = None
     detector: dict[str, Any] = Field(default_factory=dict)

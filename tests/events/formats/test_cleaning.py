@@ -1,37 +1,28 @@
 """Running maximum, cutting and cleaning, on columns of a few events."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.events.windows.conftest import SpanRecording
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.events.formats.cleaning import Columns, RunningMaximum, clean, cut, select
-from etram_pipeline.events.formats.etram_hdf5 import EtramRecording, write_etram_recording
+from etram_pipeline.events.formats.cleaning import (
+    Columns,
+    Origin,
+    RunningMaximum,
+    clean,
+    cut,
+    select,
+)
 
 TIMES = st.lists(st.integers(-50, 1000), min_size=1, max_size=30)
 
 
-@pytest.fixture
-def recording(tmp_path: Path) -> EtramRecording:
-    """A recording of 100 rows and 60 columns, whose content does not matter."""
-    write_etram_recording(tmp_path / "some_td.h5", iter(()), 100, 60)
-    return EtramRecording(tmp_path / "some_td.h5", size=None)
-
-
-class Sensor(SpanRecording):
-    """A recording of one row and one column, whose events do not matter."""
-
-    path = Path("sensor")
-    height = width = 1
-
-
-SENSOR = Sensor(0, 1)
+SENSOR = Origin("sensor", 1, 1)
+ORIGIN = Origin("some_td.h5", height=100, width=60)
 
 
 def columns(x: npt.ArrayLike, y: npt.ArrayLike, polarity: npt.ArrayLike) -> Columns:
@@ -92,68 +83,61 @@ def test_a_cut_holds_exactly_the_times_of_the_span(
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
 def test_coordinates_outside_are_dropped_whatever_their_type(
-    dtype: type[np.integer], recording: EtramRecording
+    dtype: type[np.integer],
 ) -> None:
     outside = np.array([60, -1, -32_522, 59], np.int64).astype(dtype)
-    found = clean(columns(outside, outside, [1, 0, 1, 0]), np.arange(4), recording)
+    found = clean(columns(outside, outside, [1, 0, 1, 0]), np.arange(4), ORIGIN)
 
     assert found.x.tolist() == found.y.tolist() == [59]
     assert found.t_us.tolist() == [3]
     assert found.num_dropped == 3
 
 
-def test_large_coordinates_do_not_wrap_into_the_sensor(recording: EtramRecording) -> None:
+def test_large_coordinates_do_not_wrap_into_the_sensor() -> None:
     far = np.array([2**16 + 3, 2**32 + 3, -(2**16) + 3])
 
-    assert clean(columns(far, far, [1, 1, 1]), np.arange(3), recording).num_dropped == 3
+    assert clean(columns(far, far, [1, 1, 1]), np.arange(3), ORIGIN).num_dropped == 3
 
 
-def test_a_small_negative_coordinate_of_one_byte_is_outside(recording: EtramRecording) -> None:
+def test_a_small_negative_coordinate_of_one_byte_is_outside() -> None:
     x = np.array([-1, 5], np.int8)
-    found = clean(columns(x, x, [1, 1]), np.arange(2), replace_size(recording, 300))
+    found = clean(columns(x, x, [1, 1]), np.arange(2), Origin("large", 300, 300))
 
     assert found.x.tolist() == [5]
 
 
-def replace_size(recording: EtramRecording, side: int) -> EtramRecording:
-    recording.height = recording.width = side
-    return recording
-
-
 @pytest.mark.parametrize("polarity", [[-1, 0, 1], np.array([-1, 0, 1], np.int8), [-9, -1, 1]])
-def test_polarity_below_one_is_falling_brightness(
-    polarity: npt.ArrayLike, recording: EtramRecording
-) -> None:
-    found = clean(columns([1, 2, 3], [1, 2, 3], polarity), np.arange(3), recording)
+def test_polarity_below_one_is_falling_brightness(polarity: npt.ArrayLike) -> None:
+    found = clean(columns([1, 2, 3], [1, 2, 3], polarity), np.arange(3), ORIGIN)
 
     assert found.polarity.tolist() == [0, 0, 1]
 
 
-def test_booleans_are_polarities(recording: EtramRecording) -> None:
-    found = clean(columns([1, 2], [1, 2], [False, True]), np.arange(2), recording)
+def test_booleans_are_polarities() -> None:
+    found = clean(columns([1, 2], [1, 2], [False, True]), np.arange(2), ORIGIN)
 
     assert found.polarity.tolist() == [0, 1]
 
 
-def test_polarity_above_one_is_refused_with_the_place(recording: EtramRecording) -> None:
+def test_polarity_above_one_is_refused_with_the_place() -> None:
     with pytest.raises(RecordingError, match=r"some_td\.h5: .*between 40 and 41 us has polarity 2"):
-        clean(columns([1, 2], [1, 2], [0, 2]), np.array([40, 41]), recording)
+        clean(columns([1, 2], [1, 2], [0, 2]), np.array([40, 41]), ORIGIN)
 
 
-def test_events_given_another_time_are_counted(recording: EtramRecording) -> None:
+def test_events_given_another_time_are_counted() -> None:
     given_columns = replace(columns([1, 2, 3], [1, 2, 3], [0, 0, 0]), t_us=np.array([5, 2, 6]))
 
-    found = clean(given_columns, np.array([5, 5, 6]), recording)
+    found = clean(given_columns, np.array([5, 5, 6]), ORIGIN)
 
     assert found.num_late == 1
     assert found.t_us.tolist() == [5, 5, 6]
 
 
-def test_cleaned_arrays_are_not_those_of_the_file(recording: EtramRecording) -> None:
+def test_cleaned_arrays_are_not_those_of_the_file() -> None:
     x = np.array([1, 2], np.uint16)
     t_us = np.arange(2)
 
-    found = clean(columns(x, x, [0, 1]), t_us, recording)
+    found = clean(columns(x, x, [0, 1]), t_us, ORIGIN)
 
     assert not np.shares_memory(found.x, x)
     assert not np.shares_memory(found.t_us, t_us)

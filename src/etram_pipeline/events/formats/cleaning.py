@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer, Shaped, UInt8
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import Events, Recording
+from etram_pipeline.core.recording import Events
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class Columns:
         """Events `first` to `last`, excluded, as views of this object's arrays."""
         span = slice(first, last)
         return Columns(self.x[span], self.y[span], self.t_us[span], self.polarity[span])
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where events are from.
+
+    Attributes:
+        name: File or stream, for messages.
+        height: Rows of the sensor, in px.
+        width: Columns of the sensor, in px.
+    """
+
+    name: object
+    height: int
+    width: int
 
 
 class RunningMaximum:
@@ -63,7 +78,7 @@ class RunningMaximum:
 def select(
     columns: Columns,
     maximum: RunningMaximum,
-    recording: Recording,
+    origin: Origin,
     span_us: tuple[int | None, int | None],
 ) -> Events | None:
     """The clean events of a chunk within a time span.
@@ -73,7 +88,7 @@ def select(
     Args:
         columns: The next chunk of the recording.
         maximum: Running maximum up to the previous chunk; advanced to the end of this one.
-        recording: The recording they belong to.
+        origin: Where they are from.
         span_us: Start, included, and stop, excluded, in microseconds; None: the start or end of the
             recording.
 
@@ -89,7 +104,7 @@ def select(
     num_early = int(np.searchsorted(times_us, 0)) if start_us is None else 0
     if last == first and not num_early:
         return None
-    events = clean(columns.slice(first, last), times_us[first:last], recording)
+    events = clean(columns.slice(first, last), times_us[first:last], origin)
     return replace(events, num_early=num_early) if num_early else events
 
 
@@ -108,13 +123,13 @@ def cut(
     return first, max(first, last)
 
 
-def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording) -> Events:
+def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], origin: Origin) -> Events:
     """Events inside the sensor, with polarity 0 or 1, in new arrays.
 
     Args:
         columns: Events as stored in the file.
         t_us: Their times, with late ones raised, in microseconds.
-        recording: The recording they belong to, for the size of the sensor and for messages.
+        origin: Where they are from, for the size of the sensor and for messages.
 
     Raises:
         RecordingError: If a polarity is greater than 1.
@@ -122,13 +137,13 @@ def clean(columns: Columns, t_us: Int64[np.ndarray, " N"], recording: Recording)
     # Numba takes a second to import, which opening a file must not require.
     from etram_pipeline.events.kernels import copy_checked
 
-    size = recording.height, recording.width
+    size = origin.height, origin.width
     x, y, polarity = (_native(each) for each in (columns.x, columns.y, columns.polarity))
     copies = np.empty(len(x), np.uint16), np.empty(len(x), np.uint16), np.empty(len(x), np.uint8)
     num_dropped, has_foreign_polarity = copy_checked((x, y, polarity), size, copies)
     if has_foreign_polarity and not _take_largest_for_falling(polarity, copies[2]):
         raise RecordingError(
-            f"{recording.path}: an event between {t_us[0]} and {t_us[-1]} us has "
+            f"{origin.name}: an event between {t_us[0]} and {t_us[-1]} us has "
             f"polarity {polarity.max()}, but polarity must be 0 or 1, or -1 or 1; write the "
             "recording again with such polarities"
         )

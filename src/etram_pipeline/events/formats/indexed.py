@@ -10,7 +10,7 @@ from typing_extensions import override
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.fingerprint import file_identity, fingerprint
 from etram_pipeline.core.recording import Events, Recording
-from etram_pipeline.events.formats.cleaning import Columns, RunningMaximum, select
+from etram_pipeline.events.formats.cleaning import Columns, Origin, RunningMaximum, select
 from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
 
 
@@ -65,8 +65,9 @@ class IndexedRecording(Recording):
     def read(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Events]:
         first = self._index.find(start_us)
         maximum = self._maximum_before(first)
+        origin = Origin(self.path, self.height, self.width)
         for columns in self._blocks(first):
-            events = select(columns, maximum, self, (start_us, stop_us))
+            events = select(columns, maximum, origin, (start_us, stop_us))
             if events is not None:
                 yield events
             if maximum.has_reached(stop_us):

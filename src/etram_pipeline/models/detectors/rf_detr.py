@@ -19,12 +19,13 @@ from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.postprocess import keep_visible
-from etram_pipeline.models.predictions import Selection, WindowPredictions
+from etram_pipeline.models.predictions import WindowPredictions
 from etram_pipeline.models.resizing import frame_size, resize_boxes
 from etram_pipeline.models.rf_detr.sizes import NOT_APACHE, SIZES, Shape, SizeName
 from etram_pipeline.models.rf_detr.weights import translate
 from etram_pipeline.models.transformers_library import require_transformers
 from etram_pipeline.models.workload import Workload
+from etram_pipeline.streaming.description import Selection
 
 if TYPE_CHECKING:
     from etram_pipeline.models.rf_detr.matching import NormalisedTargets

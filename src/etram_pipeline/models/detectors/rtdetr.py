@@ -17,7 +17,7 @@ from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.keyframe_detector import KeyframeDetector
 from etram_pipeline.models.necks import FeatureMaps
-from etram_pipeline.models.predictions import Selection, WindowPredictions
+from etram_pipeline.models.predictions import WindowPredictions
 from etram_pipeline.models.resizing import resize_boxes
 from etram_pipeline.models.rtdetr.losses import detection_losses, normalised
 from etram_pipeline.models.rtdetr.memory import MapMemory, MemorySettings
@@ -32,6 +32,7 @@ from etram_pipeline.models.rtdetr.network import (
     encode,
 )
 from etram_pipeline.models.workload import BytesPerPx, Workload
+from etram_pipeline.streaming.description import Selection
 
 BYTES_PER_PX = {
     "resnet18": BytesPerPx(training=1600, detection=300),
@@ -64,7 +65,7 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
     size_multiple = STRIDES[-1]
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("network.backbone", "network.encoder")
-    selection: ClassVar[Selection] = "best"
+    selection: ClassVar[Selection] = "best_of_queries"
 
     def __init__(self, in_channels: int, num_classes: int, config: "Config") -> None:
         super().__init__()
@@ -132,7 +133,9 @@ def _best(
 ) -> Detections:
     """The best pairs of box and class, as many as there are boxes."""
     num_boxes, num_classes = scores.shape
-    best, places = scores.flatten().topk(num_boxes)
+    # Unlike `topk`, it leaves equal scores in their order, on every machine.
+    best, places = scores.flatten().sort(descending=True, stable=True)
+    best, places = best[:num_boxes], places[:num_boxes]
     chosen = best >= threshold
     best, places = best[chosen], places[chosen]
     queries = torch.div(places, num_classes, rounding_mode="floor")
