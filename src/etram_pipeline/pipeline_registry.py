@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline
 
 from etram_pipeline.pipelines import (
     count,
+    deploy,
     evaluate,
     export,
     predict,
@@ -32,6 +33,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         **parts,
         "quality": preprocess.create_quality_pipeline(),
         "export": export.create_pipeline(),
+        "deploy": deploy.create_pipeline(),
         "annotate": annotate,
         "apply": parts["preprocess"] + parts["predict"] + tracking + parts["count"] + annotate,
         "__default__": sum(parts.values(), start=Pipeline([])),

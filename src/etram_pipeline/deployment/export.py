@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from etram_pipeline.core.errors import ExportError, SettingsError
+from etram_pipeline.deployment.frames import Windows
 from etram_pipeline.deployment.graph import EXAMPLE_LANES, export_graph
 from etram_pipeline.deployment.requirements import EXPORTERS, find_export_fault
 from etram_pipeline.deployment.settings import DeploySettings
-from etram_pipeline.deployment.test_vector import Windows, make_test_vector
+from etram_pipeline.deployment.test_vector import make_test_vector
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.models.checkpoint import Checkpoint

@@ -15,6 +15,7 @@ from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import ParityError
 from etram_pipeline.deployment.differences import Differences, largest_difference, largest_share
 from etram_pipeline.deployment.settings import ParitySettings
+from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.predictions import WindowPredictions
@@ -82,7 +83,8 @@ def check_parity(
     its memory is emptied, to the bit, and several lanes as it answers one.
 
     Args:
-        checkpoint: What the file was exported from: on the CPU, set to the same time step.
+        checkpoint: What the file was exported from, on the CPU. If its cells scale with time, they
+            are set to the windows of the file.
         path: The file.
         stretches: Consecutive windows; each stretch begins with an empty memory.
         settings: Number of windows, and limits.
@@ -93,6 +95,7 @@ def check_parity(
         ValueError: If there is no window.
     """
     model = ExportedModel(path)
+    match_window_rate(checkpoint.detector, checkpoint.encoding, [model.description.encoding])
     comparison = _Comparison(checkpoint.detector.eval(), model, settings)
     first: list[Window] = []
     for stretch in stretches:

@@ -9,7 +9,6 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import Prediction
-from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.stores.representation_store import RepresentationStore, StoredRepresentations
@@ -38,20 +37,24 @@ def predict_detections(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(chosen, trained.in_channels, trained.encoding, checkpoint)
+    check_representation(chosen, trained, checkpoint)
     return Prediction(
         _detect(trained, chosen, predict),
-        _class_names(trained, checkpoint, dataset, predict),
+        class_names_of(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
         predict.suppression.score_threshold,
     )
 
 
-def _class_names(
+def class_names_of(
     trained: Checkpoint, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
 ) -> tuple[str, ...]:
-    """Name of each class id; the ids themselves if the names are unknown."""
+    """Name of each class id; the ids themselves if the names are unknown.
+
+    Raises:
+        SettingsError: If `predict.class_names` has another number of names.
+    """
     if trained.class_names:
         return trained.class_names
     if predict.class_names is not None:
@@ -92,15 +95,18 @@ def _detect(
         yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
 
 
-def _check_representation(
-    representations: Mapping[str, StoredRepresentations],
-    in_channels: int,
-    trained: EncodingSettings | None,
-    checkpoint: Path,
+def check_representation(
+    representations: Mapping[str, StoredRepresentations], trained: Checkpoint, checkpoint: Path
 ) -> None:
-    plain = trained and trained.as_plain_data()["representation"]
+    """Check that a detector can read representations.
+
+    Raises:
+        StoreError: If they have another number of channels.
+    """
+    made = trained.encoding and trained.encoding.as_plain_data()["representation"]
+    channels = trained.in_channels
     for key, stored in representations.items():
-        if fault := find_other_channels(in_channels, plain, checkpoint, key, stored.channels):
+        if fault := find_other_channels(channels, made, checkpoint, key, stored.channels):
             raise StoreError(fault)
 
 
