@@ -201,7 +201,7 @@ def test_right_detections_are_those_of_the_curves(random_tables: Make, name: str
     """Precision of the rankings, as an envelope at COCO's recalls, is that behind AP50."""
     labels, detections = random_tables(4)
     protocol = resolve_protocol(name)
-    evidence = _evidence(labels, detections, protocol, None, "numpy")
+    evidence = _evidence(labels, detections, protocol, None, None)
     metrics = evaluate(labels, detections, protocol)
     rankings = rank_detections(evidence.frames, len(evidence.class_names), protocol)
     for class_name, ranking in zip(evidence.class_names, rankings, strict=True):

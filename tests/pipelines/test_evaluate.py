@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.preprocessing.recordings import DATASET, preprocess, write_recordings
 
+from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.evaluation import find_operating_scores
@@ -17,7 +18,9 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
+from etram_pipeline.pipelines.evaluate.searched import searched_windows
 from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 Evaluate = Callable[..., Metrics]
 
@@ -29,6 +32,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> LabelStore:
     write_recordings(folder / "raw")
     preprocess(folder / "raw", folder / "store")
     return LabelStore(folder / "store")
+
+
+@pytest.fixture(scope="module")
+def histograms(store: LabelStore) -> RepresentationStore:
+    """Their representations."""
+    return RepresentationStore(store.root)
 
 
 def found(store: LabelStore, key: str, score: float | None) -> DetectionTable:
@@ -43,7 +52,7 @@ def found(store: LabelStore, key: str, score: float | None) -> DetectionTable:
 
 
 @pytest.fixture
-def evaluate(store: LabelStore, tmp_path: Path) -> Evaluate:
+def evaluate(store: LabelStore, histograms: RepresentationStore, tmp_path: Path) -> Evaluate:
     """Evaluates detections with one score in each recording."""
 
     def run(
@@ -55,7 +64,7 @@ def evaluate(store: LabelStore, tmp_path: Path) -> Evaluate:
         tables = [(key, found(store, key, score)) for key, score in scores.items()]
         dataset.save(Prediction(tables, ("car",), operating_scores=known))
         settings = EvaluateSettings.model_validate({"protocols": ["coco"], "split": split})
-        _, metrics = score_detections(dataset.load(), store, DATASET, settings)
+        _, metrics = score_detections(dataset.load(), store, histograms, DATASET, settings)
         return metrics["coco"]
 
     return run
@@ -123,7 +132,7 @@ def test_a_detector_that_finds_nothing_in_validation_has_no_scores(evaluate: Eva
 
 
 def test_detections_from_elsewhere_say_where_operating_scores_come_from(
-    store: LabelStore, tmp_path: Path
+    store: LabelStore, histograms: RepresentationStore, tmp_path: Path
 ) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
@@ -131,7 +140,7 @@ def test_detections_from_elsewhere_say_where_operating_scores_come_from(
     for key, score in (("train/a", 0.5), ("train/b", 0.25)):
         np.save(folder / f"{key[-1]}.npy", found(store, key, score))
     detections = DetectionsDataset(path="own", read_from={"path": str(folder)}).load()
-    metrics = score_detections(detections, store, DATASET, settings)[1]["coco"]
+    metrics = score_detections(detections, store, histograms, DATASET, settings)[1]["coco"]
     assert metrics.overall["AP"] == 1
     assert metrics.no_operating_point == (
         "operating scores of these detections are not known: add detections of all labelled "
@@ -139,6 +148,75 @@ def test_detections_from_elsewhere_say_where_operating_scores_come_from(
     )
     np.save(folder / "c.npy", found(store, "val/c", 0.375))
     detections = DetectionsDataset(path="own", read_from={"path": str(folder)}).load()
-    point = score_detections(detections, store, DATASET, settings)[1]["coco"].operating_point
+    point = score_detections(detections, store, histograms, DATASET, settings)[1][
+        "coco"
+    ].operating_point
     assert point is not None
     assert point.overall.score == 0.375
+
+
+LIVE = {"like": "coco", "name": "live", "latency_ms": 40}
+"""Windows end every 50 ms, every second of them at a label; boxes stay where they are."""
+
+
+def test_a_latency_takes_the_boxes_of_the_newest_window_that_was_computed(
+    store: LabelStore, histograms: RepresentationStore, tmp_path: Path
+) -> None:
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
+    tables = {}
+    for key, score in (("train/a", 0.5), ("train/b", 0.25), ("val/c", 0.5)):
+        early = found(store, key, score)
+        early["t"] -= 50_000
+        tables[key] = found(store, key, score) if key == "train/b" else early
+    dataset.save(Prediction(tables.items(), ("car",)))
+    settings = EvaluateSettings.model_validate({"protocols": ["coco", LIVE], "split": "train"})
+    _, metrics = score_detections(dataset.load(), store, histograms, DATASET, settings)
+    # 40 ms after the end of a window, the boxes of `train/a` are known at the next label; those
+    # of `train/b` are followed by a window without any.
+    assert metrics["live"].overall["AR_100"] == pytest.approx(0.5)
+    assert metrics["coco"].overall["AR_100"] == pytest.approx(0.5)
+    assert metrics["live"].operating_point is not None
+    assert metrics["live"].operating_point.overall.score == 0.5
+    assert metrics["coco"].operating_point is None  # in validation, nothing is found at a label
+
+
+def test_a_latency_needs_detections_in_all_windows(
+    store: LabelStore, histograms: RepresentationStore, tmp_path: Path
+) -> None:
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
+    tables = {key: found(store, key, 0.5) for key in ("train/a", "train/b")}
+    dataset.save(Prediction(tables.items(), ("car",)))
+    settings = EvaluateSettings.model_validate({"protocols": [LIVE], "split": "train"})
+    with pytest.raises(StoreError, match="at labelled frames only, and 16 windows lie between"):
+        score_detections(dataset.load(), store, histograms, DATASET, settings)
+    nothing = [(key, found(store, key, None)) for key in tables]
+    dataset.save(Prediction(nothing, ("car",)))
+    _, metrics = score_detections(dataset.load(), store, histograms, DATASET, settings)
+    assert metrics["live"].overall["AP"] == 0
+
+
+def test_another_program_may_have_detected_at_times_of_its_own(
+    store: LabelStore, histograms: RepresentationStore, tmp_path: Path
+) -> None:
+    for key in ("train/a", "train/b"):
+        table = found(store, key, 0.5)
+        table["t"] -= 45_000
+        np.save(tmp_path / f"{key[-1]}.npy", table)
+    settings = {"protocols": [LIVE, LIVE | {"name": "slow", "latency_ms": 46}], "split": "train"}
+    metrics = score_detections(
+        DetectionsDataset(path="own", read_from={"path": str(tmp_path)}).load(),
+        store,
+        histograms,
+        DATASET,
+        EvaluateSettings.model_validate(settings),
+    )[1]
+    assert metrics["live"].num_detections == 18
+    assert metrics["slow"].num_detections == 16  # at the first label, nothing is known
+
+
+def test_recordings_without_windows_are_named(
+    store: LabelStore, histograms: RepresentationStore
+) -> None:
+    tables = {"train/a": found(store, "train/a", 0.5), "train/x": found(store, "train/a", 0.5)}
+    with pytest.raises(StoreError, match="'live' needs the windows of train/x, which have no"):
+        searched_windows(histograms, tables, "live")

@@ -40,3 +40,13 @@ def test_stored_detections_say_how_far_down_they_reach(
     save_detections(score_threshold=threshold)
     told = [each for each in warnings(found("evaluate")) if "stored down to 0.1" in each]
     assert bool(told) == is_told
+
+
+def test_a_protocol_with_a_latency_needs_detections_in_all_windows(found: Find) -> None:
+    changes = {"evaluate": {"protocols": [{"like": "coco", "name": "live", "latency_ms": 40}]}}
+    (told,) = faults(found("__default__", **changes, predict={"windows": "labelled"}))
+    assert told == (
+        "evaluate.protocols: live with latency_ms needs detections in all windows, but "
+        "predict.windows is labelled: set `predict.windows: all`"
+    )
+    assert faults(found("__default__", **changes, predict={"windows": "all"})) == []

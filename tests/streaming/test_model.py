@@ -128,12 +128,12 @@ def test_without_a_test_vector_nothing_can_be_checked(model: ExportedModel) -> N
         model.check()
 
 
-def test_the_extra_is_named_where_the_runtime_is_missing(
+def test_the_package_is_named_where_the_runtime_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_exported(tmp_path / "detector.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ExportError, match=r"etram-pipeline\[deploy\].*etram-pipeline-runtime"):
+    with pytest.raises(ExportError, match=r"not installed: pip install onnxruntime$"):
         ExportedModel(path)
 
 

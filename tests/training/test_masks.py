@@ -97,7 +97,7 @@ def test_a_detector_of_masks_learns_them_and_is_scored_by_them(
     settings = EvaluateSettings.model_validate(
         {"split": "val", "protocols": ["coco_masks", "coco"]}
     )
-    _, metrics = score_detections(dataset.load(), LabelStore(job.labels), DATASET, settings)
+    _, metrics = score_detections(dataset.load(), LabelStore(job.labels), frames, DATASET, settings)
     assert metrics["coco_masks"].overall["mask_AP"] == pytest.approx(max(scores))
     assert metrics["coco_masks"].overall["AP"] == metrics["coco"].overall["AP"] > 0.9
 

@@ -40,9 +40,9 @@ def compare(before: Metrics, after: Metrics) -> dict[str, float]:
 def differing_choices(before: BoxProtocol, after: BoxProtocol) -> str:
     """The fields in which two protocols differ, each with both values."""
     old, new = before.model_dump(), after.model_dump()
-    fields = [name for name in old if old[name] != new[name]]
+    fields = [name for name in old | new if old.get(name) != new.get(name)]
     return ", ".join(
-        f"{name} {old[name]} and {new[name]}"
+        f"{name} {old.get(name)} and {new.get(name)}"
         for name in fields
         if name not in {"name", "description"}
     )

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from typing import ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from typing_extensions import override
@@ -16,6 +16,8 @@ COCO_IOU_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 
 COCO_AREA_RANGES = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2, 1e5**2)}
 CONFUSION_IOU = 0.5
 """Overlap at which confusions are read, and curves where the protocol has it."""
+
+Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 _P = TypeVar("_P", bound="BoxProtocol")
 
@@ -128,6 +130,10 @@ class Protocol(BoxProtocol):
             only. `near`: all within the tolerance of a label. `all`: those of `near`, and the
             detections at all other times as false ones, which presumes that every moment was
             annotated.
+        latency_ms: Milliseconds of computation per window. Labels are then compared with what a
+            viewer had at their time: the boxes of the newest window that was computed by then, by
+            a single processor that takes the newest window whenever it is free. A list holds
+            measured times, which the windows take in turn. Null: boxes are known at once.
         ranking: Score that orders detections: `class` the class probability, `joint` its product
             with the objectness.
         iou_thresholds: Overlaps AP is averaged over; `AP_50` and `AP_75` are reported if 0.5 and
@@ -144,6 +150,9 @@ class Protocol(BoxProtocol):
     tolerance_us: int = Field(default=25_000, ge=0)
     moments: Literal["all", "nearest"] = "nearest"
     frames: Literal["labelled", "near", "all"] = "labelled"
+    latency_ms: Milliseconds | tuple[Milliseconds, ...] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
     ranking: Literal["class", "joint"] = "joint"
     iou_thresholds: tuple[float, ...] = Field(default=COCO_IOU_THRESHOLDS, min_length=1)
     area_ranges: dict[str, tuple[float, float]] = Field(
@@ -160,6 +169,14 @@ class Protocol(BoxProtocol):
     def score_column(self) -> str:
         """Column of a detection table that ranks its rows."""
         return {"class": "class_confidence", "joint": "score"}[self.ranking]
+
+    @property
+    def latencies_us(self) -> tuple[int, ...]:
+        """Computing time of one window after the other, repeated at the end; empty without any."""
+        if self.latency_ms is None:
+            return ()
+        all_ms = self.latency_ms if isinstance(self.latency_ms, tuple) else (self.latency_ms,)
+        return tuple(round(each * 1000) for each in all_ms)
 
     @property
     def curve_iou(self) -> float:
@@ -222,6 +239,16 @@ class Protocol(BoxProtocol):
                 f"area_ranges {numbers} are numbers, as in AP_50 and AR_10: call them otherwise"
             )
         return ranges
+
+    @model_validator(mode="after")
+    def _check_latency(self) -> "Protocol":
+        if self.latency_ms == ():
+            raise ValueError("latency_ms is an empty list: give the milliseconds of a window")
+        if self.latency_ms is not None and self.frames == "all":
+            raise ValueError(
+                "latency_ms compares at labelled moments only: set frames to labelled, not all"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_values(self) -> "Protocol":

@@ -12,6 +12,7 @@ from etram_pipeline.evaluation.classes import scored_classes
 from etram_pipeline.evaluation.confusion import count_confusions
 from etram_pipeline.evaluation.evidence import Engine, Evidence
 from etram_pipeline.evaluation.ground_truth import fingerprint_labels
+from etram_pipeline.evaluation.latency import SearchedTimes, as_seen
 from etram_pipeline.evaluation.matches import Matches, find_matches
 from etram_pipeline.evaluation.matching import (
     Frames,
@@ -38,7 +39,7 @@ _MANY_REPEATS = 1.5
 """Labels at irregular times are closer than the tolerance here and there, which does no harm."""
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # what is compared, and how
     labels: Mapping[str, LabelTable],
     detections: Mapping[str, DetectionTable],
     protocol: Protocol | str,
@@ -46,6 +47,7 @@ def evaluate(
     *,
     engine: Engine = "numpy",
     operating_scores: OperatingScores | None = None,
+    searched_us: SearchedTimes | None = None,
 ) -> Metrics:
     """Metrics of detections by a protocol; the same tables give the same numbers.
 
@@ -59,14 +61,18 @@ def evaluate(
             many times slower and take a dictionary for every box.
         operating_scores: Scores found by `find_operating_scores` in other recordings. At these,
             precision, recall and F1 are measured, unless they were found by other choices.
+        searched_us: Ends of all windows in which the detector ran, with detections or without, by
+            recording; needed by protocols with `latency_ms`.
 
     Raises:
-        ProtocolError: If the protocol is not known or does not fit the tables' classes.
+        ProtocolError: If the protocol is not known, does not fit the tables' classes, or has a
+            latency and `searched_us` is missing.
         LabelError: If a table is not one of boxes.
         ValueError: If labels and detections are not of the same recordings.
     """
     protocol = resolve_protocol(protocol)
-    return _measure(_evidence(labels, detections, protocol, class_names, engine), operating_scores)
+    evidence = _evidence(labels, detections, protocol, class_names, searched_us, engine)
+    return _measure(evidence, operating_scores)
 
 
 def evaluate_with_matches(
@@ -76,10 +82,11 @@ def evaluate_with_matches(
     class_names: tuple[str, ...] | None = None,
     *,
     operating_scores: OperatingScores | None = None,
+    searched_us: SearchedTimes | None = None,
 ) -> tuple[Metrics, Matches]:
     """Metrics as of `evaluate`, and the matches from which intervals and comparisons are made."""
     protocol = resolve_protocol(protocol)
-    evidence = _evidence(labels, detections, protocol, class_names, "numpy")
+    evidence = _evidence(labels, detections, protocol, class_names, searched_us)
     return _measure(evidence, operating_scores), find_matches(evidence, operating_scores)
 
 
@@ -108,6 +115,8 @@ def find_operating_scores(
     detections: Mapping[str, DetectionTable],
     protocol: Protocol | str,
     class_names: tuple[str, ...] | None = None,
+    *,
+    searched_us: SearchedTimes | None = None,
 ) -> OperatingScores | None:
     """Scores with the highest F1, of each class and of all; None if no detection is right.
 
@@ -115,7 +124,7 @@ def find_operating_scores(
     and errors are those of `evaluate`.
     """
     protocol = resolve_protocol(protocol)
-    return best_scores(_evidence(labels, detections, protocol, class_names, "numpy"))
+    return best_scores(_evidence(labels, detections, protocol, class_names, searched_us))
 
 
 def _evidence(
@@ -123,9 +132,11 @@ def _evidence(
     detections: Mapping[str, DetectionTable],
     protocol: Protocol,
     class_names: tuple[str, ...] | None,
-    engine: Engine,
+    searched_us: SearchedTimes | None,
+    engine: Engine = "numpy",
 ) -> Evidence:
     check_recordings(labels, detections, "detections")
+    detections = as_seen(labels, detections, protocol, searched_us)
     frames = _frames(labels, detections, protocol)
     classes = scored_classes(protocol, class_names, _num_ids(frames))
     return Evidence(

@@ -41,7 +41,9 @@ def check(run: Run) -> Iterator[Notice]:
         return
     compared = _Compared.of(sorted(scored), labels, detections)
     where = f"{detections.origin.path}:"
-    yield from _times(compared, where, settings.protocols)
+    # With a latency, labels are compared with detections of any earlier time.
+    timely = [protocol for protocol in settings.protocols if protocol.latency_ms is None]
+    yield from _times(compared, where, timely)
     yield from _sizes(compared, where)
 
 
@@ -92,7 +94,7 @@ def _distances_us(
 
 def _times(compared: _Compared, where: str, protocols: Sequence[Protocol]) -> Iterator[Notice]:
     distances = compared.distances_us
-    if len(distances) == 0:
+    if len(distances) == 0 or not protocols:
         return
     found = f"the nearest label is {np.median(distances):.0f} us away in the median"
     for protocol in protocols:

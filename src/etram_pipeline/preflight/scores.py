@@ -1,6 +1,6 @@
-"""Checks that detections reach down to the scores that metrics need."""
+"""Checks that detections have what metrics need: low scores, and all windows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.protocol import Protocol
@@ -13,7 +13,7 @@ from etram_pipeline.training.settings import TrainSettings
 
 
 def check(run: Run) -> Iterator[Notice]:
-    """Score thresholds that make average precision too low."""
+    """Score thresholds that make average precision too low, and windows that are left out."""
     if "checkpoint" in run.makes:
         validation = run.parameter("train", TrainSettings.model_validate).validation
         threshold = validation.suppression.score_threshold
@@ -22,6 +22,7 @@ def check(run: Run) -> Iterator[Notice]:
     if "metrics" not in run.makes:
         return
     protocols = run.parameter("evaluate", EvaluateSettings.model_validate).protocols
+    yield from _windows(run, protocols)
     if not any(map(_needs_low_scores, protocols)):
         return
     if "detections" in run.makes:
@@ -29,6 +30,17 @@ def check(run: Run) -> Iterator[Notice]:
         yield from _too_high(suppression.score_threshold, "predict.suppression.score_threshold is")
     elif run.detections is not None:
         yield from _too_high(run.detections.score_threshold, "detections were stored down to")
+
+
+def _windows(run: Run, protocols: Iterable[Protocol]) -> Iterator[Notice]:
+    delayed = [protocol.name for protocol in protocols if protocol.latency_ms is not None]
+    if not delayed or "detections" not in run.makes:
+        return
+    if run.parameter("predict", PredictSettings.model_validate).windows == "labelled":
+        yield Notice(
+            f"evaluate.protocols: {', '.join(delayed)} with latency_ms needs detections in all "
+            "windows, but predict.windows is labelled: set `predict.windows: all`"
+        )
 
 
 def _needs_low_scores(choice: str | Protocol) -> bool:

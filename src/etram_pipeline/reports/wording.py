@@ -142,6 +142,12 @@ def _time_facts(protocol: Protocol) -> Iterator[str]:
         "near": "Detections near no labelled moment are ignored.",
         "all": "Detections far from every labelled moment count as false.",
     }[protocol.frames]
+    if protocol.latencies_us:
+        mean_ms = sum(protocol.latencies_us) / len(protocol.latencies_us) / 1000
+        yield (
+            "A label is compared with the newest boxes that a viewer had at its time, if a window "
+            f"takes {mean_ms:.3g} ms to compute."
+        )
     if protocol.start_us >= 0:
         yield f"The first {protocol.start_us / 1e6:g} s of each recording do not count."
 

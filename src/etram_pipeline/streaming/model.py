@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Integer
+from jaxtyping import Integer
+from typing_extensions import override
 
 from etram_pipeline.core.errors import ExportError
 from etram_pipeline.streaming.agreement import Tolerance, compare_detections
-from etram_pipeline.streaming.description import Description
 from etram_pipeline.streaming.model_file import is_onnx, read_description, read_model_file
 from etram_pipeline.streaming.selection import RawPredictions, as_found, select
+from etram_pipeline.streaming.window_model import Memories, WindowModel
 
 __all__ = ["ExportedModel", "Memories", "RawPredictions", "is_onnx", "read_description"]
-
-Memories = tuple[Float32[np.ndarray, "_ ..."], ...]
-"""What a detector remembers between windows: one array per memory, the lane first."""
 
 _PREDICTIONS = ("boxes", "objectness", "class_scores")
 _FREE = None
@@ -25,12 +23,11 @@ _QUIET = 3
 """Messages of ONNX Runtime below errors are left out."""
 
 
-class ExportedModel:
-    """A detector that reads one window of every lane after another.
+class ExportedModel(WindowModel):
+    """A detector that ONNX Runtime computes.
 
     Attributes:
         path: Its file.
-        description: What it says about itself.
         memory_shapes: Shape of each memory of one lane.
         num_lanes: Lanes that it was exported for; None: any number.
         dtype: Type of the counts in a frame.
@@ -51,7 +48,7 @@ class ExportedModel:
         """
         self.path = path
         file = read_model_file(path)
-        self.description: Description = file.description
+        super().__init__(file.description)
         self._session = _session(path, file.content, threads)
         inputs = self._session.get_inputs()
         self._names = tuple(each.name for each in inputs[1:])
@@ -61,18 +58,8 @@ class ExportedModel:
         self.dtype = np.dtype(inputs[0].type.removeprefix("tensor(").removesuffix(")"))
         lanes = inputs[0].shape[0]
         self.num_lanes = lanes if isinstance(lanes, int) else _FREE
-        self.state: Memories = ()
 
-    def step(self, frames: Integer[np.ndarray, "B C H W"]) -> RawPredictions:
-        """Predictions for the next window of every lane; the memory is carried on.
-
-        Raises:
-            ExportError: If the frames have another size, number of channels or type than the file
-                was exported for, or the number of lanes changed without `reset`.
-        """
-        found, self.state = self.run(frames, self.state)
-        return found
-
+    @override
     def run(
         self, frames: Integer[np.ndarray, "B C H W"], memories: Memories
     ) -> tuple[RawPredictions, Memories]:
@@ -88,10 +75,6 @@ class ExportedModel:
         given = {"frames": frames} | dict(zip(self._names, before, strict=True))
         boxes, objectness, class_scores, *after = self._session.run(self._outputs, given)
         return RawPredictions(boxes, objectness, class_scores), tuple(after)
-
-    def reset(self, starts: Bool[np.ndarray, " B"] | None = None) -> None:
-        """Forget what was seen, in the lanes that start a recording; None: in all lanes."""
-        self.state = () if starts is None else forget(self.state, starts)
 
     def zeros(self, num_lanes: int) -> Memories:
         """Memories of lanes that have seen nothing."""
@@ -173,22 +156,13 @@ class ExportedModel:
             )
 
 
-def forget(memories: Memories, starts: Bool[np.ndarray, " B"]) -> Memories:
-    """Memories with zeros in the lanes that start a recording; the given ones do not change."""
-    if not starts.any():
-        return memories
-    fresh = tuple(memory.copy() for memory in memories)
-    for memory in fresh:
-        memory[starts] = 0
-    return fresh
-
-
 def _session(path: Path, content: bytes, threads: int) -> Any:  # noqa: ANN401  # onnxruntime has no types
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise ExportError(
-            f"{path} is run by onnxruntime, which is not installed: pip install onnxruntime"
+            f"{path} is run by onnxruntime, which is not installed: "
+            "pip install 'etram-pipeline[deploy]', or etram-pipeline-runtime"
         ) from error
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1

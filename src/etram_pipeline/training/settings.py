@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from etram_pipeline.clips.augmentation import AugmentationSettings
 from etram_pipeline.clips.schedule import SamplingSettings
@@ -78,6 +78,16 @@ class ValidationSettings(Settings):
     min_delta: float = Field(default=0.0, ge=0, exclude_if=lambda value: value == 0)
     lanes: int = Field(default=12, ge=1)
     suppression: SuppressionSettings = SuppressionSettings()
+
+    @field_validator("protocol")
+    @classmethod
+    def _check_protocol(cls, protocol: str | Protocol) -> str | Protocol:
+        if isinstance(protocol, Protocol) and protocol.latency_ms is not None:
+            raise ValueError(
+                f"protocol {protocol.name!r} has a latency, which needs detections in all windows, "
+                "but a training is validated at labelled frames: choose one without latency_ms"
+            )
+        return protocol
 
 
 class TrainSettings(Settings):

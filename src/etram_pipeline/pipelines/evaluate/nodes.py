@@ -11,6 +11,7 @@ from etram_pipeline.datasets.detection_store import DetectionSource, Origin
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
@@ -21,6 +22,7 @@ else:  # importing it takes long, and Kedro reads this module for every command
 def score_detections(
     detections: DetectionSource,
     labelled_frames: LabelStore,
+    histograms: RepresentationStore,
     dataset: DatasetSettings,
     evaluate: EvaluateSettings,
 ) -> tuple[dict[str, Matches], dict[str, Metrics]]:
@@ -35,7 +37,7 @@ def score_detections(
         raise StoreError(fault)
     if any(protocol.needs_masks for protocol in evaluate.protocols):
         labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
-    scoring = Scoring(labelled_frames, tables, dataset.detected_classes, evaluate)
+    scoring = Scoring(labelled_frames, tables, histograms, dataset.detected_classes, evaluate)
     found = {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
     return (
         {name: matches for name, (matches, _) in found.items()},

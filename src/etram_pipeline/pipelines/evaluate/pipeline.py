@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
     nodes = [
         Node(
             score_detections,
-            ["detections", "labelled_frames", "params:dataset", "params:evaluate"],
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
             ["matches", "metrics"],  # saved in this order: see the dataset of matches
             name="score_detections",
         ),

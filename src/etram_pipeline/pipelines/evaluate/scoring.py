@@ -9,13 +9,16 @@ from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionStore
 from etram_pipeline.evaluation import evaluate_with_matches, find_operating_scores
 from etram_pipeline.evaluation.intervals import with_intervals
+from etram_pipeline.evaluation.latency import SearchedTimes
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.pipelines.evaluate.searched import searched_windows
 from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
 
 VALIDATION = "val"
 """Split in which operating scores are chosen."""
@@ -34,12 +37,17 @@ class Scoring:
         self,
         labels: LabelStore,
         detections: DetectionStore,
+        representations: RepresentationStore,
         class_names: tuple[str, ...],
         settings: EvaluateSettings,
     ) -> None:
-        """Evaluate the split of the settings, whose labelled recordings all have detections."""
+        """Evaluate the split of the settings, whose labelled recordings all have detections.
+
+        Of the representations, only the windows are read, and only for protocols with a latency.
+        """
         self._labels = labels
         self._detections = detections
+        self._representations = representations
         self._class_names = class_names
         self._split = settings.split
         self._intervals = settings.intervals
@@ -51,6 +59,7 @@ class Scoring:
             protocol,
             self._class_names,
             operating_scores=self._operating_scores(protocol),
+            searched_us=self._searched_us(protocol, self._compared),
         )
         metrics = with_intervals(metrics, matches, self._intervals.rounds, self._intervals.level)
         missing = "" if metrics.operating_point else self._why_no_operating_point()
@@ -62,7 +71,12 @@ class Scoring:
         if self._split == VALIDATION:
             return None
         if self._is_validation_detected:
-            return find_operating_scores(*self._validation, protocol, self._class_names)
+            return find_operating_scores(
+                *self._validation,
+                protocol,
+                self._class_names,
+                searched_us=self._searched_us(protocol, self._validation),
+            )
         return self._detections.operating_scores
 
     def _why_no_operating_point(self) -> str:
@@ -87,6 +101,12 @@ class Scoring:
             f"operating scores of this protocol are not known: add {VALIDATION} to "
             "predict.splits and run `kedro run --pipelines predict,evaluate,report`"
         )
+
+    def _searched_us(self, protocol: Protocol, tables: _Tables) -> SearchedTimes | None:
+        if protocol.latency_ms is None:
+            return None
+        _, detections = tables
+        return searched_windows(self._representations, detections, protocol.name)
 
     @property
     def _is_validation_detected(self) -> bool:
