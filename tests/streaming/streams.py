@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import strategies as st
 
 from etram_pipeline.core.recording import Recording
 from etram_pipeline.events.recording import open_recording
@@ -17,6 +18,15 @@ HEIGHT, WIDTH = 12, 16
 EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "i1")])
 
 Table = npt.NDArray[Any]
+
+EVENT_REST: list[tuple[str, str]] = [("x", "<i2"), ("y", "<i2"), ("p", "i1")]
+STEPS_US = (
+    st.integers(0, 40)  # within a part of a window
+    | st.integers(0, 20_000)
+    | st.integers(-6_000, -1)  # late
+    | st.integers(100_000, 900_000)  # silence
+)
+"""Time between two events, in microseconds."""
 
 
 def encoding(**windows: object) -> EncodingSettings:

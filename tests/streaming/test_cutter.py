@@ -3,13 +3,13 @@
 import tracemalloc
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.streaming.streams import (
     EVENT,
     HEIGHT,
+    STEPS_US,
     WIDTH,
     cut,
     cutter,
@@ -26,16 +26,8 @@ from etram_pipeline.events import representations
 from etram_pipeline.events.encode import encode
 from etram_pipeline.events.held import Tally
 from etram_pipeline.events.settings import EncodingSettings
-from etram_pipeline.streaming.chunks import NEW_CLOCK
 from etram_pipeline.streaming.cutter import WindowCutter
 
-EVENT_REST = [("x", "<i2"), ("y", "<i2"), ("p", "i1")]
-STEPS_US = (
-    st.integers(0, 40)  # within a part of a window
-    | st.integers(0, 20_000)
-    | st.integers(-6_000, -1)  # late
-    | st.integers(100_000, 900_000)  # silence
-)
 TIMES = st.builds(
     lambda start, steps: np.cumsum([start, *steps]).tolist(),
     st.sampled_from([-20_000, -3, 0, 50_000, 2**31, 10**15]),
@@ -97,31 +89,6 @@ def test_windows_are_those_of_a_recording_whatever_the_chunks(
     assert (counts.num_wild, counts.num_restarts, counts.num_crowded) == (0, 0, 0)
 
 
-WILD_STEPS_US = STEPS_US | st.sampled_from([-(10**12), 3_000_000, 10**9, -(10**9)])
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    st.lists(st.tuples(WILD_STEPS_US, st.integers(1, 4)), max_size=30),
-    st.lists(st.integers(0, 12), max_size=30),
-)
-def test_chunks_do_not_show_where_clocks_jump_and_times_are_wrong(
-    steps: list[tuple[int, int]], sizes: list[int]
-) -> None:
-    times = np.cumsum([step for step, number in steps for _ in range(number)], dtype=np.int64)
-    events = events_at(np.concatenate([times, times // 2, times]), margin=1)
-    one, other = cutter(), cutter()
-
-    found, wanted = list(cut(one, parts(events, sizes))), list(cut(other, [events]))
-
-    assert one.counts == other.counts
-    assert [(w.stop_us, w.is_start, w.last_us) for w in found] == [
-        (w.stop_us, w.is_start, w.last_us) for w in wanted
-    ]
-    for window, other_window in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(window.image, other_window.image)
-
-
 def test_a_window_is_whole_when_a_later_event_or_time_is_seen() -> None:
     cutting = cutter()
 
@@ -173,104 +140,6 @@ def test_events_that_come_after_their_time_was_said_to_be_over_are_late() -> Non
 
     assert cutting.counts.num_late == 1
     assert window.last_us == 60_000
-
-
-def test_a_wild_event_is_left_out() -> None:
-    times = np.arange(0, 200_000, 100)
-    times[700], times[900] = 10**12, -(10**12)
-    cutting = cutter()
-
-    found = list(cut(cutting, [events_at(times)]))
-
-    assert [window.stop_us for window in found] == [50_000, 100_000, 150_000, 200_000]
-    assert (cutting.counts.num_wild, cutting.counts.num_restarts) == (2, 0)
-    assert cutting.counts.num_events == len(times)
-
-
-def test_a_wild_event_at_the_start_is_left_out() -> None:
-    cutting = cutter()
-
-    found = list(cut(cutting, [events_at([10**12, *range(0, 40_000, 100)])]))
-
-    assert [window.stop_us for window in found] == [50_000]
-    assert (cutting.counts.num_wild, cutting.counts.num_restarts) == (1, 0)
-
-
-@pytest.mark.parametrize("start_us", [100, 10**9])
-def test_windows_begin_anew_with_a_new_clock(start_us: int) -> None:
-    cutting = cutter()
-    old, new = range(5_000_000, 5_070_000, 100), range(start_us, start_us + 70_000, 100)
-
-    found = list(cut(cutting, parts(events_at([*old, *new]), [50] * 100)))
-
-    stops = [5_050_000, 5_100_000]
-    first = start_us // 50_000 * 50_000
-    assert [window.stop_us for window in found] == [*stops, first + 50_000, first + 100_000]
-    assert [window.is_start for window in found] == [True, False, True, False]
-    assert (cutting.counts.num_restarts, cutting.counts.num_wild) == (1, 0)
-    assert sum(window.num_events for window in found) >= len(old) + len(new)
-
-
-def test_a_source_can_tell_that_a_new_clock_begins() -> None:
-    cutting = cutter()
-    events = events_at(range(60_000, 90_000, 100))
-
-    found = list(cut(cutting, [events, NEW_CLOCK, events_at(range(0, 20_000, 100))]))
-
-    assert [(window.stop_us, window.is_start) for window in found] == [
-        (100_000, True),
-        (50_000, True),
-    ]
-    assert cutting.counts.num_restarts == 1
-
-
-def test_a_clock_of_32_bits_goes_on() -> None:
-    times = np.arange(2**32 - 70_000, 2**32 + 70_000, 100)
-    times[705] = 2**32 - 50  # late, from before the clock began anew
-    wide, narrow = events_at(times), events_at(times)
-    narrow = narrow.astype([("t", "<u4"), *EVENT_REST])
-    cutting, other = cutter(), cutter()
-
-    found, wanted = list(cut(cutting, parts(narrow, [333] * 4))), list(cut(other, [wide]))
-
-    assert [window.stop_us for window in found] == [window.stop_us for window in wanted]
-    assert cutting.counts == other.counts
-    assert cutting.counts.num_late == 1
-    for window, other_window in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(window.image, other_window.image)
-
-
-def test_times_beyond_all_limits_are_wild() -> None:
-    events = np.zeros(402, [("timestamp", "<u8"), *EVENT_REST])
-    events["timestamp"][:400] = range(0, 40_000, 100)
-    events["timestamp"][200], events["timestamp"][400:] = 2**64 - 1, 2**63
-    cutting = cutter()
-
-    (window,) = cut(cutting, [events])
-
-    assert (window.num_events, cutting.counts.num_wild) == (399, 3)
-
-
-@pytest.mark.parametrize("until_us", [10**15, 2**62, -(10**15), -5_000_000])
-def test_a_time_far_away_cuts_no_windows_until_then(until_us: int) -> None:
-    cutting = cutter()
-    list(cutting.push(events_at(range(0, 20_000, 100))))
-
-    assert [window.stop_us for window in cutting.advance(until_us)] == [50_000]
-    found = list(cut(cutting, [events_at(range(100_000, 120_000, 100))]))
-    assert [(window.stop_us, window.is_start) for window in found] == [(150_000, True)]
-    assert (cutting.counts.num_restarts, cutting.counts.num_wild) == (1, 0)
-
-
-def test_a_long_silence_is_skipped() -> None:
-    cutting = cutter()
-    events = events_at([*range(0, 20_000, 100), *range(9_000_000, 9_020_000, 100)])
-
-    found = list(cut(cutting, [events]))
-
-    assert [window.stop_us for window in found] == [50_000, 9_050_000]
-    assert [window.is_start for window in found] == [True, True]
-    assert cutting.counts.num_wild == 0
 
 
 def test_more_windows_than_a_recording_may_have_are_refused_if_all_times_are_trusted() -> None:
@@ -336,45 +205,6 @@ def test_events_before_zero_and_of_a_cleaned_recording_are_counted() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("names", "kinds"),
-    [
-        ("t x y p", "<i8 <u2 <u2 u1"),
-        ("x y on t_us", "<i2 <i2 ? <u8"),
-        ("timestamp x y polarity", "<i8 <i2 <i2 i1"),
-    ],
-)
-def test_fields_have_the_names_that_cameras_give_them(names: str, kinds: str) -> None:
-    events = events_at(range(0, 40_000, 100))
-    named = np.zeros(len(events), list(zip(names.split(), kinds.split(), strict=True)))
-    for name, first in zip(names.split(), (each[0] for each in names.split()), strict=True):
-        named[name] = events["p" if first == "o" else first]
-
-    (window,), (wanted,) = cut(cutter(), [named]), cut(cutter(), [events])
-
-    np.testing.assert_array_equal(window.image, wanted.image)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "message"),
-    [
-        ([("x", "<u2"), ("y", "<u2"), ("p", "u1")], "none named t or t_us or timestamp"),
-        (
-            [("t", "<f8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")],
-            "'t' .* float64; give whole micro",
-        ),
-        (
-            [("t", "<i8"), ("x", "<f4"), ("y", "<u2"), ("p", "u1")],
-            "'x' .* float32; give whole numb",
-        ),
-        (np.int64, "shape .* structured array"),
-    ],
-)
-def test_other_arrays_are_refused(dtype: npt.DTypeLike, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        list(cutter().push(np.zeros(3, dtype)))
-
-
 def test_windows_aligned_to_labels_become_regular_ones() -> None:
     events = events_at(range(0, 200_000, 100))
 
@@ -395,8 +225,3 @@ def test_windows_of_another_kind_are_refused() -> None:
 def test_a_sensor_has_a_size(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="height and width"):
         WindowCutter(encoding(), *size)
-
-
-def test_the_limit_of_a_jump_is_positive() -> None:
-    with pytest.raises(ValueError, match="jump_us"):
-        cutter(jump_us=0)

@@ -55,3 +55,11 @@ class TrackingError(EtramError, ValueError):
 
 class SiteError(EtramError, ValueError):
     """A file of lines and zones cannot be read, contradicts itself, or does not fit the sensor."""
+
+
+class TooSlowError(EtramError, RuntimeError):
+    """The detector of a live stream does not keep up with its source."""
+
+
+class SourceError(EtramError, RuntimeError):
+    """A source of events cannot be opened, or has ended unexpectedly."""

@@ -94,6 +94,7 @@ class WindowCutter:
     Attributes:
         counts: Of all that came so far.
         size: Height and width of the sensor, in px.
+        step_us: Time between the ends of two windows, in microseconds.
         next_us: End of the next window, in microseconds; None before the first event.
         latest_us: Latest time so far, in microseconds; None before the first event.
 
@@ -112,7 +113,7 @@ class WindowCutter:
         if jump_us is not None and jump_us < 1:
             raise ValueError(f"jump_us must be positive, or None; got {jump_us}")
         windows = _checked(encoding.windows)
-        self._step_us = 1000 * windows.step_ms
+        self.step_us = 1000 * windows.step_ms
         self._extent = (
             None if windows.duration_ms is None else 1000 * windows.duration_ms,
             windows.num_events,
@@ -121,7 +122,8 @@ class WindowCutter:
         self._representation = encoding.representation.build(height, width)
         self.size = height, width
         self._origin = Origin("the stream", height, width)
-        self._clock = Clock(jump_us)
+        # Otherwise a window in silence would look like a new clock.
+        self._clock = Clock(None if jump_us is None else max(jump_us, 2 * self.step_us))
         self._buffers = ImageBuffers(())
         self.counts = CutCounts()
         self._forget()
@@ -199,7 +201,7 @@ class WindowCutter:
             after_zero_us = columns.t_us[columns.t_us >= 0]
             if len(after_zero_us):
                 # Events outside the sensor count, as they do for the start of a recording.
-                self.next_us = (int(after_zero_us[0]) // self._step_us + 1) * self._step_us
+                self.next_us = (int(after_zero_us[0]) // self.step_us + 1) * self.step_us
         events = select(columns, self._maximum, self._origin, (None, None))
         if self._maximum.latest_us is not None:
             self._last_event_us = self._maximum.latest_us
@@ -217,7 +219,7 @@ class WindowCutter:
         latest_us = self._maximum.latest_us
         if self.next_us is None or latest_us is None:
             return
-        check_number((latest_us - self.next_us) // self._step_us, self.next_us, latest_us)
+        check_number((latest_us - self.next_us) // self.step_us, self.next_us, latest_us)
         while self.next_us < latest_us:
             yield self._draw(self.next_us)
         self._held.forget_before(self.next_us)
@@ -228,7 +230,7 @@ class WindowCutter:
             return
         if self._is_start:
             yield self._draw(self.next_us)
-        while self.next_us - self._step_us < self._last_event_us:
+        while self.next_us - self.step_us < self._last_event_us:
             yield self._draw(self.next_us)
 
     def _draw(self, stop_us: int) -> CutWindow:
@@ -245,7 +247,7 @@ class WindowCutter:
             is_silent=last_us is None or (self._extent[0] is None and last_us <= self._previous_us),
             _buffer=buffer,
         )
-        self._is_start, self._previous_us, self.next_us = False, stop_us, stop_us + self._step_us
+        self._is_start, self._previous_us, self.next_us = False, stop_us, stop_us + self.step_us
         self.counts.num_windows += 1
         self.counts.num_empty += len(events) == 0
         return window
