@@ -74,7 +74,8 @@ def export_detector(
         ExportError: If the detector cannot be exported, or a package is missing.
         SettingsError: If there are names, but not one for each class.
     """
-    if fault := find_export_fault(checkpoint.detector_config):
+    is_exported = checkpoint.detector.frame_size is not None
+    if fault := find_export_fault(checkpoint.detector_config, is_exported=is_exported):
         raise ExportError(fault)
     detector = checkpoint.detector.float().cpu().eval()
     match_window_rate(detector, checkpoint.encoding, [exported_for.encoding])
@@ -88,7 +89,7 @@ def export_detector(
         selection=detector.selection,
         suppression=settings.suppression,
         operating_scores=checkpoint.operating_scores,
-        detector=checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
+        detector=checkpoint.known_config().model_dump(mode="json", serialize_as_any=True),
         dataset_fingerprint=checkpoint.dataset_fingerprint,
         mlflow_run_id=checkpoint.mlflow_run_id,
         checkpoint_fingerprint=weights_fingerprint(detector),

@@ -11,8 +11,15 @@ RUNNERS = ("onnxruntime",)
 """Packages that run it."""
 
 
-def find_export_fault(config: DetectorConfig) -> str:
-    """Error message for a detector that cannot be exported here; empty if it can."""
+def find_export_fault(config: DetectorConfig | None, *, is_exported: bool) -> str:
+    """Error message for a detector that cannot be exported here; empty if it can.
+
+    Args:
+        config: Its settings; None if they are not known.
+        is_exported: Whether it was read from an exported file.
+    """
+    if is_exported or config is None:
+        return "the checkpoint is an exported file: give the checkpoint that it was exported from"
     if config.export_fault:
         return f"a detector of kind {config.kind} cannot be exported: {config.export_fault}"
     return find_missing_packages(EXPORTERS)

@@ -22,9 +22,11 @@ def check(run: Run) -> Iterator[Notice]:
         return
     if "checkpoint" in run.makes:
         config = run.parameter("detector", DetectorConfig.model_validate)
+        fault = find_export_fault(config, is_exported=False)
     elif run.trained is not None:
-        config = run.trained.config
+        is_exported = run.trained.frame_size is not None
+        fault = find_export_fault(run.trained.config, is_exported=is_exported)
     else:  # reported by the check of files
         return
-    if fault := find_export_fault(config):
+    if fault:
         yield Notice(fault)

@@ -101,12 +101,16 @@ def check_representation(
     """Check that a detector can read representations.
 
     Raises:
-        StoreError: If they have another number of channels.
+        StoreError: If they have another number of channels, or another size than that which it was
+            exported for.
     """
-    made = trained.encoding and trained.encoding.as_plain_data()["representation"]
-    channels = trained.in_channels
+    plain = trained.encoding and trained.encoding.as_plain_data()["representation"]
     for key, stored in representations.items():
-        if fault := find_other_channels(channels, made, checkpoint, key, stored.channels):
+        size = stored.height, stored.width
+        fault = find_other_channels(
+            trained.in_channels, plain, checkpoint, key, stored.channels
+        ) or find_other_size(trained.detector.frame_size, checkpoint, key, size)
+        if fault:
             raise StoreError(fault)
 
 
@@ -127,4 +131,25 @@ def find_other_channels(
     return (
         f"{checkpoint} was trained on {in_channels} channels, but {where} has {channels}: "
         f"preprocess it with the representation {trained}"
+    )
+
+
+def find_other_size(
+    frame_size: tuple[int, int] | None, checkpoint: Path, where: str, size: tuple[int, int]
+) -> str:
+    """Error message for representations of a size that a detector cannot read; empty if it can.
+
+    Args:
+        frame_size: Height and width in px of the only frames that it can read; None: any.
+        checkpoint: File of the detector.
+        where: Owner of the representations, such as the key of a recording.
+        size: Their height and width in px.
+    """
+    if frame_size in {None, size}:
+        return ""
+    (height, width), exported = size, frame_size or size
+    return (
+        f"{checkpoint} was exported for frames of {exported[0]} x {exported[1]} px, but {where} "
+        f"has {height} x {width}: export the detector for this size, or use the checkpoint that it "
+        "was exported from, which reads any"
     )
