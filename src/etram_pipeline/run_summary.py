@@ -34,6 +34,7 @@ _STEPS = {
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
+    "rates": "score by rate of windows and by latency",
 }
 
 _PLACES = {
@@ -46,6 +47,8 @@ _PLACES = {
     "checkpoint": "detector",
     "quality_page": "quality",
     "exported_dataset": "dataset",
+    "rate_scores": "rates",
+    "latency_scores": "latencies",
     "histograms": "histograms",
 }
 """Datasets that are listed at the end of a run, with the names shown there."""
