@@ -114,7 +114,7 @@ def export_detector(
         selection=detector.selection,
         suppression=settings.suppression,
         operating_scores=checkpoint.operating_scores,
-        detector=checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
+        detector=checkpoint.known_config().model_dump(mode="json", serialize_as_any=True),
         dataset_fingerprint=checkpoint.dataset_fingerprint,
         mlflow_run_id=checkpoint.mlflow_run_id,
         checkpoint_fingerprint=weights_fingerprint(detector),

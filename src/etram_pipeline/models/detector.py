@@ -43,6 +43,7 @@ class Detector(nn.Module, ABC):
         input_size: Height and width in px that frames are resized to first; None: no resizing.
         size_multiple: Height and width are then padded to multiples of this number, at the bottom
             and on the right. A memory covers the frame with its padding.
+        frame_size: Height and width in px of the only frames that it can read; None: any.
         has_memory: Whether the state is anything but `()`.
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
         execution_choices: Fields of `Execution` that the detector can follow.
@@ -52,6 +53,7 @@ class Detector(nn.Module, ABC):
 
     input_size: tuple[int, int] | None = None
     size_multiple: int = 1
+    frame_size: tuple[int, int] | None = None
     has_memory: bool = True
     computes_lanes_apart: ClassVar[bool] = False
     execution_choices: ClassVar[frozenset[str]] = frozenset()

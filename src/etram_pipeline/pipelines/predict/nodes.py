@@ -9,7 +9,6 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import Prediction
-from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.stores.representation_store import RepresentationStore, StoredRepresentations
@@ -38,7 +37,7 @@ def predict_detections(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(chosen, trained.in_channels, trained.encoding, checkpoint)
+    _check_representation(chosen, trained, checkpoint)
     return Prediction(
         _detect(trained, chosen, predict),
         _class_names(trained, checkpoint, dataset, predict),
@@ -93,14 +92,15 @@ def _detect(
 
 
 def _check_representation(
-    representations: Mapping[str, StoredRepresentations],
-    in_channels: int,
-    trained: EncodingSettings | None,
-    checkpoint: Path,
+    representations: Mapping[str, StoredRepresentations], trained: Checkpoint, checkpoint: Path
 ) -> None:
-    plain = trained and trained.as_plain_data()["representation"]
+    plain = trained.encoding and trained.encoding.as_plain_data()["representation"]
     for key, stored in representations.items():
-        if fault := find_other_channels(in_channels, plain, checkpoint, key, stored.channels):
+        size = stored.height, stored.width
+        fault = find_other_channels(
+            trained.in_channels, plain, checkpoint, key, stored.channels
+        ) or find_other_size(trained.detector.frame_size, checkpoint, key, size)
+        if fault:
             raise StoreError(fault)
 
 
@@ -121,4 +121,25 @@ def find_other_channels(
     return (
         f"{checkpoint} was trained on {in_channels} channels, but {where} has {channels}: "
         f"preprocess it with the representation {trained}"
+    )
+
+
+def find_other_size(
+    frame_size: tuple[int, int] | None, checkpoint: Path, where: str, size: tuple[int, int]
+) -> str:
+    """Error message for representations of a size that a detector cannot read; empty if it can.
+
+    Args:
+        frame_size: Height and width in px of the only frames that it can read; None: any.
+        checkpoint: File of the detector.
+        where: Owner of the representations, such as the key of a recording.
+        size: Their height and width in px.
+    """
+    if frame_size in {None, size}:
+        return ""
+    (height, width), exported = size, frame_size or size
+    return (
+        f"{checkpoint} was exported for frames of {exported[0]} x {exported[1]} px, but {where} "
+        f"has {height} x {width}: export the detector for this size, or use the checkpoint that it "
+        "was exported from, which reads any"
     )
