@@ -84,15 +84,9 @@ def _detect(
     representations: Mapping[str, StoredRepresentations],
     settings: PredictSettings,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Detections of the recordings, grouped by size: all images of a batch have the same size."""
-    from etram_pipeline.inference.predict import predict_recordings
+    from etram_pipeline.inference.predict import predict_any_sizes
 
-    sizes = sorted({(stored.height, stored.width) for stored in representations.values()})
-    for size in sizes:
-        alike = {
-            key: one for key, one in representations.items() if (one.height, one.width) == size
-        }
-        yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
+    return predict_any_sizes(trained.detector, representations, settings, trained.encoding)
 
 
 def check_representation(
