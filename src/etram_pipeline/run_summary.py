@@ -35,6 +35,7 @@ _STEPS = {
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
+    "deploy": "export the detector and check the file",
     "rates": "score by rate of windows and by latency",
 }
 
@@ -47,6 +48,7 @@ _PLACES = {
     "metrics": "metrics",
     "checkpoint": "detector",
     "quality_page": "quality",
+    "exported_detector": "exported",
     "deployment_report": "latency",
     "exported_dataset": "dataset",
     "rate_scores": "rates",
