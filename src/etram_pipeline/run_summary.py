@@ -35,7 +35,7 @@ _STEPS = {
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
-    "deploy": "export the detector and check the file",
+    "deploy": "export the detector and measure it",
     "rates": "score by rate of windows and by latency",
 }
 
@@ -47,8 +47,8 @@ _PLACES = {
     "detections": "detections",
     "metrics": "metrics",
     "checkpoint": "detector",
-    "quality_page": "quality",
     "exported_detector": "exported",
+    "quality_page": "quality",
     "deployment_report": "latency",
     "exported_dataset": "dataset",
     "rate_scores": "rates",
