@@ -1,6 +1,7 @@
 """Cores and memory available to this process, and its rank among launched processes."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -87,6 +88,32 @@ def _left_of_group(folder: Path, limit: str, usage: str) -> list[int]:
         return []
     cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
     return [max(most - used + cached, 0)]
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name of the processor, if the system reports it.
+
+    Args:
+        cpuinfo: File in which Linux describes each processor.
+    """
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def peak_memory(status: Path = Path("/proc/self/status")) -> int:
+    """Most memory that this process has used, in bytes.
+
+    Args:
+        status: File in which Linux reports the memory of this process.
+    """
+    lines = status.read_text().splitlines() if status.is_file() else []
+    found = [1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    if found:
+        return found[0]
+    import resource  # not on Windows; after a fork, it starts with the memory of the parent
+
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def graphics_cards(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:

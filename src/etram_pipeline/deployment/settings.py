@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.deployment.latency_settings import LatencySettings
 from etram_pipeline.labels.suppression import SuppressionSettings
 
 
@@ -42,6 +43,7 @@ class DeploySettings(Settings):
         test_windows: Windows in the file, with what the detector finds in them, by which a device
             checks what it computes.
         parity: How the file is compared with the checkpoint.
+        latency: What is measured of the file.
     """
 
     splits: tuple[Literal["train", "val", "test"], ...] = Field(default=("test",), min_length=1)
@@ -51,6 +53,7 @@ class DeploySettings(Settings):
     suppression: SuppressionSettings = SuppressionSettings(score_threshold=0.1)
     test_windows: PositiveInt = 3
     parity: ParitySettings = ParitySettings()
+    latency: LatencySettings = Field(default_factory=LatencySettings)
 
     @model_validator(mode="after")
     def _check_size(self) -> "DeploySettings":

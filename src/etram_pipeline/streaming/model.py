@@ -161,8 +161,7 @@ def _session(path: Path, content: bytes, threads: int) -> Any:  # noqa: ANN401  
         import onnxruntime
     except ModuleNotFoundError as error:
         raise ExportError(
-            f"{path} is run by onnxruntime, which is not installed: "
-            "pip install 'etram-pipeline[deploy]', or etram-pipeline-runtime"
+            f"{path} is run by onnxruntime, which is not installed: pip install onnxruntime"
         ) from error
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1

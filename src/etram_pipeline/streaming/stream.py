@@ -12,9 +12,9 @@ from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.streaming.chunks import Chunk
 from etram_pipeline.streaming.cutter import JUMP_US, CutWindow, WindowCutter
-from etram_pipeline.streaming.model import ExportedModel
 from etram_pipeline.streaming.selection import Found, select
 from etram_pipeline.streaming.tracking import StreamTracker
+from etram_pipeline.streaming.window_model import WindowModel
 from etram_pipeline.tracks.table import TrackTable, empty_tracks
 from etram_pipeline.tracks.trackers import TrackerConfig
 
@@ -95,7 +95,7 @@ class DetectionStream:
 
     def __init__(  # noqa: PLR0913  # one argument per choice of the user
         self,
-        model: ExportedModel,
+        model: WindowModel,
         height: int,
         width: int,
         *,
