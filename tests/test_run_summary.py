@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.conftest import OpenSession
 
 from etram_pipeline.datasets.files import FileDataset
 from etram_pipeline.datasets.scene import SceneRecordingsDataset
+from etram_pipeline.deployment.latency_report import Answers, Combination, Measured, Percentiles
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.pipeline_registry import register_pipelines
@@ -48,6 +50,25 @@ def _metrics(labels: int, **overall: float) -> Metrics:
     return made
 
 
+def _measured(others_share: float) -> Measured:
+    answers = Answers(
+        latency=Percentiles(p50_ms=19.2, p95_ms=24.4, p99_ms=30), num_windows=100, num_left_out=0
+    )
+    return Measured(
+        combination=Combination(engine="eager", threads=1, million_events_per_s=5),
+        by_clock=answers,
+        by_parts=answers,
+        window_cpu=answers.latency,
+        network_cpu=answers.latency,
+        least_network_cpu_ms=18,
+        realtime_factor=2.5,
+        start_s=2,
+        start_cpu_s=2,
+        peak_mb=300,
+        others_share=others_share,
+    )
+
+
 def test_a_place_is_one_line_however_narrow_the_console(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +79,18 @@ def test_a_place_is_one_line_however_narrow_the_console(
     assert shown.getvalue() == f"video:      {tmp_path / LONG}\n"
     assert list(result_lines(_made("annotated_video"), _catalog(tmp_path / LONG), tmp_path)) == [
         f"video:      {LONG}"
+    ]
+
+
+def test_latencies_are_told_with_what_disturbed_them() -> None:
+    report = SimpleNamespace(measured=[_measured(0.05), _measured(0.4)], failed=[])
+    lines = list(
+        result_lines(_made("deployment_report"), _catalog(deployment_report=report), Path.cwd())
+    )
+    assert lines == [
+        "boxes 19 ms after their window, 24 ms at the 95th percentile "
+        f"(eager, 1 thread, 5 M events/s{doubt})"
+        for doubt in ("", "; other programs used 40 % of the machine")
     ]
 
 

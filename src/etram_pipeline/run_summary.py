@@ -16,10 +16,11 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.wording import interval_text, value_text
 
 if TYPE_CHECKING:
+    from etram_pipeline.deployment.latency_report import DeploymentReport
     from etram_pipeline.evaluation.counts.result import CountMetrics
     from etram_pipeline.evaluation.tracks.result import TrackMetrics
 else:  # importing them takes long, and every command reads this module
-    CountMetrics = TrackMetrics = object
+    CountMetrics = DeploymentReport = TrackMetrics = object
 
 DEFAULT_RUN_MINUTES = 3
 """Time of the first `kedro run` on two cores, measured by benchmarks/first_run.py."""
@@ -45,6 +46,7 @@ _PLACES = {
     "metrics": "metrics",
     "checkpoint": "detector",
     "quality_page": "quality",
+    "deployment_report": "latency",
     "exported_dataset": "dataset",
     "histograms": "histograms",
 }
@@ -97,6 +99,8 @@ def result_lines(pipeline: Pipeline, catalog: Catalog, folder: Path) -> Iterator
         yield from _track_headline(catalog.load("track_metrics"))
     if "count_metrics" in made:
         yield from _count_headline(catalog.load("count_metrics"))
+    if "deployment_report" in made:
+        yield from _latency_lines(catalog.load("deployment_report"))
     if "quality" in made:
         yield from _unreadable(catalog)
     for name, word in _PLACES.items():
@@ -181,6 +185,19 @@ def _count_headline(metrics: Mapping[str, CountMetrics]) -> Iterator[str]:
             f"{overall.counted} crossings counted, {overall.true} true: "
             f"{100 * overall.error:+.1f} %{_in_brackets(interval)} (lines of {name}, {found.split})"
         )
+
+
+def _latency_lines(report: DeploymentReport) -> Iterator[str]:
+    for each in report.measured:
+        latency, doubt = each.by_clock.latency, ""
+        if each.is_doubtful:
+            doubt = f"; other programs used {100 * (each.others_share or 0):.0f} % of the machine"
+        yield (
+            f"boxes {latency.p50_ms:.0f} ms after their window, {latency.p95_ms:.0f} ms at the "
+            f"95th percentile ({each.combination}{doubt})"
+        )
+    for failed in report.failed:
+        yield f"not measured: {failed.combination}: {failed.reason}"
 
 
 def _in_brackets(text: str) -> str:

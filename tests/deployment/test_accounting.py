@@ -1,5 +1,6 @@
 """Times of windows by a clock that only the model moves on."""
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from etram_pipeline.deployment.accounting import TimedModel, answers_by_parts, time_windows
 from etram_pipeline.deployment.latency_report import Percentiles
+from etram_pipeline.deployment.measuring import answers_by_clock
 from etram_pipeline.deployment.street import PACKET_US, Packet, write_street
 from etram_pipeline.streaming.selection import RawPredictions
 from etram_pipeline.streaming.stream import DetectionStream
@@ -140,3 +142,21 @@ def test_a_street_has_as_many_events_in_every_packet_and_goes_on_when_it_begins_
         assert packet["x"].max() < 160
         assert packet["y"].max() < 90
     assert (packets[250]["x"] == packets[0]["x"]).all()
+
+
+def test_windows_that_a_detector_has_no_time_for_are_left_out_by_the_clock(tmp_path: Path) -> None:
+    class Sleeping(Slow):
+        @override
+        def run(
+            self, frames: Integer[np.ndarray, "B C H W"], memories: Memories
+        ) -> tuple[RawPredictions, Memories]:
+            time.sleep(0.12)  # two windows end meanwhile
+            return super().run(frames, memories)
+
+    stream = DetectionStream(Sleeping(Clock(), [0.0] * 10), 64, 128)
+    street = write_street(tmp_path / "events", 1e5, 64, 128)
+
+    answers = answers_by_clock(stream, street.packets(8 * PACKETS_PER_WINDOW), warm_up=2)
+
+    assert answers.num_left_out >= 1
+    assert answers.latency.p50_ms >= 120 + PACKET_US / 1e3

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from etram_pipeline.clips.representations import WindowRepresentations
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.scoring import evaluate
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.labels.suppression import HIGHEST_THRESHOLD_FOR_AP
@@ -18,7 +19,7 @@ def average_precision(
     model: WindowModel,
     recordings: Mapping[str, WindowRepresentations],
     labels: Mapping[str, LabelTable],
-    protocol: str,
+    protocol: Protocol,
 ) -> float:
     """Average precision, from 0 to 1, of all detections in the recordings.
 
@@ -26,7 +27,7 @@ def average_precision(
         model: The detector; its memory is emptied.
         recordings: Representations of each recording.
         labels: Labels of the same recordings.
-        protocol: Name of the protocol.
+        protocol: How to compare.
     """
     found = {name: detect_stored(model, stored) for name, stored in recordings.items()}
     names = model.description.class_names

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,14 +31,13 @@ from etram_pipeline.deployment.latency_report import (
 from etram_pipeline.deployment.latency_settings import MOST_DROP, LatencySettings
 from etram_pipeline.deployment.measuring import Job, step_ms_of
 from etram_pipeline.deployment.street import PACKET_US, Street, write_street
+from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.streaming.description import Description
 from etram_pipeline.streaming.model import ExportedModel, read_description
 from etram_pipeline.streaming.stream import DetectionStream
 
 logger = logging.getLogger(__name__)
-
-PROTOCOL = "etram_8class"
 
 _PACKAGES = ("numpy", "numba", "onnxruntime", "openvino", "torch")
 
@@ -50,12 +49,12 @@ class LabelledRecordings:
     Attributes:
         representations: Representations of each recording.
         labels: Labels of the same recordings.
-        protocol: Name of the protocol of the scores.
+        protocol: How detections are compared with labels.
     """
 
-    representations: Mapping[str, WindowRepresentations] = field(default_factory=dict)
-    labels: Mapping[str, LabelTable] = field(default_factory=dict)
-    protocol: str = PROTOCOL
+    representations: Mapping[str, WindowRepresentations]
+    labels: Mapping[str, LabelTable]
+    protocol: Protocol
 
 
 def measure_latency(
@@ -101,7 +100,7 @@ def measure_latency(
         measured=tuple(each for each in results if isinstance(each, Measured)),
         failed=tuple(each for each in results if isinstance(each, Failed)),
         scores=scores,
-        protocol=labelled.protocol if labelled and scores else "",
+        protocol=labelled.protocol.name if labelled and scores else "",
     )
 
 

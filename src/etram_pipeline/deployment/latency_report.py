@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.streaming.description import FrameShape
 
@@ -46,7 +47,8 @@ class Combination(Settings):
     million_events_per_s: float
 
     def __str__(self) -> str:
-        return f"{self.engine}, {self.threads} threads, {self.million_events_per_s:g} M events/s"
+        threads = counted(self.threads, "thread")
+        return f"{self.engine}, {threads}, {self.million_events_per_s:g} M events/s"
 
 
 class Answers(Settings):

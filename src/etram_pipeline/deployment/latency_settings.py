@@ -23,6 +23,8 @@ class LatencySettings(Settings):
         threads: Numbers of threads that compute one window.
         windows: Windows measured of each combination, in real time after the first ones.
         limit_s: Time after which a combination is given up, in seconds.
+        scored_recordings: Recordings in which the average precision of engines that round numbers
+            is measured, and that of the first one that does not.
     """
 
     engines: tuple[EngineConfig, ...] = Field(default_factory=_engines, min_length=1)
@@ -30,3 +32,4 @@ class LatencySettings(Settings):
     threads: tuple[PositiveInt, ...] = Field(default=(1,), min_length=1)
     windows: PositiveInt = 100
     limit_s: PositiveFloat = 600
+    scored_recordings: PositiveInt = 4

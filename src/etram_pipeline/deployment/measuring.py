@@ -98,9 +98,9 @@ def answers_by_clock(
     paced = Paced(packets)
     latencies: list[float] = []
     num_left_out = 0
-    answers = LiveStream(stream, when_slow="newest").run(paced)
-    for number, each in enumerate(answers):
-        if number >= warm_up:
+    first_us = (warm_up + 1) * stream.cutter.step_us
+    for each in LiveStream(stream, when_slow="newest").run(paced):
+        if each.result.stop_us >= first_us:
             latencies.append(paced.ms_since(each.result.stop_us))
             num_left_out += each.num_skipped
     return Answers(
