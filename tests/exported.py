@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.streaming.description import Description, FrameShape, TestVector
@@ -38,7 +38,11 @@ def describe(height: int = 32, width: int = 64, **fields: object) -> Description
 
 
 def write_exported(
-    path: Path, description: Description | None = None, *, lanes: int | str = "lanes"
+    path: Path,
+    description: Description | None = None,
+    *,
+    lanes: int | str = "lanes",
+    remembers: bool = True,
 ) -> Path:
     """Write the detector; its anchors take turns in the classes that they detect.
 
@@ -46,9 +50,13 @@ def write_exported(
         path: The file.
         description: Its frames' height and width must be multiples of 8 px.
         lanes: Number of lanes; a name: any number.
+        remembers: Whether it has a memory.
     """
     about = description or describe()
-    write_model_file(path, _model(about, lanes), about)
+    model = _model(about, lanes)
+    if not remembers:
+        _forget(model)
+    write_model_file(path, model.SerializeToString(), about)
     return path
 
 
@@ -73,7 +81,18 @@ def some_windows(number: int, height: int = 32, width: int = 64) -> UInt8[np.nda
     return drawn.astype(np.uint8)
 
 
-def _model(about: Description, lanes: int | str) -> bytes:
+def _forget(model: ModelProto) -> None:
+    """Take away the memory."""
+    del model.graph.input[1], model.graph.output[3]
+    kept = [node for node in model.graph.node if node.output[0] not in {"left", "next_memory_0"}]
+    [flat] = [node for node in kept if node.output[0] == "flat"]
+    flat.input[0] = "activity"
+    copied = [NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del model.graph.node[:]
+    model.graph.node.extend(copied)
+
+
+def _model(about: Description, lanes: int | str) -> ModelProto:
     shape = about.frames
     rows, columns = shape.height // CELL_PX, shape.width // CELL_PX
     num_anchors, num_classes = rows * columns, len(about.class_names)
@@ -126,8 +145,6 @@ def _model(about: Description, lanes: int | str) -> bytes:
         ],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    model = helper.make_model(
+    return helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10, producer_name="tests"
     )
-    content: bytes = model.SerializeToString()
-    return content

@@ -21,13 +21,21 @@ def check_augmentation(detector: Detector, augmentation: ViewSettings) -> None:
 
     Raises:
         SettingsError: If it has a memory: the memory of one view does not fit another, and
-            mirroring would exchange left and right in the middle of a recording.
+            mirroring would exchange left and right in the middle of a recording. Also if it reads
+            frames of one size, and there are others.
     """
     if detector.has_memory and not augmentation.is_plain:
         raise SettingsError(
             "predict.augmentation needs a detector without memory, but this "
             f"{type(detector).__name__} carries a memory from window to window: remove "
             "predict.augmentation, or use a detector of single frames such as yolox"
+        )
+    if detector.frame_size is not None and set(augmentation.scales) != {1.0}:
+        height, width = detector.frame_size
+        raise SettingsError(
+            f"predict.augmentation.scales are {list(augmentation.scales)}, but this "
+            f"{type(detector).__name__} can only read frames of {height} x {width} px: remove "
+            "them, or use the checkpoint that it was exported from"
         )
 
 

@@ -80,6 +80,21 @@ def predict_recordings(
                 yield name, collector.take(name)
 
 
+def predict_any_sizes(
+    detector: Detector,
+    representations: Mapping[str, WindowRepresentations],
+    settings: PredictSettings,
+    trained_on: EncodingSettings | None = None,
+) -> Iterator[tuple[str, DetectionTable]]:
+    """Detections of recordings of one or several sizes, size by size; see `predict_recordings`."""
+    sizes = sorted({(each.height, each.width) for each in representations.values()})
+    for size in sizes:
+        alike = {
+            key: each for key, each in representations.items() if (each.height, each.width) == size
+        }
+        yield from predict_recordings(detector, alike, settings, trained_on)
+
+
 def predict_recording(
     detector: Detector,
     representations: WindowRepresentations,

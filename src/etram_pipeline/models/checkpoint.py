@@ -1,5 +1,6 @@
 """Self-describing checkpoints: a file contains everything needed to build its detector."""
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from etram_pipeline.models.rvt_format import (
     unwrapped,
     weights_in,
 )
+from etram_pipeline.streaming.model_file import is_onnx
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -31,6 +33,8 @@ PAYLOAD_KEY = "etram"
 
 WEIGHT_PREFIX = "detector."
 """What precedes the detector's own names of its weights under `state_dict`."""
+
+EXPORTED_SUFFIX = ".onnx"
 
 SCORES_KEY = "operating_scores"
 """Where the description keeps the scores that were best in the validation recordings."""
@@ -44,7 +48,8 @@ class Checkpoint:
 
     Attributes:
         detector: The detector with its weights.
-        detector_config: Settings it was built from.
+        detector_config: Settings it was built from; None for an exported detector of a kind that is
+            not known here.
         in_channels: Channels of the representation it reads.
         class_names: Classes it distinguishes, in the order of their ids; empty if not known.
         num_classes: Number of these, known even without names.
@@ -56,7 +61,7 @@ class Checkpoint:
     """
 
     detector: Detector
-    detector_config: DetectorConfig
+    detector_config: DetectorConfig | None
     in_channels: int
     class_names: tuple[str, ...] = ()
     num_classes: int = 0
@@ -68,11 +73,36 @@ class Checkpoint:
 
     def names_of_class_weights(self) -> set[str]:
         """Names of the weights whose shape depends on the number of classes."""
-        with torch.random.fork_rng(devices=[]):
-            other = self.detector_config.build(self.in_channels, self.num_classes + 1)
+        other = self._rebuilt(self.num_classes + 1)
         shapes = {name: tensor.shape for name, tensor in other.state_dict().items()}
         own = self.detector.state_dict()
         return {name for name, tensor in own.items() if shapes.get(name) != tensor.shape}
+
+    def num_parameters(self) -> int | None:
+        """Number of parameters, also of an exported detector; None if it is not known."""
+        exists = next(self.detector.parameters(), None) is not None
+        if not exists and self.detector_config is None:
+            return None
+        detector = self.detector if exists else self._rebuilt(self.num_classes)
+        return sum(parameter.numel() for parameter in detector.parameters())
+
+    def known_config(self) -> DetectorConfig:
+        """The settings it was built from.
+
+        Raises:
+            CheckpointError: If they are not known.
+        """
+        if self.detector_config is None:
+            raise CheckpointError(
+                "the settings of this exported detector are not known to this version of the "
+                "project, or to the packages installed beside it: use the checkpoint that it was "
+                "exported from"
+            )
+        return self.detector_config
+
+    def _rebuilt(self, num_classes: int) -> Detector:
+        with torch.random.fork_rng(devices=[]):
+            return self.known_config().build(self.in_channels, num_classes)
 
 
 def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -80,7 +110,7 @@ def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
     scores = checkpoint.operating_scores
     return {
         "format": FORMAT,
-        "detector": checkpoint.detector_config.model_dump(mode="json", serialize_as_any=True),
+        "detector": checkpoint.known_config().model_dump(mode="json", serialize_as_any=True),
         "in_channels": checkpoint.in_channels,
         "class_names": list(checkpoint.class_names),
         "representation": None
@@ -105,9 +135,10 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkpoint:
     """The detector of a checkpoint, on the CPU and in evaluation mode, and where it comes from.
 
-    Reads checkpoints of this project and Lightning checkpoints of RVT and its eTraM forks, whose
-    architecture is inferred from their tensors. Weight names may have the prefixes that wrappers
-    such as `DataParallel` and `torch.compile` add.
+    Reads checkpoints of this project, exported detectors (ONNX files, whatever they are called) and
+    Lightning checkpoints of RVT and its eTraM forks, whose architecture is inferred from their
+    tensors. Weight names may have the prefixes that wrappers such as `DataParallel` and
+    `torch.compile` add.
 
     Args:
         path: The file.
@@ -117,6 +148,8 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     Raises:
         CheckpointError: If the file is missing, damaged or holds something else.
     """
+    if reads_as_exported(path):
+        return _read_exported(path)
     content = load_tensors(path)
     if PAYLOAD_KEY in content:
         check_whole(path)
@@ -126,6 +159,11 @@ def read_checkpoint(path: Path, *, partition_split: int | None = None) -> Checkp
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return found
+
+
+def reads_as_exported(path: Path) -> bool:
+    """Whether a file is, or claims to be, an exported detector."""
+    return is_onnx(path) or (path.suffix == EXPORTED_SUFFIX and not zipfile.is_zipfile(path))
 
 
 def is_checkpoint(content: Mapping[Any, Any]) -> bool:
@@ -207,6 +245,25 @@ def _read_settings(
             f"{what} are not known to this version of the project: "
             + "; ".join(describe_errors(error))
         ) from error
+
+
+def _read_exported(path: Path) -> Checkpoint:
+    from etram_pipeline.models.exported import ExportedDetector
+
+    detector = ExportedDetector(path)
+    about = detector.description
+    return Checkpoint(
+        detector=detector.eval(),
+        detector_config=detector.config,
+        in_channels=about.frames.channels,
+        class_names=about.class_names,
+        num_classes=len(about.class_names),
+        encoding=about.encoding,
+        downsampled_by=about.downsampled_by,
+        dataset_fingerprint=about.dataset_fingerprint,
+        mlflow_run_id=about.mlflow_run_id,
+        operating_scores=about.operating_scores,
+    )
 
 
 def _check_format(payload: Any) -> None:  # noqa: ANN401, read from a file

@@ -13,7 +13,8 @@ from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.pipelines.evaluate.nodes import find_other_classes
-from etram_pipeline.pipelines.predict.nodes import find_other_channels
+from etram_pipeline.pipelines.predict.nodes import find_other_channels, find_other_size
+from etram_pipeline.preflight.memory import representation_size
 from etram_pipeline.preflight.run import Notice, Run, of_splits
 from etram_pipeline.training.settings import TrainSettings
 
@@ -28,7 +29,7 @@ def check(run: Run) -> Iterator[Notice]:
 
 def _protocols(run: Run) -> Iterator[Notice]:
     names = _dataset(run).detected_classes
-    if "metrics" in run.makes:
+    if run.is_scored:
         for protocol in run.parameter("evaluate", EvaluateSettings.model_validate).protocols:
             yield from _protocol(protocol, names, "evaluate.protocols")
     if "checkpoint" in run.makes:
@@ -110,7 +111,11 @@ def _detector(run: Run) -> Iterator[Notice]:
     where, made = representation_of(run)
     channels = made.get("channels", trained.in_channels)
     known = trained.made.get("representation")
-    if fault := find_other_channels(trained.in_channels, known, path, where, channels):
+    fault = find_other_channels(trained.in_channels, known, path, where, channels)
+    if not fault and (frame := representation_size(run)):
+        size = frame.height, frame.width
+        fault = find_other_size(trained.frame_size, path, where, size)
+    if fault:
         yield Notice(fault)
     elif changes := _changes(known or {}, made.get("settings", {})):
         yield Notice(

@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etram_pipeline.models.detectors import DetectorConfig
+
+if TYPE_CHECKING:
+    from etram_pipeline.models.checkpoint import Checkpoint
+    from etram_pipeline.models.detector import Detector
+else:  # checks of runs without a detector do without torch
+    Checkpoint = Detector = object
 
 
 @dataclass(frozen=True)
@@ -14,17 +20,28 @@ class Trained:
 
     Attributes:
         path: Its file.
-        config: Settings it was built from.
+        config: Settings it was built from; None for an exported detector of a kind that is not
+            known here.
         in_channels: Channels of the representation it reads.
         class_names: Classes it distinguishes; empty if not known.
         made: Settings of windows and representation it was trained on; empty if not known.
+        frame_size: Height and width in px of the only frames that it can read; None: any.
     """
 
     path: Path
-    config: DetectorConfig
+    config: DetectorConfig | None
     in_channels: int
     class_names: tuple[str, ...]
     made: Mapping[str, Any]
+    frame_size: tuple[int, int] | None = None
+
+    def build(self) -> Detector:
+        """A detector of this kind, not always with its weights."""
+        from etram_pipeline.models.checkpoint import read_checkpoint
+
+        if self.config is None or self.frame_size is not None:
+            return read_checkpoint(self.path).detector
+        return self.config.build(self.in_channels, len(self.class_names) or 1)
 
 
 def describe(path: Path) -> Trained:
@@ -33,9 +50,17 @@ def describe(path: Path) -> Trained:
     Raises:
         CheckpointError: If it is damaged or holds something else.
     """
-    from etram_pipeline.models.checkpoint import FORMAT, PAYLOAD_KEY, check_whole, read_checkpoint
+    from etram_pipeline.models.checkpoint import (
+        FORMAT,
+        PAYLOAD_KEY,
+        check_whole,
+        read_checkpoint,
+        reads_as_exported,
+    )
     from etram_pipeline.models.rvt_format import load_tensors
 
+    if reads_as_exported(path):
+        return _of(path, read_checkpoint(path))
     payload = load_tensors(path).get(PAYLOAD_KEY)
     if isinstance(payload, Mapping) and payload.get("format") == FORMAT:
         check_whole(path)
@@ -49,6 +74,16 @@ def describe(path: Path) -> Trained:
             )
         except (LookupError, TypeError, ValueError):
             pass  # reading the whole file finds out what is wrong
-    read = read_checkpoint(path)
+    return _of(path, read_checkpoint(path))
+
+
+def _of(path: Path, read: Checkpoint) -> Trained:
     made = {} if read.encoding is None else read.encoding.as_plain_data()
-    return Trained(path, read.detector_config, read.in_channels, read.class_names, made)
+    return Trained(
+        path,
+        read.detector_config,
+        read.in_channels,
+        read.class_names,
+        made,
+        read.detector.frame_size,
+    )

@@ -71,7 +71,9 @@ def _detects_masks(run: Run) -> bool:
         return run.detections is None or run.detections.has_masks or not any(run.detections.counts)
     if "checkpoint" in run.makes:
         return run.parameter("detector", DetectorConfig.model_validate).needs_masks
-    return run.trained is None or run.trained.config.needs_masks
+    if run.trained is None:
+        return True
+    return run.trained.config is not None and run.trained.config.needs_masks
 
 
 def _source(run: Run) -> str:

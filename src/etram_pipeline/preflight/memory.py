@@ -93,7 +93,7 @@ def check(run: Run) -> Iterator[Notice]:
     yield from _encoding(run, available)
     if not run.makes & {"checkpoint", "detections"}:
         return
-    frame = _frame(run)
+    frame = representation_size(run)
     if frame is None:
         return
     if "checkpoint" in run.makes:
@@ -178,7 +178,7 @@ def _encoding(run: Run, available: int) -> Iterator[Notice]:
         )
 
 
-def _frame(run: Run) -> RepresentationSize | None:
+def representation_size(run: Run) -> RepresentationSize | None:
     """Representations of the first recording; others are seldom larger."""
     if run.histograms:
         stored = run.histograms[next(iter(run.histograms))]

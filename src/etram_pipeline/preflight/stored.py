@@ -93,7 +93,7 @@ def _contradictions(run: Run, name: str) -> Iterator[Notice]:
 def _detector(run: Run) -> Iterator[Notice]:
     """Parameters of a detector that a run with a trained one does not build."""
     trained = run.trained
-    if trained is None:
+    if trained is None or trained.config is None:
         return
     given = flatten({"detector": run.given["detector"]}) if "detector" in run.given else {}
     made = flatten(plain({"detector": trained.config}))

@@ -118,8 +118,7 @@ def _augmentation(
         return
     try:
         if detector is None and run.trained is not None:
-            config, names = run.trained.config, run.trained.class_names
-            detector = config.build(run.trained.in_channels, len(names) or 1)
+            detector = run.trained.build()
         if detector is not None:
             check_augmentation(detector, augmentation)
     except SettingsError as error:

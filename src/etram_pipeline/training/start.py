@@ -7,7 +7,12 @@ from pathlib import Path
 from torch import Tensor
 
 from etram_pipeline.core.errors import CheckpointError
-from etram_pipeline.models.checkpoint import Checkpoint, is_checkpoint, read_checkpoint
+from etram_pipeline.models.checkpoint import (
+    Checkpoint,
+    is_checkpoint,
+    read_checkpoint,
+    reads_as_exported,
+)
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.pretrained import (
     check_any_fits,
@@ -50,8 +55,13 @@ def reads_as_checkpoint(path: Path) -> bool:
     """Whether a file is a checkpoint of this project or of RVT.
 
     Raises:
-        CheckpointError: If it cannot be read.
+        CheckpointError: If it cannot be read, or is an exported detector.
     """
+    if reads_as_exported(path):
+        raise CheckpointError(
+            f"{path} is an exported detector, whose weights are for detecting only: start from the "
+            "checkpoint that it was exported from"
+        )
     return path.suffix not in {".safetensors", ".pkl"} and is_checkpoint(load_tensors(path))
 
 

@@ -56,7 +56,7 @@ def write_rvt_checkpoint(path: Path, checkpoint: Checkpoint, layout: NamingSchem
     Raises:
         CheckpointError: If the detector has parts that RVT lacks; names them.
     """
-    config, detector = checkpoint.detector_config, checkpoint.detector
+    config, detector = checkpoint.known_config(), checkpoint.detector
     if not isinstance(config, rvt.Config) or not isinstance(detector, rvt.RVT):
         raise CheckpointError(f"a detector of kind {config.kind} cannot be written for RVT")
     problems = _unknown_to_rvt(config, layout)

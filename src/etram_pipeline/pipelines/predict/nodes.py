@@ -9,7 +9,6 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError, StoreError
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import Prediction
-from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.stores.representation_store import RepresentationStore, StoredRepresentations
@@ -38,20 +37,24 @@ def predict_detections(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(chosen, trained.in_channels, trained.encoding, checkpoint)
+    check_representation(chosen, trained, checkpoint)
     return Prediction(
         _detect(trained, chosen, predict),
-        _class_names(trained, checkpoint, dataset, predict),
+        class_names_of(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
         predict.suppression.score_threshold,
     )
 
 
-def _class_names(
+def class_names_of(
     trained: Checkpoint, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
 ) -> tuple[str, ...]:
-    """Name of each class id; the ids themselves if the names are unknown."""
+    """Name of each class id; the ids themselves if the names are unknown.
+
+    Raises:
+        SettingsError: If `predict.class_names` has another number of names.
+    """
     if trained.class_names:
         return trained.class_names
     if predict.class_names is not None:
@@ -81,26 +84,27 @@ def _detect(
     representations: Mapping[str, StoredRepresentations],
     settings: PredictSettings,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Detections of the recordings, grouped by size: all images of a batch have the same size."""
-    from etram_pipeline.inference.predict import predict_recordings
+    from etram_pipeline.inference.predict import predict_any_sizes
 
-    sizes = sorted({(stored.height, stored.width) for stored in representations.values()})
-    for size in sizes:
-        alike = {
-            key: one for key, one in representations.items() if (one.height, one.width) == size
-        }
-        yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
+    return predict_any_sizes(trained.detector, representations, settings, trained.encoding)
 
 
-def _check_representation(
-    representations: Mapping[str, StoredRepresentations],
-    in_channels: int,
-    trained: EncodingSettings | None,
-    checkpoint: Path,
+def check_representation(
+    representations: Mapping[str, StoredRepresentations], trained: Checkpoint, checkpoint: Path
 ) -> None:
-    plain = trained and trained.as_plain_data()["representation"]
+    """Check that a detector can read representations.
+
+    Raises:
+        StoreError: If they have another number of channels, or another size than that which it was
+            exported for.
+    """
+    plain = trained.encoding and trained.encoding.as_plain_data()["representation"]
     for key, stored in representations.items():
-        if fault := find_other_channels(in_channels, plain, checkpoint, key, stored.channels):
+        size = stored.height, stored.width
+        fault = find_other_channels(
+            trained.in_channels, plain, checkpoint, key, stored.channels
+        ) or find_other_size(trained.detector.frame_size, checkpoint, key, size)
+        if fault:
             raise StoreError(fault)
 
 
@@ -121,4 +125,25 @@ def find_other_channels(
     return (
         f"{checkpoint} was trained on {in_channels} channels, but {where} has {channels}: "
         f"preprocess it with the representation {trained}"
+    )
+
+
+def find_other_size(
+    frame_size: tuple[int, int] | None, checkpoint: Path, where: str, size: tuple[int, int]
+) -> str:
+    """Error message for representations of a size that a detector cannot read; empty if it can.
+
+    Args:
+        frame_size: Height and width in px of the only frames that it can read; None: any.
+        checkpoint: File of the detector.
+        where: Owner of the representations, such as the key of a recording.
+        size: Their height and width in px.
+    """
+    if frame_size in {None, size}:
+        return ""
+    (height, width), exported = size, frame_size or size
+    return (
+        f"{checkpoint} was exported for frames of {exported[0]} x {exported[1]} px, but {where} "
+        f"has {height} x {width}: export the detector for this size, or use the checkpoint that it "
+        "was exported from, which reads any"
     )

@@ -200,13 +200,13 @@ def _what_detected(detections: DetectionStore, checkpoint: Path) -> dict[str, An
     from etram_pipeline.models.checkpoint import read_checkpoint
 
     trained = read_checkpoint(checkpoint)
-    num_parameters = sum(weight.numel() for weight in trained.detector.parameters())
+    config = trained.detector_config
     return {
-        "detector": trained.detector_config.kind,
-        "parameters": num_parameters,
+        "detector": "not known" if config is None else config.kind,
+        "parameters": trained.num_parameters() or "not known",
         "trained on": trained.dataset_fingerprint,
         "training run (MLflow)": trained.mlflow_run_id or "not logged",
-        "detector settings": trained.detector_config.model_dump(serialize_as_any=True),
+        "detector settings": config and config.model_dump(serialize_as_any=True),
         "representation settings": trained.encoding and trained.encoding.as_plain_data(),
     }
 
