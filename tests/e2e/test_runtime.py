@@ -9,18 +9,16 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tests.conftest import PROJECT
 from tests.dockerfile import Step, read_stages
-from tests.events.conftest import HEADERS, encode_evt3
-from tests.exported import describe, write_exported
 from tests.pages import blocks
-
-from etram_pipeline.core.recording import Events
+from tests.street import write_street
+from tests.test_runtime import shipped
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -108,18 +106,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 @pytest.fixture
 def street(tmp_path: Path) -> Path:
-    """A folder with a detector and a recording of two seconds, as a user copies them."""
-    rng = np.random.default_rng(0)
-    number, height, width = 200_000, 64, 128
-    write_exported(tmp_path / "detector.onnx", describe(height // 2, width // 2, downsampled_by=2))
-    events = Events(
-        x=rng.integers(0, width, number).astype(np.uint16),
-        y=rng.integers(0, height, number).astype(np.uint16),
-        t_us=np.sort(rng.integers(0, 2_000_000, number)),
-        polarity=rng.integers(0, 2, number).astype(np.uint8),
-    )
-    header = HEADERS["evt3"].replace("=120", f"={height}").replace("=160", f"={width}")
-    (tmp_path / "street.raw").write_bytes(header.encode() + encode_evt3(events))
+    """A folder with a detector, a recording and the first program of the page."""
+    write_street(tmp_path)
     (tmp_path / "program.py").write_text(blocks("docs/deployment.md", "python")[0].code)
     return tmp_path
 
@@ -147,3 +135,21 @@ def test_the_program_of_the_page_finds_the_same_boxes_as_in_the_project(
     packages = next((image.root / "opt" / "etram" / "lib").glob("python3.*")) / "site-packages"
     print(f"installation: {size_mb(packages):.0f} MB")  # noqa: T201
     assert size_mb(packages) < 700
+
+
+def test_the_source_distribution_builds_the_modules_that_are_installed(
+    image: Image, tmp_path: Path
+) -> None:
+    image.folder = tmp_path
+    image.run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "build")
+    image.run("python", "-m", "build", "--outdir", ".", str(image.root / "source" / "runtime"))
+    (wheel,), (_,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+    built = set(zipfile.ZipFile(wheel).namelist())
+    packages = next((image.root / "opt" / "etram" / "lib").glob("python3.*")) / "site-packages"
+    of_package = (packages / "etram_pipeline").rglob("*.*")
+    installed = {str(path.relative_to(packages)) for path in of_package}
+    is_ours = re.compile(r"etram_pipeline/.*(?<!\.pyc)")
+    assert set(filter(is_ours.fullmatch, installed)) == set(filter(is_ours.fullmatch, built))
+    names = {name.removesuffix(".py").replace("/", ".") for name in built if name.endswith(".py")}
+    assert {name.removesuffix(".__init__") for name in names} == shipped()
+    assert "etram_pipeline/py.typed" in built
