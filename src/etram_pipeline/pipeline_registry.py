@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline
 
 from etram_pipeline.pipelines import (
     count,
+    deploy,
     evaluate,
     export,
     predict,
@@ -33,6 +34,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         **parts,
         "quality": preprocess.create_quality_pipeline(),
         "export": export.create_pipeline(),
+        "deploy": deploy.create_pipeline(),
         "rates": rates.create_pipeline(),
         "annotate": annotate,
         "apply": parts["preprocess"] + parts["predict"] + tracking + parts["count"] + annotate,

@@ -149,12 +149,13 @@ class Run:
 
     @cached_property
     def trained(self) -> Trained | None:
-        """The detector of an earlier training that this run detects with; None without any.
+        """The detector of an earlier training that this run uses; None without any.
 
         Raises:
             CheckpointError: If its checkpoint is damaged.
         """
-        path = self.stored("checkpoint", Path) if "detections" in self.makes else None
+        uses = self.makes & {"detections", "exported_detector"}
+        path = self.stored("checkpoint", Path) if uses else None
         return None if path is None else describe(path)
 
     @cached_property

@@ -37,20 +37,24 @@ def predict_detections(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(chosen, trained, checkpoint)
+    check_representation(chosen, trained, checkpoint)
     return Prediction(
         _detect(trained, chosen, predict),
-        _class_names(trained, checkpoint, dataset, predict),
+        class_names_of(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
         predict.suppression.score_threshold,
     )
 
 
-def _class_names(
+def class_names_of(
     trained: Checkpoint, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
 ) -> tuple[str, ...]:
-    """Name of each class id; the ids themselves if the names are unknown."""
+    """Name of each class id; the ids themselves if the names are unknown.
+
+    Raises:
+        SettingsError: If `predict.class_names` has another number of names.
+    """
     if trained.class_names:
         return trained.class_names
     if predict.class_names is not None:
@@ -85,9 +89,15 @@ def _detect(
     return predict_any_sizes(trained.detector, representations, settings, trained.encoding)
 
 
-def _check_representation(
+def check_representation(
     representations: Mapping[str, StoredRepresentations], trained: Checkpoint, checkpoint: Path
 ) -> None:
+    """Check that a detector can read representations.
+
+    Raises:
+        StoreError: If they have another number of channels, or another size than that which it was
+            exported for.
+    """
     plain = trained.encoding and trained.encoding.as_plain_data()["representation"]
     for key, stored in representations.items():
         size = stored.height, stored.width
