@@ -92,7 +92,7 @@ def test_equal_detectors_agree_window_after_window(path: Path) -> None:
 @pytest.mark.parametrize(
     ("detector", "message"),
     [
-        (Activity(kept=0.6), r"in window [2-6], objectness differ by .*; memories, "),
+        (Activity(kept=0.6), r"in window [2-6], objectness differ by .*; memories"),
         (
             Activity(moved_px=0.2),
             r"boxes differ by 0\.2 px, .*; in window 1, \d+ detections without",
@@ -174,7 +174,7 @@ class Mixing(ExportedModel):
     ("broken", "message"),
     [
         (Forgetful, "shown again to an empty memory, are answered otherwise"),
-        (Mixing, "a lane is computed otherwise among 2 than alone: in window \d, objectness"),
+        (Mixing, r"a lane is computed otherwise among 2 than alone: in window \d, objectness"),
     ],
 )
 def test_resets_and_lanes_are_checked(
