@@ -26,6 +26,7 @@ def predict_detections(
     checkpoint: Path,
     dataset: DatasetSettings,
     predict: PredictSettings,
+    exported_detectors: Path,
 ) -> Prediction:
     """Detections of each recording, computed while they are saved."""
     from etram_pipeline.models.checkpoint import read_checkpoint
@@ -39,7 +40,7 @@ def predict_detections(
         )
     _check_representation(chosen, trained, checkpoint)
     return Prediction(
-        _detect(trained, chosen, predict),
+        _detect(trained, chosen, predict, exported_detectors),
         _class_names(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
@@ -79,8 +80,10 @@ def _detect(
     trained: Checkpoint,
     representations: Mapping[str, StoredRepresentations],
     settings: PredictSettings,
+    exported_detectors: Path,
 ) -> Iterator[tuple[str, DetectionTable]]:
     """Detections of the recordings, grouped by size: all images of a batch have the same size."""
+    from etram_pipeline.deployment.runtime import choose_detector
     from etram_pipeline.inference.predict import predict_recordings
 
     sizes = sorted({(stored.height, stored.width) for stored in representations.values()})
@@ -88,7 +91,8 @@ def _detect(
         alike = {
             key: one for key, one in representations.items() if (one.height, one.width) == size
         }
-        yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
+        detector, made_for = choose_detector(trained, alike, settings, exported_detectors)
+        yield from predict_recordings(detector, alike, settings, made_for)
 
 
 def _check_representation(
