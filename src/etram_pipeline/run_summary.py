@@ -35,6 +35,7 @@ _STEPS = {
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
+    "rates": "score by rate of windows and by latency",
 }
 
 _PLACES = {
@@ -48,6 +49,8 @@ _PLACES = {
     "quality_page": "quality",
     "deployment_report": "latency",
     "exported_dataset": "dataset",
+    "rate_scores": "rates",
+    "latency_scores": "latencies",
     "histograms": "histograms",
 }
 """Datasets that are listed at the end of a run, with the names shown there."""

@@ -11,6 +11,7 @@ from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.suppression import SuppressionSettings
+from etram_pipeline.streaming.chunks import Chunk
 from etram_pipeline.streaming.model import ExportedModel
 from etram_pipeline.streaming.stream import DetectionStream, WindowResult
 from etram_pipeline.tracks.trackers import TrackerConfig
@@ -50,7 +51,7 @@ def stream(folder: Path, **options: object) -> DetectionStream:
     return DetectionStream(exported(folder), HEIGHT, WIDTH, **given)  # type: ignore[arg-type]
 
 
-def results(stream: DetectionStream, chunks: Iterable[Table | int]) -> list[WindowResult]:
+def results(stream: DetectionStream, chunks: Iterable[Chunk]) -> list[WindowResult]:
     """Results of all windows, to the end of the stream."""
     found = [result for chunk in chunks for result in stream.push(chunk)]
     return [*found, *stream.finish()]

@@ -24,7 +24,7 @@ from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.streaming.chunks import NEW_CLOCK
 from etram_pipeline.streaming.selection import select
-from etram_pipeline.streaming.stream import DetectionStream, as_table
+from etram_pipeline.streaming.stream import DetectionStream, WindowResult, as_table
 from etram_pipeline.tracks.following import track_recording
 from etram_pipeline.tracks.observed import Observed
 from etram_pipeline.tracks.settings import TrackSettings
@@ -100,7 +100,7 @@ def test_boxes_are_held_for_a_while_when_no_event_comes(tmp_path: Path) -> None:
     assert (counts.num_detected, counts.num_held, counts.num_forgotten) == (20, 6, 1)
 
 
-def results_until(watched: DetectionStream, events: np.ndarray) -> list:
+def results_until(watched: DetectionStream, events: np.ndarray) -> list[WindowResult]:
     """Results of the windows that a second of events fills."""
     return [*watched.push(events), *watched.advance(1_000_001)]
 
@@ -113,7 +113,7 @@ def test_what_was_seen_before_a_short_silence_is_remembered(tmp_path: Path) -> N
     again = results(stream(tmp_path, hold=1), [events[kept]])
     fresh = results(stream(tmp_path, hold=3), [events[events["t"] > 1_100_000]])
 
-    def after(some: list) -> np.ndarray:
+    def after(some: list[WindowResult]) -> np.ndarray:
         return next(r.detections for r in some if r.stop_us == 1_150_000)
 
     assert len(after(found)) != len(after(fresh)) or (after(found) != after(fresh)).any()
@@ -134,9 +134,10 @@ def test_a_new_clock_empties_the_memory_and_uses_no_id_again(tmp_path: Path) -> 
     assert ids[1] == {number + len(ids[0]) for number in ids[0]}
 
 
-def tracks_of(found: list) -> list[int]:
+def tracks_of(found: list[WindowResult]) -> list[int]:
     """Ids of all tracks."""
-    return [int(number) for result in found for number in result.tracks["track_id"]]
+    tables = [result.tracks for result in found if result.tracks is not None]
+    return [int(number) for table in tables for number in table["track_id"]]
 
 
 def test_boxes_are_in_px_of_the_sensor(tmp_path: Path) -> None:

@@ -109,9 +109,9 @@ def _faster_exported(
     folder: Path,
 ) -> ExportedDetector | None:
     """The exported detector, if it can be exported, agrees and is faster, and exporting repays."""
-    fault = find_export_fault(
-        trained.detector_config, is_exported=False
-    ) or find_missing_packages(RUNNERS)
+    fault = find_export_fault(trained.detector_config, is_exported=False) or find_missing_packages(
+        RUNNERS
+    )
     if fault or not settings.augmentation.is_plain:
         fault = fault or "predict.augmentation changes the size of frames"
         logger.info("predict.runtime auto: PyTorch is used, because %s", fault)

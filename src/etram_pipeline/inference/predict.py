@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -24,6 +25,8 @@ from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.execution import Precision
 from etram_pipeline.models.hardware import check_gpu, resolve_precision, set_thread_counts
+
+Stored = TypeVar("Stored", bound=WindowRepresentations)
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -78,6 +81,28 @@ def predict_recordings(
             clips_left[name] -= 1
             if not clips_left[name]:
                 yield name, collector.take(name)
+
+
+def predict_any_sizes(
+    detector: Detector,
+    representations: Mapping[str, WindowRepresentations],
+    settings: PredictSettings,
+    trained_on: EncodingSettings | None = None,
+) -> Iterator[tuple[str, DetectionTable]]:
+    """Detections of recordings of one or several sizes, size by size; see `predict_recordings`."""
+    for alike in by_size(representations):
+        yield from predict_recordings(detector, alike, settings, trained_on)
+
+
+def by_size(
+    representations: Mapping[str, Stored],
+) -> Iterator[dict[str, Stored]]:
+    """The recordings of each size, smallest first: all images of a batch have the same size."""
+    sizes = sorted({(each.height, each.width) for each in representations.values()})
+    for size in sizes:
+        yield {
+            key: each for key, each in representations.items() if (each.height, each.width) == size
+        }
 
 
 def predict_recording(

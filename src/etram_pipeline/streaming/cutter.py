@@ -170,8 +170,9 @@ class WindowCutter:
 
     def restart(self) -> Iterator[CutWindow]:
         """The windows that have begun; the next time is that of a new clock."""
-        self.counts.num_restarts += self._clock.is_running
+        was_running = self._clock.is_running
         yield from self.finish()
+        self.counts.num_restarts += was_running
 
     @property
     def latest_us(self) -> int | None:

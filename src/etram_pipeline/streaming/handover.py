@@ -121,6 +121,7 @@ class Handover:
         if self._when_slow == "wait":
             self._changed.wait()
         elif self._when_slow == "fail":
+            self.num_unread += 1
             raise TooSlowError(
                 f"{counted(len(self._waiting), 'window')} of {self._room} at most wait for the "
                 "detector, which is slower than the source: use a smaller or faster detector, "

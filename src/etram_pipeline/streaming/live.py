@@ -203,5 +203,5 @@ class LiveStream:
             if handed is not None or handover.is_over:
                 return handed
             while self._heartbeat_s is not None and reader.beat(self._heartbeat_s):
-                if (handed := handover.take(0)) is not None:
+                if (handed := handover.take(0.0)) is not None:
                     return handed

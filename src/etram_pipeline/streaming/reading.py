@@ -23,7 +23,7 @@ class Reader:
     ) -> None:
         self._cutter, self._handover, self._clock = cutter, handover, clock
         self._cutting = Lock()
-        self._arrivals: deque[tuple[int, float]] = deque()
+        self._arrivals: deque[tuple[tuple[int, int], float]] = deque()  # of the times of each clock
         self._heard: tuple[int, float] | None = None
 
     def read(self, source: Iterable[Chunk]) -> None:
@@ -75,8 +75,10 @@ class Reader:
             is_wanted = self._put_all(self._cutter.push(chunk), arrived_s)
             latest_us = self._cutter.latest_us
             self._heard = None if latest_us is None else (latest_us, arrived_s)
-            if latest_us is not None and (not self._arrivals or self._arrivals[-1][0] < latest_us):
-                self._arrivals.append((latest_us, arrived_s))
+            if latest_us is not None:
+                time = self._cutter.counts.num_restarts, latest_us
+                if not self._arrivals or self._arrivals[-1][0] < time:
+                    self._arrivals.append((time, arrived_s))
         return is_wanted and not self._handover.is_stopped
 
     def _put_all(self, windows: Iterator[CutWindow], arrived_s: float) -> bool:
@@ -88,10 +90,9 @@ class Reader:
 
     def _completed(self, window: CutWindow, arrived_s: float) -> float:
         """When the last event of a window was handed over, in seconds."""
-        if window.is_start:
-            self._arrivals.clear()
         if window.last_us is None:
             return arrived_s
-        while self._arrivals and self._arrivals[0][0] < window.last_us:
+        time = self._cutter.counts.num_restarts, window.last_us
+        while self._arrivals and self._arrivals[0][0] < time:
             self._arrivals.popleft()
         return self._arrivals[0][1] if self._arrivals else arrived_s

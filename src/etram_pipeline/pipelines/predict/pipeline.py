@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
                 "checkpoint",
                 "params:dataset",
                 "params:predict",
-                "exported_detectors",
+                "exported_folder",
             ],
             "detections",
             name="predict_detections",
