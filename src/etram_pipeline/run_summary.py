@@ -35,6 +35,7 @@ _STEPS = {
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
+    "deploy": "export the detector and measure it",
     "rates": "score by rate of windows and by latency",
 }
 
@@ -46,6 +47,7 @@ _PLACES = {
     "detections": "detections",
     "metrics": "metrics",
     "checkpoint": "detector",
+    "exported_detector": "exported",
     "quality_page": "quality",
     "deployment_report": "latency",
     "exported_dataset": "dataset",

@@ -8,12 +8,22 @@ from etram_pipeline.deployment.requirements import (
     find_export_fault,
     find_missing_packages,
 )
+from etram_pipeline.deployment.settings import DeploySettings
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.preflight.run import Notice, Run
 
 
 def check(run: Run) -> Iterator[Notice]:
     """A detector that cannot be exported, and packages that are missing."""
+    yield from _check_export(run)
+    if "deployment_report" in run.makes:
+        deploy = run.parameter("deploy", DeploySettings.model_validate)
+        for engine in deploy.latency.engines:
+            if fault := engine.find_fault():
+                yield Notice(fault)
+
+
+def _check_export(run: Run) -> Iterator[Notice]:
     if "exported_detector" not in run.makes:
         return
     missing = find_missing_packages((*EXPORTERS, *RUNNERS))

@@ -2,11 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from etram_pipeline.pipelines.deploy.latency import measure_latency
 from etram_pipeline.pipelines.deploy.nodes import check_exported, export_checkpoint
 
 
 def create_pipeline() -> Pipeline:
-    """An exported detector, saved only if it computes what its checkpoint computes."""
+    """An exported detector, saved only if it computes what its checkpoint does, and its latency."""
     nodes = [
         Node(
             export_checkpoint,
@@ -19,6 +20,15 @@ def create_pipeline() -> Pipeline:
             ["unchecked_detector", "histograms", "checkpoint", "params:deploy"],
             ["exported_detector", "parity"],
             name="check_parity",
+        ),
+        Node(
+            measure_latency,
+            [
+                *("exported_detector", "checkpoint", "histograms", "labelled_frames"),
+                *("params:evaluate", "params:deploy"),
+            ],
+            "deployment_report",
+            name="measure_latency",
         ),
     ]
     return Pipeline(nodes, namespace="deploy", prefix_datasets_with_namespace=False)
