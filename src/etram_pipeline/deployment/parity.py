@@ -156,7 +156,8 @@ class _Comparison:
 
     def fault(self) -> str:
         """What exceeds its limit; empty if nothing does."""
-        return self._unequal or self._differences.fault(self._settings)
+        faults = self._differences.fault(self._settings), self._unequal
+        return "; ".join(filter(None, faults))
 
     def result(self) -> Parity:
         """The largest differences."""
