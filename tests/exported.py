@@ -60,9 +60,11 @@ def write_exported(
     return path
 
 
-def write_checked(path: Path, windows: UInt8[np.ndarray, "W C H W2"]) -> Path:
+def write_checked(
+    path: Path, windows: UInt8[np.ndarray, "W C H W2"], *, downsampled_by: int = 1
+) -> Path:
     """Write the detector with a test vector of these windows."""
-    plain = describe(*windows.shape[2:])
+    plain = describe(*windows.shape[2:], downsampled_by=downsampled_by)
     model = ExportedModel(write_exported(path, plain))
     found = [select(model.step(window[None]), plain)[0] for window in windows]
     vector = TestVector(

@@ -11,7 +11,7 @@ from tests.conftest import PROJECT
 VALUE = "\0"
 """Stands for a value in the text of a message."""
 
-_FOLDERS = ("src", "conf", "docs", "tests", "benchmarks", "notebooks", ".ci")
+_FOLDERS = ("src", "conf", "docs", "tests", "benchmarks", "notebooks", "runtime", ".ci")
 
 
 def words_of(text: str) -> set[str]:
@@ -45,7 +45,8 @@ def names() -> frozenset[str]:
                 found |= words_of(given) if isinstance(given, str) else set()
         for text in _strings(tree):
             found |= words_of(text) if not re.search(r"\s", text) else set()
-    settings = [PROJECT / name for name in ("pyproject.toml", "mkdocs.yml")]
+    settings = [PROJECT / "pyproject.toml", PROJECT / "mkdocs.yml"]
+    settings += [PROJECT / "runtime" / name for name in ("pyproject.toml", "Dockerfile")]
     for path in [*(PROJECT / "conf").rglob("*.yml"), *settings]:
         found |= words_of(re.sub(r"#.*", "", path.read_text()))
     for name in files():

@@ -15,6 +15,7 @@ import torch
 import yaml
 from tests.conftest import PROJECT
 from tests.pages import RECIPES, Block, blocks, installed_recipes
+from tests.street import write_street
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor
@@ -205,6 +206,21 @@ def test_the_snippets_about_tracking_run() -> None:
         run(block.code, names)
     assert names["rows"]["track_id"].tolist() == names["same"]["track_id"].tolist() == [1]
     assert names["differences"]["HOTA"].verdict == "undecided"
+
+
+def test_the_programs_about_deployment_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_street(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks("docs/deployment.md", "python"):
+        run(block.code, names)
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) > 100
+    assert "ms old" in printed
+    assert names["live"].report().windows == 20
+    assert names["window"].stop_us == 950_000  # the last one ends with the stream
 
 
 def test_the_site_file_of_the_page_is_read(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ OF_OTHERS = frozenset(
         *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
         *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
         *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),
-        *("pip", "install", "serve", "find_pipelines", "api", "autonav", "boxmot"),
+        *("GetModelMetadata", "LookupCustomMetadataMapAllocated", "memory_0", "next_memory_0"),
+        *("pip", "install", "deps", "serve", "find_pipelines", "api", "autonav", "boxmot"),
     }
 )
 """Names that this project does not give."""

@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+import tomllib
 
 from tests.conftest import PROJECT
 from tests.dockerfile import Step, read_stages
@@ -58,3 +59,9 @@ def test_programs_run_as_a_user_without_rights() -> None:
 def test_it_holds_no_secrets() -> None:
     text = (FOLDER / "Dockerfile").read_text()
     assert not re.search(r"password|token|secret|credential|://\S+@", text, re.IGNORECASE)
+
+
+def test_it_starts_the_program_of_the_runtime() -> None:
+    project = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
+    (entry,) = of("ENTRYPOINT", STAGES[-1])
+    assert entry.words[0] in project["scripts"]

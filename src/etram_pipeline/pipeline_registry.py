@@ -4,10 +4,12 @@ from kedro.pipeline import Pipeline
 
 from etram_pipeline.pipelines import (
     count,
+    deploy,
     evaluate,
     export,
     predict,
     preprocess,
+    rates,
     report,
     track,
     train,
@@ -32,6 +34,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         **parts,
         "quality": preprocess.create_quality_pipeline(),
         "export": export.create_pipeline(),
+        "deploy": deploy.create_pipeline(),
+        "rates": rates.create_pipeline(),
         "annotate": annotate,
         "apply": parts["preprocess"] + parts["predict"] + tracking + parts["count"] + annotate,
         "__default__": sum(parts.values(), start=Pipeline([])),

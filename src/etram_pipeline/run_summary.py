@@ -35,6 +35,8 @@ _STEPS = {
     "evaluate": "compare with the labels",
     "report": "write the report",
     "export": "export the dataset",
+    "deploy": "export the detector and measure it",
+    "rates": "score by rate of windows and by latency",
 }
 
 _PLACES = {
@@ -45,9 +47,12 @@ _PLACES = {
     "detections": "detections",
     "metrics": "metrics",
     "checkpoint": "detector",
+    "exported_detector": "exported",
     "quality_page": "quality",
     "deployment_report": "latency",
     "exported_dataset": "dataset",
+    "rate_scores": "rates",
+    "latency_scores": "latencies",
     "histograms": "histograms",
 }
 """Datasets that are listed at the end of a run, with the names shown there."""

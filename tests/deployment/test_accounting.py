@@ -13,6 +13,7 @@ from jaxtyping import Integer
 from tests.exported import describe
 from typing_extensions import override
 
+from etram_pipeline.core.errors import TooSlowError
 from etram_pipeline.deployment.accounting import TimedModel, answers_by_parts, time_windows
 from etram_pipeline.deployment.latency_report import Percentiles
 from etram_pipeline.deployment.measuring import answers_by_clock
@@ -156,7 +157,17 @@ def test_windows_that_a_detector_has_no_time_for_are_left_out_by_the_clock(tmp_p
     stream = DetectionStream(Sleeping(Clock(), [0.0] * 10), 64, 128)
     street = write_street(tmp_path / "events", 1e5, 64, 128)
 
-    answers = answers_by_clock(stream, street.packets(8 * PACKETS_PER_WINDOW), warm_up=2)
+    packets = street.packets(8 * PACKETS_PER_WINDOW + 1)
+    answers = answers_by_clock(stream, packets, 6, warm_up=2)
 
     assert answers.num_left_out >= 1
+    assert answers.num_windows <= 5
     assert answers.latency.p50_ms >= 120 + PACKET_US / 1e3
+
+
+def test_a_detector_that_answers_no_window_in_time_has_no_latency(tmp_path: Path) -> None:
+    street = write_street(tmp_path / "events", 1e5, 64, 128)
+    stream = DetectionStream(Slow(Clock(), [0.0] * 4), 64, 128)
+
+    with pytest.raises(TooSlowError, match="all of 5 windows were left out"):
+        answers_by_clock(stream, street.packets(PACKETS_PER_WINDOW), 5, warm_up=20)

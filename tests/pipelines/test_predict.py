@@ -10,7 +10,7 @@ from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.pipelines.predict.nodes import _class_names
+from etram_pipeline.pipelines.predict.nodes import class_names_of
 
 ROAD = DatasetSettings(height=72, width=128, class_names=("pedestrian", "car", "bicycle", "bus"))
 NANO = DetectorConfig.model_validate(
@@ -23,7 +23,7 @@ def names(
 ) -> tuple[str, ...]:
     detector = NANO.build(2, num_classes)
     trained = Checkpoint(detector, NANO, 2, known, num_classes)
-    return _class_names(trained, Path("rvt.ckpt"), ROAD, PredictSettings(class_names=given))
+    return class_names_of(trained, Path("rvt.ckpt"), ROAD, PredictSettings(class_names=given))
 
 
 def test_a_detector_that_names_its_classes_is_believed() -> None:

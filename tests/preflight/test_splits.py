@@ -92,3 +92,18 @@ def test_the_recording_of_the_video_is_known_before(
 def test_the_headline_is_evaluated(found: Find, name: str, *, is_there: bool) -> None:
     told = faults(found("__default__", report={"headline": name}))
     assert told == [] if is_there else "metrics are of coco" in told[0]
+
+
+@pytest.mark.usefixtures("stores")
+def test_rates_need_labelled_recordings_and_classes_that_the_protocol_knows(
+    found: Find, save_detections: Save, save_checkpoint: Save
+) -> None:
+    save_detections()
+    save_checkpoint()
+    assert faults(found("rates", checkpoint="detector.ckpt")) == []
+    (told,) = faults(found("rates", checkpoint="detector.ckpt", evaluate={"split": "test"}))
+    assert told.startswith("there is nothing to evaluate on: evaluate.split is test")
+    (told,) = faults(
+        found("rates", checkpoint="detector.ckpt", evaluate={"protocols": ["etram_8class"]})
+    )
+    assert "protocol 'etram_8class' counts the classes" in told

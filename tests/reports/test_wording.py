@@ -61,3 +61,11 @@ def test_area_ranges_of_a_protocol_are_squares() -> None:
     ranges = {"tiny": (0.0, 100.0), "rest": (100.0, 1e10)}
     protocol = Protocol(name="mine", area_ranges=ranges)
     assert [area_text(protocol, size) for size in ranges] == ["up to 10² px", "over 10² px"]
+
+
+def test_a_latency_takes_the_place_of_the_time_that_is_compared() -> None:
+    text = " ".join(protocol_facts(Protocol(name="live", latency_ms=(40, 60), start_us=500_000)))
+    assert "newest boxes that a viewer has at its time, if a window takes 50 ms to compute" in text
+    assert "The first 0.5 s of each recording do not count" in text
+    assert "nearest moment" not in text
+    assert "at other times" not in text

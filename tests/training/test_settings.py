@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from etram_pipeline.core.validation_errors import describe_errors
 from etram_pipeline.inference.settings import PredictSettings
-from etram_pipeline.training.settings import TrainSettings
+from etram_pipeline.training.settings import TrainSettings, ValidationSettings
 
 
 def test_reading_parameters_imports_nothing_heavy() -> None:
@@ -54,3 +54,11 @@ def test_workers_are_none_or_more(
     with pytest.raises(ValidationError) as caught:
         settings.model_validate({"workers": workers})
     assert describe_errors(caught.value) == [told]
+
+
+def test_a_training_is_not_validated_with_a_latency() -> None:
+    protocol = {"like": "coco", "name": "live", "latency_ms": 40}
+    with pytest.raises(
+        ValidationError, match="'live' has a latency, which needs detections in all"
+    ):
+        ValidationSettings.model_validate({"protocol": protocol})

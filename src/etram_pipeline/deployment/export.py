@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,17 @@ import numpy as np
 import torch
 
 from etram_pipeline.core.errors import ExportError, SettingsError
+from etram_pipeline.deployment.frames import Windows
 from etram_pipeline.deployment.graph import EXAMPLE_LANES, export_graph
+from etram_pipeline.deployment.requirements import EXPORTERS, find_export_fault
 from etram_pipeline.deployment.settings import DeploySettings
-from etram_pipeline.deployment.test_vector import Windows, make_test_vector
+from etram_pipeline.deployment.test_vector import make_test_vector
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.window_rate import match_window_rate
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.streaming.description import Description, FrameShape
 from etram_pipeline.streaming.model_file import write_model_file
-
-EXPORTERS = ("onnx", "onnxscript")
-"""Packages that write the file, beside PyTorch."""
-
-INSTALL = "pip install -e '.[deploy]'"
 
 
 @dataclass(frozen=True)
@@ -48,29 +44,6 @@ class ExportedFor:
     downsampled_by: int
     encoding: EncodingSettings
     class_names: tuple[str, ...] = ()
-
-
-def check_exportable(detector: Detector) -> None:
-    """Check that a detector can be exported, without computing anything.
-
-    Raises:
-        ExportError: If its family cannot, or if a package is missing.
-    """
-    if detector.not_exported_because:
-        raise ExportError(
-            f"the detector {type(detector).__name__} cannot be exported: "
-            f"{detector.not_exported_because}"
-        )
-    if fault := find_missing_package():
-        raise ExportError(fault)
-
-
-def find_missing_package() -> str:
-    """Error message for a missing package that the export needs; empty if all are there."""
-    missing = [name for name in EXPORTERS if find_spec(name) is None]
-    if not missing:
-        return ""
-    return f"the export needs {' and '.join(missing)}, which is not installed: {INSTALL}"
 
 
 def export_detector(
@@ -101,7 +74,9 @@ def export_detector(
         ExportError: If the detector cannot be exported, or a package is missing.
         SettingsError: If there are names, but not one for each class.
     """
-    check_exportable(checkpoint.detector)
+    is_exported = checkpoint.detector.frame_size is not None
+    if fault := find_export_fault(checkpoint.detector_config, is_exported=is_exported):
+        raise ExportError(fault)
     detector = checkpoint.detector.float().cpu().eval()
     match_window_rate(detector, checkpoint.encoding, [exported_for.encoding])
     description = Description(

@@ -61,6 +61,7 @@ def export_graph(
             inputs,
             dynamic_shapes=_free_lanes(len(names)) if has_free_lanes else None,
         )
+        _drop_checks(program)
         exported = torch.onnx.export(
             program,
             inputs,
@@ -80,7 +81,18 @@ def export_graph(
 
 def _free_lanes(num_memories: int) -> tuple[Any, ...]:
     lanes = torch.export.Dim(LANES, min=1, max=MOST_LANES)
-    return {0: lanes}, tuple({0: lanes} for _ in range(num_memories))
+    of_memories = tuple({0: lanes} for _ in range(num_memories))
+    return ({0: lanes}, of_memories) if of_memories else ({0: lanes},)
+
+
+def _drop_checks(program: torch.export.ExportedProgram) -> None:
+    """Drop what only raises errors, which ONNX cannot."""
+    graph = program.graph
+    for node in reversed(list(graph.nodes)):
+        if str(node.target).startswith("aten._assert"):
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    program.graph_module.recompile()
 
 
 def _strip(model: Any) -> None:  # noqa: ANN401

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from etram_pipeline.clips.representations import WindowRepresentations
+from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.machine import available_cores, processor_name
 from etram_pipeline.deployment.accuracy import average_precision
 from etram_pipeline.deployment.engines import EngineConfig, EngineFiles
@@ -73,6 +74,8 @@ def measure_latency(
         SettingsError: If an engine needs something that is missing.
         ExportError: If the exported detector cannot be read.
     """
+    if faults := [fault for engine in settings.engines if (fault := engine.find_fault())]:
+        raise SettingsError("; ".join(faults))
     description = read_description(files.exported).model_copy(update={"test_vector": None})
     frames, scale = description.frames, description.downsampled_by
     height, width = scale * frames.height, scale * frames.width

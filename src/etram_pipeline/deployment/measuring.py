@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import PositiveInt
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import TooSlowError
 from etram_pipeline.core.machine import peak_memory
 from etram_pipeline.deployment.accounting import TimedModel, answers_by_parts, time_windows
 from etram_pipeline.deployment.engines import EngineConfig
@@ -60,7 +61,8 @@ def measure(job: Job) -> Measured:
     street = Street(job.street, job.per_packet)
     _answer_first(_stream(model), street.packets(packets_of(job.description, 2)))
     start_s, start_cpu_s = time.monotonic() - job.started_s, time.process_time()
-    num_packets = packets_of(job.description, WARM_UP + job.windows + 1)
+    # One more, which shows that the last window is over.
+    num_packets = packets_of(job.description, WARM_UP + job.windows) + 1
     other_work = OtherWork()
     times = list(
         time_windows(_stream(model), model, street.packets(num_packets), time.process_time)
@@ -70,7 +72,7 @@ def measure(job: Job) -> Measured:
     by_parts = answers_by_parts(answer_ms, step_ms=step_ms, packet_ms=PACKET_US / 1e3)
     return Measured(
         combination=job.combination,
-        by_clock=answers_by_clock(_stream(model), street.packets(num_packets)),
+        by_clock=answers_by_clock(_stream(model), street.packets(num_packets), job.windows),
         by_parts=by_parts if threads == 1 else None,
         window_cpu=Percentiles.of([each.total_ms for each in times]),
         network_cpu=Percentiles.of([each.network_ms for each in times]),
@@ -84,7 +86,10 @@ def measure(job: Job) -> Measured:
 
 
 def answers_by_clock(
-    stream: DetectionStream, packets: Iterable[Packet], warm_up: int = WARM_UP
+    stream: DetectionStream,
+    packets: Iterable[Packet],
+    num_windows: int,
+    warm_up: int = WARM_UP,
 ) -> Answers:
     """When boxes are there, if another thread hands over each packet when its last event happens.
 
@@ -93,16 +98,22 @@ def answers_by_clock(
     Args:
         stream: Detects.
         packets: Events.
-        warm_up: Windows that do not count.
+        num_windows: Windows that count, after the first ones.
+        warm_up: Number of these.
+
+    Raises:
+        TooSlowError: If all windows were left out.
     """
     paced = Paced(packets)
     latencies: list[float] = []
     num_left_out = 0
-    first_us = (warm_up + 1) * stream.cutter.step_us
+    counted = range(warm_up + 1, warm_up + num_windows + 1)
     for each in LiveStream(stream, when_slow="newest").run(paced):
-        if each.result.stop_us >= first_us:
+        if each.result.stop_us // stream.cutter.step_us in counted:
             latencies.append(paced.ms_since(each.result.stop_us))
             num_left_out += each.num_skipped
+    if not latencies:
+        raise TooSlowError(f"all of {num_windows} windows were left out: measure more of them")
     return Answers(
         latency=Percentiles.of(latencies), num_windows=len(latencies), num_left_out=num_left_out
     )

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import UInt8
 from typing_extensions import override
 
-from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.streaming.description import Description
 from etram_pipeline.streaming.selection import RawPredictions
 from etram_pipeline.streaming.window_model import Memories, WindowModel
@@ -29,7 +28,9 @@ class OpenVinoModel(WindowModel):
         self, path: Path, description: Description, precision: str, *, threads: int
     ) -> None:
         super().__init__(description)
-        core = import_openvino().Core()
+        import openvino
+
+        core = openvino.Core()
         model = core.read_model(path)
         model.reshape({each.any_name: [1, *_sides(each)[1:]] for each in model.inputs})
         options = {
@@ -54,22 +55,6 @@ class OpenVinoModel(WindowModel):
             for number in range(self._num_outputs)
         ]
         return RawPredictions(*outputs[:_NUM_PREDICTIONS]), tuple(outputs[_NUM_PREDICTIONS:])
-
-
-def import_openvino() -> Any:  # noqa: ANN401, it is optional
-    """The package.
-
-    Raises:
-        SettingsError: If it is not installed.
-    """
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            "the engine openvino needs a package that is not installed: run "
-            "`pip install -e '.[openvino]'`, or leave this engine out"
-        ) from error
-    return openvino
 
 
 def _sides(port: Any) -> list[int]:  # noqa: ANN401, openvino is optional

@@ -45,11 +45,12 @@ def quantise(
         num_windows: Windows in which ranges are found.
 
     Raises:
-        SettingsError: If the package `onnx` is not installed, or if no recording has windows of the
-            size that the file was exported for.
+        SettingsError: If no recording has windows of the size that the file was exported for.
     """
     description = read_description(exported)
-    quantization = _quantization()
+    import onnxruntime.quantization.shape_inference
+
+    quantization = onnxruntime.quantization
     common = {"per_channel": True, "weight_type": quantization.QuantType.QInt8}
     with TemporaryDirectory() as folder:
         prepared, rounded = Path(folder) / "prepared.onnx", Path(folder) / "rounded.onnx"
@@ -120,14 +121,3 @@ def _reader(quantization: Any, feeds: list[Feed]) -> Any:  # noqa: ANN401, it is
             return next(self.left, None)
 
     return Reader()
-
-
-def _quantization() -> Any:  # noqa: ANN401, it is optional
-    try:
-        import onnxruntime.quantization.shape_inference
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"the engine int8 needs a package that is not installed ({error.name}): run "
-            "`pip install -e '.[deploy]'`, or leave this engine out"
-        ) from error
-    return onnxruntime.quantization

@@ -14,18 +14,21 @@ class ParitySettings(Settings):
 
     Attributes:
         windows: Windows that are compared, with the memory carried from each to the next.
-        boxes_px: Largest difference of a corner, in px, of all boxes before suppression that score
-            at least `min_score`, and of all boxes after it.
-        scores: Largest difference of an objectness, a class score or a detection's score.
+        boxes_px: Largest difference of a corner before suppression, in px of the frame, among boxes
+            that score at least `min_score`.
+        kept_boxes_px: Largest difference of a corner of a detection, in px of the frame.
+        scores: Largest difference of an objectness or a class score.
+        kept_scores: Largest difference of the score of a detection.
         memories: Largest difference of a number that is remembered, relative to the largest number
-            in that memory, or absolute where all are below 1.
-        min_score: Lowest score of the boxes that are compared before suppression. A box of a lower
-            score is never seen, and its size may be any number.
+            of that memory if this is above 1.
+        min_score: A box that scores less before suppression is never shown; it may be of any size.
     """
 
     windows: PositiveInt = 100
     boxes_px: PositiveFloat = 0.01
+    kept_boxes_px: PositiveFloat = 0.05
     scores: PositiveFloat = 1e-4
+    kept_scores: PositiveFloat = 1e-4
     memories: PositiveFloat = 1e-3
     min_score: float = Field(default=0.001, ge=0, le=1)
 

@@ -2,22 +2,19 @@
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Integer
 
-from etram_pipeline.clips.representations import WindowRepresentations
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.deployment.frames import Frames, Windows
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.streaming.description import TestVector
 
-Windows = Integer[np.ndarray, "N C H W"]
-"""Consecutive windows, oldest first."""
-
-PLACES = 8
+PLACES = 4
 """Places in the recordings that are tried for windows with detections."""
 
 
@@ -38,47 +35,35 @@ def detect_in_turn(
 
 
 def choose_windows(
-    detector: Detector,
-    recordings: Mapping[str, WindowRepresentations],
-    num_windows: int,
-    suppression: SuppressionSettings,
+    detector: Detector, frames: Frames, num_windows: int, suppression: SuppressionSettings
 ) -> Windows:
     """Consecutive windows in which the detector finds more than in others; at most `num_windows`.
 
     Args:
         detector: The detector, on the CPU.
-        recordings: Recordings with frames of one size.
-        num_windows: Windows wanted; a recording may have fewer.
+        frames: Recordings to choose from; some may have fewer windows.
+        num_windows: Windows wanted.
         suppression: Which predictions count as found.
-
-    Raises:
-        ValueError: If no recording has a window.
     """
-    best, most = None, -1
-    for name, start in _places(recordings, num_windows):
-        stored = recordings[name]
-        windows = stored.read(start, min(start + num_windows, stored.num_windows))
-        num_found = sum(
-            len(found.scores) for found in detect_in_turn(detector, windows, suppression)
-        )
-        if num_found > most:
-            best, most = windows, num_found
-    if best is None:
-        raise ValueError("no recording has a window")
-    return best
+    stretches = [
+        frames.read(key, start, min(start + num_windows, frames.recordings[key].num_windows))
+        for key, start in _places(frames, num_windows)
+    ]
+    return max(stretches, key=lambda windows: _num_found(detector, windows, suppression))
 
 
-def _places(
-    recordings: Mapping[str, WindowRepresentations], num_windows: int
-) -> Iterator[tuple[str, int]]:
+def _num_found(detector: Detector, windows: Windows, suppression: SuppressionSettings) -> int:
+    return sum(len(found.scores) for found in detect_in_turn(detector, windows, suppression))
+
+
+def _places(frames: Frames, num_windows: int) -> Iterator[tuple[str, int]]:
     """Recordings, and windows to start from, evenly spread."""
-    filled = [name for name in sorted(recordings) if recordings[name].num_windows]
-    per_recording = max(1, PLACES // max(len(filled), 1))
-    for name in filled[:PLACES]:
-        last = max(0, recordings[name].num_windows - num_windows)
-        # Not the first window: the memory of a recording that has just begun is empty.
+    per_recording = max(1, PLACES // len(frames.recordings))
+    for key, stored in islice(frames.recordings.items(), PLACES):
+        last = max(0, stored.num_windows - num_windows)
+        # Not the first window, before which nothing was seen.
         starts = np.linspace(0, last, per_recording + 1)[1:]
-        yield from ((name, int(start)) for start in np.unique(starts.astype(int)))
+        yield from ((key, int(start)) for start in np.unique(starts.astype(int)))
 
 
 def make_test_vector(

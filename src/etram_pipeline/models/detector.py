@@ -48,7 +48,6 @@ class Detector(nn.Module, ABC):
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
         execution_choices: Fields of `Execution` that the detector can follow.
         selection: How the predictions of `predict_window` become detections.
-        not_exported_because: Why the detector cannot be exported; empty if `predict_window` can be.
     """
 
     input_size: tuple[int, int] | None = None
@@ -58,7 +57,6 @@ class Detector(nn.Module, ABC):
     computes_lanes_apart: ClassVar[bool] = False
     execution_choices: ClassVar[frozenset[str]] = frozenset()
     selection: ClassVar[Selection] = "suppression"
-    not_exported_because: ClassVar[str] = "this family does not define `predict_window`"
 
     @abstractmethod
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
@@ -85,8 +83,8 @@ class Detector(nn.Module, ABC):
         """All predictions for one window of every lane, and the state after it.
 
         This is what an exported file computes, so it is made of operations that ONNX has, and no
-        step depends on the values of tensors. A family that can be exported implements it and sets
-        `not_exported_because` to an empty text.
+        step depends on the values of tensors. A family that can be exported implements it, and its
+        settings say so (`DetectorConfig.export_fault`).
 
         Args:
             frames: The window of each lane.
@@ -96,7 +94,7 @@ class Detector(nn.Module, ABC):
             ExportError: If the family cannot be exported.
         """
         raise ExportError(
-            f"the detector {type(self).__name__} cannot be exported: {self.not_exported_because}"
+            f"the detector {type(self).__name__} cannot be exported: it has no `predict_window`"
         )
 
     def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
@@ -135,8 +133,6 @@ class Detector(nn.Module, ABC):
 
 class DenseDetector(Detector):
     """A detector with one prediction per anchor, at every place of its maps."""
-
-    not_exported_because: ClassVar[str] = ""
 
     @override
     def predict_window(

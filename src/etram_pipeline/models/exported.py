@@ -32,7 +32,6 @@ class ExportedDetector(Detector):
     """
 
     computes_lanes_apart: ClassVar[bool] = True
-    not_exported_because: ClassVar[str] = "it is an exported file already: copy that file"
 
     def __init__(self, path: Path) -> None:
         """Open a file.

@@ -1,7 +1,12 @@
 """Checks for the optional library transformers, and silences its log."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
+
+import torch
 
 from etram_pipeline.core.errors import SettingsError
 
@@ -40,3 +45,23 @@ def require_transformers(kind: str) -> None:
             f"detector.kind {kind} needs transformers 5.23 or newer, but "
             f"{transformers.__version__} is installed: {INSTALL}"
         )
+
+
+@contextmanager
+def free_lengths(module: ModuleType) -> Iterator[None]:
+    """While a detector is exported, let a module of transformers take the length of any tensor.
+
+    Python's `len` would make a constant of a free number of lanes.
+    """
+    if not torch.compiler.is_compiling():
+        yield
+        return
+    vars(module)["len"] = _length
+    try:
+        yield
+    finally:
+        del vars(module)["len"]
+
+
+def _length(value: Any) -> Any:  # noqa: ANN401
+    return value.shape[0] if isinstance(value, torch.Tensor) else len(value)

@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from etram_pipeline.configuration import ConfigLoader
 from etram_pipeline.preflight import (
     classes,
+    deployment,
     detections,
     files,
     masks,
@@ -44,6 +45,7 @@ CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     stored.check,
     scores.check,
     plugins.check,
+    deployment.check,
     training.check,
     masks.check,
     memory.check,

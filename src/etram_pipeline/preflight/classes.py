@@ -29,7 +29,7 @@ def check(run: Run) -> Iterator[Notice]:
 
 def _protocols(run: Run) -> Iterator[Notice]:
     names = _dataset(run).detected_classes
-    if "metrics" in run.makes:
+    if run.is_scored:
         for protocol in run.parameter("evaluate", EvaluateSettings.model_validate).protocols:
             yield from _protocol(protocol, names, "evaluate.protocols")
     if "checkpoint" in run.makes:

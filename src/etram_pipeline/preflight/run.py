@@ -75,6 +75,11 @@ class Run:
         self.given = given
         self._loaded: dict[str, object] = {}
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether detections are compared with labels by the protocols of `evaluate`."""
+        return bool(self.makes & {"metrics", "rate_scores", "latency_scores"})
+
     def parameter(self, name: str, validate: Callable[[Any], Kind]) -> Kind:
         """Parameters of the run, which Kedro validates only where a node reads them.
 
@@ -144,12 +149,13 @@ class Run:
 
     @cached_property
     def trained(self) -> Trained | None:
-        """The detector of an earlier training that this run detects with; None without any.
+        """The detector of an earlier training that this run uses; None without any.
 
         Raises:
             CheckpointError: If its checkpoint is damaged.
         """
-        path = self.stored("checkpoint", Path) if "detections" in self.makes else None
+        uses = self.makes & {"detections", "exported_detector"}
+        path = self.stored("checkpoint", Path) if uses else None
         return None if path is None else describe(path)
 
     @cached_property

@@ -65,7 +65,7 @@ def _predict(run: Run) -> Iterator[Notice]:
 
 
 def _evaluate(run: Run) -> Iterator[Notice]:
-    if "metrics" not in run.makes or run.labelled is None:
+    if not run.is_scored or run.labelled is None:
         return
     split = run.parameter("evaluate", EvaluateSettings.model_validate).split
     scored = of_splits(run.labelled, (split,))

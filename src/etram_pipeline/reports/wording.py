@@ -130,6 +130,20 @@ def _box_facts(protocol: Protocol) -> Iterator[str]:
 
 
 def _time_facts(protocol: Protocol) -> Iterator[str]:
+    yield from _delay_facts(protocol) if protocol.latencies_us else _moment_facts(protocol)
+    if protocol.start_us >= 0:
+        yield f"The first {protocol.start_us / 1e6:g} s of each recording do not count."
+
+
+def _delay_facts(protocol: Protocol) -> Iterator[str]:
+    mean_ms = sum(protocol.latencies_us) / len(protocol.latencies_us) / 1000
+    yield (
+        "A label is compared with the newest boxes that a viewer has at its time, if a window "
+        f"takes {mean_ms:.3g} ms to compute and the newest window is always computed next."
+    )
+
+
+def _moment_facts(protocol: Protocol) -> Iterator[str]:
     tolerance = f"{protocol.tolerance_us / 1000:g} ms"
     yield (
         f"A label is compared with the detections of the nearest moment, within {tolerance}."
@@ -142,14 +156,6 @@ def _time_facts(protocol: Protocol) -> Iterator[str]:
         "near": "Detections near no labelled moment are ignored.",
         "all": "Detections far from every labelled moment count as false.",
     }[protocol.frames]
-    if protocol.latencies_us:
-        mean_ms = sum(protocol.latencies_us) / len(protocol.latencies_us) / 1000
-        yield (
-            "A label is compared with the newest boxes that a viewer had at its time, if a window "
-            f"takes {mean_ms:.3g} ms to compute."
-        )
-    if protocol.start_us >= 0:
-        yield f"The first {protocol.start_us / 1e6:g} s of each recording do not count."
 
 
 def _score_facts(protocol: Protocol) -> Iterator[str]:

@@ -7,6 +7,7 @@ and not only their networks.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -58,6 +59,22 @@ class EngineConfig(Component):
 
     package: ClassVar[str] = __name__
 
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Optional packages that it cannot do without."""
+
+    extra: ClassVar[str] = "deploy"
+    """What to install for them."""
+
+    def find_fault(self) -> str:
+        """Error message for packages that are not installed; empty if all are there."""
+        missing = [name for name in self.needs if find_spec(name) is None]
+        if not missing:
+            return ""
+        return (
+            f"the engine {self.kind} needs {' and '.join(missing)}, not installed here: "
+            f"pip install -e '.[{self.extra}]', or leave this engine out of deploy.latency.engines"
+        )
+
     @property
     def name(self) -> str:
         """Name in tables and metrics: the kind, and what differs from its defaults."""
@@ -77,7 +94,7 @@ class EngineConfig(Component):
             folder: Where the file is written, if the engine needs one of its own.
 
         Raises:
-            SettingsError: If something that the engine needs is missing; says what to install.
+            SettingsError: If the engine needs something that is not among the files.
         """
         return files.exported
 

@@ -1,7 +1,7 @@
 """ONNX Runtime with numbers of eight bits."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -23,6 +23,8 @@ class Config(EngineConfig):
             stored windows. `dynamic`: only products, in ranges found in each window anew.
         windows: Windows in which `static` finds the ranges, from several recordings.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
 
     kind: Literal["int8"] = "int8"
     method: Literal["static", "dynamic"] = "static"

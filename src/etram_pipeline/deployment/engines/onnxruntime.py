@@ -1,7 +1,7 @@
 """ONNX Runtime, which the installed runtime uses."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -16,6 +16,8 @@ else:  # importing it takes long, and parameters name engines
 
 class Config(EngineConfig):
     """ONNX Runtime runs the exported file as it is, in single precision."""
+
+    needs: ClassVar[tuple[str, ...]] = ("onnxruntime",)
 
     kind: Literal["onnxruntime"] = "onnxruntime"
 

@@ -1,11 +1,11 @@
 """OpenVINO, a runtime by Intel."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
 
-from etram_pipeline.deployment.engines import EngineConfig, EngineFiles
+from etram_pipeline.deployment.engines import EngineConfig
 from etram_pipeline.streaming.description import Description
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ class Config(EngineConfig):
         precision: `bf16` is faster on processors that have instructions for it.
     """
 
+    needs: ClassVar[tuple[str, ...]] = ("openvino",)
+    extra: ClassVar[str] = "openvino"
+
     kind: Literal["openvino"] = "openvino"
     precision: Literal["f32", "bf16"] = "f32"
 
@@ -28,13 +31,6 @@ class Config(EngineConfig):
     @override
     def is_exact(self) -> bool:
         return self.precision == "f32"
-
-    @override
-    def prepare(self, files: EngineFiles, folder: Path) -> Path:
-        from etram_pipeline.deployment.openvino_model import import_openvino
-
-        import_openvino()
-        return files.exported
 
     @override
     def load(self, path: Path, description: Description, *, threads: int) -> WindowModel:

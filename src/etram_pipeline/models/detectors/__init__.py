@@ -44,6 +44,11 @@ class DetectorConfig(Component):
         """Whether the detector learns from the masks of objects, so that labels must have them."""
         return False
 
+    @property
+    def export_fault(self) -> str:
+        """Why the detector cannot be exported to ONNX; empty if it can."""
+        return "its family does not say that it can be (`DetectorConfig.export_fault`)"
+
     def for_classes(self, classes: TrainingClasses) -> "DetectorConfig":  # noqa: ARG002
         """The same settings with what they leave to the data filled in."""
         return self

@@ -60,10 +60,6 @@ class FasterRCNN(FrameDetector):
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("backbone",)
-    not_exported_because: ClassVar[str] = (
-        "its second stage computes as many boxes as the first one proposes, a number that differs "
-        "from frame to frame; train a yolox, rvt, rtdetr or rf_detr instead"
-    )
 
     def __init__(self, network: Any, config: "Config") -> None:  # noqa: ANN401, untyped torchvision
         super().__init__()
@@ -267,6 +263,14 @@ class Config(DetectorConfig):
             frozen_norm=self.batch_norm == "frozen",
         )
         return FasterRCNN(network, self)
+
+    @property
+    @override
+    def export_fault(self) -> str:
+        return (
+            "its second stage computes as many boxes as the first one proposes, and their number "
+            "differs from frame to frame"
+        )
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:

@@ -58,7 +58,6 @@ class RFDETR(FrameDetector):
     """
 
     selection: ClassVar[Selection] = "best"
-    not_exported_because: ClassVar[str] = ""
 
     def __init__(self, network: "RFDETRNetwork", config: "Config") -> None:
         super().__init__()
@@ -195,6 +194,11 @@ class Config(DetectorConfig):
         from etram_pipeline.models.rf_detr.network import RFDETRNetwork
 
         return RFDETR(RFDETRNetwork(self.shape, in_channels, num_classes), self)
+
+    @property
+    @override
+    def export_fault(self) -> str:
+        return ""
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:

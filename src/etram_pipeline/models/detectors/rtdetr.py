@@ -66,7 +66,6 @@ class RTDETR(KeyframeDetector[FeatureMaps]):
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("network.backbone", "network.encoder")
     selection: ClassVar[Selection] = "best_of_queries"
-    not_exported_because: ClassVar[str] = ""
 
     def __init__(self, in_channels: int, num_classes: int, config: "Config") -> None:
         super().__init__()
@@ -175,6 +174,11 @@ class Config(DetectorConfig):
     @override
     def build(self, in_channels: int, num_classes: int) -> RTDETR:
         return RTDETR(in_channels, num_classes, self)
+
+    @property
+    @override
+    def export_fault(self) -> str:
+        return ""
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:

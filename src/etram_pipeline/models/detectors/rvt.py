@@ -217,6 +217,11 @@ class Config(DetectorConfig):
         )
         return RVT(parts, self)
 
+    @property
+    @override
+    def export_fault(self) -> str:
+        return ""
+
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:
         """Per pixel of all windows; for backbones other than `maxvit`, that of RVT-Tiny."""

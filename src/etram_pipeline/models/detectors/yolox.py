@@ -68,7 +68,6 @@ class YOLOX(FrameDetector):
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
     compiled_parts = ("backbone", "neck", "head")
-    not_exported_because: ClassVar[str] = ""
 
     def __init__(self, parts: "YOLOXParts", config: "Config") -> None:
         super().__init__()
@@ -151,6 +150,11 @@ class Config(DetectorConfig):
             loss=self.loss.build(num_classes),
         )
         return YOLOX(parts, self)
+
+    @property
+    @override
+    def export_fault(self) -> str:
+        return ""
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:

@@ -1,5 +1,6 @@
 """RT-DETRv2 of transformers, in two parts: frames to maps, and maps to boxes."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from etram_pipeline.models.necks import FeatureMaps
-from etram_pipeline.models.transformers_library import require_transformers
+from etram_pipeline.models.transformers_library import free_lengths, require_transformers
 
 STRIDES = (8, 16, 32)
 """Strides of the encoder's maps."""
@@ -151,7 +152,8 @@ def decode(
     places = sum(each.shape[-2] * each.shape[-1] for each in maps)
     # Queries are chosen among the places of the maps; no weight depends on their number.
     network.config.num_queries = min(num_queries, places)
-    return network(None, inputs_embeds=maps[0], encoder_outputs=(list(maps),), labels=labels)
+    with free_lengths(sys.modules[type(network).__module__]):
+        return network(None, inputs_embeds=maps[0], encoder_outputs=(list(maps),), labels=labels)
 
 
 def _in_single_precision(_: nn.Module, __: object, maps: Tensor) -> Tensor:

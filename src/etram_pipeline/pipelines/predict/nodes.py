@@ -26,6 +26,7 @@ def predict_detections(
     checkpoint: Path,
     dataset: DatasetSettings,
     predict: PredictSettings,
+    exported_folder: Path,
 ) -> Prediction:
     """Detections of each recording, computed while they are saved."""
     from etram_pipeline.models.checkpoint import read_checkpoint
@@ -37,20 +38,24 @@ def predict_detections(
             f"no recordings of {', '.join(predict.splits)} in {histograms}: "
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
-    _check_representation(chosen, trained, checkpoint)
+    check_representation(chosen, trained, checkpoint)
     return Prediction(
-        _detect(trained, chosen, predict),
-        _class_names(trained, checkpoint, dataset, predict),
+        _detect(trained, chosen, predict, exported_folder),
+        class_names_of(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
         predict.suppression.score_threshold,
     )
 
 
-def _class_names(
+def class_names_of(
     trained: Checkpoint, checkpoint: Path, dataset: DatasetSettings, predict: PredictSettings
 ) -> tuple[str, ...]:
-    """Name of each class id; the ids themselves if the names are unknown."""
+    """Name of each class id; the ids themselves if the names are unknown.
+
+    Raises:
+        SettingsError: If `predict.class_names` has another number of names.
+    """
     if trained.class_names:
         return trained.class_names
     if predict.class_names is not None:
@@ -79,21 +84,26 @@ def _detect(
     trained: Checkpoint,
     representations: Mapping[str, StoredRepresentations],
     settings: PredictSettings,
+    exported_folder: Path,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    """Detections of the recordings, grouped by size: all images of a batch have the same size."""
-    from etram_pipeline.inference.predict import predict_recordings
+    """Detections of the recordings, size by size, each with the detector for its size."""
+    from etram_pipeline.deployment.runtime import choose_detector
+    from etram_pipeline.inference.predict import by_size, predict_recordings
 
-    sizes = sorted({(stored.height, stored.width) for stored in representations.values()})
-    for size in sizes:
-        alike = {
-            key: one for key, one in representations.items() if (one.height, one.width) == size
-        }
-        yield from predict_recordings(trained.detector, alike, settings, trained.encoding)
+    for alike in by_size(representations):
+        detector, made_for = choose_detector(trained, alike, settings, exported_folder)
+        yield from predict_recordings(detector, alike, settings, made_for)
 
 
-def _check_representation(
+def check_representation(
     representations: Mapping[str, StoredRepresentations], trained: Checkpoint, checkpoint: Path
 ) -> None:
+    """Check that a detector can read representations.
+
+    Raises:
+        StoreError: If they have another number of channels, or another size than that which it was
+            exported for.
+    """
     plain = trained.encoding and trained.encoding.as_plain_data()["representation"]
     for key, stored in representations.items():
         size = stored.height, stored.width

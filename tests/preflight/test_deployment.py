@@ -1,0 +1,40 @@
+"""What is found before a detector is exported."""
+
+import pytest
+from tests.preflight.conftest import Find, Save
+
+from etram_pipeline.deployment import requirements
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_detector_that_can_be_exported_passes(found: Find, save_checkpoint: Save) -> None:
+    path = save_checkpoint()
+
+    assert not found("deploy", checkpoint=str(path), deploy={"splits": ["val"]})
+
+
+@pytest.mark.usefixtures("raw")
+def test_a_detector_that_cannot_be_exported_is_refused_before_its_training(found: Find) -> None:
+    detector = {"kind": "faster_rcnn", "backbone": "resnet18"}
+    notices = found("preprocess", "train", "deploy", detector=detector)
+
+    assert any(
+        "faster_rcnn cannot be exported: its second stage" in each.message for each in notices
+    )
+
+
+@pytest.mark.usefixtures("stores")
+def test_missing_packages_are_named_with_the_command_that_installs_them(
+    found: Find, save_checkpoint: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = requirements.find_spec
+    monkeypatch.setattr(
+        requirements, "find_spec", lambda name: None if name == "onnxscript" else there(name)
+    )
+
+    [notice] = found("deploy", checkpoint=str(save_checkpoint()), deploy={"splits": ["val"]})
+
+    assert notice.is_fault
+    assert notice.message == (
+        "onnxscript is needed to export detectors, but is not installed: pip install -e '.[deploy]'"
+    )
