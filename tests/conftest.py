@@ -15,6 +15,7 @@ from etram_pipeline.session import Session
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+    from tests.real_export import RealExport
 
 PROJECT = Path(__file__).parents[1]
 
@@ -24,6 +25,14 @@ OpenSession = Callable[..., Session]
 def pytest_sessionstart() -> None:
     """Let Ctrl-C interrupt what tests run, for a shell starts what is in its background without."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def real_export(tmp_path_factory: pytest.TempPathFactory) -> "RealExport":
+    """A small detector and its exported file; exporting takes half a minute."""
+    from tests.real_export import export_small_detector
+
+    return export_small_detector(tmp_path_factory.mktemp("exported"))
 
 
 @pytest.fixture

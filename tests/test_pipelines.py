@@ -75,7 +75,8 @@ def test_the_default_pipeline_goes_from_recordings_to_a_report(project: Path) ->
     assert project.exists()
     default = pipelines["__default__"]
     free = {name for name in default.inputs() if not name.startswith("params:")}
-    assert free == {"recordings", "label_files", "site", "training_folder", "run_facts"}
+    folders = {"training_folder", "exported_folder"}
+    assert free == {"recordings", "label_files", "site", "run_facts"} | folders
     assert {"report_page", "traffic_page", "annotated_video", "metrics"} <= default.all_outputs()
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -24,6 +25,8 @@ from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.models.detector import Detector, State
 from etram_pipeline.models.execution import Precision
 from etram_pipeline.models.hardware import check_gpu, resolve_precision, set_thread_counts
+
+Stored = TypeVar("Stored", bound=WindowRepresentations)
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -53,7 +56,7 @@ def predict_recordings(
     check_augmentation(detector, settings.augmentation)
     recordings = dict(representations)
     match_window_rate(detector, trained_on, (stored.encoding for stored in recordings.values()))
-    device = _device(settings.device)
+    device = device_of(settings.device)
     lanes = min(settings.lanes, len(recordings)) if detector.computes_lanes_apart else 1
     set_thread_counts(settings.workers, lanes)
     steps = _steps(recordings, settings)
@@ -87,12 +90,19 @@ def predict_any_sizes(
     trained_on: EncodingSettings | None = None,
 ) -> Iterator[tuple[str, DetectionTable]]:
     """Detections of recordings of one or several sizes, size by size; see `predict_recordings`."""
+    for alike in by_size(representations):
+        yield from predict_recordings(detector, alike, settings, trained_on)
+
+
+def by_size(
+    representations: Mapping[str, Stored],
+) -> Iterator[dict[str, Stored]]:
+    """The recordings of each size, smallest first: all images of a batch have the same size."""
     sizes = sorted({(each.height, each.width) for each in representations.values()})
     for size in sizes:
-        alike = {
+        yield {
             key: each for key, each in representations.items() if (each.height, each.width) == size
         }
-        yield from predict_recordings(detector, alike, settings, trained_on)
 
 
 def predict_recording(
@@ -133,7 +143,12 @@ def _detect(
         yield batch, found
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device that `predict.device` names.
+
+    Raises:
+        SettingsError: If it is a GPU that is not there.
+    """
     if name.startswith("cuda"):
         check_gpu("predict.device", name)
     if name != "auto":
@@ -141,15 +156,29 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def num_windows_read(
+    recordings: Mapping[str, WindowRepresentations], settings: PredictSettings
+) -> int:
+    """Number of windows that detecting in these recordings reads."""
+    return sum(map(len, _spans(recordings, settings).values()))
+
+
 def _steps(
     recordings: Mapping[str, WindowRepresentations], settings: PredictSettings
 ) -> list[Step]:
-    """Steps that read all recordings, starting one clip before the first wanted window."""
-    length = settings.clip_length
-    spans = {
-        name: labelled_span(stored.frame_windows, stored.num_windows, length)
+    """Steps that read all recordings."""
+    spans = _spans(recordings, settings)
+    lanes = Lanes(min(settings.lanes, max(len(spans), 1)))
+    return whole_schedule(spans, lanes, settings.clip_length)
+
+
+def _spans(
+    recordings: Mapping[str, WindowRepresentations], settings: PredictSettings
+) -> dict[str, range]:
+    """Windows to read of each recording, starting one clip before the first wanted one."""
+    return {
+        name: labelled_span(stored.frame_windows, stored.num_windows, settings.clip_length)
         if settings.windows == "labelled"
         else range(stored.num_windows)
         for name, stored in recordings.items()
     }
-    return whole_schedule(spans, Lanes(min(settings.lanes, max(len(spans), 1))), length)

@@ -52,6 +52,10 @@ class PredictSettings(Settings):
         clip_length: Number of windows per call of the detector.
         suppression: Which predictions become detections.
         augmentation: Views of each frame, for a detector without memory; by default, only one.
+        runtime: Program that computes the detector. `torch`: PyTorch. `onnx`: ONNX Runtime on the
+            CPU, in single precision; the detector is exported once for a size of frames, compared
+            with PyTorch, and kept. `auto`: on a CPU, whichever takes less time for a window, if
+            exporting repays; else PyTorch.
         device: Device of the detector; `auto`: a GPU if there is one, else the CPU.
         precision: Numerical precision; `auto`: as in training.
         workers: Processes that read clips; 0: a thread reads them; `auto`: as in training.
@@ -65,6 +69,9 @@ class PredictSettings(Settings):
     suppression: SuppressionSettings = SuppressionSettings()
     augmentation: ViewSettings = Field(
         default=ViewSettings(), exclude_if=lambda value: value.is_plain
+    )
+    runtime: Literal["torch", "onnx", "auto"] = Field(
+        default="torch", exclude_if=lambda value: value == "torch"
     )
     device: str = "auto"
     precision: Precision = "auto"

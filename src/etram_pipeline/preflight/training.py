@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.datasets.recordings import RELATIVE_PATHS
+from etram_pipeline.deployment.requirements import (
+    RUNNERS,
+    find_export_fault,
+    find_missing_packages,
+)
 from etram_pipeline.inference.settings import PredictSettings, ViewSettings
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
@@ -39,6 +44,8 @@ def check(run: Run) -> Iterator[Notice]:
     if "detections" in run.makes:
         predict = run.parameter("predict", PredictSettings.model_validate)
         yield from _augmentation(run, predict.augmentation, detector)
+        if predict.runtime == "onnx":
+            yield from _runtime(run, predict)
         if predict.device.startswith("cuda"):
             yield from _gpu("predict.device", predict.device)
 
@@ -123,6 +130,25 @@ def _augmentation(
             check_augmentation(detector, augmentation)
     except SettingsError as error:
         yield Notice(str(error))
+
+
+def _runtime(run: Run, predict: PredictSettings) -> Iterator[Notice]:
+    """What keeps a detector from being exported and run by `predict.runtime`."""
+    trained = run.trained
+    if trained is None:
+        config: DetectorConfig | None = run.parameter("detector", DetectorConfig.model_validate)
+    else:
+        config = None if trained.frame_size is not None else trained.config
+    fault = find_missing_packages(RUNNERS)
+    if not fault and config is not None:
+        fault = find_export_fault(config, is_exported=False)
+    if fault:
+        yield Notice(f"predict.runtime is onnx, but {fault}, or set predict.runtime=torch")
+    if predict.device.startswith("cuda"):
+        yield Notice(
+            f"predict.runtime is onnx, which computes on a CPU, but predict.device is "
+            f"{predict.device}: set one of them to auto"
+        )
 
 
 def _gpu(name: str, value: str) -> Iterator[Notice]:

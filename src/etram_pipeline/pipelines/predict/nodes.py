@@ -26,6 +26,7 @@ def predict_detections(
     checkpoint: Path,
     dataset: DatasetSettings,
     predict: PredictSettings,
+    exported_folder: Path,
 ) -> Prediction:
     """Detections of each recording, computed while they are saved."""
     from etram_pipeline.models.checkpoint import read_checkpoint
@@ -39,7 +40,7 @@ def predict_detections(
         )
     check_representation(chosen, trained, checkpoint)
     return Prediction(
-        _detect(trained, chosen, predict),
+        _detect(trained, chosen, predict, exported_folder),
         class_names_of(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
@@ -83,10 +84,15 @@ def _detect(
     trained: Checkpoint,
     representations: Mapping[str, StoredRepresentations],
     settings: PredictSettings,
+    exported_folder: Path,
 ) -> Iterator[tuple[str, DetectionTable]]:
-    from etram_pipeline.inference.predict import predict_any_sizes
+    """Detections of the recordings, size by size, each with the detector for its size."""
+    from etram_pipeline.deployment.runtime import choose_detector
+    from etram_pipeline.inference.predict import by_size, predict_recordings
 
-    return predict_any_sizes(trained.detector, representations, settings, trained.encoding)
+    for alike in by_size(representations):
+        detector, made_for = choose_detector(trained, alike, settings, exported_folder)
+        yield from predict_recordings(detector, alike, settings, made_for)
 
 
 def check_representation(

@@ -10,7 +10,13 @@ def create_pipeline() -> Pipeline:
     nodes = [
         Node(
             predict_detections,
-            ["histograms", "checkpoint", "params:dataset", "params:predict"],
+            [
+                "histograms",
+                "checkpoint",
+                "params:dataset",
+                "params:predict",
+                "exported_folder",
+            ],
             "detections",
             name="predict_detections",
             tags=["gpu"],
