@@ -11,6 +11,8 @@ from etram_pipeline.core.machine import (
     available_memory,
     graphics_cards,
     is_first_process,
+    peak_memory,
+    processor_name,
 )
 
 ALL = len(os.sched_getaffinity(0))
@@ -142,3 +144,13 @@ def test_graphics_cards_are_named_as_the_driver_names_them(tmp_path: Path) -> No
         (tmp_path / str(number) / "information").write_text(text)
     assert graphics_cards(tmp_path) == ["NVIDIA H200"]
     assert graphics_cards(tmp_path / "none") == []
+
+
+def test_the_processor_and_the_most_memory_are_as_the_system_reports_them(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: AMD EPYC\n")
+    (tmp_path / "status").write_text("VmPeak:\t900 kB\nVmHWM:\t300 kB\n")
+
+    assert processor_name(tmp_path / "cpuinfo") == "AMD EPYC"
+    assert processor_name(tmp_path / "none")
+    assert peak_memory(tmp_path / "status") == 300 * 1024
+    assert peak_memory(tmp_path / "none") > 10 * 2**20
