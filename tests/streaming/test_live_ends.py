@@ -2,17 +2,23 @@
 
 import itertools
 import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.exported import ENCODING
 from tests.streaming.moving import HEIGHT, WIDTH, moving, stream
 from tests.streaming.watched import Watched, adds_up, wait_for, watched, watching, windows_of
 from typing_extensions import override
 
 from etram_pipeline.streaming.chunks import Chunk
-from etram_pipeline.streaming.handover import WhenSlow
+from etram_pipeline.streaming.cutter import WindowCutter
+from etram_pipeline.streaming.handover import Handover, WhenSlow
 from etram_pipeline.streaming.live import LiveStream
+from etram_pipeline.streaming.reading import Reader
 from etram_pipeline.streaming.sources import Source, SourceCounts
 
 pytestmark = pytest.mark.timeout(120)
@@ -138,3 +144,23 @@ def test_windows_end_in_silence_by_the_clock_of_the_computer(tmp_path: Path) -> 
     assert len(found[3].detections) == len(found[2].detections) > 0
     assert len(found[7].detections) == 0
     assert live.report().late == 0
+
+
+def test_memory_does_not_grow_in_silence() -> None:
+    reader = Reader(WindowCutter(ENCODING, 32, 64), Handover("newest", 1), time.perf_counter)
+    event = np.zeros(1, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
+    used = []
+
+    def source() -> Iterator[Chunk]:
+        yield event
+        for until_us in range(0, 40_000_000, 1000):
+            if until_us in {4_000_000, 39_000_000}:
+                used.append(tracemalloc.get_traced_memory()[0])
+            yield until_us
+
+    tracemalloc.start()
+    try:
+        reader.read(source())
+    finally:
+        tracemalloc.stop()
+    assert used[1] - used[0] < 1e6
