@@ -117,7 +117,7 @@ class Page(Output):
             from websockets.asyncio.server import serve
         except ModuleNotFoundError as error:
             raise SettingsError(
-                "--page needs the package websockets: pip install 'etram-pipeline[deploy]'"
+                "--page needs the package websockets: pip install websockets"
             ) from error
         try:
             return await serve(
