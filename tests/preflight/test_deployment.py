@@ -5,8 +5,6 @@ from importlib.util import find_spec
 import pytest
 from tests.preflight.conftest import Find, Save
 
-from etram_pipeline.deployment import requirements
-
 
 @pytest.mark.usefixtures("stores")
 def test_a_detector_that_can_be_exported_passes(found: Find, save_checkpoint: Save) -> None:
@@ -32,7 +30,8 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(
     found: Find, save_checkpoint: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        requirements, "find_spec", lambda name: None if name == "onnxscript" else find_spec(name)
+        "etram_pipeline.deployment.requirements.find_spec",
+        lambda name: None if name == "onnxscript" else find_spec(name),
     )
 
     notices = found("deploy", checkpoint=str(save_checkpoint()), deploy={"splits": ["val"]})
