@@ -30,9 +30,9 @@ def pytest_sessionstart() -> None:
 @pytest.fixture(scope="session")
 def real_export(tmp_path_factory: pytest.TempPathFactory) -> "RealExport":
     """A small detector and its exported file; exporting takes half a minute."""
-    from tests.real_export import export_small_detector
+    from tests.real_export import export_elsewhere
 
-    return export_small_detector(tmp_path_factory.mktemp("exported"))
+    return export_elsewhere(tmp_path_factory.mktemp("exported"))
 
 
 @pytest.fixture

@@ -1,27 +1,24 @@
 """A small detector, recordings that it detects something in, and its exported file."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from tests.deployment.exports import ENCODING, NUM_CHANNELS, make_checkpoint
 
 from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.deployment.runtime import choose_detector
-from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 
-HEIGHT, WIDTH, CHANNELS = 64, 128, 4
-CLASS_NAMES = ("pedestrian", "car", "tram")
+PROJECT = Path(__file__).parents[1]
 
-ENCODING = EncodingSettings.model_validate(
-    {
-        "windows": {"kind": "regular", "duration_ms": 50, "step_ms": 50},
-        "representation": {"kind": "stacked_histogram", "bins": CHANNELS // 2},
-    }
-)
+HEIGHT, WIDTH = 64, 128
 
 CONFIG = DetectorConfig.model_validate(
     {
@@ -61,45 +58,46 @@ def settings(**changes: object) -> PredictSettings:
     )
 
 
-def export_small_detector(folder: Path) -> RealExport:
-    """Export the detector into a folder, as `predict.runtime: onnx` does."""
-    trained = small_detector()
-    recordings = {f"test/r{seed}": recording(seed) for seed in range(3)}
-    choose_detector(trained, recordings, settings(), folder)
-    [path] = folder.glob("*.onnx")
-    return RealExport(trained, recordings, folder, path)
+def export_elsewhere(folder: Path) -> RealExport:
+    """Export the detector into a folder, as `predict.runtime: onnx` does.
 
-
-def small_detector(config: DetectorConfig = CONFIG) -> Checkpoint:
-    """A detector whose scores differ from anchor to anchor although it has learnt nothing."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        detector = config.build(CHANNELS, len(CLASS_NAMES)).eval()
-        with torch.no_grad():
-            for name, bias in detector.named_parameters():
-                if name.startswith("head.") and name.endswith("bias"):
-                    bias.add_(torch.randn_like(bias))
-    return Checkpoint(
-        detector=detector,
-        detector_config=config,
-        in_channels=CHANNELS,
-        class_names=CLASS_NAMES,
-        num_classes=len(CLASS_NAMES),
-        encoding=ENCODING,
-        downsampled_by=1,
+    This needs another process: run-time type checks refuse the symbols that PyTorch exports with.
+    """
+    subprocess.run(
+        [sys.executable, "-m", "tests.real_export", str(folder)],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT)])},
+        check=True,
     )
+    [path] = folder.glob("*.onnx")
+    return RealExport(small_detector(), some_recordings(), folder, path)
+
+
+def some_recordings() -> dict[str, RepresentationsInMemory]:
+    """Three recordings."""
+    return {f"test/r{seed}": recording(seed) for seed in range(3)}
+
+
+def small_detector() -> Checkpoint:
+    """A detector that finds something although it has learnt nothing."""
+    with torch.random.fork_rng(devices=[]):
+        return make_checkpoint(CONFIG)
 
 
 def recording(seed: int, num_windows: int = 12) -> RepresentationsInMemory:
     """Windows of a recording in which something moves."""
     chance = np.random.default_rng(seed)
-    images = chance.poisson(0.05, (num_windows, CHANNELS, HEIGHT, WIDTH))
+    images = chance.poisson(0.05, (num_windows, NUM_CHANNELS, HEIGHT, WIDTH))
     for window in range(num_windows):
         left = 8 * window % (WIDTH - 24)
-        images[window, :, 20:44, left : left + 24] += chance.poisson(2, (CHANNELS, 24, 24))
+        images[window, :, 20:44, left : left + 24] += chance.poisson(2, (NUM_CHANNELS, 24, 24))
     return RepresentationsInMemory(
         images.clip(0, 10).astype(np.uint8),
         50_000 * np.arange(1, num_windows + 1),
         np.arange(3, num_windows, 4),
         encoding=ENCODING,
     )
+
+
+if __name__ == "__main__":
+    choose_detector(small_detector(), some_recordings(), settings(), Path(sys.argv[1]))

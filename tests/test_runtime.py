@@ -26,6 +26,7 @@ NEED_AN_EXTRA = {
         for name in ("columns", "layout", "places", "rows")
     ),
     "etram_pipeline.events.formats.prophesee_hdf5",
+    "etram_pipeline.live.video",
 }
 """Modules that are imported when a file or an option needs them, and not before."""
 

@@ -10,8 +10,8 @@ from etram_pipeline.drawing.render import (
     enlargement,
     font,
     polarity_image,
-    saturation_of,
 )
+from etram_pipeline.events.polarity import saturation_of
 
 BLACK = np.zeros((30, 40, 3), np.uint8)
 RED = (255, 0, 0)

@@ -10,7 +10,9 @@ from etram_pipeline.deployment import requirements
 def test_a_detector_that_can_be_exported_passes(found: Find, save_checkpoint: Save) -> None:
     path = save_checkpoint()
 
-    assert not found("deploy", checkpoint=str(path), deploy={"splits": ["val"]})
+    notices = found("deploy", checkpoint=str(path), deploy={"splits": ["val"]})
+
+    assert not [each for each in notices if each.is_fault]
 
 
 @pytest.mark.usefixtures("raw")
@@ -32,9 +34,8 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(
         requirements, "find_spec", lambda name: None if name == "onnxscript" else there(name)
     )
 
-    [notice] = found("deploy", checkpoint=str(save_checkpoint()), deploy={"splits": ["val"]})
+    notices = found("deploy", checkpoint=str(save_checkpoint()), deploy={"splits": ["val"]})
 
-    assert notice.is_fault
-    assert notice.message == (
+    assert [each.message for each in notices if each.is_fault] == [
         "onnxscript is needed to export detectors, but is not installed: pip install -e '.[deploy]'"
-    )
+    ]

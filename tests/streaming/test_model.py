@@ -105,7 +105,7 @@ def test_a_device_can_check_what_it_computes(tmp_path: Path) -> None:
     model = ExportedModel(write_checked(tmp_path / "detector.onnx", some_windows(3)))
     model.step(some_windows(1))
     before = model.state
-    model.check()
+    assert model.check().scores < 1e-6
     assert model.state is before
 
 
@@ -120,7 +120,9 @@ def test_a_device_that_computes_something_else_is_found_out(tmp_path: Path) -> N
     write_exported(path, model.description.model_copy(update={"test_vector": wrong}))
     with pytest.raises(ExportError, match=r"window 1 of 3, \d+ detections .* 0 px and by 0.01 in"):
         ExportedModel(path).check()
-    ExportedModel(path).check(Tolerance(scores=0.011))
+    worst = ExportedModel(path).check(Tolerance(scores=0.011))
+    assert worst.scores == pytest.approx(0.01, abs=1e-5)
+    assert worst.num_unequal == 0
 
 
 def test_without_a_test_vector_nothing_can_be_checked(model: ExportedModel) -> None:

@@ -26,3 +26,16 @@ class OperatingScores(Settings):
     def of_class(self, name: str) -> float:
         """Score of one class: its own, or else the common one."""
         return self.per_class.get(name, self.common)
+
+
+_UNKNOWN_SCORE = 0.3
+"""Lowest score shown of a detector without operating scores."""
+
+
+def shown_score(scores: OperatingScores | None) -> float:
+    """Lowest score (objectness times class probability) of the detections that people are shown.
+
+    Args:
+        scores: Scores that are best in the validation recordings; None if unknown.
+    """
+    return scores.common if scores is not None and scores.ranking == "joint" else _UNKNOWN_SCORE

@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from etram_pipeline.drawing import palette
-from etram_pipeline.events.polarity import count_polarities
+from etram_pipeline.events.polarity import count_polarities, saturation_of
 
 RgbImage = UInt8[np.ndarray, "_ _ 3"]
 """Red, green and blue of each pixel by row and column, 0 to 255; of any size."""
@@ -38,14 +38,6 @@ class Overlay:
     colours: tuple[str, ...]
     tags: tuple[str, ...] = ()
     outline: Outline = "solid"
-
-
-def saturation_of(frame: Integer[np.ndarray, "C H W"], percentile: float = 97) -> float:
-    """Strength that `percentile` of the pixels with events do not exceed; 1 without events."""
-    rising, falling = (counts.astype(np.float32) for counts in count_polarities(frame))
-    total = rising + falling
-    active = total[total > 0]
-    return max(float(np.percentile(active, percentile)), 1.0) if active.size else 1.0
 
 
 def polarity_image(

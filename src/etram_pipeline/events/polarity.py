@@ -25,3 +25,11 @@ def count_polarities(
         )
     falling, rising = np.split(frame, 2)
     return rising.sum(axis=0, dtype=np.uint16), falling.sum(axis=0, dtype=np.uint16)
+
+
+def saturation_of(frame: Integer[np.ndarray, "C H W"], percentile: float = 97) -> float:
+    """Strength that `percentile` of the pixels with events do not exceed; 1 without events."""
+    rising, falling = (counts.astype(np.float32) for counts in count_polarities(frame))
+    total = rising + falling
+    active = total[total > 0]
+    return max(float(np.percentile(active, percentile)), 1.0) if active.size else 1.0

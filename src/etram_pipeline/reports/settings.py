@@ -3,10 +3,7 @@
 from pydantic import Field
 
 from etram_pipeline.core.component import Settings
-from etram_pipeline.core.operating_scores import OperatingScores
-
-_UNKNOWN_SCORE = 0.3
-"""Lowest score drawn of a detector without operating scores."""
+from etram_pipeline.core.operating_scores import OperatingScores, shown_score
 
 
 class ReportSettings(Settings):
@@ -41,9 +38,7 @@ class ReportSettings(Settings):
         """
         if self.score_threshold is not None:
             return self.score_threshold
-        if operating_scores is not None and operating_scores.ranking == "joint":
-            return operating_scores.common
-        return _UNKNOWN_SCORE
+        return shown_score(operating_scores)
 
     def drawing(self, operating_scores: OperatingScores | None) -> "ReportSettings":
         """The same settings with the score of drawn detections filled in."""

@@ -7,7 +7,8 @@ from jaxtyping import Int64
 
 from etram_pipeline.core.progress import report_progress
 from etram_pipeline.drawing.annotation import AnnotatedWindow, Annotator
-from etram_pipeline.drawing.render import RgbImage, saturation_of
+from etram_pipeline.drawing.render import RgbImage
+from etram_pipeline.events.polarity import saturation_of
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LabelTable

@@ -37,6 +37,14 @@ class Difference:
     scores: float
     num_unequal: int
 
+    def worse(self, other: "Difference") -> "Difference":
+        """The larger of both in each respect."""
+        return Difference(
+            max(self.boxes_px, other.boxes_px),
+            max(self.scores, other.scores),
+            max(self.num_unequal, other.num_unequal),
+        )
+
     def __str__(self) -> str:
         return (
             f"{counted(self.num_unequal, 'detection')} without an equal; nearest ones differ by up "

@@ -10,7 +10,7 @@ from jaxtyping import Integer
 from typing_extensions import override
 
 from etram_pipeline.core.errors import ExportError
-from etram_pipeline.streaming.agreement import Tolerance, compare_detections
+from etram_pipeline.streaming.agreement import Difference, Tolerance, compare_detections
 from etram_pipeline.streaming.model_file import is_onnx, read_description, read_model_file
 from etram_pipeline.streaming.selection import RawPredictions, as_found, select
 from etram_pipeline.streaming.window_model import Memories, WindowModel
@@ -80,27 +80,25 @@ class ExportedModel(WindowModel):
         """Memories of lanes that have seen nothing."""
         return tuple(np.zeros((num_lanes, *shape), np.float32) for shape in self.memory_shapes)
 
-    def check(self, tolerance: Tolerance | None = None) -> None:
+    def check(self, tolerance: Tolerance | None = None) -> Difference:
         """Compute what the detector found before it was exported; the state is not changed.
 
         Args:
             tolerance: Largest differences that are accepted; None: those of `Tolerance`.
 
+        Returns:
+            The largest differences of all windows.
+
         Raises:
             ExportError: If the file has no test vector, or this machine finds something else.
         """
+        windows = self.checked_windows()
         vector = self.description.test_vector
-        if vector is None:
-            raise ExportError(
-                f"{self.path} has no windows to check it by: export it with a test vector"
-            )
         allowed, memories = tolerance or Tolerance(), self.zeros(1)
-        shape = self.description.frames
-        content = zlib.decompress(base64.b64decode(vector.frames))
-        windows = np.frombuffer(content, self.dtype).reshape(
-            vector.num_windows, 1, shape.channels, shape.height, shape.width
+        worst = Difference(0.0, 0.0, 0)
+        expected = (
+            zip(vector.boxes_xyxy, vector.class_ids, vector.scores, strict=True) if vector else ()
         )
-        expected = zip(vector.boxes_xyxy, vector.class_ids, vector.scores, strict=True)
         for number, (frames, known) in enumerate(zip(windows, expected, strict=True), start=1):
             raw, memories = self.run(frames, memories)
             [found] = select(raw, self.description)
@@ -110,9 +108,27 @@ class ExportedModel(WindowModel):
             if difference.num_unequal:
                 raise ExportError(
                     f"{self.path} computes something else here than before its export: in window "
-                    f"{number} of {vector.num_windows}, {difference}; export it again on this "
+                    f"{number} of {len(windows)}, {difference}; export it again on this "
                     "machine, or install another version of onnxruntime"
                 )
+            worst = worst.worse(difference)
+        return worst
+
+    def checked_windows(self) -> Integer[np.ndarray, "N 1 C H W"]:
+        """Windows of one lane that the file brings along to be checked by.
+
+        Raises:
+            ExportError: If it has none.
+        """
+        vector, shape = self.description.test_vector, self.description.frames
+        if vector is None:
+            raise ExportError(
+                f"{self.path} has no windows to check it by: export it with a test vector"
+            )
+        content = zlib.decompress(base64.b64decode(vector.frames))
+        return np.frombuffer(content, self.dtype).reshape(
+            vector.num_windows, 1, shape.channels, shape.height, shape.width
+        )
 
     def _check_graph(self) -> None:
         """Check that inputs and outputs are those of an exported detector."""
