@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.live import page as page_module
 from etram_pipeline.live.page import MOST_VIEWERS, SOCKET, Page
 from etram_pipeline.live.page_access import Address
 from etram_pipeline.live.window import WindowLine
@@ -114,6 +115,20 @@ def test_the_end_of_the_program_is_told() -> None:
         other.close()
         with pytest.raises(ConnectionClosedOK):
             socket.recv()
+
+
+def test_a_connection_on_which_nothing_was_said_does_not_delay_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(page_module, "_GOODBYE_S", 0.01)
+    other = Page(Address("127.0.0.1", 0), STAGE)
+    with socket.create_connection((other.address.host, other.address.port)):
+        assert status(other, "/") == 200  # by now the other connection is known, too
+        start_s = time.perf_counter()
+        other.close()
+        took_s = time.perf_counter() - start_s
+    assert took_s < 9, "less than the 10 s for which websockets waits for a first request"
+    assert caplog.text == ""
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: Page) -> None:

@@ -1,9 +1,9 @@
 """What is found before a detector is exported."""
 
+from importlib.util import find_spec
+
 import pytest
 from tests.preflight.conftest import Find, Save
-
-from etram_pipeline.deployment import requirements
 
 
 @pytest.mark.usefixtures("stores")
@@ -29,9 +29,9 @@ def test_a_detector_that_cannot_be_exported_is_refused_before_its_training(found
 def test_missing_packages_are_named_with_the_command_that_installs_them(
     found: Find, save_checkpoint: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = requirements.find_spec
     monkeypatch.setattr(
-        requirements, "find_spec", lambda name: None if name == "onnxscript" else there(name)
+        "etram_pipeline.deployment.requirements.find_spec",
+        lambda name: None if name == "onnxscript" else find_spec(name),
     )
 
     notices = found("deploy", checkpoint=str(save_checkpoint()), deploy={"splits": ["val"]})

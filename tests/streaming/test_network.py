@@ -174,8 +174,8 @@ def test_a_header_that_promises_too_much_is_foreign() -> None:
 
 @pytest.mark.parametrize("make", [UdpSource, TcpSource])
 def test_a_source_that_hears_nothing_can_be_closed(make: type[UdpSource | TcpSource]) -> None:
-    found: list[Chunk] = []
     source = make(0)
+    found: list[Chunk] = []
     reader = in_background(lambda: found.extend(source))
 
     source.close()

@@ -117,7 +117,7 @@ class Page(Output):
             from websockets.asyncio.server import serve
         except ModuleNotFoundError as error:
             raise SettingsError(
-                "--page needs the package websockets: pip install 'etram-pipeline[deploy]'"
+                "--page needs the package websockets: pip install websockets"
             ) from error
         try:
             return await serve(
@@ -139,12 +139,12 @@ class Page(Output):
     async def _stop(self) -> None:
         self._server.close()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._server.wait_closed(), 2 * _GOODBYE_S)
-        # Browsers keep connections in store that say nothing; for these, it would wait longer.
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+            await asyncio.wait_for(self._server.wait_closed(), _GOODBYE_S)
+        # Browsers hold spare connections ready, on which they have said nothing yet.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _answer(self, connection: "ServerConnection", request: "Request") -> "Response | None":
         """The page, a refusal, or None to go on with the socket."""

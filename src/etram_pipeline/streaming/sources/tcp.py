@@ -69,8 +69,9 @@ class TcpSource(NetworkSource):
     """Listens for senders and receives from one at a time; can be read once.
 
     The first of those connected that says anything is heard; whoever is silent keeps nobody out.
-    If a sender goes without telling that the stream ends, the next one is waited for, and a new
-    clock begins with it. A sender of another format is sent away and counted.
+    If a sender goes without telling that the stream ends, the next one is waited for. A new clock
+    begins unless it goes on with the same session. A sender of another format is sent away and
+    counted.
 
     Args:
         port: Port to listen at; 0: any that is free.
@@ -95,7 +96,7 @@ class TcpSource(NetworkSource):
 
     @override
     def _receive(self) -> Generator[Chunk, None, None]:
-        was_heard = False
+        session: int | None = None
         with closing(self._inlet), ExitStack() as connections:
             connections.callback(self._close_silent)
             while not self._closed.is_set():
@@ -104,10 +105,10 @@ class TcpSource(NetworkSource):
                     continue
                 with closing(connection):
                     for header, content in self._packets(connection):
-                        if was_heard and header.number == 0:
+                        if session not in {None, header.session}:
                             self.counts.reconnects += 1
                             yield NEW_CLOCK
-                        was_heard = True
+                        session = header.session
                         yield from chunks_of(header, content)
                         if header.is_end:
                             return
