@@ -83,7 +83,10 @@ def read_model_file(path: Path) -> ModelFile:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ExportError(f"{path} {what}: give the file of an exported detector")
     if not is_onnx(path):
-        raise ExportError(f"{path} is not an ONNX file, or its beginning is damaged: {_AGAIN}")
+        raise ExportError(
+            f"{path} is not an ONNX file, or its beginning is damaged: give the file of an "
+            f"exported detector, or {_AGAIN}"
+        )
     content = path.read_bytes()
     try:
         metadata = _checked_metadata(content)
