@@ -48,7 +48,8 @@ OF_OTHERS = frozenset(
         *("interface", "scheduler_options", "squeue", "srun", "flock", "ipython", "registry"),
         *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
         *("Columns", "bash", "pre", "commit", "lint", "imports", "api_key", "secret", "credential"),
-        *("GetModelMetadata", "LookupCustomMetadataMapAllocated", "memory_0", "next_memory_0"),
+        *("GetModelMetadata", "LookupCustomMetadataMapAllocated", "memory_0", "memory_1"),
+        *("next_memory_0", "tmp", "tmpfs", "processing"),
         *("pip", "install", "deps", "serve", "find_pipelines", "api", "autonav", "boxmot"),
     }
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.real_export import CONFIG, RealExport, recording, settings, small_detector
 
 from etram_pipeline.clips.representations import RepresentationsInMemory
@@ -251,7 +252,7 @@ def test_torch_is_the_default_and_needs_no_measurement(
 def test_a_gpu_and_onnx_runtime_contradict_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "device_of", lambda _: runtime.torch.device("cuda"))
+    monkeypatch.setattr(runtime, "device_of", lambda _: torch.device("cuda"))
     trained, recordings = small_detector(), {"test/r": recording(0)}
     with pytest.raises(SettingsError, match=r"predict\.device is cuda:1: set one of them to auto"):
         choose_detector(trained, recordings, settings(device="cuda:1"), tmp_path)
@@ -276,10 +277,9 @@ def test_files_are_told_apart_by_all_they_depend_on(tmp_path: Path) -> None:
     next(other.detector.parameters()).data.add_(1)
     assert runtime._place(other, here, tmp_path) != place
     windows = {"kind": "regular", "duration_ms": 50, "step_ms": 25}
-    faster = EncodingSettings.model_validate(
-        here["test/r"].encoding.model_dump() | {"windows": windows}
-    )
     images = here["test/r"]
+    assert images.encoding is not None
+    faster = EncodingSettings.model_validate(images.encoding.model_dump() | {"windows": windows})
     often = RepresentationsInMemory(
         images.images, images.stop_us, images.frame_windows, encoding=faster
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
 from pydantic import ValidationError
+from tests.exported import write_exported
 from tests.models.detector_choices import SMALL
 from tests.training.runs import NANO
 from torch import Tensor, nn
@@ -15,12 +17,13 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.inference.augmentation import detect_in_views
+from etram_pipeline.inference.augmentation import check_augmentation, detect_in_views
 from etram_pipeline.inference.predict import predict_recording
 from etram_pipeline.inference.settings import PredictSettings, ViewSettings
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.exported import ExportedDetector
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.training.data import LabelledRecordings
 
@@ -263,3 +266,10 @@ def test_settings_without_views_are_stored_as_before_views_existed() -> None:
     stored = settings(augmentation={"mirror": True}).model_dump()
     assert stored["augmentation"] == {"scales": (1.0,), "mirror": True}
     assert PredictSettings.model_validate(stored).augmentation.mirror
+
+
+def test_a_file_for_frames_of_one_size_cannot_see_them_in_others(tmp_path: Path) -> None:
+    exported = ExportedDetector(write_exported(tmp_path / "detector.onnx", remembers=False))
+    check_augmentation(exported, ViewSettings(mirror=True))
+    with pytest.raises(SettingsError, match=r"can only read frames of 32 x 64 px: remove them"):
+        check_augmentation(exported, ViewSettings(scales=(1.0, 2.0)))

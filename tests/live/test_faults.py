@@ -64,6 +64,34 @@ def test_a_file_that_is_no_detector_is_refused(
     assert "is not an ONNX file" in fault(capsys)
 
 
+@pytest.mark.parametrize("option", ["--json", "--video"])
+@pytest.mark.parametrize("what", ["detector", "recording"])
+def test_no_output_replaces_what_is_read(
+    what: str,
+    option: str,
+    detector: str,
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    spared = Path(detector if what == "detector" else recording)
+    other_name = tmp_path / "link"
+    other_name.symlink_to(spared)
+    before = spared.read_bytes()
+    assert run(detector, recording, option, str(other_name), *AT_ONCE) == 1
+    assert f"would replace the {what}: give another file" in fault(capsys)
+    assert spared.read_bytes() == before
+
+
+def test_two_outputs_are_two_files(
+    detector: str, recording: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = str(tmp_path / "out")
+    assert run(detector, recording, "--json", out, "--video", out, *AT_ONCE) == 1
+    assert "would replace what --json writes" in fault(capsys)
+    assert not Path(out).exists()
+
+
 def test_without_a_source_there_is_nothing_to_do(
     detector: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,9 @@
 """What the server of the page sends, and to whom."""
 
 import json
+import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
@@ -13,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.live import page as page_module
 from etram_pipeline.live.page import MOST_VIEWERS, SOCKET, Page
 from etram_pipeline.live.page_access import Address
 from etram_pipeline.live.window import WindowLine
@@ -114,6 +117,20 @@ def test_the_end_of_the_program_is_told() -> None:
             socket.recv()
 
 
+def test_a_connection_on_which_nothing_was_said_does_not_delay_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(page_module, "_GOODBYE_S", 0.01)
+    other = Page(Address("127.0.0.1", 0), STAGE)
+    with socket.create_connection((other.address.host, other.address.port)):
+        assert status(other, "/") == 200  # by now the other connection is known, too
+        start_s = time.perf_counter()
+        other.close()
+        took_s = time.perf_counter() - start_s
+    assert took_s < 9, "less than the 10 s for which websockets waits for a first request"
+    assert caplog.text == ""
+
+
 def test_the_page_needs_nothing_from_elsewhere(page: Page) -> None:
     connection = HTTPConnection(page.address.host, page.address.port)
     connection.request("GET", "/")
@@ -164,3 +181,12 @@ def test_a_long_message_of_a_browser_ends_its_connection_alone(page: Page) -> No
 def test_a_port_that_is_taken_is_said_to_be(page: Page) -> None:
     with pytest.raises(SettingsError, match=f"cannot listen at {page.address} .*another port"):
         Page(page.address, STAGE)
+
+
+def test_a_connection_that_says_nothing_does_not_delay_the_end() -> None:
+    page = Page(Address("127.0.0.1", 0), STAGE)
+    with socket.create_connection((page.address.host, page.address.port)):
+        status(page, "/")  # answered after the other one was taken
+        started_s = time.monotonic()
+        page.close()
+        assert time.monotonic() - started_s < 6

@@ -1,9 +1,11 @@
 """What is found before a detector is exported."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
-from tests.preflight.conftest import Find, Save
+from tests.exported import describe, write_exported
+from tests.preflight.conftest import Find, Save, faults
 
 
 @pytest.mark.usefixtures("stores")
@@ -39,3 +41,34 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(
     assert [each.message for each in notices if each.is_fault] == [
         "onnxscript is needed to export detectors, but is not installed: pip install -e '.[deploy]'"
     ]
+
+
+@pytest.mark.usefixtures("stores")
+def test_an_exported_file_is_refused_for_frames_of_another_size(
+    found: Find, tmp_path: Path
+) -> None:
+    frames = {"channels": 8, "height": 96, "width": 64}
+    path = write_exported(tmp_path / "detector.onnx", describe(frames=frames))
+
+    [message] = faults(found("predict", checkpoint=str(path), predict={"splits": ["val"]}))
+
+    assert "was exported for frames of 96 x 64 px" in message
+    assert "has 48 x 64: export the detector for this size" in message
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_run_that_exports_on_its_way_needs_the_packages(
+    found: Find, save_checkpoint: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "etram_pipeline.deployment.requirements.find_spec",
+        lambda name: None if name == "onnxscript" else find_spec(name),
+    )
+    predict = {"splits": ["val"], "runtime": "onnx"}
+
+    [message] = faults(found("predict", checkpoint=str(save_checkpoint()), predict=predict))
+
+    assert message == (
+        "predict.runtime is onnx: onnxscript is needed to export detectors, but is not installed: "
+        "pip install -e '.[deploy]', or set predict.runtime=torch"
+    )

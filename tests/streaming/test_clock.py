@@ -18,7 +18,7 @@ from etram_pipeline.streaming.chunks import NEW_CLOCK
 WILD_STEPS_US = STEPS_US | st.sampled_from([-(10**12), 3_000_000, 10**9, -(10**9)])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.tuples(WILD_STEPS_US, st.integers(1, 4)), max_size=30),
     st.lists(st.integers(0, 12), max_size=30),

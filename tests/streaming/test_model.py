@@ -1,15 +1,22 @@
 """Exported detectors in ONNX Runtime."""
 
+import base64
+import math
 import sys
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from tests.exported import CELL_PX, KEPT, describe, some_windows, write_checked, write_exported
 
 from etram_pipeline.core.errors import ExportError
 from etram_pipeline.streaming.agreement import Tolerance
+from etram_pipeline.streaming.description import TestVector
 from etram_pipeline.streaming.model import ExportedModel
+from etram_pipeline.streaming.model_file import write_model_file
 
 
 @pytest.fixture
@@ -128,6 +135,61 @@ def test_a_device_that_computes_something_else_is_found_out(tmp_path: Path) -> N
 def test_without_a_test_vector_nothing_can_be_checked(model: ExportedModel) -> None:
     with pytest.raises(ExportError, match="no windows to check it by"):
         model.check()
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        "no base64",
+        base64.b64encode(b"no zlib").decode(),
+        base64.b64encode(zlib.compress(b"too short")).decode(),
+        base64.b64encode(zlib.compress(bytes(10**8))).decode(),
+        base64.b64encode(zlib.compress(bytes(4 * 32 * 64))[:-1]).decode(),
+    ],
+    ids=["no base64", "no zlib", "too short", "too long", "cut off"],
+)
+def test_a_damaged_test_vector_is_refused_without_unpacking_all_of_it(
+    tmp_path: Path, frames: str
+) -> None:
+    vector = TestVector(
+        frames=frames, num_windows=1, boxes_xyxy=((),), scores=((),), class_ids=((),)
+    )
+    path = write_exported(tmp_path / "detector.onnx", describe(test_vector=vector))
+    model = ExportedModel(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExportError, match=r"the test vector of .* is damaged"):
+            model.check()
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_windows": 2}, {"scores": ((),)}, {"boxes_xyxy": (((0.0, 0.0, math.nan, 8.0),),)}],
+    ids=["windows", "scores", "no number"],
+)
+def test_a_test_vector_has_finite_boxes_scores_and_classes_of_each_window(
+    changes: dict[str, object],
+) -> None:
+    right = {
+        "frames": "",
+        "num_windows": 1,
+        "boxes_xyxy": (((0.0, 0.0, 8.0, 8.0),),),
+        "scores": ((0.5,),),
+        "class_ids": ((0,),),
+    }
+    TestVector.model_validate(right)
+    with pytest.raises(ValidationError):
+        TestVector.model_validate(right | changes)
+
+
+def test_a_graph_of_other_frames_than_it_says_is_refused(tmp_path: Path) -> None:
+    path = write_exported(tmp_path / "detector.onnx")
+    write_model_file(path, path.read_bytes(), describe(64, 64))
+    with pytest.raises(ExportError, match=r"frames of 4 x 32 x 64 .* not what it says"):
+        ExportedModel(path)
 
 
 def test_the_package_is_named_where_the_runtime_is_missing(

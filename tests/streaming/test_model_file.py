@@ -152,6 +152,14 @@ def test_changed_bytes_are_found(path: Path, tmp_path: Path) -> None:
     assert num_refused > 150
 
 
+def test_a_description_that_is_nested_without_end_is_refused(path: Path) -> None:
+    model = onnx.load(str(path))
+    model.metadata_props[0].value = "[" * 100_000
+    del model.metadata_props[1:]
+    onnx.save(model, str(path))
+    assert "its description is no JSON" in refusal(path)
+
+
 def test_a_file_that_cannot_be_read_is_a_checkpoint_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         read_description(tmp_path / "missing.onnx")

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.streaming.streams import Table, parts
 
 from etram_pipeline.core.errors import SourceError
 from etram_pipeline.streaming.chunks import NEW_CLOCK, Chunk
-from etram_pipeline.streaming.sources.tcp import TcpSource, send_tcp
+from etram_pipeline.streaming.sources.tcp import MOST_SILENT, TcpSource, send_tcp
 from etram_pipeline.streaming.sources.udp import UdpSource, send_udp
 from etram_pipeline.streaming.sources.wire import (
     EVENT_DTYPE,
@@ -173,7 +174,8 @@ def test_a_header_that_promises_too_much_is_foreign() -> None:
 
 @pytest.mark.parametrize("make", [UdpSource, TcpSource])
 def test_a_source_that_hears_nothing_can_be_closed(make: type[UdpSource | TcpSource]) -> None:
-    source, found = make(0), []
+    source = make(0)
+    found: list[Chunk] = []
     reader = in_background(lambda: found.extend(source))
 
     source.close()
@@ -205,3 +207,17 @@ def test_a_port_that_is_taken_is_an_error(make: type[UdpSource | TcpSource]) -> 
     with pytest.raises(SourceError, match=rf":{first.port} .*choose another port"):
         make(first.port)
     first.close()
+
+
+def test_whoever_is_silent_keeps_no_sender_of_tcp_out() -> None:
+    source, events = TcpSource(0), moving(50_000)
+    found: list[Chunk] = []
+    reader = threading.Thread(target=lambda: found.extend(source))
+    reader.start()
+    with ExitStack() as connections:
+        for _ in range(MOST_SILENT + 1):
+            connections.enter_context(socket.create_connection(("127.0.0.1", source.port)))
+        send_tcp([events], source.port)
+        reader.join()
+    np.testing.assert_array_equal(events_of(found), as_sent(events))
+    assert (source.counts.foreign, source.counts.truncated) == (0, 0)

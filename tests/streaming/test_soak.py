@@ -67,7 +67,7 @@ def live(folder: Path, kind: type[ExportedModel], room: int) -> LiveStream:
     about = describe(HEIGHT // 2, WIDTH // 2, encoding=ENCODING, downsampled_by=2)
     model = kind(write_exported(folder / "detector.onnx", about))
     stream = DetectionStream(model, HEIGHT, WIDTH, suppression=SUPPRESSION, tracker=TRACKER)
-    return LiveStream(stream, room=room, heartbeat_ms=500.0)
+    return LiveStream(stream, room=room)
 
 
 @pytest.fixture

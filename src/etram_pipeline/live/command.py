@@ -11,6 +11,7 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.installation import check_installation
 from etram_pipeline.live.check import check_detector
 from etram_pipeline.live.detecting import detect
+from etram_pipeline.live.outputs import check_outputs
 from etram_pipeline.live.page_access import parse_address
 from etram_pipeline.live.sending import send
 from etram_pipeline.live.sources import parse_source
@@ -102,6 +103,7 @@ def live(
     if source is None:
         raise click.UsageError("give a SOURCE, or --check")
     wishes = _wishes(source, options)
+    check_outputs(wishes, detector)
     model = ExportedModel(detector, threads=options["threads"])
     signal_number = detect(model, wishes, _tell)
     if signal_number is not None:

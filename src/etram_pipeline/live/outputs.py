@@ -57,6 +57,32 @@ def open_outputs(wishes: Wishes, stage: Stage, tell: Tell, opened: ExitStack) ->
     return outputs
 
 
+def check_outputs(wishes: Wishes, detector: Path) -> None:
+    """Raise an error before an output replaces what is read, or another output.
+
+    Args:
+        wishes: Source and outputs.
+        detector: File of the detector.
+
+    Raises:
+        SettingsError: If a file of an output is that of the detector, of the recording or of
+            another output.
+    """
+    taken = {detector.resolve(): "the detector"}
+    if wishes.source.kind == "recording":
+        taken[Path(wishes.source.place).resolve()] = "the recording"
+    lines = None if wishes.json in {None, STDOUT} else wishes.json
+    for option, output in (("--json", lines), ("--video", wishes.video)):
+        if output is None:
+            continue
+        place = Path(output).resolve()
+        if place in taken:
+            raise SettingsError(
+                f"{option} {output} would replace {taken[place]}: give another file"
+            )
+        taken[place] = f"what {option} writes"
+
+
 def _close_video(video: "VideoFile", path: Path, tell: Tell) -> None:
     video.close()
     if video.num_missed:

@@ -117,7 +117,7 @@ class Page(Output):
             from websockets.asyncio.server import serve
         except ModuleNotFoundError as error:
             raise SettingsError(
-                "--page needs the package websockets: pip install 'etram-pipeline[deploy]'"
+                "--page needs the package websockets: pip install websockets"
             ) from error
         try:
             return await serve(
@@ -138,7 +138,13 @@ class Page(Output):
 
     async def _stop(self) -> None:
         self._server.close()
-        await self._server.wait_closed()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._server.wait_closed(), _GOODBYE_S)
+        # Browsers hold spare connections ready, on which they have said nothing yet.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _answer(self, connection: "ServerConnection", request: "Request") -> "Response | None":
         """The page, a refusal, or None to go on with the socket."""

@@ -54,7 +54,7 @@ class VideoFile(Output):
             from etram_pipeline.drawing.video import write_video
         except ModuleNotFoundError as error:
             raise SettingsError(
-                f"--video needs the package {error.name}: pip install 'etram-pipeline[deploy]'"
+                f"--video needs the package {error.name}: pip install av pillow"
             ) from error
         self._path, self._stage, self._waits = path, stage, waits
         self._write_video = write_video

@@ -143,7 +143,7 @@ def _runtime(run: Run, predict: PredictSettings) -> Iterator[Notice]:
     if not fault and config is not None:
         fault = find_export_fault(config, is_exported=False)
     if fault:
-        yield Notice(f"predict.runtime is onnx, but {fault}, or set predict.runtime=torch")
+        yield Notice(f"predict.runtime is onnx: {fault}, or set predict.runtime=torch")
     if predict.device.startswith("cuda"):
         yield Notice(
             f"predict.runtime is onnx, which computes on a CPU, but predict.device is "

@@ -88,8 +88,8 @@ class WindowCutter:
         height: Rows of the sensor, in px.
         width: Columns of the sensor, in px.
         jump_us: If times differ from those before by more than this, either they are wrong or a new
-            clock begins, see `Clock`: windows begin anew. This also ends a long silence. None
-            trusts all times, as is done with recordings.
+            clock begins, see `Clock`: windows begin anew. This also ends a long silence. Two steps
+            are never too long. None trusts all times, as is done with recordings.
 
     Attributes:
         counts: Of all that came so far.

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, model_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.operating_scores import OperatingScores
@@ -47,9 +47,22 @@ class TestVector(Settings):
 
     frames: str
     num_windows: int = Field(ge=1)
-    boxes_xyxy: tuple[tuple[tuple[float, float, float, float], ...], ...]
-    scores: tuple[tuple[float, ...], ...]
+    boxes_xyxy: tuple[tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...], ...]
+    scores: tuple[tuple[FiniteFloat, ...], ...]
     class_ids: tuple[tuple[int, ...], ...]
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "TestVector":
+        numbers = [
+            [len(window) for window in column]
+            for column in (self.boxes_xyxy, self.scores, self.class_ids)
+        ]
+        if len(numbers[0]) != self.num_windows or numbers.count(numbers[0]) != len(numbers):
+            raise ValueError(
+                f"a test vector has boxes, scores and classes of each of its {self.num_windows} "
+                "windows, equally many"
+            )
+        return self
 
 
 class Description(Settings):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 from etram_pipeline.streaming.chunks import Chunk
 from etram_pipeline.streaming.handover import Handed, Handover, WhenSlow
@@ -64,7 +64,7 @@ class LiveReport:
         unread: Windows that were cut, but not wanted any more.
         restarts: How often windows began anew, with a new clock or after a long silence.
         forgotten: How often the memory was emptied since too much time was missing.
-        source: What the source lost.
+        source: What the source of the last run received and lost.
     """
 
     events: int
@@ -119,7 +119,7 @@ class LiveStream:
         self._when_slow, self._room = when_slow, room
         self._heartbeat_s = None if heartbeat_ms is None else heartbeat_ms / 1000
         self._handover = Handover(when_slow, room)
-        self._source_counts = SourceCounts()
+        self._source: Source | None = None
         self._num_skipped = self._num_unread = 0
 
     def run(self, source: Iterable[Chunk]) -> Generator[LiveResult, None, None]:
@@ -135,8 +135,7 @@ class LiveStream:
         self._stream.warm_up()
         self._settle()
         self._handover = handover = Handover(self._when_slow, self._room)
-        if isinstance(source, Source):
-            self._source_counts = source.counts
+        self._source = source if isinstance(source, Source) else None
         reader = Reader(self._stream.cutter, handover, self._clock)
         thread = threading.Thread(target=reader.read, args=(source,), daemon=True)
         thread.start()
@@ -145,8 +144,8 @@ class LiveStream:
                 yield self._detect(handed)
         finally:
             handover.stop()
-            if isinstance(source, Source):
-                source.close()
+            if self._source is not None:
+                self._source.close()
             thread.join(_JOIN_S)
             self._settle()
 
@@ -168,7 +167,7 @@ class LiveStream:
             unread=self._num_unread + self._handover.num_unread,
             restarts=cut.num_restarts,
             forgotten=told.num_forgotten,
-            source=SourceCounts(**asdict(self._source_counts)),
+            source=SourceCounts() if self._source is None else replace(self._source.counts),
         )
 
     def _settle(self) -> None:

@@ -1,6 +1,7 @@
 """An exported detector, which ONNX Runtime computes on a CPU."""
 
 import base64
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import ExportError
 from etram_pipeline.streaming.agreement import Difference, Tolerance, compare_detections
-from etram_pipeline.streaming.model_file import is_onnx, read_description, read_model_file
+from etram_pipeline.streaming.model_file import (
+    AGAIN,
+    is_onnx,
+    read_description,
+    read_model_file,
+)
 from etram_pipeline.streaming.selection import RawPredictions, as_found, select
 from etram_pipeline.streaming.window_model import Memories, WindowModel
 
@@ -90,7 +96,8 @@ class ExportedModel(WindowModel):
             The largest differences of all windows.
 
         Raises:
-            ExportError: If the file has no test vector, or this machine finds something else.
+            ExportError: If the file has no test vector or a damaged one, or this machine finds
+                something else.
         """
         windows = self.checked_windows()
         vector = self.description.test_vector
@@ -118,17 +125,28 @@ class ExportedModel(WindowModel):
         """Windows of one lane that the file brings along to be checked by.
 
         Raises:
-            ExportError: If it has none.
+            ExportError: If it has none, or they are damaged.
         """
         vector, shape = self.description.test_vector, self.description.frames
         if vector is None:
             raise ExportError(
                 f"{self.path} has no windows to check it by: export it with a test vector"
             )
-        content = zlib.decompress(base64.b64decode(vector.frames))
-        return np.frombuffer(content, self.dtype).reshape(
-            vector.num_windows, 1, shape.channels, shape.height, shape.width
-        )
+        sides = vector.num_windows, 1, shape.channels, shape.height, shape.width
+        num_bytes, unpacking = math.prod(sides) * self.dtype.itemsize, zlib.decompressobj()
+        try:
+            # No more than is wanted, whatever a file has in store.
+            content = unpacking.decompress(base64.b64decode(vector.frames), num_bytes + 1)
+        except (ValueError, OverflowError, zlib.error) as error:
+            raise ExportError(
+                f"the test vector of {self.path} is damaged ({error}): {AGAIN}"
+            ) from error
+        if len(content) != num_bytes or not unpacking.eof:
+            raise ExportError(
+                f"the test vector of {self.path} is damaged (its frames do not have {num_bytes} "
+                f"bytes): {AGAIN}"
+            )
+        return np.frombuffer(content, self.dtype).reshape(sides)
 
     def _check_graph(self) -> None:
         """Check that inputs and outputs are those of an exported detector."""
@@ -139,7 +157,15 @@ class ExportedModel(WindowModel):
             raise ExportError(
                 f"{self.path} has the inputs {', '.join(inputs)} and the outputs "
                 f"{', '.join(sorted(outputs))}, which are not those of an exported detector: "
-                "export it again with `kedro run --pipelines deploy`"
+                f"{AGAIN}"
+            )
+        frames, *memories = (each.shape for each in self._session.get_inputs())
+        shape = self.description.frames
+        is_known = all(isinstance(side, int) for memory in memories for side in memory[1:])
+        if frames[1:] != [shape.channels, shape.height, shape.width] or not is_known:
+            raise ExportError(
+                f"{self.path} reads frames of {_times(tuple(frames[1:]))} and memories of "
+                f"{memories}, which is not what it says about itself: {AGAIN}"
             )
 
     def _check_frames(self, frames: Integer[np.ndarray, "B C H W"]) -> None:

@@ -25,7 +25,8 @@ from etram_pipeline.streaming.description import FORMAT, METADATA_KEY, Descripti
 CHECKSUM_KEY = "etram_sha256"
 """Name of the metadata property that holds the SHA-256 of all bytes before it."""
 
-_AGAIN = "export it again with `kedro run --pipelines deploy`"
+AGAIN = "export it again with `kedro run --pipelines deploy`"
+"""What helps against damage."""
 
 _VERSION = re.compile(rb"\x08[\x03-\x7f][\x12\x1a\x22\x28\x32\x3a\x42\x72]")
 """The version of the format, with which an ONNX file begins, and the tag of the next field."""
@@ -83,12 +84,15 @@ def read_model_file(path: Path) -> ModelFile:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ExportError(f"{path} {what}: give the file of an exported detector")
     if not is_onnx(path):
-        raise ExportError(f"{path} is not an ONNX file, or its beginning is damaged: {_AGAIN}")
+        raise ExportError(
+            f"{path} is not an ONNX file, or its beginning is damaged: give the file of an "
+            f"exported detector, or {AGAIN}"
+        )
     content = path.read_bytes()
     try:
         metadata = _checked_metadata(content)
     except ValueError as error:
-        raise ExportError(f"{path} is damaged, {error}: fetch it again, or {_AGAIN}") from error
+        raise ExportError(f"{path} is damaged, {error}: fetch it again, or {AGAIN}") from error
     if METADATA_KEY not in metadata:
         raise ExportError(
             f"{path} is an ONNX file, but not one of this project, which describe themselves: "
@@ -122,20 +126,20 @@ def _as_json(description: Description) -> str:
 def _describe(path: Path, text: str) -> Description:
     try:
         plain: Any = json.loads(text)
-    except ValueError as error:
-        raise ExportError(f"{path} is damaged, its description is no JSON: {_AGAIN}") from error
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"{path} is damaged, its description is no JSON: {AGAIN}") from error
     found = plain.get("format") if isinstance(plain, dict) else None
     if isinstance(found, int) and found > FORMAT:
         raise ExportError(
             f"{path} has the format {found}, which is newer than this version of the project, "
-            f"which reads up to {FORMAT}: update the project, or {_AGAIN}"
+            f"which reads up to {FORMAT}: update the project, or {AGAIN}"
         )
     try:
         return Description.model_validate(plain)
     except ValidationError as error:
         raise ExportError(
             f"the description of {path} is not known to this version of the project: "
-            f"{'; '.join(describe_errors(error))}; {_AGAIN}"
+            f"{'; '.join(describe_errors(error))}; {AGAIN}"
         ) from error
 
 

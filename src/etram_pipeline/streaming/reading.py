@@ -90,9 +90,9 @@ class Reader:
 
     def _completed(self, window: CutWindow, arrived_s: float) -> float:
         """When the last event of a window was handed over, in seconds."""
-        if window.last_us is None:
-            return arrived_s
-        time = self._cutter.counts.num_restarts, window.last_us
+        is_silent = window.is_silent or window.last_us is None
+        # The last event of a window to come is later than the end of a silent one.
+        time = self._cutter.counts.num_restarts, window.stop_us if is_silent else window.last_us
         while self._arrivals and self._arrivals[0][0] < time:
             self._arrivals.popleft()
-        return self._arrivals[0][1] if self._arrivals else arrived_s
+        return self._arrivals[0][1] if self._arrivals and not is_silent else arrived_s

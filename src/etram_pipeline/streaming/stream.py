@@ -112,10 +112,8 @@ class DetectionStream:
         self._check_size(height, width)
         encoding = model.description.encoding
         self.cutter = WindowCutter(encoding, height, width, jump_us=jump_us)
-        self._tracker = None
-        if tracker is not None:
-            names = model.description.class_names
-            self._tracker = StreamTracker(tracker, height, width, names)
+        self._tracker_config = tracker
+        self._tracker = self._new_tracker()
         self.counts = StreamCounts()
         self._last: WindowResult | None = None
         self._num_silent = 0
@@ -161,11 +159,20 @@ class DetectionStream:
         event = np.zeros(1, [("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "u1")])
         for window in (*spare.push(event), *spare.finish()):
             raw, _ = self._model.run(window.image[None], ())
-            select(raw, description, self._suppression)
+            (found,) = select(raw, description, self._suppression)
+            tracker = self._new_tracker()
+            if tracker is not None:
+                tracker.update(0, as_table(found, 0, description.downsampled_by))
 
     def _detect_all(self, windows: Iterable[CutWindow]) -> Iterator[WindowResult]:
         for window in windows:
             yield self.detect(window)
+
+    def _new_tracker(self) -> StreamTracker | None:
+        if self._tracker_config is None:
+            return None
+        names = self._model.description.class_names
+        return StreamTracker(self._tracker_config, *self.cutter.size, names)
 
     def _start(self) -> None:
         self._model.reset()

@@ -85,6 +85,7 @@ def test_plain_lstms_become_rvt_s_cell(tmp_path: Path, config: rvt.Config) -> No
     options = write_rvt_checkpoint(tmp_path / "rvt.ckpt", checkpoint)
     assert "use_plain_lstm" not in options
     found = read_checkpoint(tmp_path / "rvt.ckpt")
+    assert found.detector_config is not None
     assert found.detector_config.model_dump(serialize_as_any=True)["cell"]["kind"] == "conv_lstm"
     frames = torch.rand(3, 1, 4, 64, 96)
     with torch.no_grad():

@@ -59,7 +59,8 @@ def known_size(
     if size is None:
         raise RecordingError(
             f"{path}: the file does not give the size of the sensor; set the parameters "
-            "dataset.height and dataset.width to that of the camera"
+            "dataset.height and dataset.width to that of the camera "
+            "(`etram-live`: give --sensor-size)"
         )
     return size
 

@@ -1,8 +1,9 @@
 """Events from another program or computer by TCP; see `wire` for the format."""
 
+import selectors
 import socket
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from typing_extensions import override
 
@@ -17,6 +18,9 @@ from etram_pipeline.streaming.sources.wire import (
     packets_of,
     unpack_header,
 )
+
+MOST_SILENT = 16
+"""Connections that may wait without having said anything; the oldest gives way."""
 
 _KEEP_ALIVE = {
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
@@ -64,8 +68,10 @@ def send_tcp(
 class TcpSource(NetworkSource):
     """Listens for senders and receives from one at a time; can be read once.
 
-    If a sender goes without telling that the stream ends, the next one is waited for, and a new
-    clock begins with it. A sender of another format is sent away and counted.
+    The first of those connected that says anything is heard; whoever is silent keeps nobody out.
+    If a sender goes without telling that the stream ends, the next one is waited for. A new clock
+    begins unless it goes on with the same session. A sender of another format is sent away and
+    counted.
 
     Args:
         port: Port to listen at; 0: any that is free.
@@ -86,34 +92,55 @@ class TcpSource(NetworkSource):
                 f"cannot listen for TCP at {host}:{port} ({error}): choose another port"
             ) from error
         super().__init__(inlet, size)
+        self._silent: list[socket.socket] = []
 
     @override
     def _receive(self) -> Generator[Chunk, None, None]:
-        was_heard = False
-        with closing(self._inlet):
+        session: int | None = None
+        with closing(self._inlet), ExitStack() as connections:
+            connections.callback(self._close_silent)
             while not self._closed.is_set():
                 connection = self._accept()
                 if connection is None:
                     continue
                 with closing(connection):
                     for header, content in self._packets(connection):
-                        if was_heard and header.number == 0:
+                        if session not in {None, header.session}:
                             self.counts.reconnects += 1
                             yield NEW_CLOCK
-                        was_heard = True
+                        session = header.session
                         yield from chunks_of(header, content)
                         if header.is_end:
                             return
 
     def _accept(self) -> socket.socket | None:
+        """A sender that says something; None if there is none yet."""
+        with selectors.DefaultSelector() as waiting:
+            for each in (self._inlet, *self._silent):
+                waiting.register(each, selectors.EVENT_READ)
+            ready = [key.fileobj for key, _ in waiting.select(POLL_S)]
+        if self._inlet in ready:
+            self._add_silent()
+        speaking = next((each for each in self._silent if each in ready), None)
+        if speaking is not None:
+            self._silent.remove(speaking)
+        return speaking
+
+    def _add_silent(self) -> None:
         try:
             connection, _ = self._inlet.accept()
         except TimeoutError:
-            return None
+            return
         connection.settimeout(POLL_S)
         for option, value in _KEEP_ALIVE.items():
             connection.setsockopt(*option, value)
-        return connection
+        self._silent.append(connection)
+        if len(self._silent) > MOST_SILENT:
+            self._silent.pop(0).close()
+
+    def _close_silent(self) -> None:
+        while self._silent:
+            self._silent.pop().close()
 
     def _packets(self, connection: socket.socket) -> Iterator[tuple[Header, bytes]]:
         """Packets of one sender, until it goes or sends anything else."""
