@@ -24,7 +24,7 @@ ENCODING = EncodingSettings.model_validate(
     }
 )
 
-SETTINGS = DeploySettings(suppression=SuppressionSettings(score_threshold=0.3))
+SETTINGS = DeploySettings(suppression=SuppressionSettings(score_threshold=0.1))
 
 _OUTPUTS = ("objectness_output", "class_output", "class_embed")
 """Last layers of heads that give a score."""

@@ -24,9 +24,6 @@ RVT = {
     "neck": {"kind": "pafpn", "num_bottlenecks": 1},
 }
 
-TRAINED_ALIKE = ("loss", "auxiliary_loss")
-"""Parts that a detector needs in training alone."""
-
 
 def configure(choice: dict[str, object]) -> DetectorConfig:
     """A small detector with the parts that are chosen."""
@@ -72,7 +69,7 @@ def test_a_file_says_all_that_is_needed_to_run_it(exported: Path) -> None:
     assert about.class_names == CLASS_NAMES
     assert about.encoding == ENCODING
     assert about.downsampled_by == 2
-    assert about.suppression.score_threshold == 0.3
+    assert about.suppression.score_threshold == 0.1
     assert about.checkpoint_fingerprint == weights_fingerprint(detector)
     assert DetectorConfig.model_validate(about.detector) == configure({"kind": "rvt"})
     assert about.test_vector is not None
