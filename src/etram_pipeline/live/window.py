@@ -44,7 +44,7 @@ class WindowLine(Settings):
         events: Events of the window that lay on the sensor.
         held: Whether the boxes are those of an earlier window, since this one has no event.
         skipped: Windows left out just before this one, because the detector was too slow.
-        latency_ms: Milliseconds from the moment the window was known to be over to its boxes.
+        latency_ms: Milliseconds from the hand-over of its last event until its boxes were known.
     """
 
     t: int
