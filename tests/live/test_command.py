@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,9 +15,11 @@ from tests.live.conftest import SIZE
 from tests.streaming.moving import HEIGHT, WIDTH, exported, moving
 
 from etram_pipeline.core.recording import Events
-from etram_pipeline.live import command
+from etram_pipeline.live import command, detecting
+from etram_pipeline.live.sources import open_source
 from etram_pipeline.live.window import WindowLine
 from etram_pipeline.streaming.model import ExportedModel
+from etram_pipeline.streaming.sources import Source
 from etram_pipeline.streaming.sources.recording import RecordingSource
 from etram_pipeline.streaming.sources.tcp import TcpSource, send_tcp
 from etram_pipeline.streaming.sources.udp import send_udp
@@ -143,22 +146,26 @@ def free_port(kind: socket.SocketKind) -> int:
         return port
 
 
-def is_taken(port: int) -> bool:
-    """Whether somebody receives at a port of UDP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
-
-
-def test_events_come_by_udp(detector: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_events_come_by_udp(
+    detector: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port(socket.SOCK_DGRAM)
+    steps, is_open = [], threading.Event()
+
+    def compile_first() -> None:
+        steps.append("compile")
+
+    def open_then(*of: Any, **options: Any) -> Source:  # noqa: ANN401  # whatever it is given
+        source = open_source(*of, **options)
+        steps.append("listen")
+        is_open.set()
+        return source
+
+    monkeypatch.setattr(detecting, "compile_kernels", compile_first)
+    monkeypatch.setattr(detecting, "open_source", open_then)
 
     def play() -> None:
-        while not is_taken(port):
-            pause.wait(0.01)
+        is_open.wait(60)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
             foreign.sendto(b"nonsense", ("127.0.0.1", port))
         # Few enough for the system to keep them all until they are read.
@@ -169,6 +176,7 @@ def test_events_come_by_udp(detector: str, capsys: pytest.CaptureFixture[str]) -
     assert run(detector, f"udp://127.0.0.1:{port}", "--when-slow", "wait") == 0
     sender.join()
     told = capsys.readouterr()
+    assert steps == ["compile", "listen"], "what is sent while code is compiled would be lost"
     assert len(lines_of(told.out)) >= 4
     assert "\n4,000 events: " in told.err
     assert " 0 lost, 1 foreign, cut off or repeated; 0 reconnects" in told.err

@@ -11,6 +11,7 @@ from etram_pipeline.live.summary import Summary
 from etram_pipeline.live.teller import Teller
 from etram_pipeline.live.wishes import Wishes
 from etram_pipeline.streaming.cutter import JUMP_US
+from etram_pipeline.streaming.kernels import compile_kernels
 from etram_pipeline.streaming.live import LiveStream
 from etram_pipeline.streaming.model import ExportedModel
 from etram_pipeline.streaming.stream import HOLD, DetectionStream
@@ -47,6 +48,8 @@ def _detect(model: ExportedModel, wishes: Wishes, tell: Tell, stopping: Stopping
     score = wishes.score
     if score is None:
         score = shown_score(model.description.operating_scores)
+    if wishes.source.kind != "recording":
+        compile_kernels()  # what others send would be lost meanwhile
     with ExitStack() as opened:
         source = open_source(wishes.source, speed=wishes.speed, size=wishes.sensor_size)
         opened.callback(source.close)

@@ -1,15 +1,19 @@
 """Nodes of the deploy pipeline."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from etram_pipeline.core.counts import counted
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.deployment.frames import choose_frames
 from etram_pipeline.deployment.settings import DeploySettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.pipelines.predict.nodes import check_representation, class_names_of
 from etram_pipeline.stores.representation_store import RepresentationStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,4 +71,12 @@ def check_exported(
     trained = read_checkpoint(checkpoint)
     frames = choose_frames(histograms, deploy, trained.encoding)
     found = check_parity(trained, exported.path, frames.stretches(), deploy.parity)
+    logger.info(
+        "the exported file finds what the checkpoint finds: %s in %s; largest differences: "
+        "%.2g px, scores %.2g",
+        counted(found.detections, "detection"),
+        counted(found.windows, "window"),
+        found.kept_boxes_px,
+        found.kept_scores,
+    )
     return exported.path, found.numbers()

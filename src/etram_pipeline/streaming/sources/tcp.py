@@ -86,7 +86,7 @@ class TcpSource(NetworkSource):
         self, port: int, host: str = LOOPBACK, *, size: tuple[int, int] | None = None
     ) -> None:
         try:
-            inlet = socket.create_server((host, port), backlog=1)
+            inlet = socket.create_server((host, port), backlog=MOST_SILENT)
         except OSError as error:
             raise SourceError(
                 f"cannot listen for TCP at {host}:{port} ({error}): choose another port"
