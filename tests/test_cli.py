@@ -57,7 +57,10 @@ def run(*words: str) -> Result:
         ("--params train..lanes=3", "`train..lanes=3` in --params has no key between its dots"),
         ("--params train.=3", "has no key between its dots"),
         ("--params learning_rate=3", "did you mean 'train.optimizer.learning_rate'?"),
-        ("--params lanes=3", "unknown parameter 'lanes'; did you mean 'predict.lanes or train"),
+        (
+            "--params lanes=3",
+            "unknown parameter 'lanes'; did you mean 'deploy.lanes or predict.lanes or train",
+        ),
         ("--params data=", "`data` must be the path of a folder, not ''"),
         ("--params results=null", "`results` must be the path of a folder, not 'null'"),
         ("--params train.seed=4294967296", "train.seed: must be less than 4294967296"),
