@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from kedro.framework.project import configure_project
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 
 OpenSession = Callable[..., Session]
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine fails no test
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_sessionstart() -> None:

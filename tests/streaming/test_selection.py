@@ -90,12 +90,6 @@ def test_boxes_are_those_of_the_detectors(
     compare(predictions(count, num_classes, seed, steps=steps), settings)
 
 
-def test_equal_scores_of_many_boxes_stay_in_their_order() -> None:
-    settings = SuppressionSettings(score_threshold=0, iou_threshold=0.9)
-    found = compare(predictions(2000, 3, 0, steps=10), settings)
-    assert len(np.unique(found.scores)) < len(found.scores)
-
-
 @pytest.mark.parametrize("count", [999, 1000, 1001, 2500])
 @pytest.mark.parametrize("class_agnostic", [False, True])
 def test_many_boxes_are_suppressed_class_by_class(count: int, *, class_agnostic: bool) -> None:

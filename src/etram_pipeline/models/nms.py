@@ -24,10 +24,7 @@ def batched_nms(
 ) -> Int64[Tensor, " kept"]:
     """Boxes that no better box of the same group overlaps by more than the threshold, best first.
 
-    Boxes of equal scores stay in their order, on every machine.
-
-    Source: torchvision.ops.batched_nms, whose result this is bit for bit, but for the order of
-    equal scores among more than a thousand boxes, which it leaves open.
+    Source: torchvision.ops.batched_nms, whose result this is bit for bit.
     """
     _load_kernel()
     if not len(boxes_xyxy):
@@ -52,7 +49,7 @@ def _group_by_group(
         best = torch.ops.torchvision.nms(boxes_xyxy[members], scores[members], iou_threshold)
         is_kept[members[best]] = True
     kept = is_kept.nonzero().squeeze(1)
-    return kept[scores[kept].argsort(descending=True, stable=True)]
+    return kept[scores[kept].argsort(descending=True)]
 
 
 @cache

@@ -1,6 +1,7 @@
 """Which predictions of an exported detector become detections, without PyTorch.
 
-Boxes, scores and their order equal those of `models.postprocess` to the bit.
+Boxes, scores and their order equal those of `models.postprocess` to the bit, but for the order of
+equal scores among more than a thousand boxes, which PyTorch leaves open.
 """
 
 from collections.abc import Sequence
