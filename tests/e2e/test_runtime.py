@@ -27,14 +27,15 @@ OF_THE_IMAGE = re.compile(r"(?<![\w.$:/])/(?=(?:home|opt|source)\b)")
 """Where a path of the image begins; paths of this machine, such as `/usr`, stay as they are."""
 
 MEASURE = """
-import json, resource, sys, time
+import json, re, sys, time
 begin = time.perf_counter()
 code = compile(open(sys.argv[1]).read(), sys.argv[1], "exec")
 def note(*words, **options):
     found.append([" ".join(map(str, words)), time.perf_counter() - begin])
 found = []
 exec(code, {"print": note})
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Unlike that of `getrusage`, this peak does not begin with the memory of the parent.
+peak_mb = int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024
 json.dump({"found": found, "peak_mb": peak_mb, "modules": sorted(sys.modules)}, sys.stdout)
 """
 """Runs a program and says when it printed what, the memory it took and what it imported."""
