@@ -62,6 +62,21 @@ class Judgement:
         is_right: Bool[np.ndarray, " D"] = self.kinds == RIGHT
         return is_right
 
+    def of_frames(self, wanted: Bool[np.ndarray, " F"]) -> "Judgement":
+        """The same in some of the frames, which keep their numbers."""
+        detections, labels = wanted[self.detections.frames], wanted[self.labels.frames]
+        numbers = np.append(np.cumsum(labels) - 1, NO_LABEL)
+        return Judgement(
+            self.detections.take(detections),
+            self.labels.take(labels),
+            self.num_classes,
+            self.kinds[detections],
+            numbers[self.concerned[detections]],
+            self.is_repaired[detections],
+            self.is_found[labels],
+            self.is_missed[labels],
+        )
+
 
 def judge(
     frames: Frames,

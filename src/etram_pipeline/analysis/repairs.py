@@ -48,8 +48,18 @@ class Precision:
         nothing = np.zeros(len(judgement.detections), bool), np.zeros(len(judgement.labels), bool)
         return cls(judgement, order, unknown.repaired(*nothing))
 
+    def gain(self, repaired: Float64[np.ndarray, " K"]) -> float:
+        """What a repair adds to the mean; `NO_GROUND_TRUTH` if no class has labels."""
+        if not (self.as_it_is > NO_GROUND_TRUTH).any():
+            return NO_GROUND_TRUTH
+        return self.overall(repaired) - self.overall(self.as_it_is)
+
     def repaired(
-        self, detections: Bool[np.ndarray, " D"], labels: Bool[np.ndarray, " L"]
+        self,
+        detections: Bool[np.ndarray, " D"],
+        labels: Bool[np.ndarray, " L"],
+        *,
+        take_away: bool = False,
     ) -> Float64[np.ndarray, " K"]:
         """Average precision of each class with some mistakes repaired and all others as they are.
 
@@ -59,10 +69,11 @@ class Precision:
 
         Args:
             detections: Wrong detections to repair.
-            labels: Missed labels to take away.
+            labels: Labels that nothing finds, to take away.
+            take_away: Whether detections of the wrong class or place are taken away like others.
         """
         judged = self.judgement
-        finds = detections & judged.is_repaired
+        finds = detections & judged.is_repaired & (not take_away)
         class_ids = judged.detections.class_ids.copy()
         class_ids[finds] = judged.labels.class_ids[judged.concerned[finds]]
         is_right, is_kept = judged.is_right | finds, ~detections | finds
@@ -70,7 +81,8 @@ class Precision:
         had_labels = np.bincount(judged.labels.class_ids, minlength=number) > 0
         num_labels = np.bincount(judged.labels.class_ids[~labels], minlength=number).tolist()
         ranked = self.order[is_kept[self.order]]
-        by_class = ranked[np.argsort(class_ids[ranked], kind="stable")]
+        # NumPy sorts short integers many times as fast.
+        by_class = ranked[np.argsort(class_ids[ranked].astype(np.int16), kind="stable")]
         ends = np.searchsorted(class_ids[by_class], np.arange(number + 1))
         precision = np.full(number, NO_GROUND_TRUTH)
         for class_id in np.flatnonzero(had_labels).tolist():
