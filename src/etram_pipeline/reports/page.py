@@ -21,6 +21,8 @@ from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.tracks.result import TrackMetrics
 from etram_pipeline.reports.figure_style import figure_svg
+from etram_pipeline.reports.mistake_gallery import gallery_section, suspect_table
+from etram_pipeline.reports.mistakes import MistakeClip
 from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
@@ -61,6 +63,8 @@ class ReportContent:
         class_statistics: One row per split and class: how often it occurs.
         track_metrics: Scores of tracks by protocol; the first is shown in full.
         count_metrics: Errors of counts by set of lines, such as `grid` and `site`.
+        mistakes: The costliest mistakes.
+        suspects: One row per suspected label error, most suspicious first.
         run: Facts about the run: plain values are listed, nested ones collapsed.
         title: Heading of the page.
     """
@@ -77,6 +81,8 @@ class ReportContent:
     class_statistics: Sequence[Mapping[str, object]] = ()
     track_metrics: Mapping[str, TrackMetrics] = field(default_factory=dict)
     count_metrics: Mapping[str, CountMetrics] = field(default_factory=dict)
+    mistakes: Sequence[MistakeClip] = ()
+    suspects: Sequence[Mapping[str, object]] = ()
     run: Mapping[str, object] = field(default_factory=dict)
     title: str = "Traffic seen by an event camera"
 
@@ -167,6 +173,8 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "tracks": track_section(content.track_metrics),
         "count_overview": count_table(content.count_metrics),
         "counts": count_sections(content.count_metrics),
+        "gallery": gallery_section(content.mistakes),
+        "suspects": suspect_table(content.suspects),
         "protocols": protocol_table(content.metrics),
         "protocol_meanings": [
             {

@@ -123,6 +123,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     quality_report: DataFrame,
     frames_report: DataFrame,
     class_statistics: DataFrame,
+    mistakes: DataFrame,
+    label_suspects: DataFrame,
     checkpoint: Path,
     run_facts: Mapping[str, str],
     dataset: DatasetSettings,
@@ -132,6 +134,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     """The report page, as HTML."""
     from etram_pipeline.reports import figures, page
     from etram_pipeline.reports.examples import example_images
+    from etram_pipeline.reports.mistakes import mistake_clips
     from etram_pipeline.reports.traffic.score_figures import draw_score_figures
 
     headline = _headline(metrics, report)
@@ -155,6 +158,15 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         quality=quality_of_page(quality_report),
         frames=frames_report.to_dict("records"),
         class_statistics=class_statistics.to_dict("records"),
+        mistakes=mistake_clips(
+            mistakes.to_dict("records"),
+            histograms,
+            labelled_frames,
+            found,
+            found.class_names,
+            report,
+        ),
+        suspects=label_suspects.to_dict("records"),
         run={
             **run_facts,
             **_training(history, train),

@@ -22,6 +22,8 @@ SHOWN = (
     "quality_report",
     "frames_report",
     "class_statistics",
+    "mistakes",
+    "label_suspects",
     "checkpoint",
     "run_facts",
 )
