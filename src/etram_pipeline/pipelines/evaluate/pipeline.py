@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from etram_pipeline.pipelines.evaluate.error_nodes import measure_mistakes
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
 from etram_pipeline.pipelines.evaluate.suspect_nodes import list_label_suspects
 from etram_pipeline.pipelines.evaluate.track_nodes import score_counts, score_tracks
@@ -36,6 +37,12 @@ def create_pipeline() -> Pipeline:
             ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
             "label_suspects",
             name="list_label_suspects",
+        ),
+        Node(
+            measure_mistakes,
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
+            "errors",
+            name="measure_mistakes",
         ),
     ]
     return Pipeline(nodes, namespace="evaluate", prefix_datasets_with_namespace=False)
