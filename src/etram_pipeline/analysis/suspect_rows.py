@@ -50,7 +50,7 @@ def suspect_rows(
             },
             "class_found": _name(each.class_found, class_names),
             "class_labelled": _name(each.class_labelled, class_names),
-            "mean_score": "" if each.mean_score is None else round(each.mean_score, 3),
+            "mean_score": None if each.mean_score is None else round(each.mean_score, 3),
             "moments": each.num_moments,
             **{name: round(side, 1) for name, side in zip("xywh", each.box_xywh, strict=True)},
             "suspicion": round(each.suspicion, 3),

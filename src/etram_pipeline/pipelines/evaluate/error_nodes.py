@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.pipelines.evaluate.nodes import prepare_scoring
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
@@ -24,8 +25,8 @@ def measure_mistakes(
     """What each kind of mistake costs, by the first protocol."""
     from etram_pipeline.analysis.error_report import measure_errors
     from etram_pipeline.analysis.errors import judge_evidence
-    from etram_pipeline.pipelines.evaluate.headline import headline_evidence
 
-    evidence = headline_evidence(detections, labelled_frames, histograms, dataset, evaluate)
+    scoring = prepare_scoring(detections, labelled_frames, histograms, dataset, evaluate)
+    evidence = scoring.evidence(evaluate.protocols[0])
     report = measure_errors(evidence, judge_evidence(evidence), evaluate.split)
     return {evidence.protocol.name: report}

@@ -15,8 +15,9 @@ from etram_pipeline.stores.representation_store import RepresentationStore
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
-else:  # importing it takes long, and Kedro reads this module for every command
-    Matches = object
+    from etram_pipeline.pipelines.evaluate.scoring import Scoring
+else:  # importing them takes long, and Kedro reads this module for every command
+    Matches = Scoring = object
 
 
 def score_detections(
@@ -27,17 +28,28 @@ def score_detections(
     evaluate: EvaluateSettings,
 ) -> tuple[dict[str, Matches], dict[str, Metrics]]:
     """Matches and metrics by protocol, of the labelled recordings of one split."""
-    from etram_pipeline.pipelines.evaluate.scoring import Scoring
-
-    _, tables = comparable(detections, labelled_frames, dataset, evaluate.split)
-    if any(protocol.needs_masks for protocol in evaluate.protocols):
-        labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
-    scoring = Scoring(labelled_frames, tables, histograms, dataset.detected_classes, evaluate)
+    scoring = prepare_scoring(detections, labelled_frames, histograms, dataset, evaluate)
     found = {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
     return (
         {name: matches for name, (matches, _) in found.items()},
         {name: metrics for name, (_, metrics) in found.items()},
     )
+
+
+def prepare_scoring(
+    detections: DetectionSource,
+    labelled_frames: LabelStore,
+    histograms: RepresentationStore,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+) -> Scoring:
+    """Compares the detections of one split with its labels; refuses those that do not fit."""
+    from etram_pipeline.pipelines.evaluate.scoring import Scoring
+
+    _, tables = comparable(detections, labelled_frames, dataset, evaluate.split)
+    if any(protocol.needs_masks for protocol in evaluate.protocols):
+        labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
+    return Scoring(labelled_frames, tables, histograms, dataset.detected_classes, evaluate)
 
 
 def comparable(

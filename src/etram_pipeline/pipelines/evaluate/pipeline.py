@@ -4,7 +4,10 @@ from kedro.pipeline import Node, Pipeline
 
 from etram_pipeline.pipelines.evaluate.error_nodes import measure_mistakes
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
-from etram_pipeline.pipelines.evaluate.suspect_nodes import list_label_suspects
+from etram_pipeline.pipelines.evaluate.review_nodes import (
+    list_label_suspects,
+    list_mistakes,
+)
 from etram_pipeline.pipelines.evaluate.track_nodes import score_counts, score_tracks
 
 
@@ -31,6 +34,12 @@ def create_pipeline() -> Pipeline:
             ],
             "count_metrics",
             name="score_counts",
+        ),
+        Node(
+            list_mistakes,
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
+            "mistakes",
+            name="list_mistakes",
         ),
         Node(
             list_label_suspects,

@@ -69,10 +69,14 @@ class Scoring:
             update={"split": self._split, "no_operating_point": missing}
         )
 
-    def gather(self, protocol: Protocol) -> Evidence:
-        """Labels and detections of the split, compared by one protocol."""
-        searched_us = self._searched_us(protocol, self._compared)
-        return gather_evidence(*self._compared, protocol, self._class_names, searched_us)
+    def evidence(self, protocol: Protocol) -> Evidence:
+        """What the metrics of the split are computed from by one protocol."""
+        return gather_evidence(
+            *self._compared,
+            protocol,
+            self._class_names,
+            self._searched_us(protocol, self._compared),
+        )
 
     def operating_scores(self, protocol: Protocol) -> OperatingScores | None:
         """Scores that the split has no part in; None if none are known."""

@@ -1,4 +1,4 @@
-"""Node of the evaluate pipeline that looks for errors in the labels."""
+"""Nodes of the evaluate pipeline that list what a person should look at."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.pipelines.evaluate.nodes import comparable
+from etram_pipeline.pipelines.evaluate.nodes import comparable, prepare_scoring
 from etram_pipeline.pipelines.track.nodes import find_unencoded, observe, searched_us
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -18,6 +18,30 @@ if TYPE_CHECKING:
     from etram_pipeline.tracks.table import TrackTable
 else:  # the command line reads this module long before anything needs it
     DataFrame = TrackTable = object
+
+_LISTED_PER_KIND = 200
+_DIGITS = {"score": 4, "cost": 7} | {
+    f"{owner}{side}": 1 for owner in ("", "label_") for side in "xywh"
+}
+
+
+def list_mistakes(
+    detections: DetectionSource,
+    labelled_frames: LabelStore,
+    histograms: RepresentationStore,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+) -> DataFrame:
+    """The costliest mistakes of each kind by the first protocol, the costliest first."""
+    import pandas as pd
+
+    from etram_pipeline.analysis.errors import find_mistakes, judge_evidence
+
+    scoring = prepare_scoring(detections, labelled_frames, histograms, dataset, evaluate)
+    evidence = scoring.evidence(evaluate.protocols[0])
+    table = find_mistakes(evidence, judge_evidence(evidence)).table(evidence)
+    mistakes = pd.DataFrame(table).drop(columns="label_row")
+    return mistakes.groupby("kind", sort=False).head(_LISTED_PER_KIND).round(_DIGITS)
 
 
 def list_label_suspects(
