@@ -1,0 +1,1 @@
+"""What detections do wrong, and which labels are suspect; from stored tables alone."""
