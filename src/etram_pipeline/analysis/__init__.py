@@ -1,1 +1,1 @@
-"""What detections do wrong, and which labels are suspect; from stored tables alone."""
+"""Why detections are wrong, on which objects, and how far their scores can be trusted."""

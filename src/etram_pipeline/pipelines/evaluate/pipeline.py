@@ -4,6 +4,10 @@ from kedro.pipeline import Node, Pipeline
 
 from etram_pipeline.pipelines.evaluate.calibration_node import score_calibration
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
+from etram_pipeline.pipelines.evaluate.review_nodes import (
+    list_label_suspects,
+    list_mistakes,
+)
 from etram_pipeline.pipelines.evaluate.track_nodes import score_counts, score_tracks
 
 
@@ -36,6 +40,18 @@ def create_pipeline() -> Pipeline:
             ],
             "count_metrics",
             name="score_counts",
+        ),
+        Node(
+            list_mistakes,
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
+            "mistakes",
+            name="list_mistakes",
+        ),
+        Node(
+            list_label_suspects,
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
+            "label_suspects",
+            name="list_label_suspects",
         ),
     ]
     return Pipeline(nodes, namespace="evaluate", prefix_datasets_with_namespace=False)

@@ -8,11 +8,13 @@ from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionStore
 from etram_pipeline.evaluation import evaluate_with_matches, find_operating_scores
+from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.latency import SearchedTimes
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.scoring import gather_evidence
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
@@ -65,6 +67,15 @@ class Scoring:
         missing = "" if metrics.operating_point else self._why_no_operating_point()
         return replace(matches, split=self._split), metrics.model_copy(
             update={"split": self._split, "no_operating_point": missing}
+        )
+
+    def evidence(self, protocol: Protocol) -> Evidence:
+        """What the metrics of the split are computed from by one protocol."""
+        return gather_evidence(
+            *self._compared,
+            protocol,
+            self._class_names,
+            self._searched_us(protocol, self._compared),
         )
 
     def _operating_scores(self, protocol: Protocol) -> OperatingScores | None:
