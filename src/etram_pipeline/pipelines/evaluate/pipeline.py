@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from etram_pipeline.pipelines.evaluate.calibration_node import score_calibration
 from etram_pipeline.pipelines.evaluate.error_nodes import measure_mistakes
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
 from etram_pipeline.pipelines.evaluate.review_nodes import (
@@ -19,6 +20,12 @@ def create_pipeline() -> Pipeline:
             ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
             ["matches", "metrics"],  # saved in this order: see the dataset of matches
             name="score_detections",
+        ),
+        Node(
+            score_calibration,
+            ["detections", "labelled_frames", "params:dataset", "params:evaluate"],
+            "calibration",
+            name="score_calibration",
         ),
         Node(
             score_tracks,
