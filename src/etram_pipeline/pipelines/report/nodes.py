@@ -132,7 +132,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     report: ReportSettings,
 ) -> str:
     """The report page, as HTML."""
-    from etram_pipeline.reports import figures, page
+    from etram_pipeline.reports import page
     from etram_pipeline.reports.examples import example_images
     from etram_pipeline.reports.mistakes import mistake_clips
     from etram_pipeline.reports.traffic.score_figures import draw_score_figures
@@ -141,38 +141,31 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     found = detections.of(labelled_frames, dataset)
     report = report.drawing(found.operating_scores)
     # The detector kept here did not make detections from elsewhere.
-    history = [] if found.origin else training_history.to_dict("records")
+    history = [] if found.origin else _rows(training_history)
+    drawn_from = histograms, labelled_frames, found, found.class_names, report
+    run = {
+        **run_facts,
+        **_training(history, train),
+        **_what_detected(found, checkpoint),
+        **_data(histograms, labelled_frames),
+    }
     content = page.ReportContent(
         metrics=metrics,
         track_metrics=track_metrics,
         count_metrics=count_metrics,
         headline=headline,
-        figures=figures.draw_report_figures(
-            metrics, history, headline, resolve_protocol(train.validation.protocol)
-        )
+        figures=_figures(metrics, history, headline, train)
         | draw_score_figures(track_metrics, count_metrics),
         is_tracked=True,
-        examples=example_images(histograms, labelled_frames, found, found.class_names, report),
+        examples=example_images(*drawn_from),
         video=annotated_video,
         drawn_score=report.drawn_score(),
         quality=quality_of_page(quality_report),
-        frames=frames_report.to_dict("records"),
-        class_statistics=class_statistics.to_dict("records"),
-        mistakes=mistake_clips(
-            mistakes.to_dict("records"),
-            histograms,
-            labelled_frames,
-            found,
-            found.class_names,
-            report,
-        ),
-        suspects=label_suspects.to_dict("records"),
-        run={
-            **run_facts,
-            **_training(history, train),
-            **_what_detected(found, checkpoint),
-            **_data(histograms, labelled_frames),
-        },
+        frames=_rows(frames_report),
+        class_statistics=_rows(class_statistics),
+        mistakes=mistake_clips(_rows(mistakes), *drawn_from),
+        suspects=_rows(label_suspects),
+        run=run,
     )
     return page.write_page(content)
 
@@ -182,6 +175,23 @@ def quality_of_page(quality_report: DataFrame) -> list[dict[str, Any]]:
     shown = quality_report[list(QUALITY_COLUMNS)].convert_dtypes()
     # What could not be read has no numbers; the page leaves these cells empty.
     rows: list[dict[str, Any]] = shown.astype(object).where(shown.notna(), "").to_dict("records")
+    return rows
+
+
+def _figures(
+    metrics: Mapping[str, Metrics],
+    history: Sequence[Mapping[Any, Any]],
+    headline: str,
+    train: TrainSettings,
+) -> dict[str, Figure]:
+    from etram_pipeline.reports.figures import draw_report_figures
+
+    validated_by = resolve_protocol(train.validation.protocol)
+    return draw_report_figures(metrics, history, headline, validated_by)
+
+
+def _rows(table: DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_dict("records")
     return rows
 
 
