@@ -104,8 +104,8 @@ def _remedy(result: CalibrationResult) -> str:
     return (
         f"{_describe(result.calibration.scaling)}, fitted to "
         f"{counted(result.calibration.num_detections, 'detection')} in the validation recordings, "
-        f"leaves an error of {result.scaled_overall.ece:.3f}. `predict.calibrated=true` applies the "
-        "scaling that the checkpoint holds; average precision does not change."
+        f"leaves an error of {result.scaled_overall.ece:.3f}. `predict.calibrated=true` applies "
+        "the scaling that the checkpoint holds; average precision does not change."
     )
 
 
