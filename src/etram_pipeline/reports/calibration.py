@@ -90,7 +90,7 @@ def _direction(found: Reliability) -> tuple[str, ...]:
     worst = max(found.bins, key=_error)
     return (
         f"{texts[low > 0, high > 0]}. Of the {counted(worst.num_detections, 'detection')} scored "
-        f"{worst.low:.2f} to {worst.high:.2f}, {worst.share_right:.0%} are right.",
+        f"{worst.low:.2f} to {worst.high:.2f}, {100 * worst.share_right:.0f} % are right.",
     )
 
 

@@ -37,7 +37,7 @@ def draw_calibration_figures(results: Mapping[str, CalibrationResult]) -> dict[s
 def _draw_all(result: CalibrationResult, protocol: str) -> Figure:
     about = f"{protocol} · {counted(result.overall.num_detections, 'detection')}"
     figure, (diagram, histogram) = new_figure(
-        "Can scores be read as probabilities?", about, height_in=4.9, heights=(3, 1)
+        "Can scores be read as probabilities?", about, height_in=4.9, heights=(3.0, 1.0)
     )
     shown = _lines(result, result.overall, result.scaled_overall)
     _draw_diagram(diagram, shown)

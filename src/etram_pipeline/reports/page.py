@@ -109,9 +109,9 @@ _CAPTIONS = {
     "detections without a label in the last row.",
     "size_precision": "Area of the labelled box, as the side of a square.",
     "condition_precision": "Recordings by day and by night, according to their names.",
-    "reliability": "On the dotted line, scores are probabilities. Below it, they are too high; above "
-    "it, too low. Bins of fewer than 10 detections are only in the lower part.",
-    "class_reliability": "As in the figure of all detections.",
+    "reliability": "On the dotted line, scores are probabilities. Below it, they are too high; "
+    "above it, too low. Bins of fewer than 10 detections are only in the lower part.",
+    "class_reliability": "Scores from left to right, as in the figure of all detections.",
     "hota_thresholds": "A stricter overlap lets fewer boxes match. DetA falls where boxes fit "
     "badly; AssA tells how well those that match are kept together.",
     "losses": "The total is the sum of its parts.",
