@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from etram_pipeline.pipelines.evaluate.calibration_node import score_calibration
+from etram_pipeline.pipelines.evaluate.calibration_nodes import score_calibration
 from etram_pipeline.pipelines.evaluate.error_nodes import break_down, measure_mistakes
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
 from etram_pipeline.pipelines.evaluate.review_nodes import (
