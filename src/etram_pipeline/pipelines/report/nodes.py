@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from etram_pipeline.analysis.reliability import CalibrationResult
     from etram_pipeline.evaluation.counts.result import CountMetrics
     from etram_pipeline.evaluation.tracks.result import TrackMetrics
 else:  # the command line reads this module long before anything needs these
-    Figure = DataFrame = CountMetrics = TrackMetrics = object
+    CalibrationResult = Figure = DataFrame = CountMetrics = TrackMetrics = object
 
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
 """Figures that are saved on their own; the page also has those that depend on the data."""
@@ -115,6 +116,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     metrics: Mapping[str, Metrics],
     track_metrics: Mapping[str, TrackMetrics],
     count_metrics: Mapping[str, CountMetrics],
+    calibration: Mapping[str, CalibrationResult],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionSource,
@@ -133,6 +135,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
 ) -> str:
     """The report page, as HTML."""
     from etram_pipeline.reports import page
+    from etram_pipeline.reports.calibration_figures import draw_calibration_figures
     from etram_pipeline.reports.examples import example_images
     from etram_pipeline.reports.mistakes import mistake_clips
     from etram_pipeline.reports.traffic.score_figures import draw_score_figures
@@ -153,9 +156,11 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         metrics=metrics,
         track_metrics=track_metrics,
         count_metrics=count_metrics,
+        calibration=calibration,
         headline=headline,
         figures=_figures(metrics, history, headline, train)
-        | draw_score_figures(track_metrics, count_metrics),
+        | draw_score_figures(track_metrics, count_metrics)
+        | draw_calibration_figures(calibration),
         is_tracked=True,
         examples=example_images(*drawn_from),
         video=annotated_video,
