@@ -16,11 +16,12 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED
 from etram_pipeline.evaluation.resampling import resample
 from etram_pipeline.evaluation.result import Metrics
-from etram_pipeline.evaluation.scoring import _evidence, evaluate_with_matches
+from etram_pipeline.evaluation.scoring import evaluate_with_matches, gather_evidence
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 
 Make = Callable[..., Any]
+Corners = tuple[tuple[int, int], ...]
 CORNERS = ((0, 0), (20, 20), (30, 30))
 FOUND = ((0, 0), (20, 20), (100, 100))
 TOGETHER = Protocol(name="together", ties="together")
@@ -28,7 +29,7 @@ THIRDS = 2 / 3 * 67 / 101
 """Precision 2/3 at the recalls 0, 0.01 … 0.66, and 0 beyond."""
 
 
-def table(corners: Any, dtype: np.dtype[Any], time_us: int = 7) -> LabelTable:
+def table(corners: Corners, dtype: np.dtype[Any], time_us: int = 7) -> LabelTable:
     rows = np.zeros(len(corners), dtype)
     rows["t"], (rows["x"], rows["y"]) = time_us, np.array(corners).reshape(-1, 2).T
     rows["w"] = rows["h"] = 10
@@ -38,7 +39,9 @@ def table(corners: Any, dtype: np.dtype[Any], time_us: int = 7) -> LabelTable:
 
 
 @pytest.mark.parametrize("order", list(permutations(FOUND)))
-def test_three_equal_scores_give_one_value_in_every_order_of_rows(order: Any) -> None:
+def test_three_equal_scores_give_one_value_in_every_order_of_rows(
+    order: Corners,
+) -> None:
     labels, found = table(CORNERS, LABEL_DTYPE), table(order, DETECTION_DTYPE)
     assert evaluate({"a": labels}, {"a": found}, TOGETHER).overall["AP"] == pytest.approx(THIRDS)
 
@@ -121,7 +124,7 @@ def numbers(metrics: Metrics) -> tuple[Any, ...]:
 def test_the_curve_has_one_point_for_every_score(random_tables: Make) -> None:
     """Precision and recall of all detections with at least a score, one score after the other."""
     labels, found = random_tables(3, num_scores=4)
-    evidence = _evidence(labels, found, TOGETHER, None, None)
+    evidence = gather_evidence(labels, found, TOGETHER)
     curves = evaluate(labels, found, TOGETHER).precision_recall
     rankings = rank_detections(evidence.compare(match_classes))
     for name, ranking in zip(evidence.class_names, rankings, strict=True):
@@ -133,5 +136,5 @@ def test_the_curve_has_one_point_for_every_score(random_tables: Make) -> None:
             max((precision for recall, precision in points if recall >= least - 1e-12), default=0)
             for least in RECALLS
         ]
-        assert len(points) == 4
+        assert len(points) == 12  # four in each of three recordings
         assert curves[name] == pytest.approx(envelope)

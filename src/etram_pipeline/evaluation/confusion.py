@@ -1,5 +1,7 @@
 """What was taken for what."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from etram_pipeline.evaluation.matching import Frames
@@ -19,7 +21,7 @@ def count_confusions(frames: Frames, class_names: tuple[str, ...], protocol: Pro
     labels, background = frames.labels, len(class_names)
     every = {"max_detections": (len(detections) + 1,), "area_ranges": {}}
     matched = match_boxes(
-        Frames(frames.recordings, labels.as_one_class(), detections.as_one_class()),
+        replace(frames, labels=labels.as_one_class(), detections=detections.as_one_class()),
         1,
         protocol.model_copy(update=every),
         (CONFUSION_IOU,),

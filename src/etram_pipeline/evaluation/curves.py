@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.outcomes import MOST_IOUS, Compared, Matched
+from etram_pipeline.evaluation.protocol import Protocol
 
 RECALLS = np.linspace(0, 1, 101)
 """Recalls at which precision is read."""
@@ -90,15 +91,17 @@ def _count_labels(matched: Matched, compared: Compared) -> Int64[np.ndarray, "K 
 
 
 def best_first(
-    frames: Frames, num_classes: int, limit: int
+    frames: Frames, num_classes: int, protocol: Protocol
 ) -> tuple[FrameBoxes, Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
-    """Detections by frame, class and score, at most `limit` of each; their groups and ranks."""
+    """Detections by frame, class and score, as many as count; their groups and ranks."""
     boxes = frames.detections
+    if protocol.ties == "together":
+        boxes = boxes.by_content()
     groups = boxes.frames * num_classes + boxes.class_ids
     order = np.lexsort((-boxes.scores, groups))
     groups = groups[order]
     ranks = np.arange(len(groups)) - np.searchsorted(groups, groups, side="left")
-    kept = ranks < limit
+    kept = ranks < protocol.max_detections[-1]
     return boxes.take(order[kept]), groups[kept], ranks[kept]
 
 

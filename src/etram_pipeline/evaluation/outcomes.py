@@ -133,7 +133,8 @@ def match_boxes(
 
     Source: pycocotools, `COCOeval.evaluateImg`.
     """
-    from etram_pipeline.evaluation.outcome_kernels import find_labels, order_descending
+    from etram_pipeline.evaluation.order_kernels import order_descending
+    from etram_pipeline.evaluation.outcome_kernels import find_labels
 
     detections, outside = frames.detections, outside_ranges(frames.labels, protocol)
     breakers = detections.class_ids if breakers is None else breakers

@@ -121,7 +121,7 @@ def select_frames(
 def _interval_us(
     label_times_us: Int64[np.ndarray, " U"], settings: LabelSettings, where: str
 ) -> int:
-    """Multiple of the median label distance nearest to the wanted one: 3 at 30 Hz, 6 at 60 Hz."""
+    """Multiple of the labels' distance nearest to the wanted one: 3 at 30 Hz, 6 at 60 Hz."""
     wanted_us = 1000 * settings.frame_interval_ms
     if len(label_times_us) == 1:
         logger.warning(
@@ -130,7 +130,8 @@ def _interval_us(
             label_times_us[0] / 1000,
         )
         return wanted_us
-    distance_us = float(np.median(np.diff(label_times_us)))
+    stated_us = 1000 * (settings.label_interval_ms or 0)
+    distance_us = stated_us or float(np.median(np.diff(label_times_us)))
     return int(max(1, round(wanted_us / distance_us)) * distance_us)
 
 

@@ -16,12 +16,17 @@ class LabelSettings(Settings):
         first_frame_ms: Labels before this time are left out, in milliseconds.
         tolerance_us: Largest deviation of a label time from the grid of labelled frames, in
             microseconds.
+        label_interval_ms: Distance of labels in the files, in milliseconds; None: the median of
+            each file.
     """
 
     filters: tuple[FilterConfig, ...] = ()
     frame_interval_ms: int = Field(default=100, ge=1)
     first_frame_ms: int = Field(default=100, ge=0)
     tolerance_us: int = Field(default=2000, ge=0)
+    label_interval_ms: int | None = Field(
+        default=None, ge=1, exclude_if=lambda value: value is None
+    )
 
     @model_validator(mode="after")
     def _check_order(self) -> "LabelSettings":
