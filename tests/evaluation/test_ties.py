@@ -60,7 +60,7 @@ def test_the_references_take_them_in_order_of_rows() -> None:
         evaluate(labels, {"a": table(order, DETECTION_DTYPE)}, protocol).overall["AP"]
         for order in (FOUND, FOUND[::-1])
     )
-    assert (first, last) == (pytest.approx(67 / 101), pytest.approx(THIRDS))
+    assert [first, last] == pytest.approx([67 / 101, THIRDS])
 
 
 def test_only_protocols_without_a_reference_count_them_together() -> None:
