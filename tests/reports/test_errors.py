@@ -89,7 +89,7 @@ def test_the_page_shows_mistakes_in_a_section_of_their_own(
         figures=draw_error_figures(reports),
     )
     html = write_page(content)
-    assert '<a href="#errors">Mistakes</a>' in html
+    assert '<a href="#errors">Errors</a>' in html
     section = html[html.index('<section id="errors">') :]
     section = section[: section.index("</section>")]
     assert section.count("<svg") == 2

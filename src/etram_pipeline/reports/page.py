@@ -26,6 +26,8 @@ from etram_pipeline.reports.breakdowns import MOST_RECORDINGS
 from etram_pipeline.reports.calibration import calibration_section
 from etram_pipeline.reports.errors import error_section
 from etram_pipeline.reports.figure_style import figure_svg
+from etram_pipeline.reports.mistake_gallery import gallery_section, suspect_table
+from etram_pipeline.reports.mistakes import MistakeClip
 from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
@@ -66,6 +68,8 @@ class ReportContent:
         class_statistics: One row per split and class: how often it occurs.
         track_metrics: Scores of tracks by protocol; the first is shown in full.
         count_metrics: Errors of counts by set of lines, such as `grid` and `site`.
+        mistakes: The costliest mistakes.
+        suspects: One row per suspected label error, most suspicious first.
         calibration: Whether scores can be trusted, by protocol.
         errors: What each kind of mistake costs, by protocol.
         run: Facts about the run: plain values are listed, nested ones collapsed.
@@ -84,6 +88,8 @@ class ReportContent:
     class_statistics: Sequence[Mapping[str, object]] = ()
     track_metrics: Mapping[str, TrackMetrics] = field(default_factory=dict)
     count_metrics: Mapping[str, CountMetrics] = field(default_factory=dict)
+    mistakes: Sequence[MistakeClip] = ()
+    suspects: Sequence[Mapping[str, object]] = ()
     calibration: Mapping[str, CalibrationResult] = field(default_factory=dict)
     errors: Mapping[str, ErrorReport] = field(default_factory=dict)
     run: Mapping[str, object] = field(default_factory=dict)
@@ -188,6 +194,8 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "tracks": track_section(content.track_metrics),
         "count_overview": count_table(content.count_metrics),
         "counts": count_sections(content.count_metrics),
+        "gallery": gallery_section(content.mistakes),
+        "suspects": suspect_table(content.suspects),
         "protocols": protocol_table(content.metrics),
         "protocol_meanings": [
             {

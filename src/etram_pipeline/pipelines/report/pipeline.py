@@ -25,6 +25,8 @@ SHOWN = (
     "quality_report",
     "frames_report",
     "class_statistics",
+    "mistakes",
+    "label_suspects",
     "checkpoint",
     "run_facts",
 )
