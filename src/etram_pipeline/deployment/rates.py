@@ -22,6 +22,7 @@ from etram_pipeline.inference.predict import predict_any_sizes
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.moments import apart
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.models.checkpoint import Checkpoint
 
@@ -243,7 +244,10 @@ def _plan(
     times_us, interval_us = frames.times_us, frames.interval_us
     if isinstance(windows, label_aligned.Config):
         # These windows end at every frame that they are given, also if frames follow faster.
-        times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
+        if interval_us:
+            times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
+        else:
+            times_us = apart(times_us, slowest_us)
     return windows.plan(times_us, interval_us, recording)
 
 
