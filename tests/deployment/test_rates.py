@@ -20,10 +20,11 @@ from etram_pipeline.deployment.rate_scores import (
     rate_rows,
 )
 from etram_pipeline.deployment.rate_settings import RateSettings
-from etram_pipeline.deployment.rates import EncodedOnReading, RateStudy
+from etram_pipeline.deployment.rates import RateStudy
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.encode import encode
 from etram_pipeline.events.settings import EncodingSettings
+from etram_pipeline.inference.encoded import EncodedOnReading
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.frames import LabelledFrames

@@ -13,7 +13,7 @@ from etram_pipeline.evaluation.operating_point import best_score, score_at
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics, OperatingPoint, flatten_metrics
-from etram_pipeline.evaluation.scoring import _evidence
+from etram_pipeline.evaluation.scoring import gather_evidence
 
 Make = Callable[..., Any]
 MakeTables = Callable[..., tuple[Any, Any]]
@@ -201,7 +201,7 @@ def test_right_detections_are_those_of_the_curves(random_tables: Make, name: str
     """Precision of the rankings, as an envelope at COCO's recalls, is that behind AP50."""
     labels, detections = random_tables(4)
     protocol = resolve_protocol(name)
-    evidence = _evidence(labels, detections, protocol, None, None)
+    evidence = gather_evidence(labels, detections, protocol)
     metrics = evaluate(labels, detections, protocol)
     rankings = rank_detections(evidence.frames, len(evidence.class_names), protocol)
     for class_name, ranking in zip(evidence.class_names, rankings, strict=True):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from etram_pipeline.labels.moments import LeftOut, Moments, choose_moments
 from etram_pipeline.labels.settings import LabelSettings
@@ -138,9 +137,14 @@ def test_reasons_are_added_up_and_said_in_words() -> None:
     )
 
 
-def test_a_grid_needs_an_interval() -> None:
-    with pytest.raises(ValidationError, match="set frames: spaced"):
-        LabelSettings(frame_interval_ms=None)
+@pytest.mark.parametrize(("count", "interval_us"), [(1, 0), (5, 33_333)])
+def test_a_grid_without_a_wanted_interval_is_that_of_the_labels(
+    count: int, interval_us: int
+) -> None:
+    moments_us = 33_333 * np.arange(4, 4 + count)
+    found = choose_moments(moments_us, LabelSettings(frame_interval_ms=None))
+    np.testing.assert_array_equal(found.times_us, moments_us)
+    assert found.interval_us == interval_us
 
 
 def test_the_rule_of_the_reference_leaves_stored_settings_as_they_were() -> None:

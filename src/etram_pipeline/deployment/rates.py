@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Int64
 
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.recording import Recording
@@ -15,92 +15,19 @@ from etram_pipeline.evaluation import evaluate_with_matches
 from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.events.encode import encode
 from etram_pipeline.events.settings import EncodingSettings
-from etram_pipeline.events.windows import WindowConfig, WindowPlan, label_aligned
+from etram_pipeline.events.windows import WindowConfig, WindowPlan
+from etram_pipeline.inference.encoded import EncodedOnReading, at_rate, plan_at_rate
 from etram_pipeline.inference.predict import predict_any_sizes
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.moments import apart
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.models.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
 
-_JITTER_US = 2000
-"""Deviation of a labelled frame from a regular grid up to which it is part of it."""
-
 _Plans = Mapping[str, WindowPlan]
-
-
-@dataclass(frozen=True)
-class EncodedOnReading:
-    """Representations of a recording that are made from its events whenever they are read.
-
-    See `WindowRepresentations`. Nothing is stored, and memory holds the windows of one reading.
-
-    Attributes:
-        recording: The recording.
-        plan: Its windows.
-        encoding: How a window is encoded; its windows are those of the plan.
-    """
-
-    recording: Recording
-    plan: WindowPlan
-    encoding: EncodingSettings
-
-    @property
-    def num_windows(self) -> int:
-        """Windows in the recording."""
-        return len(self.plan.stop_us)
-
-    @property
-    def channels(self) -> int:
-        """Channels of each representation."""
-        return self.encoding.representation.channels
-
-    @property
-    def height(self) -> int:
-        """Rows of each representation."""
-        return self._size[0]
-
-    @property
-    def width(self) -> int:
-        """Columns of each representation."""
-        return self._size[1]
-
-    @property
-    def downsampled_by(self) -> int:
-        """Sensor pixels per pixel of a representation, along each axis."""
-        return self.encoding.representation.downsampled_by
-
-    @property
-    def stop_us(self) -> Int64[np.ndarray, " W"]:
-        """End of each window, in microseconds."""
-        return self.plan.stop_us
-
-    @property
-    def frame_windows(self) -> Int64[np.ndarray, " F"]:
-        """Window that ends at each labelled frame."""
-        return self.plan.frame_windows
-
-    def read(self, start: int, stop: int) -> Integer[np.ndarray, "T C H W"]:
-        """Representations of the windows from `start` to before `stop`.
-
-        Raises:
-            RecordingError: If the recording is damaged.
-        """
-        part = replace(self.plan, stop_us=self.plan.stop_us[start:stop])
-        recording = self.recording
-        representation = self.encoding.representation.build(recording.height, recording.width)
-        images = list(encode(recording, part, representation))
-        shape = (0, self.channels, self.height, self.width)
-        return np.stack(images) if images else np.empty(shape, representation.dtype)
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self.encoding.representation.image_size(self.recording.height, self.recording.width)
 
 
 @dataclass(frozen=True)
@@ -170,24 +97,14 @@ class RateStudy:
         metrics = with_intervals(metrics, matches, intervals.rounds, intervals.level)
         return metrics.model_copy(update={"split": evaluate.split})
 
-    @property
-    def _trained_windows(self) -> WindowConfig:
-        return (self.trained.encoding or self.encoding).windows
-
     def _encoding(self, step_ms: int, length: WindowLength) -> EncodingSettings:
-        trained = self._trained_windows
-        extent = (
-            {"duration_ms": step_ms, "num_events": None}
-            if length == "step"
-            else {"duration_ms": trained.duration_ms, "num_events": trained.num_events}
-        )
-        windows = self.encoding.windows.model_copy(update={"step_ms": step_ms, **extent})
-        return self.encoding.model_copy(update={"windows": windows})
+        trained = (self.trained.encoding or self.encoding).windows
+        return at_rate(self.encoding, step_ms, None if length == "step" else trained)
 
     def _plans(self, windows: WindowConfig, settings: RateSettings) -> _Plans:
         slowest_us = 1_000_000 // min(settings.windows_per_second)
         return {
-            key: _plan(windows, frames, slowest_us, self.recordings[key])
+            key: plan_at_rate(windows, frames, slowest_us, self.recordings[key])
             for key, frames in self.frames.items()
         }
 
@@ -235,27 +152,3 @@ class RateStudy:
             key: table if is_delayed else table[np.isin(table["t"], shared_us[key])]
             for key, table in found
         }
-
-
-def _plan(
-    windows: WindowConfig, frames: LabelledFrames, slowest_us: int, recording: Recording
-) -> WindowPlan:
-    """Windows of a recording at one of several rates, the slowest of which is given."""
-    times_us, interval_us = frames.times_us, frames.interval_us
-    if isinstance(windows, label_aligned.Config):
-        # These windows end at every frame that they are given, also if frames follow faster.
-        if interval_us:
-            times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
-        else:
-            times_us = apart(times_us, slowest_us)
-    return windows.plan(times_us, interval_us, recording)
-
-
-def _on_grid(times_us: Int64[np.ndarray, " F"], interval_us: int) -> Int64[np.ndarray, " G"]:
-    """The frames at whole multiples of an interval after the first one."""
-    elapsed_us = times_us - times_us[:1]
-    steps = np.round(elapsed_us / interval_us)
-    on_grid: Int64[np.ndarray, " G"] = times_us[
-        np.abs(elapsed_us - steps * interval_us) <= _JITTER_US
-    ]
-    return on_grid

@@ -20,6 +20,7 @@ class FrameBoxes:
         class_ids: Of the tables, or positions among the classes that count.
         scores: Ranking score; zeros for labels.
         masks: `RunLengths` of each box in px of the sensor; None: the protocol needs no masks.
+        rows: Row of each label in the table of its recording; None for detections.
     """
 
     frames: Int64[np.ndarray, " N"]
@@ -27,6 +28,7 @@ class FrameBoxes:
     class_ids: Int64[np.ndarray, " N"]
     scores: Float64[np.ndarray, " N"]
     masks: Masks | None = None
+    rows: Int64[np.ndarray, " N"] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -46,6 +48,7 @@ class FrameBoxes:
             self.class_ids[rows],
             self.scores[rows],
             None if self.masks is None else self.masks[rows],
+            None if self.rows is None else self.rows[rows],
         )
 
     def renumbered(self, numbers: Int64[np.ndarray, " F"]) -> "FrameBoxes":
@@ -72,25 +75,31 @@ class Frames:
         recordings: Recording each frame belongs to, as a position among those compared.
         labels: Boxes of ground truth.
         detections: Boxes found; one near two frames is in both.
+        times_us: Time of each frame, in microseconds.
     """
 
     recordings: Int64[np.ndarray, " F"]
     labels: FrameBoxes
     detections: FrameBoxes
+    times_us: Int64[np.ndarray, " F"]
 
     def __len__(self) -> int:
         return len(self.recordings)
 
     def mapped(self, index_of_id: Int64[np.ndarray, " I"]) -> "Frames":
         """The same frames with the classes that count."""
-        return Frames(
-            self.recordings, self.labels.mapped(index_of_id), self.detections.mapped(index_of_id)
+        return replace(
+            self,
+            labels=self.labels.mapped(index_of_id),
+            detections=self.detections.mapped(index_of_id),
         )
 
     def without_classes(self) -> "Frames":
         """The same frames with all boxes as one class."""
-        return Frames(
-            self.recordings, self.labels.without_classes(), self.detections.without_classes()
+        return replace(
+            self,
+            labels=self.labels.without_classes(),
+            detections=self.detections.without_classes(),
         )
 
     def of_recordings(self, wanted: Bool[np.ndarray, " R"]) -> "Frames":
@@ -101,6 +110,7 @@ class Frames:
             (np.cumsum(wanted) - 1)[self.recordings[in_frame]],
             self.labels.take(in_frame[self.labels.frames]).renumbered(number),
             self.detections.take(in_frame[self.detections.frames]).renumbered(number),
+            self.times_us[in_frame],
         )
 
 
@@ -151,6 +161,7 @@ def match_recording(labels: TimedBoxes, detections: TimedBoxes, protocol: Protoc
             np.concatenate([rows, np.flatnonzero(~covered)]),
             np.concatenate([frames, len(times_us) + stray_frames]),
         ),
+        times_us=np.concatenate([times_us, stray_us]),
     )
 
 
@@ -174,11 +185,13 @@ def join_frames(parts: Sequence[Frames]) -> Frames:
         recordings=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
         labels=_join([part.labels for part in parts], first_frame),
         detections=_join([part.detections for part in parts], first_frame),
+        times_us=np.concatenate([part.times_us for part in parts]),
     )
 
 
 def _join(parts: Sequence[FrameBoxes], first_frame: Int64[np.ndarray, " P"]) -> FrameBoxes:
     masks = [part.masks for part in parts if part.masks is not None]
+    rows = [part.rows for part in parts if part.rows is not None]
     return FrameBoxes(
         np.concatenate(
             [part.frames + first for part, first in zip(parts, first_frame, strict=False)]
@@ -187,6 +200,7 @@ def _join(parts: Sequence[FrameBoxes], first_frame: Int64[np.ndarray, " P"]) -> 
         np.concatenate([part.class_ids for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate(masks) if len(masks) == len(parts) else None,
+        np.concatenate(rows) if len(rows) == len(parts) else None,
     )
 
 
@@ -239,4 +253,5 @@ def _in_frames(
         boxes.class_ids[rows],
         boxes.scores[rows],
         None if boxes.masks is None else boxes.masks[rows],
+        None if boxes.rows is None else boxes.rows[rows],
     )

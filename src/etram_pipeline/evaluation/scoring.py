@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0913  # what is compared, and how
         ValueError: If labels and detections are not of the same recordings.
     """
     protocol = resolve_protocol(protocol)
-    evidence = _evidence(labels, detections, protocol, class_names, searched_us, engine)
+    evidence = gather_evidence(labels, detections, protocol, class_names, searched_us, engine)
     return _measure(evidence, operating_scores)
 
 
@@ -86,7 +86,7 @@ def evaluate_with_matches(
 ) -> tuple[Metrics, Matches]:
     """Metrics as of `evaluate`, and the matches from which intervals and comparisons are made."""
     protocol = resolve_protocol(protocol)
-    evidence = _evidence(labels, detections, protocol, class_names, searched_us)
+    evidence = gather_evidence(labels, detections, protocol, class_names, searched_us)
     return _measure(evidence, operating_scores), find_matches(evidence, operating_scores)
 
 
@@ -124,17 +124,18 @@ def find_operating_scores(
     and errors are those of `evaluate`.
     """
     protocol = resolve_protocol(protocol)
-    return best_scores(_evidence(labels, detections, protocol, class_names, searched_us))
+    return best_scores(gather_evidence(labels, detections, protocol, class_names, searched_us))
 
 
-def _evidence(
+def gather_evidence(
     labels: Mapping[str, LabelTable],
     detections: Mapping[str, DetectionTable],
     protocol: Protocol,
-    class_names: tuple[str, ...] | None,
-    searched_us: SearchedTimes | None,
+    class_names: tuple[str, ...] | None = None,
+    searched_us: SearchedTimes | None = None,
     engine: Engine = "numpy",
 ) -> Evidence:
+    """What metrics are computed from; the arguments and errors are those of `evaluate`."""
     check_recordings(labels, detections, "detections")
     detections = as_seen(labels, detections, protocol, searched_us)
     frames = _frames(labels, detections, protocol)

@@ -25,6 +25,7 @@ class TimedBoxes:
         class_ids: As in the tables.
         scores: Ranking score; zeros for labels.
         masks: `RunLengths` of each box; None: the protocol needs no masks.
+        rows: Row of each label in its table; None for detections.
     """
 
     times_us: Int64[np.ndarray, " N"]
@@ -32,6 +33,7 @@ class TimedBoxes:
     class_ids: Int64[np.ndarray, " N"]
     scores: Float64[np.ndarray, " N"]
     masks: Masks | None = None
+    rows: Int64[np.ndarray, " N"] | None = None
 
     def select(self, rows: Bool[np.ndarray, " N"]) -> "TimedBoxes":
         """The boxes at `rows`."""
@@ -41,6 +43,7 @@ class TimedBoxes:
             self.class_ids[rows],
             self.scores[rows],
             None if self.masks is None else self.masks[rows],
+            None if self.rows is None else self.rows[rows],
         )
 
 
@@ -64,7 +67,7 @@ def label_boxes(table: LabelTable, recording: str, protocol: Protocol) -> TimedB
     """
     where = _label_table(recording)
     table = as_label_table(table, where)
-    return _read(table, np.zeros(len(table)), where, protocol)
+    return _read(table, np.zeros(len(table)), where, protocol, are_labels=True)
 
 
 def detection_boxes(table: LabelTable, recording: str, protocol: Protocol) -> TimedBoxes:
@@ -94,7 +97,12 @@ def _label_table(recording: str) -> str:
 
 
 def _read(
-    table: LabelTable, scores: Float64[np.ndarray, " N"], where: str, protocol: Protocol
+    table: LabelTable,
+    scores: Float64[np.ndarray, " N"],
+    where: str,
+    protocol: Protocol,
+    *,
+    are_labels: bool = False,
 ) -> TimedBoxes:
     columns = [table[name] for name in ("x", "y", "w", "h")]
     boxes_xywh = np.stack(columns, axis=1).astype(np.float32)
@@ -108,6 +116,7 @@ def _read(
         class_ids=class_ids[order],
         scores=scores[order],
         masks=None if masks is None else masks[order],
+        rows=order.astype(np.int64) if are_labels else None,
     )
     return boxes.select(_counts(boxes, protocol))
 

@@ -147,11 +147,12 @@ def _within(moments_us: Times, span_us: tuple[int, int]) -> Times:
 
 
 def _grid_interval_us(moments_us: Times, settings: LabelSettings) -> int:
-    """Multiple of the median distance nearest to the wanted one: 3 at 30 Hz, 6 at 60 Hz."""
+    """Multiple of the labels' distance nearest to the wanted one: 3 at 30 Hz, 6 at 60 Hz."""
     wanted_us = 1000 * (settings.frame_interval_ms or 0)
     if len(moments_us) == 1:
         return wanted_us
-    distance_us = float(np.median(np.diff(moments_us)))
+    stated_us = 1000 * (settings.label_interval_ms or 0)
+    distance_us = stated_us or float(np.median(np.diff(moments_us)))
     return int(max(1, round(wanted_us / distance_us)) * distance_us)
 
 

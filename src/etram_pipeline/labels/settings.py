@@ -18,10 +18,12 @@ class LabelSettings(Settings):
             interval after the first, as in the reference; other moments are left out.
         frame_interval_ms: Wanted distance of labelled frames, in milliseconds. None: every labelled
             moment is a frame. With `grid`, the actual distance is the nearest multiple of the
-            labels' own distance.
+            labels' own distance, or with None that distance itself.
         first_frame_ms: Labels before this time are left out, in milliseconds.
         tolerance_us: Largest deviation of a label time from the grid of labelled frames, in
             microseconds; a frame may also follow earlier than `frame_interval_ms` by this time.
+        label_interval_ms: Distance of labels in the files, in milliseconds, for `grid`; None: the
+            median of each file.
     """
 
     filters: tuple[FilterConfig, ...] = ()
@@ -31,6 +33,9 @@ class LabelSettings(Settings):
     frame_interval_ms: int | None = Field(default=100, ge=1)
     first_frame_ms: int = Field(default=100, ge=0)
     tolerance_us: int = Field(default=2000, ge=0)
+    label_interval_ms: int | None = Field(
+        default=None, ge=1, exclude_if=lambda value: value is None
+    )
 
     @model_validator(mode="after")
     def _check_order(self) -> "LabelSettings":
@@ -39,14 +44,5 @@ class LabelSettings(Settings):
             raise ValueError(
                 "select_classes names classes that group_classes has already renumbered: "
                 "put select_classes before group_classes"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_interval(self) -> "LabelSettings":
-        if self.frames == "grid" and self.frame_interval_ms is None:
-            raise ValueError(
-                "frames: grid needs a number as frame_interval_ms; to make every labelled moment a "
-                "frame, set frames: spaced"
             )
         return self

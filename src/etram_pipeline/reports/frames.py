@@ -98,7 +98,11 @@ def _row(
         "windows": frames.num_windows,
         "labelled_frames": 0 if labels is None else len(labels),
         "with_window": len(frames.frame_windows),
-        **{f"left_out_{reason}": count for reason, count in left_out.model_dump().items()},
+        "left_out_filtered": left_out.filtered,
+        "left_out_early": left_out.early,
+        "left_out_outside": left_out.outside,
+        "left_out_too_close": left_out.too_close,
+        "left_out_off_grid": left_out.off_grid,
         "boxes": len(class_ids),
         **{name: int(count) for name, count in zip(class_names, counts, strict=False)},
     }
