@@ -60,15 +60,22 @@ def trace_curves(
     num_ious, num_classes, num_areas, _ = found.shape
     shape = num_classes, num_areas, num_ious
     counts = np.zeros(shape[:2], np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    # Numba counts references at every access to an array in a tuple.
+    class_ids, steps, ranks, candidates, outside = columns
+    counted = counts[0]
     is_tied = np.zeros(len(wanted), np.bool_)
     step_of_class = np.full(num_classes, -1)
-    for row in np.flatnonzero(wanted):
-        class_id = columns[0][row]
-        is_tied[row] = step_of_class[class_id] == columns[1][row]
-        step_of_class[class_id] = columns[1][row]
-        _pass(row, 1, columns, bits, counts)
-        if columns[3][row] >= 0:
-            _count_found(bits[0][columns[3][row]], columns[2][row], limits, found[:, class_id])
+    for row in range(len(wanted)):
+        if not wanted[row]:
+            continue
+        class_id, candidate = class_ids[row], candidates[row]
+        is_tied[row] = step_of_class[class_id] == steps[row]
+        step_of_class[class_id] = steps[row]
+        for area in range(num_areas):
+            counted[class_id, area] += not outside[row, area]
+        if candidate >= 0:
+            _pass(class_id, candidate, 1, outside[row], bits, counts)
+            _count_found(bits[0][candidate], ranks[row], limits, found[:, class_id])
     precision = np.zeros((num_ious, len(recalls), num_classes, num_areas))
     _read_back((wanted, is_tied), columns, bits, counts, (num_labels, recalls), precision)
     return precision
@@ -97,15 +104,21 @@ def _read_back(
     position = reached.T.copy().reshape(shape)
     needed = needed.T.copy().reshape(shape[0], shape[1], len(recalls))
     best = np.zeros(shape)
+    class_ids, steps, _, candidates, outside = columns
+    counted = counts[0]
     step_of_class = np.full(shape[0], -1)
-    for row in np.flatnonzero(wanted)[::-1]:
-        class_id, step, candidate = columns[0][row], columns[1][row], columns[3][row]
-        is_last = step_of_class[class_id] != step
-        step_of_class[class_id] = step
-        if is_last and (is_tied[row] or (candidate >= 0 and bits[0][candidate].any())):
+    for row in range(len(wanted) - 1, -1, -1):
+        if not wanted[row]:
+            continue
+        class_id, candidate = class_ids[row], candidates[row]
+        is_last = step_of_class[class_id] != steps[row]
+        step_of_class[class_id] = steps[row]
+        if is_last and (is_tied[row] or candidate >= 0):
             _reach(class_id, counts, best)
-        _pass(row, -1, columns, bits, counts)
+        for area in range(shape[1]):
+            counted[class_id, area] -= not outside[row, area]
         if candidate >= 0:
+            _pass(class_id, candidate, -1, outside[row], bits, counts)
             state = right[class_id], needed[class_id], position[class_id], best[class_id]
             _leave(bits[0][candidate], state, precision[:, :, class_id])
     for iou in range(shape[2]):
@@ -115,19 +128,20 @@ def _read_back(
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _pass(row: int, step: int, columns: Columns, bits: Bits, counts: Counts) -> None:
-    """Add a detection to the counts, or take it away."""
-    class_id, candidate, outside = columns[0][row], columns[3][row], columns[4]
-    counted, missing, right = counts
-    for area in range(outside.shape[1]):
-        if not outside[row, area]:
-            counted[class_id, area] += step
-    if candidate < 0:
-        return
-    for area in range(outside.shape[1]):
+def _pass(
+    class_id: int,
+    candidate: int,
+    step: int,
+    outside: Bool[np.ndarray, " A"],
+    bits: Bits,
+    counts: Counts,
+) -> None:
+    """Add a candidate to the counts of what is right and what does not count, or take it away."""
+    _, missing, right = counts
+    for area in range(len(outside)):
         _add(step, bits[0][candidate, area], right[class_id, area])
         # Out of the range, a detection counts where it is right; in it, but where it is ignored.
-        if outside[row, area]:
+        if outside[area]:
             _add(-step, bits[0][candidate, area], missing[class_id, area])
         else:
             _add(step, bits[1][candidate, area], missing[class_id, area])

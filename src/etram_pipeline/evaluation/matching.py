@@ -58,7 +58,8 @@ class FrameBoxes:
     def mapped(self, index_of_id: Int64[np.ndarray, " I"]) -> "FrameBoxes":
         """The boxes whose class counts, with its position for an id."""
         indices = index_of_id[self.class_ids]
-        return replace(self, class_ids=indices).take(indices >= 0)
+        mapped, counts = replace(self, class_ids=indices), indices >= 0
+        return mapped if counts.all() else mapped.take(counts)
 
     def without_classes(self) -> "FrameBoxes":
         """All boxes as one class; within a frame in order of their former classes."""

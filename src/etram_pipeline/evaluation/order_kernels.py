@@ -76,6 +76,7 @@ def best_rows(
     by_box: bool,  # noqa: FBT001  # Numba compiles calls by place
 ) -> Int64[np.ndarray, " N"]:
     """The rows of a frame from the highest score to the lowest; a merge sort."""
+    scores = detections[3]
     rows = np.arange(first, stop)
     merged = np.empty_like(rows)
     width = 1
@@ -84,9 +85,14 @@ def best_rows(
             left, middle = start, min(start + width, len(rows))
             right, end = middle, min(start + 2 * width, len(rows))
             for place in range(start, end):
-                if left < middle and (
-                    right == end or not _is_before(rows[right], rows[left], detections, by_box)
-                ):
+                is_left = right == end
+                if left < middle and not is_left:
+                    row, other = rows[left], rows[right]
+                    is_left = scores[row] > scores[other] or (
+                        scores[row] == scores[other]
+                        and not (by_box and _is_before(other, row, detections))
+                    )
+                if is_left:
                     merged[place] = rows[left]
                     left += 1
                 else:
@@ -99,17 +105,9 @@ def best_rows(
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _is_before(
-    row: int,
-    other: int,
-    detections: DetectionColumns,
-    by_box: bool,  # noqa: FBT001  # Numba compiles calls by place
-) -> bool:
-    _, _, boxes, scores, breakers = detections
-    if scores[row] != scores[other]:
-        return scores[row] > scores[other]
-    if not by_box:
-        return False
+def _is_before(row: int, other: int, detections: DetectionColumns) -> bool:
+    """Whether one of two detections of equal score is farther left, or higher, and so on."""
+    boxes, breakers = detections[2], detections[4]
     for side in range(4):
         if boxes[row, side] != boxes[other, side]:
             return boxes[row, side] < boxes[other, side]

@@ -51,9 +51,9 @@ def find_labels(
 
     Returns:
         Of each detection: position in frame and class, best first (-1: it does not count), and
-        position among those that overlap a label (-1: it overlaps none). Of those that overlap a
-        label: by range, bits of the thresholds at which it finds a label in the range, and one out
-        of it; label found at the least threshold, in all areas, or -1.
+        position among those that find a label at any threshold (-1: it finds none). Of those: by
+        range, bits of the thresholds at which it finds a label in the range, and one out of it;
+        label found at the least threshold, in all areas, or -1.
 
     Source: pycocotools, `COCOeval.evaluateImg`.
     """
@@ -74,9 +74,7 @@ def find_labels(
             ranks[row] = num_before[class_id]
             num_before[class_id] += 1
             number = _overlapping(row, detections, labels, min_ious, room)
-            if number:
-                bits = right[count], ignored[count]
-                found[count] = _take(number, room, labels[3], free, bits)
+            if number and _take(number, room, labels[3], free, (right, ignored, found), count):
                 candidates[row] = count
                 count += 1
     return ranks, candidates, right[:count], ignored[:count], found[:count]
@@ -157,24 +155,26 @@ def _take(
     room: Room,
     outside: Bool[np.ndarray, "L A"],
     free: UInt64[np.ndarray, "L A"],
-    bits: tuple[UInt64[np.ndarray, " A"], UInt64[np.ndarray, " A"]],
-) -> int:
-    """Take free labels at all thresholds; returns the one at the least, in all areas."""
-    right, ignored = bits
-    found = _NONE
-    right[:], ignored[:] = 0, 0
+    given: tuple[np.ndarray, np.ndarray, np.ndarray],
+    count: int,
+) -> bool:
+    """Take free labels at all thresholds and note them at a place; whether there is any."""
+    right, ignored, found = given
+    right[count], ignored[count], found[count] = 0, 0, _NONE
+    is_any = False
     for is_outside in (False, True):
         taken = ignored if is_outside else right
         for place in range(number):
             label, reach = room[0][place], room[2][place]
-            for size in range(len(right)):
+            for size in range(outside.shape[1]):
                 if outside[label, size] == is_outside:
-                    now = reach & free[label, size] & ~(right[size] | ignored[size])
-                    taken[size] |= now
+                    now = reach & free[label, size] & ~(right[count, size] | ignored[count, size])
+                    taken[count, size] |= now
                     free[label, size] &= ~now
+                    is_any = is_any or now != 0
                     if size == 0 and now & _ONE:
-                        found = label
-    return found
+                        found[count] = label
+    return is_any
 
 
 @no_type_check

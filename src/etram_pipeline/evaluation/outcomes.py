@@ -27,8 +27,8 @@ class Matched:
         min_ious: IoU thresholds; at most `MOST_IOUS`.
         rows: Row of each detection, best first, among the detections matched.
         ranks: Position of each detection in its frame and class.
-        candidates: Position of each detection among those that overlap a label; -1: it overlaps
-            none.
+        candidates: Position of each detection among those that find a label at any threshold and in
+            any range; -1: it finds none.
         outside: Ranges that the area of each detection is out of.
         right: Bits of the thresholds at which each candidate is right; the least is the lowest bit.
         ignored: Bits of the thresholds at which each candidate finds a label out of the range.

@@ -37,6 +37,8 @@ class TimedBoxes:
 
     def select(self, rows: Bool[np.ndarray, " N"]) -> "TimedBoxes":
         """The boxes at `rows`."""
+        if rows.all():
+            return self
         return TimedBoxes(
             self.times_us[rows],
             self.boxes_xywh[rows],
@@ -109,14 +111,16 @@ def _read(
     check_boxes(boxes_xywh, where)
     times_us, class_ids = (whole_numbers(table, name, where) for name in ("t", "class_id"))
     masks = _masks(table, where, protocol) if protocol.needs_masks else None
-    order = np.argsort(times_us, kind="stable")
+    # Tables are usually in order of time, and columns need not be copied then.
+    is_ordered = bool((times_us[1:] >= times_us[:-1]).all())
+    order = slice(None) if is_ordered else np.argsort(times_us, kind="stable")
     boxes = TimedBoxes(
         times_us=times_us[order],
         boxes_xywh=boxes_xywh[order] * np.float32(protocol.pixel_scale),
         class_ids=class_ids[order],
         scores=scores[order],
         masks=None if masks is None else masks[order],
-        rows=order.astype(np.int64) if are_labels else None,
+        rows=np.arange(len(times_us))[order] if are_labels else None,
     )
     return boxes.select(_counts(boxes, protocol))
 
