@@ -24,8 +24,7 @@ class ShownBoxes:
         self._detections = detections[np.argsort(detections["t"], kind="stable")]
         self._labels = labels
         self._predicted_us = frames.stop_us[frames.frame_windows]
-        interval_us = 0 if labels is None else labels.interval_us
-        self._interval_us = interval_us or _UNKNOWN_INTERVAL_US
+        self._interval_us = _interval_us(labels)
         at_labelled_only = np.isin(self._detections["t"], self._predicted_us).all()
         self._holds_detections = at_labelled_only and len(self._predicted_us) < frames.num_windows
 
@@ -56,3 +55,12 @@ class ShownBoxes:
         frame = int(np.searchsorted(frame_times_us, time_us, side="right")) - 1
         is_due = frame < 0 or time_us - frame_times_us[frame] >= self._interval_us
         return None if is_due else frame
+
+
+def _interval_us(labels: LabelledFrames | None) -> int:
+    """How long labels stay on the picture: the usual time until the next labelled frame."""
+    if labels is None:
+        return _UNKNOWN_INTERVAL_US
+    gaps_us = np.diff(labels.times_us)
+    usual_us = int(np.median(gaps_us)) if len(gaps_us) else _UNKNOWN_INTERVAL_US
+    return labels.interval_us or usual_us
