@@ -63,8 +63,16 @@ class FrameBoxes:
     def without_classes(self) -> "FrameBoxes":
         """All boxes as one class; within a frame in order of their former classes."""
         # The references join the classes one after the other, which decides between equal scores.
-        boxes = self.take(np.lexsort((self.class_ids, self.frames)))
-        return replace(boxes, class_ids=np.zeros_like(boxes.class_ids))
+        return self.take(np.lexsort((self.class_ids, self.frames))).as_one_class()
+
+    def as_one_class(self) -> "FrameBoxes":
+        """The same boxes in the same order, all as one class."""
+        return replace(self, class_ids=np.zeros_like(self.class_ids))
+
+    def by_content(self) -> "FrameBoxes":
+        """The boxes of each frame in the order of what they are, whatever the order of rows."""
+        columns = (self.scores, self.class_ids, *self.boxes_xywh.T[::-1], self.frames)
+        return self.take(np.lexsort(columns))
 
 
 @dataclass(frozen=True)

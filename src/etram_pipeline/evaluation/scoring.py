@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -45,7 +46,7 @@ def evaluate(  # noqa: PLR0913  # what is compared, and how
     protocol: Protocol | str,
     class_names: tuple[str, ...] | None = None,
     *,
-    engine: Engine = "numpy",
+    engine: Engine = "compiled",
     operating_scores: OperatingScores | None = None,
     searched_us: SearchedTimes | None = None,
 ) -> Metrics:
@@ -99,7 +100,7 @@ def _measure(evidence: Evidence, operating_scores: OperatingScores | None) -> Me
         per_class=_per_class(evidence, measured),
         groups=_by_lighting(evidence),
         precision_recall=_joined([part.precision_recall for part in measured]),
-        confusion=count_confusions(evidence.frames, evidence.class_names, protocol.confusion_score),
+        confusion=count_confusions(evidence.frames, evidence.class_names, protocol),
         num_recordings=len(evidence.recordings),
         num_frames=len(evidence.frames),
         num_labels=len(evidence.frames.labels),
@@ -133,7 +134,7 @@ def gather_evidence(
     protocol: Protocol,
     class_names: tuple[str, ...] | None = None,
     searched_us: SearchedTimes | None = None,
-    engine: Engine = "numpy",
+    engine: Engine = "compiled",
 ) -> Evidence:
     """What metrics are computed from; the arguments and errors are those of `evaluate`."""
     check_recordings(labels, detections, "detections")
@@ -146,7 +147,7 @@ def gather_evidence(
         labels=labels,
         detections=detections,
         class_names=classes.names,
-        frames=frames.mapped(classes.index_of_id),
+        everything=frames.mapped(classes.index_of_id),
         nothing_detected=len(frames.labels) > 0 and not len(frames.detections),
         engine=engine,
         ground_truth=fingerprint_labels(labels, protocol, classes),
@@ -182,7 +183,13 @@ def _frames(
             protocol.tolerance_us / 1000,
             max(repeats),
         )
-    return join_frames(parts)
+    frames = join_frames(parts)
+    if protocol.ties == "together":
+        # Of equal overlaps a detection takes the last label.
+        frames = replace(frames, labels=frames.labels.by_content())
+        if protocol.needs_masks:  # which pycocotools takes in order of rows
+            frames = replace(frames, detections=frames.detections.by_content())
+    return frames
 
 
 def _num_ids(frames: Frames) -> int:
@@ -207,10 +214,11 @@ def _per_class(evidence: Evidence, measured: Sequence[Measured]) -> dict[str, Cl
 
 
 def _label_counts(evidence: Evidence) -> dict[str, LabelCounts]:
+    recordings, labels = evidence.frames.recordings, evidence.frames.labels
     everything = np.ones(len(evidence.recordings), bool)
     groups = {"all": everything, **recordings_by_lighting(evidence.recordings)}
     return {
-        name: count_labels(evidence.frames.of_recordings(wanted).labels, evidence.protocol)
+        name: count_labels(labels.take(wanted[recordings[labels.frames]]), evidence.protocol)
         for name, wanted in groups.items()
     }
 
