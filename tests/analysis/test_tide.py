@@ -15,7 +15,7 @@ from etram_pipeline.evaluation.evidence import Evidence
 tidecv = pytest.importorskip("tidecv", reason="pip install -e '.[dev]'")
 
 THEIR_NAMES = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
-SEEDS = (2, 3, 6)
+SEEDS = (2, 3, 10)
 
 
 def run_of(evidence: Evidence) -> Any:  # noqa: ANN401  # the library has no types

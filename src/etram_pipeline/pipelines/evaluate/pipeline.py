@@ -2,6 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from etram_pipeline.pipelines.evaluate.calibration_node import score_calibration
+from etram_pipeline.pipelines.evaluate.error_nodes import measure_mistakes
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
 from etram_pipeline.pipelines.evaluate.review_nodes import (
     list_label_suspects,
@@ -18,6 +20,12 @@ def create_pipeline() -> Pipeline:
             ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
             ["matches", "metrics"],  # saved in this order: see the dataset of matches
             name="score_detections",
+        ),
+        Node(
+            score_calibration,
+            ["detections", "labelled_frames", "params:dataset", "params:evaluate"],
+            "calibration",
+            name="score_calibration",
         ),
         Node(
             score_tracks,
@@ -45,6 +53,12 @@ def create_pipeline() -> Pipeline:
             ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
             "label_suspects",
             name="list_label_suspects",
+        ),
+        Node(
+            measure_mistakes,
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
+            "errors",
+            name="measure_mistakes",
         ),
     ]
     return Pipeline(nodes, namespace="evaluate", prefix_datasets_with_namespace=False)

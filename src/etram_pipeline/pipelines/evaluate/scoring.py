@@ -60,7 +60,7 @@ class Scoring:
             *self._compared,
             protocol,
             self._class_names,
-            operating_scores=self._operating_scores(protocol),
+            operating_scores=self.operating_scores(protocol),
             searched_us=self._searched_us(protocol, self._compared),
         )
         metrics = with_intervals(metrics, matches, self._intervals.rounds, self._intervals.level)
@@ -78,7 +78,8 @@ class Scoring:
             self._searched_us(protocol, self._compared),
         )
 
-    def _operating_scores(self, protocol: Protocol) -> OperatingScores | None:
+    def operating_scores(self, protocol: Protocol) -> OperatingScores | None:
+        """Scores that the split has no part in; None if none are known."""
         if self._split == VALIDATION:
             return None
         if self._is_validation_detected:
