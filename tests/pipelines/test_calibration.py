@@ -29,7 +29,7 @@ from etram_pipeline.labels.detections import (
 )
 from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.pipelines.evaluate.calibration_node import score_calibration
+from etram_pipeline.pipelines.evaluate.calibration_nodes import score_calibration
 from etram_pipeline.pipelines.predict.nodes import explain_no_calibration, predict_detections
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore

@@ -11,9 +11,6 @@ from etram_pipeline.core.metric_names import metric_names
 NUM_BINS = 20
 """Ranges of equal width from 0 to 1 that detections are gathered in, by score."""
 
-FEW = 20
-"""Number of detections below which shares of a class are left to chance."""
-
 
 class Bin(Settings):
     """Detections with similar scores.

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from etram_pipeline.pipelines.evaluate.calibration_node import score_calibration
-from etram_pipeline.pipelines.evaluate.error_nodes import measure_mistakes
+from etram_pipeline.pipelines.evaluate.calibration_nodes import score_calibration
+from etram_pipeline.pipelines.evaluate.error_nodes import break_down, measure_mistakes
 from etram_pipeline.pipelines.evaluate.nodes import score_detections
 from etram_pipeline.pipelines.evaluate.review_nodes import (
     list_label_suspects,
@@ -59,6 +59,12 @@ def create_pipeline() -> Pipeline:
             ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
             "errors",
             name="measure_mistakes",
+        ),
+        Node(
+            break_down,
+            ["detections", "labelled_frames", "histograms", "params:dataset", "params:evaluate"],
+            ["breakdowns", "breakdown_metrics"],
+            name="break_down",
         ),
     ]
     return Pipeline(nodes, namespace="evaluate", prefix_datasets_with_namespace=False)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from etram_pipeline.analysis.reliability import CalibrationResult
     from etram_pipeline.evaluation.counts.result import CountMetrics
     from etram_pipeline.evaluation.tracks.result import TrackMetrics
 else:  # the command line reads this module long before anything needs these
-    Figure = DataFrame = CountMetrics = TrackMetrics = object
+    CalibrationResult = Figure = DataFrame = CountMetrics = TrackMetrics = object
 
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
 """Figures that are saved on their own; the page also has those that depend on the data."""
@@ -115,6 +116,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     metrics: Mapping[str, Metrics],
     track_metrics: Mapping[str, TrackMetrics],
     count_metrics: Mapping[str, CountMetrics],
+    calibration: Mapping[str, CalibrationResult],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionSource,
@@ -131,6 +133,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
 ) -> str:
     """The report page, as HTML."""
     from etram_pipeline.reports import figures, page
+    from etram_pipeline.reports.calibration_figures import draw_calibration_figures
     from etram_pipeline.reports.examples import example_images
     from etram_pipeline.reports.traffic.score_figures import draw_score_figures
 
@@ -143,11 +146,13 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         metrics=metrics,
         track_metrics=track_metrics,
         count_metrics=count_metrics,
+        calibration=calibration,
         headline=headline,
         figures=figures.draw_report_figures(
             metrics, history, headline, resolve_protocol(train.validation.protocol)
         )
-        | draw_score_figures(track_metrics, count_metrics),
+        | draw_score_figures(track_metrics, count_metrics)
+        | draw_calibration_figures(calibration),
         is_tracked=True,
         examples=example_images(histograms, labelled_frames, found, found.class_names, report),
         video=annotated_video,

@@ -14,6 +14,7 @@ SHOWN = (
     "metrics",
     "track_metrics",
     "count_metrics",
+    "calibration",
     "histograms",
     "labelled_frames",
     "detections",
