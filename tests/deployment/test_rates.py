@@ -1,20 +1,15 @@
 """Scores by rate, of a detector whose boxes can be worked out by hand."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jaxtyping import Float
 from pydantic import ValidationError
+from tests.moving_box import HEIGHT, SIDE, SPEED, WIDTH, FindsEvents, left_px, record
 from tests.training.runs import NANO
-from torch import Tensor, nn
-from typing_extensions import override
 
-from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.recording import Recording
 from etram_pipeline.deployment.latencies import score_at_latencies
@@ -28,54 +23,18 @@ from etram_pipeline.deployment.rate_settings import RateSettings
 from etram_pipeline.deployment.rates import RateStudy
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.encode import encode
-from etram_pipeline.events.recording import open_recording
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.encoded import EncodedOnReading
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 from etram_pipeline.models.checkpoint import Checkpoint
-from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.timing import knows_time
 
-HEIGHT, WIDTH = 64, 128
-SPEED, SIDE = 150, 50  # px per second, px
 ON_CPU = PredictSettings(device="cpu", lanes=2)
 BY_COCO = EvaluateSettings.model_validate({"protocols": ["coco"]})
-
-
-class FindsEvents(FrameDetector):
-    """Detects the rectangle of all events of a window."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-
-    @override
-    def frame_losses(
-        self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
-    ) -> Losses:
-        return {}
-
-    @override
-    def detect_frames(
-        self, frames: Float[Tensor, "K C H W"], suppression: SuppressionSettings
-    ) -> list[Detections]:
-        return [self._find(frame) for frame in frames]
-
-    def _find(self, frame: Tensor) -> Detections:
-        y, x = (frame.sum(0) > 0).nonzero().unbind(1)
-        box = [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [torch.tensor(0)] * 4
-        return Detections(torch.stack(box).float()[None], torch.tensor([0]), torch.tensor([0.5]))
-
-
-def left_px(times_us: np.ndarray) -> np.ndarray:
-    """Left border of the box that moves, at each time."""
-    return -(-SPEED * times_us // 1_000_000)
 
 
 def encoding(kind: str = "label_aligned", step_ms: int = 50) -> EncodingSettings:
@@ -91,19 +50,7 @@ def encoding(kind: str = "label_aligned", step_ms: int = 50) -> EncodingSettings
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     """Half a second of a box of 50 by 40 px that moves to the right, twice."""
     folder = tmp_path_factory.mktemp("rates")
-    return {f"test/{name}": _record(folder / f"{name}.npy", seed) for seed, name in enumerate("ab")}
-
-
-def _record(path: Path, seed: int) -> Recording:
-    rng = np.random.default_rng(seed)
-    names = [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")]
-    events = np.zeros(100_000, names)
-    events["t"] = np.sort(rng.integers(0, 500_000, len(events)))
-    events["x"] = left_px(events["t"]) + rng.integers(0, SIDE, len(events))
-    events["y"] = rng.integers(10, 50, len(events))
-    events["p"] = rng.integers(0, 2, len(events))
-    np.save(path, events)
-    return open_recording(path, size=(HEIGHT, WIDTH))
+    return {f"test/{name}": record(folder / f"{name}.npy", seed) for seed, name in enumerate("ab")}
 
 
 def frames(start_us: int = 100_000) -> LabelledFrames:
@@ -166,6 +113,21 @@ def test_frames_that_end_no_window_at_some_rate_are_not_enough(
         score.metrics.num_frames
         for score in aligned.measure(rates(10, 20, least_frames=8), ON_CPU, BY_COCO)
     ] == [8] * 4  # 130, 230, 330 and 430 ms
+
+
+def test_irregular_frames_that_the_slowest_rate_reaches_are_scored_at_all_rates(
+    recordings: dict[str, Recording],
+) -> None:
+    times_us = np.array([100_000, 117_000, 203_000, 204_000, 310_000, 405_000, 499_000])
+    labels = np.zeros(len(times_us), LABEL_DTYPE)
+    labels["t"], labels["x"], labels["y"] = times_us, left_px(times_us), 10
+    labels["w"], labels["h"] = SIDE, 40
+    irregular = LabelledFrames(labels, np.arange(len(times_us)), times_us, interval_us=0)
+    of_moments = replace(study(recordings), frames=dict.fromkeys(recordings, irregular))
+    wanted = rates(10, 20, least_frames=8, window_lengths=["step"])
+    scores = list(of_moments.measure(wanted, ON_CPU, BY_COCO))
+    assert [score.metrics.num_frames for score in scores] == [8, 8]  # 100, 203, 310 and 499 ms
+    assert [score.metrics.overall["AP"] for score in scores] == pytest.approx([0.6, 0.8], abs=0.1)
 
 
 def test_cells_that_know_time_are_adapted_to_each_rate(recordings: dict[str, Recording]) -> None:

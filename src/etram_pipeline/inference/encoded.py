@@ -10,6 +10,7 @@ from etram_pipeline.events.encode import encode
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.events.windows import WindowConfig, WindowPlan, label_aligned
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.moments import apart
 
 _JITTER_US = 2000
 """Deviation of a labelled frame from a regular grid up to which it is part of it."""
@@ -120,7 +121,10 @@ def plan_at_rate(
     """
     times_us, interval_us = frames.times_us, frames.interval_us
     if isinstance(windows, label_aligned.Config):
-        times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
+        if interval_us:
+            times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
+        else:
+            times_us = apart(times_us, slowest_us)
     return windows.plan(times_us, interval_us, recording)
 
 

@@ -14,6 +14,8 @@ SHOWN = (
     "metrics",
     "track_metrics",
     "count_metrics",
+    "errors",
+    "breakdowns",
     "calibration",
     "histograms",
     "labelled_frames",
@@ -23,6 +25,8 @@ SHOWN = (
     "quality_report",
     "frames_report",
     "class_statistics",
+    "mistakes",
+    "label_suspects",
     "checkpoint",
     "run_facts",
 )
