@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.e2e.conftest import kedro
 
@@ -56,9 +57,22 @@ def test_traffic_engineers_get_tables_pages_and_files(project: Path) -> None:
 @pytest.mark.usefixtures("first_run")
 def test_a_person_gets_a_page_and_a_video(project: Path) -> None:
     reporting = project / "data/08_reporting"
-    assert "<video" in (reporting / "report.html").read_text()
+    page = (reporting / "report.html").read_text()
+    assert "<video" in page
+    assert page.count('<div class="strip"') >= 12
+    assert len(page) < 6_000_000
     assert b"ftyp" in (reporting / "annotated.mp4").read_bytes()[:32]
     assert "nothing to report" in (reporting / "quality.html").read_text()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_mistakes_and_suspected_label_errors_are_listed(project: Path) -> None:
+    mistakes = pd.read_csv(project / "data/08_reporting/mistakes.csv")
+    assert set(mistakes["kind"]) >= {"class", "location", "both", "duplicate", "background"}
+    assert mistakes["cost"].is_monotonic_decreasing
+    suspects = pd.read_csv(project / "data/08_reporting/label_suspects.csv")
+    assert suspects["suspicion"].between(0, 1).all()
+    assert suspects["rank"].tolist() == list(range(1, len(suspects) + 1))
 
 
 def times_of_change(project: Path) -> dict[Path, int]:

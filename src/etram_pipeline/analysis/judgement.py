@@ -101,7 +101,7 @@ def judge(
         protocol: How they are compared.
         background_iou: Least overlap with an object that a detection can be meant for.
     """
-    detections, groups, _ = best_first(frames, num_classes, protocol.max_detections[-1])
+    detections, groups, _ = best_first(frames, num_classes, protocol)
     labels, foreground_iou = frames.labels, protocol.curve_iou
     background_iou = min(background_iou, foreground_iou)
     pairs = find_overlaps(

@@ -14,6 +14,7 @@ SUSPECT_COLUMNS = (
     "middle_s",
     "class_found",
     "class_labelled",
+    "track_id",
     "mean_score",
     "moments",
     "x",
@@ -41,7 +42,7 @@ def suspect_rows(
             "kind": each.kind,
             "recording": each.recording,
             **{
-                f"{name}_s": round(time_us / 1e6, 3)
+                f"{name}_s": round(time_us / 1e6, 6)
                 for name, time_us in (
                     ("start", each.start_us),
                     ("stop", each.stop_us),
@@ -50,6 +51,7 @@ def suspect_rows(
             },
             "class_found": _name(each.class_found, class_names),
             "class_labelled": _name(each.class_labelled, class_names),
+            "track_id": "" if each.track_id is None else str(each.track_id),
             "mean_score": None if each.mean_score is None else round(each.mean_score, 3),
             "moments": each.num_moments,
             **{name: round(side, 1) for name, side in zip("xywh", each.box_xywh, strict=True)},

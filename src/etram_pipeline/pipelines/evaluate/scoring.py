@@ -17,6 +17,7 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.scoring import gather_evidence
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.pipelines.evaluate.searched import searched_windows
 from etram_pipeline.stores.label_store import LabelStore
@@ -140,5 +141,5 @@ class Scoring:
 
     def _read(self, keys: Iterable[str]) -> _Tables:
         keys = list(keys)
-        labels = {key: self._labels[key].labels for key in keys}
+        labels = LabelTables({key: self._labels[key] for key in keys})
         return labels, {key: self._detections[key] for key in keys}
