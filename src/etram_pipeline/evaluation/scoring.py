@@ -28,7 +28,12 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.recordings import check_recordings
 from etram_pipeline.evaluation.result import ClassMetrics, LabelCounts, Metrics
-from etram_pipeline.evaluation.tables import detection_boxes, label_boxes, times_of_labels
+from etram_pipeline.evaluation.tables import (
+    detection_boxes,
+    empty_moments,
+    label_boxes,
+    times_of_labels,
+)
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 
@@ -53,7 +58,8 @@ def evaluate(  # noqa: PLR0913  # what is compared, and how
     """Metrics of detections by a protocol; the same tables give the same numbers.
 
     Args:
-        labels: Ground truth by recording, in px of the sensor, in any order.
+        labels: Ground truth by recording, in px of the sensor, in any order. `LabelTables` also
+            know moments without any object, at which every detection is false.
         detections: Detections of the same recordings, likewise, at all times at which the detector
             ran; an empty table where nothing was detected. Both are read one recording at a time.
         protocol: How to compare, or the name of a known way.
@@ -161,8 +167,10 @@ def _frames(
     for recording, table in labels.items():
         true = label_boxes(table, recording, protocol)
         found = detection_boxes(detections[recording], recording, protocol)
-        compared = compared_detections(found, times_of_labels(table, recording), protocol)
-        parts.append(match_recording(true, compared, protocol))
+        empty_us = empty_moments(labels, recording)
+        moments_us = np.concatenate([times_of_labels(table, recording), empty_us])
+        compared = compared_detections(found, moments_us, protocol)
+        parts.append(match_recording(true, compared, protocol, empty_us))
         repeats.append(count_repeats(true, compared, protocol))
         num_detections += len(found.times_us)
         num_compared += len(compared.times_us)
