@@ -1,10 +1,11 @@
 """Protocols with any list of IoU thresholds, also more than are matched at once."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
+from tests.evaluation.conftest import Tables
 
 from etram_pipeline.evaluation import evaluate, find_operating_scores
 from etram_pipeline.evaluation.intervals import with_intervals
@@ -13,7 +14,7 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import flatten_metrics
 from etram_pipeline.evaluation.scoring import evaluate_with_matches
 
-Make = Callable[..., Any]
+Make = Callable[..., Tables]
 MANY = tuple(np.linspace(0.3, 0.95, 70).tolist())
 
 
