@@ -24,9 +24,9 @@ _THEMED = {palette.INK: "--ink", palette.MUTED: "--muted", palette.LINE: "--line
 
 
 def new_figure(
-    title: str, subtitle: str, height_in: float, num_axes: int = 1
+    title: str, subtitle: str, height_in: float, num_axes: int = 1, columns: int | None = None
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with axes side by side, titled at the top left."""
+    """A figure titled at the top left, with axes in rows of some columns; None: in one row."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     # The second line of the title is left empty, for the subtitle to stand in.
     figure.suptitle(
@@ -47,7 +47,9 @@ def new_figure(
         color=palette.MUTED,
         parse_math=False,
     )
-    axes = [figure.add_subplot(1, num_axes, place + 1) for place in range(num_axes)]
+    columns = columns or num_axes
+    rows = -(-num_axes // columns)
+    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(num_axes)]
     for each in axes:
         _style(each)
     return figure, axes

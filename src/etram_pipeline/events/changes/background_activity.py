@@ -21,7 +21,7 @@ class Config(EventChange):
 
     unit: ClassVar[str] = "Hz"
     kind: Literal["background_activity"] = "background_activity"
-    rate_hz: float = Field(default=5, ge=0, le=10_000)
+    rate_hz: float = Field(default=5.0, ge=0, le=10_000)
 
     @property
     @override

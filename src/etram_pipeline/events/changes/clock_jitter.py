@@ -30,7 +30,7 @@ class Config(EventChange):
 
     unit: ClassVar[str] = "ms"
     kind: Literal["clock_jitter"] = "clock_jitter"
-    deviation_ms: float = Field(default=5, ge=0, le=10_000)
+    deviation_ms: float = Field(default=5.0, ge=0, le=10_000)
 
     @property
     @override

@@ -29,7 +29,7 @@ class Config(EventChange):
     unit: ClassVar[str] = "percent"
     kind: Literal["hot_pixels"] = "hot_pixels"
     share: float = Field(default=0.001, ge=0, le=1)
-    rate_hz: float = Field(default=500, ge=0, le=10_000)
+    rate_hz: float = Field(default=500.0, ge=0, le=10_000)
 
     @property
     @override

@@ -37,12 +37,12 @@ class Config(EventChange):
     unit: ClassVar[str] = "times"
     kind: Literal["night"] = "night"
     contrast_divided_by: int = Field(default=2, ge=1, le=100)
-    noise_hz: float = Field(default=5, ge=0, le=10_000)
+    noise_hz: float = Field(default=5.0, ge=0, le=10_000)
 
     @property
     @override
     def severity(self) -> float:
-        return self.contrast_divided_by
+        return float(self.contrast_divided_by)
 
     @property
     @override

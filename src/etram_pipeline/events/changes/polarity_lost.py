@@ -23,7 +23,7 @@ class Config(EventChange):
 
     unit: ClassVar[str] = "percent"
     kind: Literal["polarity_lost"] = "polarity_lost"
-    share: float = Field(default=1, ge=0, le=1)
+    share: float = Field(default=1.0, ge=0, le=1)
     replaced_by: Literal["rising", "random"] = "rising"
 
     @property

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import UInt16
 from pydantic import Field
 from typing_extensions import override
 
@@ -31,7 +30,7 @@ class Config(EventChange):
     @property
     @override
     def severity(self) -> float:
-        return self.block_px
+        return float(self.block_px)
 
     @override
     def read(
@@ -42,7 +41,7 @@ class Config(EventChange):
 
     def _enlarged(self, events: Events, height: int, width: int) -> Events:
         side = self.block_px
-        x, y = self._corners(events.x, width), self._corners(events.y, height)
+        x, y = (places.astype(np.int64) // side * side for places in (events.x, events.y))
         is_middle = (events.x == np.minimum(x + side // 2, width - 1)) & (
             events.y == np.minimum(y + side // 2, height - 1)
         )
@@ -58,7 +57,3 @@ class Config(EventChange):
             t_us=events.t_us[copied],
             polarity=events.polarity[copied],
         )
-
-    def _corners(self, places: UInt16[np.ndarray, " N"], size: int) -> np.ndarray:
-        """First row or column of the block of each event."""
-        return places.astype(np.int64) // min(self.block_px, size) * min(self.block_px, size)
