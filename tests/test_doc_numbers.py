@@ -78,8 +78,7 @@ def of_preprocessing() -> list[tuple[str, str]]:
     of_recording = parameters("recording")
     filters = {each.kind: each for each in labels.filters}
     side_px, fraction = filters["minimum_size"].side_px, filters["maximum_width"].fraction
-    interval_us = 1_000_000 / LABEL_HZ
-    frames_ms = interval_us * max(1, round(1000 * labels.frame_interval_ms / interval_us)) / 1000
+    assert labels.frame_interval_ms is None
     page = "docs/getting-started.md"
     whole = windows.duration_ms
     name = of_scene["representation"].name(windows)
@@ -88,7 +87,8 @@ def of_preprocessing() -> list[tuple[str, str]]:
         (
             page,
             f"at least {side_px:g} px, at most {fraction:g} of the sensor's width) "
-            f"and become *labelled frames* {frames_ms:g} ms apart. "
+            f"and become *labelled frames*, one for every moment with labels, here "
+            f"{1000 / LABEL_HZ:g} ms apart. "
             f"A window of {whole} ms ends at every labelled frame",
         ),
         (
@@ -147,7 +147,7 @@ def of_etram() -> list[tuple[str, str]]:
         ("README.md", f"(10 h, {num_windows} windows of {image('etram')})"),
         ("README.md", f"training RVT-Base, {steps}"),
         (page, f"| sensor (height {TIMES} width) | {dataset.height}{TIMES}{dataset.width} |"),
-        (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart |"),
+        (page, f"| labelled frames | {every['labels'].frame_interval_ms:g} ms apart, on"),
         (page, f"| training | {steps}: RVT's schedule"),
         (page, f"with the learning rate for {train.lanes} clips |"),
         (page, f"| validation | every {number(train.validation.every_steps)} steps |"),

@@ -198,8 +198,8 @@ class ConfigLoader(OmegaConfigLoader):
             self._read_layers("catalog")
         ):
             raise ConfigurationError(
-                f"`recording={runtime['recording']}` is read in the environment `recording` "
-                "only: add `--env recording`"
+                f"`recording={runtime['recording']}` is not read here: add `--env recording`, or "
+                "the environment of a data set, such as `--env etram`"
             )
 
     def _preset(self, runtime: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:

@@ -7,16 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.inference.moving_box import (
+from tests.moving_box import (
     BY_COCO,
     HEIGHT,
     ON_CPU,
+    SIDE,
     SPEED,
     WIDTH,
     FindsEvents,
     encoding,
     frames,
-    record_twice,
+    left_px,
+    record,
 )
 from tests.training.runs import NANO
 
@@ -35,6 +37,7 @@ from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.encode import encode
 from etram_pipeline.inference.encoded import EncodedOnReading
 from etram_pipeline.labels.detections import DETECTION_DTYPE
+from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
@@ -43,7 +46,9 @@ from etram_pipeline.models.timing import knows_time
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    return record_twice(tmp_path_factory.mktemp("rates"))
+    """Half a second of a box of 50 by 40 px that moves to the right, twice."""
+    folder = tmp_path_factory.mktemp("rates")
+    return {f"test/{name}": record(folder / f"{name}.npy", seed) for seed, name in enumerate("ab")}
 
 
 def study(
@@ -97,6 +102,21 @@ def test_frames_that_end_no_window_at_some_rate_are_not_enough(
         score.metrics.num_frames
         for score in aligned.measure(rates(10, 20, least_frames=8), ON_CPU, BY_COCO)
     ] == [8] * 4  # 130, 230, 330 and 430 ms
+
+
+def test_irregular_frames_that_the_slowest_rate_reaches_are_scored_at_all_rates(
+    recordings: dict[str, Recording],
+) -> None:
+    times_us = np.array([100_000, 117_000, 203_000, 204_000, 310_000, 405_000, 499_000])
+    labels = np.zeros(len(times_us), LABEL_DTYPE)
+    labels["t"], labels["x"], labels["y"] = times_us, left_px(times_us), 10
+    labels["w"], labels["h"] = SIDE, 40
+    irregular = LabelledFrames(labels, np.arange(len(times_us)), times_us, interval_us=0)
+    of_moments = replace(study(recordings), frames=dict.fromkeys(recordings, irregular))
+    wanted = rates(10, 20, least_frames=8, window_lengths=["step"])
+    scores = list(of_moments.measure(wanted, ON_CPU, BY_COCO))
+    assert [score.metrics.num_frames for score in scores] == [8, 8]  # 100, 203, 310 and 499 ms
+    assert [score.metrics.overall["AP"] for score in scores] == pytest.approx([0.6, 0.8], abs=0.1)
 
 
 def test_cells_that_know_time_are_adapted_to_each_rate(recordings: dict[str, Recording]) -> None:

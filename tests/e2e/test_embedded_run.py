@@ -22,6 +22,13 @@ def test_the_detector_finds_road_users_it_never_saw(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("first_run")
+def test_scores_are_nearer_to_probabilities_after_scaling(project: Path) -> None:
+    found = json.loads((project / "data/08_reporting/calibration.json").read_text())["etram_8class"]
+    assert found["calibration"]["scaling"]["kind"] == "temperature"
+    assert found["scaled_overall"]["ece"] < 0.6 * found["overall"]["ece"]
+
+
+@pytest.mark.usefixtures("first_run")
 def test_road_users_are_followed_and_counted(project: Path) -> None:
     reporting = project / "data/08_reporting"
     scores = json.loads((reporting / "track_metrics.json").read_text())

@@ -265,7 +265,7 @@ def test_the_middle_pixel_stands_for_its_block() -> None:
 
 
 def test_jitter_is_normal_of_the_deviation_that_is_told() -> None:
-    number = 20_000
+    number = 6_000
     far_from_ends = events_at(*((500, n % WIDTH, n // WIDTH % HEIGHT, 1) for n in range(63)))
     spread = np.concatenate(
         [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
+from etram_pipeline.labels.moments import LeftOut
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 
@@ -100,14 +101,18 @@ def test_after_a_gap_frames_stay_on_the_grid() -> None:
     assert frames.times_us.tolist() == [100_000 + 33_333 * k for k in (0, 3, 18, 21)]
 
 
-def test_a_second_label_within_the_tolerance_of_a_frame_is_left_out_and_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        frames = select_frames(at(100_000, 101_000, 200_000, 300_000, 400_000, 500_000), SETTINGS)
+def test_a_second_label_within_the_tolerance_of_a_frame_is_left_out_and_counted() -> None:
+    frames = select_frames(at(100_000, 101_000, 200_000, 300_000, 400_000, 500_000), SETTINGS)
 
     assert frames.times_us.tolist() == [100_000, 200_000, 300_000, 400_000, 500_000]
-    assert "1 label times follow a labelled frame within 2000 us" in caplog.text
+    assert frames.left_out == LeftOut(too_close=1)
+
+
+def test_labels_of_another_time_than_the_recording_are_told() -> None:
+    spaced = LabelSettings(frames="spaced", frame_interval_ms=None)
+    message = "labels range from 300000 to 400000 us, and events from 6437104 to 9000000 us"
+    with pytest.raises(NoLabelsError, match=message):
+        select_frames(at(300_000, 400_000), spaced, span_us=(6_437_104, 9_000_000))
 
 
 def test_a_single_labelled_moment_is_one_frame(caplog: pytest.LogCaptureFixture) -> None:

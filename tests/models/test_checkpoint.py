@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.models import load_detector
@@ -44,6 +45,21 @@ def test_operating_scores_are_read_to_the_last_bit(tmp_path: Path, checkpoint: C
     )
     write_checkpoint(tmp_path / "best.ckpt", replace(checkpoint, operating_scores=scores))
     assert read_checkpoint(tmp_path / "best.ckpt").operating_scores == scores
+
+
+def test_a_calibration_is_read_to_the_last_bit(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    scaling = {"kind": "temperature", "temperature": 1 / 3}
+    calibration = Calibration.model_validate(
+        {"protocol": "coco", "choices": "0", "num_detections": 7, "scaling": scaling}
+    )
+    write_checkpoint(tmp_path / "best.ckpt", replace(checkpoint, calibration=calibration))
+    assert read_checkpoint(tmp_path / "best.ckpt").calibration == calibration
+
+
+def test_what_no_validation_found_is_not_written(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    assert not {"operating_scores", "calibration"} & checkpoint_payload(checkpoint).keys()
+    write_checkpoint(tmp_path / "best.ckpt", checkpoint)
+    assert read_checkpoint(tmp_path / "best.ckpt").calibration is None
 
 
 def test_lightning_checkpoints_are_read_among_all_else_they_hold(
@@ -165,6 +181,10 @@ def test_other_contents_are_named(tmp_path: Path) -> None:
         ({"class_names": None}, "the description of the detector is damaged"),
         ({"detector": {"kind": "rvt", "neck_stages": [3, 4, 5]}}, "names stage 5"),
         ({"operating_scores": {"common": "high"}}, "its operating scores are not known"),
+        (
+            {"calibration": {"scaling": {"kind": "beta"}}},
+            "the settings of its calibration are not known to this version of the project",
+        ),
         ({"format": 2}, "last.ckpt: its format 2 is newer than this version of the project"),
     ],
 )

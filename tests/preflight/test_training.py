@@ -109,6 +109,25 @@ def test_a_detector_that_is_trained_already_is_not_built(
     assert faults(found("predict", checkpoint=str(path), **changes)) == []
 
 
+@pytest.mark.usefixtures("stores")
+def test_a_detector_without_calibration_is_told_before_it_detects(
+    found: Find, save_checkpoint: Save
+) -> None:
+    path = str(save_checkpoint())
+    (told,) = faults(found("predict", checkpoint=path, predict={"calibrated": True}))
+    assert told.startswith(f"predict.calibrated is true, but {path} has no calibration")
+    assert faults(found("predict", checkpoint=path)) == []
+    content = torch.load(path)
+    content["etram"]["calibration"] = {
+        "protocol": "coco",
+        "choices": "0",
+        "num_detections": 9,
+        "scaling": {"kind": "temperature", "temperature": 0.5},
+    }
+    torch.save(content, path)
+    assert faults(found("predict", checkpoint=path, predict={"calibrated": True})) == []
+
+
 VIEWS = {"augmentation": {"scales": [1.0, 1.5], "mirror": True}}
 REMEMBERS = "predict.augmentation needs a detector without memory, but this RVT carries a memory"
 

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames
+from etram_pipeline.labels.moments import LeftOut
+from etram_pipeline.reports.frames import frame_rows, log_left_out, warn_of_missed_frames
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
 CAR = (0.0, 0.0, 10.0, 10.0, 0)
@@ -58,3 +60,43 @@ def test_frames_that_all_have_a_window_are_not_told(
     frames = {"test/a": make_frames("test/a", labelled_us=[50_000])}
     warn_of_missed_frames(frames, {"test/a": make_labels([50_000], (50_000, *CAR))})
     assert not caplog.records
+
+
+def test_moments_that_are_no_frame_are_counted_by_reason(
+    make_frames: Callable[..., StoredRepresentations], make_labels: Callable[..., LabelledFrames]
+) -> None:
+    labels = replace(make_labels([50_000], (50_000, *CAR)), left_out=LeftOut(early=2, off_grid=7))
+    (row,) = frame_rows({"test/a": make_frames("test/a")}, {"test/a": labels}, ("car",))
+    found = {name: count for name, count in row.items() if name.startswith("left_out")}
+    assert found == {
+        "left_out_filtered": 0,
+        "left_out_early": 2,
+        "left_out_outside": 0,
+        "left_out_too_close": 0,
+        "left_out_off_grid": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("left_out", "level", "message"),
+    [
+        (LeftOut(early=2), logging.INFO, "4 of 6 labelled moments are no labelled frame: 4 before"),
+        (LeftOut(outside=1), logging.WARNING, "2 outside the recording (test/a; test/b)"),
+        (LeftOut(off_grid=1), logging.WARNING, "with labels.frames=spaced, they need not lie on"),
+    ],
+)
+def test_all_that_is_left_out_is_told_in_one_line(
+    make_labels: Callable[..., LabelledFrames],
+    caplog: pytest.LogCaptureFixture,
+    left_out: LeftOut,
+    level: int,
+    message: str,
+) -> None:
+    labels = replace(make_labels([50_000], (50_000, *CAR)), left_out=left_out)
+    whole = make_labels([50_000], (50_000, *CAR))
+    with caplog.at_level(logging.INFO):
+        log_left_out({"test/a": labels, "test/b": labels})
+        log_left_out({"test/a": whole})
+    (record,) = caplog.records
+    assert record.levelno == level
+    assert message in record.message

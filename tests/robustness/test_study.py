@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tests.inference.moving_box import (
+from tests.moving_box import (
     BY_COCO,
     ON_CPU,
     FindsEvents,
     encoding,
     frames,
-    record_twice,
+    record,
 )
 from tests.training.runs import NANO
 
@@ -37,7 +37,8 @@ from etram_pipeline.robustness.study import RobustnessStudy
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    return record_twice(tmp_path_factory.mktemp("robustness"))
+    folder = tmp_path_factory.mktemp("robustness")
+    return {f"test/{name}": record(folder / f"{name}.npy", seed) for seed, name in enumerate("ab")}
 
 
 def study(recordings: dict[str, Recording], **settings: object) -> RobustnessStudy:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.training.runs import NANO, changed, changed_validation, curve, weights
 
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.errors import CheckpointError, LabelError, StoreError
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY, read_checkpoint
@@ -34,6 +35,8 @@ def test_the_detector_learns_and_the_best_checkpoint_is_the_one_that_found_most(
     operating = OperatingScores.model_validate(torch.load(best)[PAYLOAD_KEY]["operating_scores"])
     assert (operating.protocol, operating.ranking) == ("coco", "joint")
     assert 0 < operating.common <= 1
+    calibration = Calibration.model_validate(torch.load(best)[PAYLOAD_KEY]["calibration"])
+    assert (calibration.protocol, calibration.scaling.kind) == ("coco", "temperature")
 
 
 def test_one_seed_gives_one_loss_curve_whatever_the_number_of_workers(
@@ -111,7 +114,7 @@ def test_without_a_label_to_validate_on_the_last_state_is_the_best(
     with_patience = changed_validation(settings, patience=1)
     best = fit(record(2), bare, blueprint, with_patience, tmp_path)
     assert torch.load(best)["global_step"] == settings.max_steps
-    assert "operating_scores" not in torch.load(best)[PAYLOAD_KEY]
+    assert not {"operating_scores", "calibration"} & torch.load(best)[PAYLOAD_KEY].keys()
     assert not curve(tmp_path, "val/coco/AP")
 
 

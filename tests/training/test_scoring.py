@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from etram_pipeline.analysis.calibration import find_calibration
 from etram_pipeline.clips.detections import DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.evaluation import evaluate
@@ -55,6 +56,20 @@ def test_it_is_what_the_evaluation_says_of_the_same_tables(record: Record) -> No
     metrics = score.compute()
     assert 0 < metrics[score.monitor.name] < 1
     assert metrics == {f"val/coco/{k}": value for k, value in expected.items() if value >= 0}
+
+
+def test_the_calibration_is_fitted_to_the_same_tables(record: Record) -> None:
+    recordings = record(2)
+    labels = {name: frames.labels for name, frames in recordings.labels.items()}
+    batch, found = found_near(labels["train/r0"], shift=1.5)
+    score = ValidationScore(labels, dict.fromkeys(labels, 1), CLASSES, "coco", scaling="platt")
+    score.add(batch, found)
+    collector = DetectionCollector(dict.fromkeys(recordings.frames, 1))
+    collector.add(batch, found)
+    tables = {name: collector.take(name) for name in recordings.frames}
+    score.compute()
+    assert score.calibration is not None
+    assert score.calibration == find_calibration(labels, tables, "coco", CLASSES, kind="platt")
 
 
 def test_detections_are_scored_once(record: Record) -> None:

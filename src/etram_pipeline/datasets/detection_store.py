@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import override
 
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.mask_column import MASK_COLUMN, with_masks
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.labels.detection_files.tables import INDEX
-from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
+from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable, calibrated_dtype
 
 REMEDY = "run `kedro run --pipelines predict`"
 
@@ -69,8 +70,10 @@ class DetectionStore(DetectionSource, Mapping[str, DetectionTable]):
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
         operating_scores: Scores that were best in the validation of the training; None if unknown.
-        score_threshold: Lowest score of a detection; None if unknown.
+        score_threshold: Lowest score that the detector gave a detection; None if unknown.
         has_masks: Whether any detection has a mask.
+        calibration: Scaling of scores that belongs to the detector; None if unknown.
+        are_calibrated: Whether it was applied to the scores and the operating scores.
     """
 
     def __init__(self, root: Path, *, masks: bool = False, origin: Origin | None = None) -> None:
@@ -87,6 +90,9 @@ class DetectionStore(DetectionSource, Mapping[str, DetectionTable]):
             self.operating_scores = scores and OperatingScores.model_validate(scores)
             self.score_threshold = None if threshold is None else float(threshold)
             self.has_masks = bool(index.get("masks", False))
+            scaling = index.get("calibration")
+            self.calibration = scaling and Calibration.model_validate(scaling)
+            self.are_calibrated = bool(index.get("are_calibrated", False))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise StoreError(f"{root / INDEX} is damaged: {self._remedy}") from error
 
@@ -108,7 +114,8 @@ class DetectionStore(DetectionSource, Mapping[str, DetectionTable]):
         missing = sorted(set(names) - set(found))
         if missing:
             raise LabelError(f"{path} has columns {found}, but lacks {missing}: {self._remedy}")
-        table = np.zeros(columns.num_rows, DETECTION_DTYPE)
+        dtype = calibrated_dtype() if self.are_calibrated else DETECTION_DTYPE
+        table = np.zeros(columns.num_rows, dtype)
         try:
             for name in names:
                 table[name] = columns[name].to_numpy()
@@ -140,7 +147,8 @@ class DetectionStore(DetectionSource, Mapping[str, DetectionTable]):
     @override
     def __fingerprint__(self) -> object:
         content = [] if self.origin is None else [self.origin.content]
-        return [self.training_run_id, self._counts, *content]
+        scaling = [self.calibration] if self.are_calibrated else []
+        return [self.training_run_id, self._counts, *content, *scaling]
 
     @property
     def _remedy(self) -> str:

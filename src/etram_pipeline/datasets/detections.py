@@ -10,6 +10,7 @@ import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks
 from etram_pipeline.core.operating_scores import OperatingScores
@@ -31,7 +32,9 @@ class Prediction:
         class_names: Name of each class id.
         training_run_id: MLflow run that trained the detector; empty if unknown.
         operating_scores: Scores that were best in the validation of the training; None if unknown.
-        score_threshold: Lowest score of a detection; None if unknown.
+        score_threshold: Lowest score that the detector gave a detection; None if unknown.
+        calibration: Scaling of scores that belongs to the detector; None if unknown.
+        are_calibrated: Whether it was applied to the scores and the operating scores.
     """
 
     tables: Iterable[tuple[str, DetectionTable]]
@@ -39,6 +42,8 @@ class Prediction:
     training_run_id: str = ""
     operating_scores: OperatingScores | None = None
     score_threshold: float | None = None
+    calibration: Calibration | None = None
+    are_calibrated: bool = False
 
 
 class DetectionsDataset(ReadsAnother, AbstractDataset[Prediction, DetectionSource]):
@@ -105,7 +110,7 @@ class DetectionsDataset(ReadsAnother, AbstractDataset[Prediction, DetectionSourc
                 _write(new / f"{key}.parquet", table)
                 counts[key] = len(table)
                 masked = masked or has_masks(table)
-            scores = data.operating_scores
+            scores, scaling = data.operating_scores, data.calibration
             index = {
                 "training_run_id": data.training_run_id,
                 "operating_scores": None if scores is None else scores.model_dump(mode="json"),
@@ -113,6 +118,8 @@ class DetectionsDataset(ReadsAnother, AbstractDataset[Prediction, DetectionSourc
                 "class_names": data.class_names,
                 "recordings": counts,
                 **({"masks": True} if masked else {}),
+                **({} if scaling is None else {"calibration": scaling.model_dump(mode="json")}),
+                **({"are_calibrated": True} if data.are_calibrated else {}),
             }
             with written_whole(new / INDEX) as partial:
                 partial.write_text(json.dumps(index, indent=1))

@@ -66,6 +66,8 @@ class ForeignStore(DetectionStore):
         # Rounded down: the lowest score is near the threshold, which is unknown, but not equal.
         self.score_threshold = floor(100 * float(min(lowest))) / 100 if lowest else None
         self.has_masks = False
+        self.calibration = None
+        self.are_calibrated = False
 
     @override
     def __getitem__(self, key: str) -> DetectionTable:

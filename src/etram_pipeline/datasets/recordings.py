@@ -96,8 +96,8 @@ class RecordingsDataset(RawFolderDataset):
             raise DatasetError(
                 f"no recordings in {self._path}: put event files ({', '.join(RECORDING_SUFFIXES)}) "
                 f"into {', '.join(f'{self._path}/{split}' for split in SPLITS)}{outside}. Or name "
-                "another path: in the environment `recording` by `--params recording=…`, in others "
-                "as path of `recordings` in the catalog"
+                "another folder by `--params recording=…` in the environment of a data set, or as "
+                "path of `recordings` in the catalog"
             )
         return found
 

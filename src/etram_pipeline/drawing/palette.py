@@ -47,6 +47,9 @@ PANEL_MUTED = "#8d9bb0"
 LABEL = "#ffffff"
 """Outlines of ground truth."""
 
+MISTAKE = "#ff4d4d"
+"""Second outline of the box that is wrong."""
+
 LINE_OF_SITE = "#ffe9a3"
 """Lines at which traffic is counted."""
 ZONE_OF_SITE = "#8fe3b0"

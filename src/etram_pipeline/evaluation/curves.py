@@ -56,7 +56,7 @@ def match_classes(frames: Frames, num_classes: int, protocol: Protocol) -> Itera
 
     Class ids are positions among the `num_classes` that count.
     """
-    detections, groups, ranks = _best_first(frames, num_classes, protocol.max_detections[-1])
+    detections, groups, ranks = best_first(frames, num_classes, protocol.max_detections[-1])
     label_groups = frames.labels.frames * num_classes + frames.labels.class_ids
     overlaps = find_overlaps(
         frames.labels, detections, label_groups, groups, protocol.iou_thresholds[0] - 1e-9
@@ -148,7 +148,7 @@ class Ranking:
 
 def rank_detections(frames: Frames, num_classes: int, protocol: Protocol) -> list[Ranking]:
     """Detections of each class at the protocol's `curve_iou`, which its curves are drawn from."""
-    detections, groups, _ = _best_first(frames, num_classes, protocol.max_detections[-1])
+    detections, groups, _ = best_first(frames, num_classes, protocol.max_detections[-1])
     labels, iou = frames.labels, protocol.curve_iou
     label_groups = labels.frames * num_classes + labels.class_ids
     overlaps = find_overlaps(labels, detections, label_groups, groups, iou - 1e-9)
@@ -172,7 +172,7 @@ def area_bounds(protocol: Protocol) -> list[tuple[float, float]]:
     return [(0.0, 1e5**2), *protocol.area_ranges.values()]
 
 
-def _best_first(
+def best_first(
     frames: Frames, num_classes: int, limit: int
 ) -> tuple[FrameBoxes, Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
     """Detections by frame, class and score, at most `limit` of each; their groups and ranks."""
@@ -207,13 +207,15 @@ def _fill(curves: Curves, place: tuple[int, int], outcome: Outcome, protocol: Pr
     for iou, (is_right, is_counted) in enumerate(
         zip(outcome.is_right, outcome.is_counted, strict=True)
     ):
-        curves.precision[iou, :, class_id, area] = _precision(is_right, is_counted, num_labels)
+        curves.precision[iou, :, class_id, area] = precision_at_recalls(
+            is_right, is_counted, num_labels
+        )
         for limit, max_detections in enumerate(protocol.max_detections):
             num_right = np.count_nonzero(is_right & (outcome.ranks < max_detections))
             curves.recall[iou, class_id, area, limit] = num_right / num_labels
 
 
-def _precision(
+def precision_at_recalls(
     is_true: Bool[np.ndarray, " D"], is_counted: Bool[np.ndarray, " D"], num_labels: int
 ) -> Float64[np.ndarray, " R"]:
     """Largest precision at each of `RECALLS` or beyond; 0 where that recall is not reached."""

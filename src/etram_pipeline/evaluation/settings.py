@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.scalings import ScalingKind
 from etram_pipeline.evaluation.protocol import BoxProtocol, Protocol
 from etram_pipeline.evaluation.protocols import NAMED, check_names, expand_choice
 from etram_pipeline.evaluation.result import LEVEL, ROUNDS
@@ -55,6 +56,8 @@ class EvaluateSettings(Settings):
             by `like`.
         split: Recordings scored: `train`, `val` or `test`.
         intervals: Intervals of the values.
+        scaling: How scores become probabilities where the validation recordings have detections;
+            see `train.validation.scaling`.
         track_protocols: Protocols by which tracks are scored, written like `protocols`; empty:
             tracks are not scored.
     """
@@ -68,6 +71,9 @@ class EvaluateSettings(Settings):
     split: Literal["train", "val", "test"] = "test"
     intervals: IntervalSettings = Field(
         default=IntervalSettings(), exclude_if=lambda value: value == IntervalSettings()
+    )
+    scaling: ScalingKind = Field(
+        default="temperature", exclude_if=lambda value: value == "temperature"
     )
     track_protocols: Annotated[
         tuple[TrackProtocol, ...],

@@ -15,6 +15,7 @@ from etram_pipeline.inference.predict import predict_any_sizes
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.moments import apart
 from etram_pipeline.models.checkpoint import Checkpoint
 
 _JITTER_US = 2000
@@ -126,7 +127,10 @@ def plan_at_rate(
     """
     times_us, interval_us = frames.times_us, frames.interval_us
     if isinstance(windows, label_aligned.Config):
-        times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
+        if interval_us:
+            times_us, interval_us = _on_grid(times_us, slowest_us), slowest_us
+        else:
+            times_us = apart(times_us, slowest_us)
     return windows.plan(times_us, interval_us, recording)
 
 

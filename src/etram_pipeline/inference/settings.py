@@ -51,6 +51,7 @@ class PredictSettings(Settings):
         lanes: Number of recordings read in parallel.
         clip_length: Number of windows per call of the detector.
         suppression: Which predictions become detections.
+        calibrated: Whether scores are scaled to probabilities, as fitted in the validation.
         augmentation: Views of each frame, for a detector without memory; by default, only one.
         runtime: Program that computes the detector. `torch`: PyTorch. `onnx`: ONNX Runtime on the
             CPU, in single precision; the detector is exported once for a size of frames, compared
@@ -67,6 +68,7 @@ class PredictSettings(Settings):
     lanes: int = Field(default=8, ge=1)
     clip_length: int = Field(default=5, ge=1)
     suppression: SuppressionSettings = SuppressionSettings()
+    calibrated: bool = Field(default=False, exclude_if=lambda value: not value)
     augmentation: ViewSettings = Field(
         default=ViewSettings(), exclude_if=lambda value: value.is_plain
     )

@@ -9,6 +9,7 @@ from numpy.lib.recfunctions import repack_fields
 
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.labels.filters import FilterContext
+from etram_pipeline.labels.moments import NOTHING_LEFT_OUT, LeftOut, choose_moments
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, box_column
 
@@ -25,13 +26,15 @@ class LabelledFrames:
             next begin.
         times_us: Time of each frame, in microseconds; ascending.
         interval_us: Regular distance of frames, in microseconds; gaps are multiples of it. 0 if
-            unknown.
+            unknown or irregular.
+        left_out: Numbers of labelled moments that are no frame.
     """
 
     labels: LabelTable
     first_label: Int64[np.ndarray, " F"]
     times_us: Int64[np.ndarray, " F"]
     interval_us: int
+    left_out: LeftOut = NOTHING_LEFT_OUT
 
     def __len__(self) -> int:
         return len(self.times_us)
@@ -73,80 +76,58 @@ def filter_labels(
 
 
 def select_frames(
-    labels: LabelTable, settings: LabelSettings, where: str = "labels"
+    labels: LabelTable,
+    settings: LabelSettings,
+    where: str = "labels",
+    span_us: tuple[int, int] | None = None,
 ) -> LabelledFrames:
-    """Group boxes by labelled frame; boxes between two frames are left out.
-
-    The first frame is the first label time that `first_frame_ms` allows. A further frame follows at
-    every label time that lies a multiple of the interval after the previous frame, within the
-    tolerance. Drift of the labels' clock therefore does not accumulate.
+    """Group boxes by labelled frame; boxes at other moments are left out and counted.
 
     Args:
         labels: Boxes in order of time.
-        settings: Distance and tolerance of frames; the filters are not applied here.
+        settings: How frames are chosen, see `labels.moments`; the filters are not applied here.
         where: Source of the boxes, for the log.
+        span_us: Times of the recording's first and last event, in microseconds; labels far outside
+            them are left out. None: the labels are not compared with the recording.
 
     Raises:
         NoLabelsError: If no label time is left; states why.
-
-    Source: RVT, `scripts/genx/preprocess_dataset.py`, `labels_and_ev_repr_timestamps`.
     """
     box_times_us = labels["t"].astype(np.int64)
     label_times_us = np.unique(box_times_us)
     if len(label_times_us) == 0:
         raise NoLabelsError("no box is left after the filters")
-    interval_us = _interval_us(label_times_us, settings, where)
-    late_enough_us = label_times_us[label_times_us >= 1000 * settings.first_frame_ms]
-    if len(late_enough_us) == 0:
-        raise NoLabelsError(
-            f"all labels are before {settings.first_frame_ms} ms, the earliest time of a frame "
-            f"(the last one is at {label_times_us[-1] / 1000:.1f} ms): "
-            "lower `labels.first_frame_ms` to use them"
-        )
-    times_us, num_too_close = _on_grid(late_enough_us, interval_us, settings.tolerance_us)
-    if num_too_close:
-        logger.warning(
-            "%s: %d label times follow a labelled frame within %d us and are left out",
-            where,
-            num_too_close,
-            settings.tolerance_us,
-        )
-    frame_of_box = np.searchsorted(times_us, box_times_us).clip(max=len(times_us) - 1)
-    in_frame = times_us[frame_of_box] == box_times_us
-    first_label = np.searchsorted(box_times_us[in_frame], times_us).astype(np.int64)
-    # The reference's files have no padding between columns, even if their source has.
-    return LabelledFrames(repack_fields(labels[in_frame]), first_label, times_us, interval_us)
-
-
-def _interval_us(
-    label_times_us: Int64[np.ndarray, " U"], settings: LabelSettings, where: str
-) -> int:
-    """Multiple of the median label distance nearest to the wanted one: 3 at 30 Hz, 6 at 60 Hz."""
-    wanted_us = 1000 * settings.frame_interval_ms
     if len(label_times_us) == 1:
         logger.warning(
             "%s: only one time is labelled, at %.1f ms: its recording has a single frame",
             where,
             label_times_us[0] / 1000,
         )
-        return wanted_us
-    distance_us = float(np.median(np.diff(label_times_us)))
-    return int(max(1, round(wanted_us / distance_us)) * distance_us)
+    chosen = choose_moments(label_times_us, settings, span_us)
+    times_us = chosen.times_us
+    if len(times_us) == 0:
+        raise NoLabelsError(_why_none(label_times_us, settings, span_us))
+    frame_of_box = np.searchsorted(times_us, box_times_us).clip(max=len(times_us) - 1)
+    in_frame = times_us[frame_of_box] == box_times_us
+    first_label = np.searchsorted(box_times_us[in_frame], times_us).astype(np.int64)
+    # The reference's files have no padding between columns, even if their source has.
+    boxes = repack_fields(labels[in_frame])
+    return LabelledFrames(boxes, first_label, times_us, chosen.interval_us, chosen.left_out)
 
 
-def _on_grid(
-    label_times_us: Int64[np.ndarray, " U"], interval_us: int, tolerance_us: int
-) -> tuple[Int64[np.ndarray, " F"], int]:
-    """Times of the frames, and the number of label times too close to a frame to be the next."""
-    times_us = [int(label_times_us[0])]
-    num_too_close = 0
-    for time_us in label_times_us[1:].tolist():
-        elapsed_us = time_us - times_us[-1]
-        num_intervals = round(elapsed_us / interval_us)
-        if abs(elapsed_us - num_intervals * interval_us) > tolerance_us:
-            continue
-        if num_intervals > 0:
-            times_us.append(time_us)
-        else:
-            num_too_close += 1
-    return np.array(times_us, np.int64), num_too_close
+def _why_none(
+    label_times_us: Int64[np.ndarray, " U"],
+    settings: LabelSettings,
+    span_us: tuple[int, int] | None,
+) -> str:
+    if span_us is None or label_times_us[-1] < 1000 * settings.first_frame_ms:
+        return (
+            f"all labels are before {settings.first_frame_ms} ms, the earliest time of a frame "
+            f"(the last one is at {label_times_us[-1] / 1000:.1f} ms): "
+            "lower `labels.first_frame_ms` to use them"
+        )
+    return (
+        f"no label lies within the recording: labels range from {label_times_us[0]} to "
+        f"{label_times_us[-1]} us, and events from {span_us[0]} to {span_us[1]} us; check that "
+        "both belong together, and that their clocks start at the same moment"
+    )

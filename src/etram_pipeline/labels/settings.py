@@ -1,5 +1,7 @@
 """Parameters of ground truth: filters of boxes, and the choice of labelled frames."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from etram_pipeline.core.component import Settings
@@ -11,17 +13,29 @@ class LabelSettings(Settings):
 
     Attributes:
         filters: Filters of boxes, applied in this order.
-        frame_interval_ms: Wanted distance of labelled frames, in milliseconds. The actual distance
-            is the nearest multiple of the labels' own distance.
+        frames: Which labelled moments are frames. `spaced`: those at least `frame_interval_ms`
+            after the previous frame, whatever their times are. `grid`: those at multiples of an
+            interval after the first, as in the reference; other moments are left out.
+        frame_interval_ms: Wanted distance of labelled frames, in milliseconds. None: every labelled
+            moment is a frame. With `grid`, the actual distance is the nearest multiple of the
+            labels' own distance, or with None that distance itself.
         first_frame_ms: Labels before this time are left out, in milliseconds.
         tolerance_us: Largest deviation of a label time from the grid of labelled frames, in
-            microseconds.
+            microseconds; a frame may also follow earlier than `frame_interval_ms` by this time.
+        label_interval_ms: Distance of labels in the files, in milliseconds, for `grid`; None: the
+            median of each file.
     """
 
     filters: tuple[FilterConfig, ...] = ()
-    frame_interval_ms: int = Field(default=100, ge=1)
+    frames: Literal["grid", "spaced"] = Field(
+        default="grid", exclude_if=lambda value: value == "grid"
+    )
+    frame_interval_ms: int | None = Field(default=100, ge=1)
     first_frame_ms: int = Field(default=100, ge=0)
     tolerance_us: int = Field(default=2000, ge=0)
+    label_interval_ms: int | None = Field(
+        default=None, ge=1, exclude_if=lambda value: value is None
+    )
 
     @model_validator(mode="after")
     def _check_order(self) -> "LabelSettings":

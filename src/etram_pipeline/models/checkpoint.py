@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from pydantic import ValidationError
 
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import CheckpointError
 from etram_pipeline.core.files import is_whole_archive, written_whole
@@ -24,6 +25,7 @@ from etram_pipeline.models.rvt_format import (
     unwrapped,
     weights_in,
 )
+from etram_pipeline.models.validated import CALIBRATION_KEY, SCORES_KEY, payload_of_validation
 from etram_pipeline.streaming.model_file import is_onnx
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -35,9 +37,6 @@ WEIGHT_PREFIX = "detector."
 """What precedes the detector's own names of its weights under `state_dict`."""
 
 EXPORTED_SUFFIX = ".onnx"
-
-SCORES_KEY = "operating_scores"
-"""Where the description keeps the scores that were best in the validation recordings."""
 
 FORMAT = 1
 
@@ -58,6 +57,7 @@ class Checkpoint:
         dataset_fingerprint: Identifies the data it was trained on; empty if not known.
         mlflow_run_id: The run that trained it; empty if it was not logged.
         operating_scores: Scores that were best in the validation recordings; None if not known.
+        calibration: Scaling of scores fitted in the validation recordings; None if not known.
     """
 
     detector: Detector
@@ -70,6 +70,7 @@ class Checkpoint:
     dataset_fingerprint: str = ""
     mlflow_run_id: str = ""
     operating_scores: OperatingScores | None = None
+    calibration: Calibration | None = None
 
     def names_of_class_weights(self) -> set[str]:
         """Names of the weights whose shape depends on the number of classes."""
@@ -107,7 +108,6 @@ class Checkpoint:
 
 def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
     """Description of a detector in a checkpoint file, as plain data, without the weights."""
-    scores = checkpoint.operating_scores
     return {
         "format": FORMAT,
         "detector": checkpoint.known_config().model_dump(mode="json", serialize_as_any=True),
@@ -119,7 +119,7 @@ def checkpoint_payload(checkpoint: Checkpoint) -> dict[str, Any]:
         "downsampled_by": checkpoint.downsampled_by,
         "dataset_fingerprint": checkpoint.dataset_fingerprint,
         "mlflow_run_id": checkpoint.mlflow_run_id,
-    } | ({} if scores is None else {SCORES_KEY: scores.model_dump(mode="json")})
+    } | payload_of_validation(checkpoint.operating_scores, checkpoint.calibration)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -228,6 +228,9 @@ def _read_own(payload: Any, weights: Any) -> Checkpoint:  # noqa: ANN401, read f
         mlflow_run_id=payload.get("mlflow_run_id", ""),
         operating_scores=_read_settings(
             OperatingScores, payload.get(SCORES_KEY), "its operating scores"
+        ),
+        calibration=_read_settings(
+            Calibration, payload.get(CALIBRATION_KEY), "the settings of its calibration"
         ),
     )
 

@@ -26,6 +26,7 @@ class Trained:
         class_names: Classes it distinguishes; empty if not known.
         made: Settings of windows and representation it was trained on; empty if not known.
         frame_size: Height and width in px of the only frames that it can read; None: any.
+        is_calibrated: Whether it has a scaling of its scores.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Trained:
     class_names: tuple[str, ...]
     made: Mapping[str, Any]
     frame_size: tuple[int, int] | None = None
+    is_calibrated: bool = False
 
     def build(self) -> Detector:
         """A detector of this kind, not always with its weights."""
@@ -58,6 +60,7 @@ def describe(path: Path) -> Trained:
         reads_as_exported,
     )
     from etram_pipeline.models.rvt_format import load_tensors
+    from etram_pipeline.models.validated import CALIBRATION_KEY
 
     if reads_as_exported(path):
         return _of(path, read_checkpoint(path))
@@ -71,6 +74,7 @@ def describe(path: Path) -> Trained:
                 payload["in_channels"],
                 tuple(payload["class_names"]),
                 payload.get("representation") or {},
+                is_calibrated=payload.get(CALIBRATION_KEY) is not None,
             )
         except (LookupError, TypeError, ValueError):
             pass  # reading the whole file finds out what is wrong
@@ -86,4 +90,5 @@ def _of(path: Path, read: Checkpoint) -> Trained:
         read.class_names,
         made,
         read.detector.frame_size,
+        read.calibration is not None,
     )

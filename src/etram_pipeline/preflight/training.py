@@ -20,6 +20,7 @@ from etram_pipeline.deployment.requirements import (
 from etram_pipeline.inference.settings import PredictSettings, ViewSettings
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.pipelines.predict.nodes import explain_no_calibration
 from etram_pipeline.preflight.classes import representation_of
 from etram_pipeline.preflight.run import UNREADABLE, Notice, Run
 from etram_pipeline.session import explain
@@ -44,6 +45,10 @@ def check(run: Run) -> Iterator[Notice]:
     if "detections" in run.makes:
         predict = run.parameter("predict", PredictSettings.model_validate)
         yield from _augmentation(run, predict.augmentation, detector)
+        trained = run.trained
+        if predict.calibrated and trained is not None and not trained.is_calibrated:
+            is_exported = trained.frame_size is not None
+            yield Notice(explain_no_calibration(trained.path, is_exported=is_exported))
         if predict.runtime == "onnx":
             yield from _runtime(run, predict)
         if predict.device.startswith("cuda"):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
 from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_labels
+from etram_pipeline.labels.moments import LeftOut
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, read_labels
 from etram_pipeline.labels.units import is_rate_unusual, place_fault, size_doubt, time_fault
@@ -62,7 +63,9 @@ class LabelJob(BuildJob):
         record = Record(
             fingerprint=fingerprint,
             settings=self._settings(),
-            summary=Summary(num_frames=len(frames), num_boxes=len(frames.labels)),
+            summary=Summary(
+                num_frames=len(frames), num_boxes=len(frames.labels), left_out=frames.left_out
+            ),
             interval_us=frames.interval_us,
         )
         write_labelled_frames(folder / LABELS, frames, record)
@@ -80,10 +83,25 @@ class LabelJob(BuildJob):
         labels = filter_labels(boxes, self.settings, context, str(self.label_path))
         _check_classes(labels, self.dataset, self.label_path)
         try:
-            return select_frames(labels, self.settings, str(self.label_path))
+            frames = select_frames(labels, self.settings, str(self.label_path), self._span_us())
         except NoLabelsError as error:
             doubt = size_doubt(boxes, height, width)
             raise NoLabelsError(f"{error}; {doubt}" if doubt else str(error)) from error
+        num_filtered = len(np.unique(boxes["t"])) - len(np.unique(labels["t"]))
+        return replace(frames, left_out=frames.left_out + LeftOut(filtered=num_filtered))
+
+    def _span_us(self) -> tuple[int, int] | None:
+        """Times of the first and last event, where frames must lie within the recording."""
+        if self.settings.frames == "grid":
+            return None
+        try:
+            size = self.dataset.height, self.dataset.width
+            recording = open_recording(self.recording_path, size=size)
+            start_us, stop_us = recording.start_us, recording.stop_us
+        except RecordingError as error:
+            logger.debug("cannot compare labels with their recording: %s", error)
+            return None
+        return (start_us, stop_us - 1) if stop_us > start_us else None
 
     def _read(self) -> LabelTable:
         if self.masks_path is None:

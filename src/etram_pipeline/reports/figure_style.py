@@ -24,9 +24,21 @@ _THEMED = {palette.INK: "--ink", palette.MUTED: "--muted", palette.LINE: "--line
 
 
 def new_figure(
-    title: str, subtitle: str, height_in: float, num_axes: int = 1, columns: int | None = None
+    title: str,
+    subtitle: str,
+    height_in: float,
+    num_axes: int = 1,
+    heights: Sequence[float] = (1.0,),
 ) -> tuple[Figure, list[Axes]]:
-    """A figure titled at the top left, with axes in rows of some columns; None: in one row."""
+    """A figure titled at the top left, with rows of axes side by side.
+
+    Args:
+        title: First line.
+        subtitle: Second line.
+        height_in: Height in inches.
+        num_axes: Axes in a row.
+        heights: Relative height of each row.
+    """
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     # The second line of the title is left empty, for the subtitle to stand in.
     figure.suptitle(
@@ -47,9 +59,8 @@ def new_figure(
         color=palette.MUTED,
         parse_math=False,
     )
-    columns = columns or num_axes
-    rows = -(-num_axes // columns)
-    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(num_axes)]
+    grid = figure.add_gridspec(len(heights), num_axes, height_ratios=heights)
+    axes = [figure.add_subplot(place) for place in grid]
     for each in axes:
         _style(each)
     return figure, axes

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
+from etram_pipeline.analysis.reliability import CalibrationResult
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.drawing import palette
 from etram_pipeline.drawing.render import RgbImage
@@ -20,7 +21,10 @@ from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.tracks.result import TrackMetrics
+from etram_pipeline.reports.calibration import calibration_section
 from etram_pipeline.reports.figure_style import figure_svg
+from etram_pipeline.reports.mistake_gallery import gallery_section, suspect_table
+from etram_pipeline.reports.mistakes import MistakeClip
 from etram_pipeline.reports.tables import (
     class_table,
     condition_table,
@@ -61,6 +65,9 @@ class ReportContent:
         class_statistics: One row per split and class: how often it occurs.
         track_metrics: Scores of tracks by protocol; the first is shown in full.
         count_metrics: Errors of counts by set of lines, such as `grid` and `site`.
+        mistakes: The costliest mistakes.
+        suspects: One row per suspected label error, most suspicious first.
+        calibration: Whether scores can be trusted, by protocol.
         run: Facts about the run: plain values are listed, nested ones collapsed.
         title: Heading of the page.
     """
@@ -77,6 +84,9 @@ class ReportContent:
     class_statistics: Sequence[Mapping[str, object]] = ()
     track_metrics: Mapping[str, TrackMetrics] = field(default_factory=dict)
     count_metrics: Mapping[str, CountMetrics] = field(default_factory=dict)
+    mistakes: Sequence[MistakeClip] = ()
+    suspects: Sequence[Mapping[str, object]] = ()
+    calibration: Mapping[str, CalibrationResult] = field(default_factory=dict)
     run: Mapping[str, object] = field(default_factory=dict)
     title: str = "Traffic seen by an event camera"
 
@@ -105,6 +115,9 @@ _CAPTIONS = {
     "detections without a label in the last row.",
     "size_precision": "Area of the labelled box, as the side of a square.",
     "condition_precision": "Recordings by day and by night, according to their names.",
+    "reliability": "On the dotted line, scores are probabilities. Below it, they are too high; "
+    "above it, too low. Bins of fewer than 10 detections are only in the lower part.",
+    "class_reliability": "Scores from left to right, as in the figure of all detections.",
     "hota_thresholds": "A stricter overlap lets fewer boxes match. DetA falls where boxes fit "
     "badly; AssA tells how well those that match are kept together.",
     "losses": "The total is the sum of its parts.",
@@ -164,9 +177,12 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "mistakes": mistake_table(metrics),
         "conditions": condition_table(metrics),
         "sizes": size_table(metrics),
+        "calibration": calibration_section(content.calibration),
         "tracks": track_section(content.track_metrics),
         "count_overview": count_table(content.count_metrics),
         "counts": count_sections(content.count_metrics),
+        "gallery": gallery_section(content.mistakes),
+        "suspects": suspect_table(content.suspects),
         "protocols": protocol_table(content.metrics),
         "protocol_meanings": [
             {

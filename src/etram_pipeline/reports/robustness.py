@@ -27,7 +27,8 @@ def draw_robustness(scores: Sequence[RobustnessScore], name: str) -> Figure:
     metrics = scores[0].metrics
     titles = {value.name: value.title for value in metrics.protocol.values}
     changes = list(dict.fromkeys(score.change for score in scores))
-    num_rows = -(-len(changes) // _COLUMNS)
+    columns = min(_COLUMNS, len(changes))
+    num_rows = -(-len(changes) // columns)
     largest = max(scores, key=lambda score: score.metrics.num_frames).metrics
     labels, frames = counted(largest.num_labels, "label"), counted(largest.num_frames, "frame")
     figure, panels = new_figure(
@@ -35,10 +36,12 @@ def draw_robustness(scores: Sequence[RobustnessScore], name: str) -> Figure:
         f"{metrics.protocol.name} · {labels} in {frames} of {metrics.split} · shaded: intervals "
         "over recordings",
         _TITLE_IN + num_rows * _ROW_IN,
-        num_axes=len(changes),
-        columns=min(_COLUMNS, len(changes)),
+        num_axes=columns,
+        heights=(1.0,) * num_rows,
     )
-    for axes, change in zip(panels, changes, strict=True):
+    for axes in panels[len(changes) :]:
+        axes.remove()
+    for axes, change in zip(panels, changes, strict=False):
         chosen = [score for score in scores if score.change == change and name in score.values]
         _draw_change(axes, chosen, name)
         axes.set_title(change.replace("_", " "), loc="left", fontsize=9.5, color=palette.INK)

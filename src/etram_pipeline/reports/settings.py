@@ -15,6 +15,7 @@ class ReportSettings(Settings):
             on pictures; null: the score with the highest F1 in the validation recordings, if the
             detector has one, else 0.3.
         num_examples: Frames of each kind (best and worst, by day and by night) shown as examples.
+        mistakes_per_kind: Mistakes of each kind shown as clips, the costliest ones; 0: none.
         video_recording: Recording of the video; null: the one with most labels.
         video_max_seconds: Longest playing time of the video, whose part with most labels is then
             shown; null: the whole recording.
@@ -25,6 +26,7 @@ class ReportSettings(Settings):
     headline: str | None = None
     score_threshold: float | None = Field(default=None, ge=0, le=1)
     num_examples: int = Field(default=1, ge=0, le=10)
+    mistakes_per_kind: int = Field(default=4, ge=0, le=20)
     video_recording: str | None = None
     video_max_seconds: float | None = Field(default=30, gt=0)
     frames_per_second: float = Field(default=20, gt=0, le=240)

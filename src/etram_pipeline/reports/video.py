@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Int64
 
 from etram_pipeline.core.progress import report_progress
 from etram_pipeline.drawing.annotation import AnnotatedWindow, Annotator
@@ -11,13 +10,12 @@ from etram_pipeline.drawing.render import RgbImage
 from etram_pipeline.events.polarity import saturation_of
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.reports.settings import ReportSettings
+from etram_pipeline.reports.shown_boxes import ShownBoxes
 from etram_pipeline.reports.traffic.track_annotation import SiteAnnotator, TrackedView
 from etram_pipeline.stores.representation_store import StoredRepresentations
 
 _WINDOWS_PER_READ = 16
-_UNKNOWN_INTERVAL_US = 100_000
 
 
 def annotate_recording(
@@ -49,7 +47,7 @@ def annotate_recording(
     else:
         shown = tracked.tracks
         annotator = SiteAnnotator(tracked, class_names, settings.scale, saturation)
-    boxes = _ShownBoxes(frames, shown, labels)
+    boxes = ShownBoxes(frames, shown, labels)
     start, stop = _part_shown(frames, boxes, settings)
     for first in range(start, stop, _WINDOWS_PER_READ):
         for window, frame in enumerate(
@@ -70,54 +68,8 @@ def annotate_recording(
             )
 
 
-class _ShownBoxes:
-    """Detections and labels of a recording, looked up by time."""
-
-    def __init__(
-        self,
-        frames: StoredRepresentations,
-        detections: DetectionTable,
-        labels: LabelledFrames | None,
-    ) -> None:
-        self._detections = detections[np.argsort(detections["t"], kind="stable")]
-        self._labels = labels
-        self._predicted_us = frames.stop_us[frames.frame_windows]
-        interval_us = 0 if labels is None else labels.interval_us
-        self._interval_us = interval_us or _UNKNOWN_INTERVAL_US
-        at_labelled_only = np.isin(self._detections["t"], self._predicted_us).all()
-        self._holds_detections = at_labelled_only and len(self._predicted_us) < frames.num_windows
-
-    def detected_at(self, time_us: int) -> DetectionTable:
-        """Detections to draw on the window that ends at `time_us`."""
-        if self._holds_detections:
-            frame = self._latest(self._predicted_us, time_us)
-            time_us = time_us if frame is None else int(self._predicted_us[frame])
-        first, last = np.searchsorted(self._detections["t"], [time_us, time_us + 1])
-        return self._detections[first:last]
-
-    def labelled_at(self, time_us: int) -> LabelTable | None:
-        """Labels to draw on the window that ends at `time_us`."""
-        if self._labels is None:
-            return None
-        frame = self._latest(self._labels.times_us, time_us)
-        return None if frame is None else self._labels[frame]
-
-    def count_until(self, times_us: Int64[np.ndarray, " W"]) -> Int64[np.ndarray, " W"]:
-        """Labels, or without them detections, up to and including each time."""
-        if self._labels is None:
-            return np.searchsorted(self._detections["t"], times_us, side="right")
-        frames = np.searchsorted(self._labels.times_us, times_us, side="right")
-        return np.append(self._labels.first_label, len(self._labels.labels))[frames]
-
-    def _latest(self, frame_times_us: Int64[np.ndarray, " F"], time_us: int) -> int | None:
-        """The latest frame, unless the next one would have been due by now."""
-        frame = int(np.searchsorted(frame_times_us, time_us, side="right")) - 1
-        is_due = frame < 0 or time_us - frame_times_us[frame] >= self._interval_us
-        return None if is_due else frame
-
-
 def _part_shown(
-    frames: StoredRepresentations, boxes: _ShownBoxes, settings: ReportSettings
+    frames: StoredRepresentations, boxes: ShownBoxes, settings: ReportSettings
 ) -> tuple[int, int]:
     """First and last window, excluded, of the part with most boxes that fits the playing time."""
     longest = frames.num_windows

@@ -49,7 +49,10 @@ def read_labelled_frames(folder: Path) -> LabelledFrames:
             f"the files in {folder} contradict each other: {len(first_label)} frames begin among "
             f"{len(labels)} boxes, and {len(times_us)} times are given; run `preprocess` again"
         )
-    return LabelledFrames(labels, first_label, times_us, record.interval_us if record else 0)
+    if record is None:
+        return LabelledFrames(labels, first_label, times_us, interval_us=0)
+    left_out = record.summary.left_out
+    return LabelledFrames(labels, first_label, times_us, record.interval_us, left_out)
 
 
 def read_stored_masks(folder: Path, frames: LabelledFrames) -> LabelledFrames:

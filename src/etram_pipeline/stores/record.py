@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.errors import StoreError
+from etram_pipeline.labels.moments import LeftOut
 
 RECORD_ATTRIBUTE = "etram_pipeline"
 """Attribute of an HDF5 file that holds the record."""
@@ -29,6 +30,7 @@ class Summary(Settings):
         num_dropped: Events outside the sensor, which were left out.
         num_late: Events timed before an earlier one, which count at the time of that one.
         num_early: Events before time zero, which were left out.
+        left_out: Labelled moments that are no labelled frame, by the reason.
         started_at: Clock time of time zero; None if the recording does not state one.
     """
 
@@ -40,6 +42,7 @@ class Summary(Settings):
     num_dropped: int = 0
     num_late: int = 0
     num_early: int = 0
+    left_out: LeftOut = Field(default=LeftOut(), exclude_if=lambda value: not value.total)
     started_at: datetime | None = Field(default=None, exclude_if=lambda value: value is None)
 
 

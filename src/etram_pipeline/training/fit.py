@@ -153,6 +153,7 @@ def _build_module(
         downsampled_by={name: stored.downsampled_by for name, stored in val.frames.items()},
         class_names=blueprint.class_names,
         protocol=settings.validation.protocol,
+        scaling=settings.validation.scaling,
     )
     return DetectionModule(detector, settings, score, checkpoint_payload(about))
 

@@ -9,8 +9,9 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from typing_extensions import override
 
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.models.checkpoint import PAYLOAD_KEY, SCORES_KEY
+from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detector import Detector, State, total_loss
+from etram_pipeline.models.validated import payload_of_validation
 from etram_pipeline.training.memory import LaneMemory, Size
 from etram_pipeline.training.optimizer import build_optimizer, freeze, hold_statistics
 from etram_pipeline.training.parameter_groups import learning_rates
@@ -108,9 +109,8 @@ class DetectionModule(LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         payload = dict(self._about)
-        scores = self.score.operating_scores
-        if scores is not None and self._validated_step == self.trainer.global_step:
-            payload[SCORES_KEY] = scores.model_dump(mode="json")
+        if self._validated_step == self.trainer.global_step:
+            payload |= payload_of_validation(self.score.operating_scores, self.score.calibration)
         checkpoint[PAYLOAD_KEY] = payload
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from etram_pipeline.analysis.calibration import find_calibration
 from etram_pipeline.clips.detections import NO_DETECTIONS, DetectionCollector
 from etram_pipeline.core.batch import Detections, SequenceBatch
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.ranks import gather_over_ranks
+from etram_pipeline.core.scalings import ScalingKind
 from etram_pipeline.evaluation import evaluate, find_operating_scores
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocols import Choice, resolve_protocol
@@ -22,6 +25,7 @@ class ValidationScore:
     Attributes:
         operating_scores: Scores with the highest F1 in the last validation; None if nothing was
             right.
+        calibration: Scaling that suits the scores of the last validation; None likewise.
     """
 
     def __init__(
@@ -30,13 +34,16 @@ class ValidationScore:
         downsampled_by: Mapping[str, int],
         class_names: Sequence[str],
         protocol: Choice,
+        scaling: ScalingKind = "temperature",
     ) -> None:
         """Score against `labels`, both mappings by recording."""
         self._labels = labels
         self._collector = DetectionCollector(downsampled_by)
         self._class_names = tuple(class_names)
         self._protocol = resolve_protocol(protocol)
+        self._scaling = scaling
         self.operating_scores: OperatingScores | None = None
+        self.calibration: Calibration | None = None
 
     @property
     def monitor(self) -> Monitor:
@@ -65,6 +72,7 @@ class ValidationScore:
         found = {name: tables.get(name, NO_DETECTIONS) for name in self._labels}
         compared = (self._labels, found, self._protocol, self._class_names)
         self.operating_scores = find_operating_scores(*compared)
+        self.calibration = find_calibration(*compared, kind=self._scaling)
         metrics = evaluate(*compared)
         return {
             self._name(name): value

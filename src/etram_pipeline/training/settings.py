@@ -10,6 +10,7 @@ from etram_pipeline.clips.augmentation import AugmentationSettings
 from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
+from etram_pipeline.core.scalings import ScalingKind
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED, expand_choice
 from etram_pipeline.labels.suppression import SuppressionSettings
@@ -70,6 +71,9 @@ class ValidationSettings(Settings):
             best checkpoint is selected without it.
         lanes: Recordings read side by side.
         suppression: Which predictions count.
+        scaling: How scores become probabilities. `temperature`: one number makes all of them more
+            or less certain. `platt`: two numbers, for scores that are all too low or too high.
+            `isotonic`: steps, for many detections.
     """
 
     protocol: Annotated[str | Protocol, BeforeValidator(_written_out)] = "etram_8class"
@@ -78,6 +82,9 @@ class ValidationSettings(Settings):
     min_delta: float = Field(default=0.0, ge=0, exclude_if=lambda value: value == 0)
     lanes: int = Field(default=12, ge=1)
     suppression: SuppressionSettings = SuppressionSettings()
+    scaling: ScalingKind = Field(
+        default="temperature", exclude_if=lambda value: value == "temperature"
+    )
 
     @field_validator("protocol")
     @classmethod

@@ -85,10 +85,39 @@ def test_steps_divide_the_interval_of_frames(
     assert second - first == num_steps
 
 
-def test_frames_of_an_unknown_interval_are_taken_for_regular() -> None:
-    found = plan([100_000, 200_000, 400_000], interval_us=0)
+def test_irregular_gaps_are_divided_into_steps_near_the_wanted_one() -> None:
+    found = plan([100_000, 133_000, 233_000, 243_000, 373_000], interval_us=0)
 
-    assert found.frame_windows.tolist() == [0, 2, 6]
+    ends_us = [100_000, 133_000, 183_000, 233_000, 243_000, 286_333, 329_666, 373_000]
+    assert found.stop_us.tolist() == ends_us
+    assert found.frame_windows.tolist() == [0, 1, 3, 4, 7]
+
+
+def test_after_a_pause_that_shifts_the_labels_each_frame_still_has_its_window() -> None:
+    found = plan([100_000, 200_000, 325_000, 425_000], interval_us=0)
+
+    # 125 ms are divided into two steps, as near to 50 ms as three.
+    ends_us = [100_000, 150_000, 200_000, 262_500, 325_000, 375_000, 425_000]
+    assert found.stop_us.tolist() == ends_us
+    assert found.frame_windows.tolist() == [0, 2, 4, 6]
+
+
+@given(
+    st.integers(100_000, 500_000),
+    st.lists(st.integers(1, 400_000), max_size=30),
+    st.integers(1, 200),
+)
+def test_every_irregular_frame_has_a_window_that_ends_with_it(
+    first_us: int, gaps_us: list[int], step_ms: int
+) -> None:
+    frame_times_us = np.cumsum([first_us, *gaps_us])
+
+    found = plan(frame_times_us.tolist(), 0, Config(step_ms=step_ms))
+
+    assert np.all(np.diff(found.stop_us) > 0)
+    np.testing.assert_array_equal(found.stop_us[found.frame_windows], frame_times_us)
+    steps_us = np.diff(found.stop_us)
+    assert np.all(steps_us <= 1500 * step_ms + 1)  # 1.4 of a step is still one
 
 
 def test_windows_hold_a_duration_or_a_number_of_events() -> None:

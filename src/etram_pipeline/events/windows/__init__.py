@@ -69,7 +69,7 @@ class WindowConfig(Component):
         Args:
             frame_times_us: Times of the labelled frames, ascending, in microseconds; may be empty.
             frame_interval_us: Regular distance of labelled frames, in microseconds; gaps are
-                multiples of it.
+                multiples of it. 0 if they are irregular, or if it is unknown.
             recording: The recording; finding its end may require reading the whole file.
         """
 

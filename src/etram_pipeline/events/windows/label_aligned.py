@@ -15,6 +15,11 @@ from etram_pipeline.events.windows import WindowConfig, WindowPlan, check_number
 class Config(WindowConfig):
     """A window ends at every labelled frame; more windows divide the time between frames equally.
 
+    Where labelled frames are regular, the same number of windows divides each of their intervals.
+    Where they are irregular, each gap is divided into steps as close to `step_ms` as possible, at
+    least one. Frames that follow each other faster than `step_ms` therefore have shorter steps, and
+    windows that overlap if they are longer than the step.
+
     Before the first frame, windows go back in steps of `step_ms` to the start of the clock. The
     earliest of them is left out, complete or not, as in the reference. Unlike in the reference,
     windows that end before the first event are left out as well, because the clock of a camera may
@@ -43,9 +48,10 @@ class Config(WindowConfig):
         num_before = min(-(-first_us // step_us) - 2, (first_us - recording.start_us) // step_us)
         check_number(num_before, recording.start_us, first_us)
         before = first_us - step_us * np.arange(num_before, 0, -1, dtype=np.int64)
-        interval_us = frame_interval_us or _shortest_gap_us(frame_times_us, default=step_us)
-        steps_per_interval = max(1, round(interval_us / step_us))
         gaps_us = list(itertools.pairwise(frame_times_us.tolist()))
+        # Irregular gaps are multiples of no interval but that of windows themselves.
+        interval_us = frame_interval_us or step_us
+        steps_per_interval = max(1, round(interval_us / step_us))
         num_steps = [
             steps_per_interval * max(1, round((stop - start) / interval_us))
             for start, stop in gaps_us
@@ -64,7 +70,3 @@ class Config(WindowConfig):
 def _edges_us(start_us: int, stop_us: int, num_steps: int) -> Int64[np.ndarray, " S"]:
     """Ends of `num_steps` equal steps, rounded down to whole microseconds."""
     return np.linspace(start_us, stop_us, num_steps + 1)[1:].astype(np.int64)
-
-
-def _shortest_gap_us(times_us: Int64[np.ndarray, " F"], default: int) -> int:
-    return int(np.diff(times_us).min()) if len(times_us) > 1 else default

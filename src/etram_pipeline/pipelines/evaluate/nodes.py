@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.recording_key import in_splits
-from etram_pipeline.datasets.detection_store import DetectionSource, Origin
+from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore, Origin
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.stores.label_store import LabelStore
@@ -15,8 +15,9 @@ from etram_pipeline.stores.representation_store import RepresentationStore
 
 if TYPE_CHECKING:
     from etram_pipeline.evaluation.matches import Matches
-else:  # importing it takes long, and Kedro reads this module for every command
-    Matches = object
+    from etram_pipeline.pipelines.evaluate.scoring import Scoring
+else:  # importing them takes long, and Kedro reads this module for every command
+    Matches = Scoring = object
 
 
 def score_detections(
@@ -27,22 +28,45 @@ def score_detections(
     evaluate: EvaluateSettings,
 ) -> tuple[dict[str, Matches], dict[str, Metrics]]:
     """Matches and metrics by protocol, of the labelled recordings of one split."""
-    from etram_pipeline.pipelines.evaluate.scoring import Scoring
-
-    split = in_splits(labelled_frames, (evaluate.split,))
-    tables = detections.of(labelled_frames, dataset)
-    if fault := find_missing(split, frozenset(tables), evaluate.split, tables.origin):
-        raise StoreError(fault)
-    if fault := find_other_classes(tables.class_names, dataset):
-        raise StoreError(fault)
-    if any(protocol.needs_masks for protocol in evaluate.protocols):
-        labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
-    scoring = Scoring(labelled_frames, tables, histograms, dataset.detected_classes, evaluate)
+    scoring = prepare_scoring(detections, labelled_frames, histograms, dataset, evaluate)
     found = {protocol.name: scoring.score(protocol) for protocol in evaluate.protocols}
     return (
         {name: matches for name, (matches, _) in found.items()},
         {name: metrics for name, (_, metrics) in found.items()},
     )
+
+
+def prepare_scoring(
+    detections: DetectionSource,
+    labelled_frames: LabelStore,
+    histograms: RepresentationStore,
+    dataset: DatasetSettings,
+    evaluate: EvaluateSettings,
+) -> Scoring:
+    """Compares the detections of one split with its labels; refuses those that do not fit."""
+    from etram_pipeline.pipelines.evaluate.scoring import Scoring
+
+    _, tables = comparable(detections, labelled_frames, dataset, evaluate.split)
+    if any(protocol.needs_masks for protocol in evaluate.protocols):
+        labelled_frames, tables = labelled_frames.with_masks(), tables.with_masks()
+    return Scoring(labelled_frames, tables, histograms, dataset.detected_classes, evaluate)
+
+
+def comparable(
+    detections: DetectionSource, labelled_frames: LabelStore, dataset: DatasetSettings, split: str
+) -> tuple[list[str], DetectionStore]:
+    """Labelled recordings of a split, and the detections, which all of them have.
+
+    Raises:
+        StoreError: If one has none, or if they are of other classes than the labels.
+    """
+    keys = in_splits(labelled_frames, (split,))
+    tables = detections.of(labelled_frames, dataset)
+    if fault := find_missing(keys, frozenset(tables), split, tables.origin):
+        raise StoreError(fault)
+    if fault := find_other_classes(tables.class_names, dataset):
+        raise StoreError(fault)
+    return list(keys), tables
 
 
 def find_missing(

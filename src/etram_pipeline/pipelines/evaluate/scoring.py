@@ -8,11 +8,13 @@ from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionStore
 from etram_pipeline.evaluation import evaluate_with_matches, find_operating_scores
+from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.latency import SearchedTimes
 from etram_pipeline.evaluation.matches import Matches
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.evaluation.scoring import gather_evidence
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
@@ -58,7 +60,7 @@ class Scoring:
             *self._compared,
             protocol,
             self._class_names,
-            operating_scores=self._operating_scores(protocol),
+            operating_scores=self.operating_scores(protocol),
             searched_us=self._searched_us(protocol, self._compared),
         )
         metrics = with_intervals(metrics, matches, self._intervals.rounds, self._intervals.level)
@@ -67,7 +69,17 @@ class Scoring:
             update={"split": self._split, "no_operating_point": missing}
         )
 
-    def _operating_scores(self, protocol: Protocol) -> OperatingScores | None:
+    def evidence(self, protocol: Protocol) -> Evidence:
+        """What the metrics of the split are computed from by one protocol."""
+        return gather_evidence(
+            *self._compared,
+            protocol,
+            self._class_names,
+            self._searched_us(protocol, self._compared),
+        )
+
+    def operating_scores(self, protocol: Protocol) -> OperatingScores | None:
+        """Scores that the split has no part in; None if none are known."""
         if self._split == VALIDATION:
             return None
         if self._is_validation_detected:

@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import SettingsError, StoreError
+from etram_pipeline.core.errors import CheckpointError, SettingsError, StoreError
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detections import Prediction
 from etram_pipeline.inference.settings import PredictSettings
-from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.detections import DetectionTable, with_calibrated_scores
 from etram_pipeline.stores.representation_store import RepresentationStore, StoredRepresentations
 
 if TYPE_CHECKING:
@@ -39,13 +41,47 @@ def predict_detections(
             "change predict.splits, or run `kedro run --pipelines preprocess` on some"
         )
     check_representation(chosen, trained, checkpoint)
-    return Prediction(
+    prediction = Prediction(
         _detect(trained, chosen, predict, exported_folder),
         class_names_of(trained, checkpoint, dataset, predict),
         trained.mlflow_run_id,
         trained.operating_scores,
         predict.suppression.score_threshold,
+        trained.calibration,
     )
+    if not predict.calibrated:
+        return prediction
+    if trained.calibration is None:
+        is_exported = trained.detector.frame_size is not None
+        raise CheckpointError(explain_no_calibration(checkpoint, is_exported=is_exported))
+    return _calibrated(prediction, trained.calibration)
+
+
+def _calibrated(prediction: Prediction, calibration: Calibration) -> Prediction:
+    return replace(
+        prediction,
+        tables=(
+            (key, with_calibrated_scores(table, calibration)) for key, table in prediction.tables
+        ),
+        operating_scores=calibration.operating_scores(prediction.operating_scores),
+        are_calibrated=True,
+    )
+
+
+def explain_no_calibration(checkpoint: Path, *, is_exported: bool) -> str:
+    """Error message for a detector whose scores cannot be scaled to probabilities.
+
+    Args:
+        checkpoint: File of the detector.
+        is_exported: Whether it was exported from a checkpoint.
+    """
+    remedy = (
+        "an exported file keeps none: use the checkpoint that it was exported from"
+        if is_exported
+        else "it is fitted in the validations of a training, to labelled recordings of 'val' in "
+        "which a detection is right: train, or continue from this file with train.start_from"
+    )
+    return f"predict.calibrated is true, but {checkpoint} has no calibration; {remedy}"
 
 
 def class_names_of(

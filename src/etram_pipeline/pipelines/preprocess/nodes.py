@@ -97,7 +97,8 @@ def report_frames(
     """One row per recording: windows, labelled frames, and filtered boxes by class."""
     import pandas as pd
 
-    from etram_pipeline.reports.frames import frame_rows, warn_of_missed_frames
+    from etram_pipeline.reports.frames import frame_rows, log_left_out, warn_of_missed_frames
 
+    log_left_out(labelled_frames)
     warn_of_missed_frames(histograms, labelled_frames)
     return pd.DataFrame(frame_rows(histograms, labelled_frames, dataset.detected_classes))

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from etram_pipeline.analysis.reliability import CalibrationResult
     from etram_pipeline.evaluation.counts.result import CountMetrics
     from etram_pipeline.evaluation.tracks.result import TrackMetrics
 else:  # the command line reads this module long before anything needs these
-    Figure = DataFrame = CountMetrics = TrackMetrics = object
+    CalibrationResult = Figure = DataFrame = CountMetrics = TrackMetrics = object
 
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
 """Figures that are saved on their own; the page also has those that depend on the data."""
@@ -115,6 +116,7 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     metrics: Mapping[str, Metrics],
     track_metrics: Mapping[str, TrackMetrics],
     count_metrics: Mapping[str, CountMetrics],
+    calibration: Mapping[str, CalibrationResult],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
     detections: DetectionSource,
@@ -123,6 +125,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     quality_report: DataFrame,
     frames_report: DataFrame,
     class_statistics: DataFrame,
+    mistakes: DataFrame,
+    label_suspects: DataFrame,
     checkpoint: Path,
     run_facts: Mapping[str, str],
     dataset: DatasetSettings,
@@ -130,37 +134,35 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     report: ReportSettings,
 ) -> str:
     """The report page, as HTML."""
-    from etram_pipeline.reports import figures, page
+    from etram_pipeline.reports import page
     from etram_pipeline.reports.examples import example_images
-    from etram_pipeline.reports.traffic.score_figures import draw_score_figures
+    from etram_pipeline.reports.mistakes import mistake_clips
 
     headline = _headline(metrics, report)
     found = detections.of(labelled_frames, dataset)
     report = report.drawing(found.operating_scores)
     # The detector kept here did not make detections from elsewhere.
-    history = [] if found.origin else training_history.to_dict("records")
+    history = [] if found.origin else _rows(training_history)
+    drawn_from = histograms, labelled_frames, found, found.class_names, report
+    made = _training(history, train) | _what_detected(found, checkpoint)
     content = page.ReportContent(
         metrics=metrics,
         track_metrics=track_metrics,
         count_metrics=count_metrics,
+        calibration=calibration,
         headline=headline,
-        figures=figures.draw_report_figures(
-            metrics, history, headline, resolve_protocol(train.validation.protocol)
-        )
-        | draw_score_figures(track_metrics, count_metrics),
+        figures=_figures(metrics, history, headline, train)
+        | _other_figures(track_metrics, count_metrics, calibration),
         is_tracked=True,
-        examples=example_images(histograms, labelled_frames, found, found.class_names, report),
+        examples=example_images(*drawn_from),
         video=annotated_video,
         drawn_score=report.drawn_score(),
         quality=quality_of_page(quality_report),
-        frames=frames_report.to_dict("records"),
-        class_statistics=class_statistics.to_dict("records"),
-        run={
-            **run_facts,
-            **_training(history, train),
-            **_what_detected(found, checkpoint),
-            **_data(histograms, labelled_frames),
-        },
+        frames=_rows(frames_report),
+        class_statistics=_rows(class_statistics),
+        mistakes=mistake_clips(_rows(mistakes), *drawn_from),
+        suspects=_rows(label_suspects),
+        run={**run_facts, **made, **_data(histograms, labelled_frames)},
     )
     return page.write_page(content)
 
@@ -170,6 +172,34 @@ def quality_of_page(quality_report: DataFrame) -> list[dict[str, Any]]:
     shown = quality_report[list(QUALITY_COLUMNS)].convert_dtypes()
     # What could not be read has no numbers; the page leaves these cells empty.
     rows: list[dict[str, Any]] = shown.astype(object).where(shown.notna(), "").to_dict("records")
+    return rows
+
+
+def _figures(
+    metrics: Mapping[str, Metrics],
+    history: Sequence[Mapping[Any, Any]],
+    headline: str,
+    train: TrainSettings,
+) -> dict[str, Figure]:
+    from etram_pipeline.reports.figures import draw_report_figures
+
+    validated_by = resolve_protocol(train.validation.protocol)
+    return draw_report_figures(metrics, history, headline, validated_by)
+
+
+def _other_figures(
+    track_metrics: Mapping[str, TrackMetrics],
+    count_metrics: Mapping[str, CountMetrics],
+    calibration: Mapping[str, CalibrationResult],
+) -> dict[str, Figure]:
+    from etram_pipeline.reports.calibration_figures import draw_calibration_figures
+    from etram_pipeline.reports.traffic.score_figures import draw_score_figures
+
+    return draw_score_figures(track_metrics, count_metrics) | draw_calibration_figures(calibration)
+
+
+def _rows(table: DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_dict("records")
     return rows
 
 

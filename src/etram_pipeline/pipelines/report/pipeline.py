@@ -14,6 +14,7 @@ SHOWN = (
     "metrics",
     "track_metrics",
     "count_metrics",
+    "calibration",
     "histograms",
     "labelled_frames",
     "detections",
@@ -22,6 +23,8 @@ SHOWN = (
     "quality_report",
     "frames_report",
     "class_statistics",
+    "mistakes",
+    "label_suspects",
     "checkpoint",
     "run_facts",
 )

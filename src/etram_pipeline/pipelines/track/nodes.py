@@ -30,11 +30,20 @@ def track_detections(
     if fault := find_unencoded(found, histograms):
         raise StoreError(fault)
     return Tracking(
-        _follow(found, histograms, track),
+        _follow(found, histograms, _for_scores_of(found, track)),
         found.class_names,
         fingerprint(found),
         fingerprint(track),
         found.training_run_id,
+    )
+
+
+def _for_scores_of(found: DetectionStore, track: TrackSettings) -> TrackSettings:
+    """Settings that use the same detections, whether scores were scaled to probabilities or not."""
+    if not found.are_calibrated or found.calibration is None:
+        return track
+    return track.model_copy(
+        update={"tracker": track.tracker.with_scaled_scores(found.calibration.of)}
     )
 
 

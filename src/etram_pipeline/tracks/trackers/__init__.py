@@ -1,7 +1,7 @@
 """Trackers, online: each window continues, starts and ends tracks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from etram_pipeline.core.component import Component
@@ -42,10 +42,19 @@ class Tracker(ABC):
 
 
 class TrackerConfig(Component):
-    """Settings of a tracker."""
+    """Settings of a tracker; the names of those that are scores of detections end in `_score`."""
 
     package: ClassVar[str] = __name__
     default_kind: ClassVar[str | None] = "static_camera"
+
+    def with_scaled_scores(self, scaled: Callable[[float], float]) -> "TrackerConfig":
+        """The same tracker for detections whose scores were scaled.
+
+        Args:
+            scaled: Gives the score that stands for another after the scaling.
+        """
+        scores = [name for name in type(self).model_fields if name.endswith("_score")]
+        return self.model_copy(update={name: scaled(getattr(self, name)) for name in scores})
 
     @abstractmethod
     def build(self, width: int, height: int, class_names: Sequence[str]) -> Tracker:

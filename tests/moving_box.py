@@ -1,4 +1,4 @@
-"""A detector whose boxes can be worked out by hand, and a box that moves before it."""
+"""A box of events that moves to the right, and a detector that finds it."""
 
 from pathlib import Path
 
@@ -22,8 +22,19 @@ from etram_pipeline.models.frame_detector import FrameDetector
 
 HEIGHT, WIDTH = 64, 128
 SPEED, SIDE = 150, 50  # px per second, px
+
+
 ON_CPU = PredictSettings(device="cpu", lanes=2)
 BY_COCO = EvaluateSettings.model_validate({"protocols": ["coco"]})
+
+
+def encoding(kind: str = "label_aligned", step_ms: int = 50) -> EncodingSettings:
+    return EncodingSettings.model_validate(
+        {
+            "windows": {"kind": kind, "step_ms": step_ms, "duration_ms": 50},
+            "representation": {"kind": "stacked_histogram", "bins": 2, "downsample": None},
+        }
+    )
 
 
 class FindsEvents(FrameDetector):
@@ -56,21 +67,8 @@ def left_px(times_us: np.ndarray) -> np.ndarray:
     return -(-SPEED * times_us // 1_000_000)
 
 
-def encoding(kind: str = "label_aligned", step_ms: int = 50) -> EncodingSettings:
-    return EncodingSettings.model_validate(
-        {
-            "windows": {"kind": kind, "step_ms": step_ms, "duration_ms": 50},
-            "representation": {"kind": "stacked_histogram", "bins": 2, "downsample": None},
-        }
-    )
-
-
-def record_twice(folder: Path) -> dict[str, Recording]:
-    """Half a second of a box of 50 by 40 px that moves to the right, twice."""
-    return {f"test/{name}": _record(folder / f"{name}.npy", seed) for seed, name in enumerate("ab")}
-
-
-def _record(path: Path, seed: int) -> Recording:
+def record(path: Path, seed: int) -> Recording:
+    """Half a second of a box of 50 by 40 px that moves to the right, as a file."""
     rng = np.random.default_rng(seed)
     names = [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")]
     events = np.zeros(100_000, names)
