@@ -83,7 +83,9 @@ class Recordings:
         rows = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         labels = np.ascontiguousarray(self.num_labels.T[:, None])
         names = tuple(f"recording_{index:04d}" for index in range(number))
-        rankings = {"": Rankings(np.array(starts), (rows[0], rows[1], rows[2]), labels)}
+        rankings = {
+            "": Rankings(np.array(starts), (rows[0], rows[1], rows[2], 0 * rows[2]), labels)
+        }
         return Matches(PROTOCOL, names, PROTOCOL.class_names or (), "simulated", rankings)
 
 

@@ -39,7 +39,7 @@ def main() -> None:
     print("  frames  detections engine             seconds    CPU s  peak MB")
     for frames in arguments.frames:
         for engine in get_args(Engine):
-            if engine == "numpy" or frames <= arguments.libraries_up_to:
+            if engine == "compiled" or frames <= arguments.libraries_up_to:
                 run_alone(frames, arguments.detections_per_frame, engine)
 
 

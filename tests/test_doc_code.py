@@ -248,6 +248,24 @@ def test_the_operating_point_snippet_runs() -> None:
     run(block.code, {**val, **of_test})
 
 
+def test_confirmed_suspects_are_corrected_as_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = np.zeros(6, LABEL_DTYPE)
+    labels["t"], labels["track_id"] = [33_333, 66_666, 100_000] * 2, [7] * 3 + [8] * 3
+    np.save("test_day_0002_bbox.npy", labels)
+    (tmp_path / "data/08_reporting").mkdir(parents=True)
+    rows = {"rank": [1, 4], "kind": ["wrong_class", "ghost_label"], "class_found": ["car", None]}
+    times = {"start_s": [0.033333, 0.066666], "stop_s": [0.066666, 0.1], "track_id": [7.0, 8.0]}
+    pd.DataFrame(rows | times).to_csv("data/08_reporting/label_suspects.csv")
+    (block,) = [b for b in blocks("docs/evaluation.md", "python") if "suspects" in b.code]
+    run(block.code, {"class_names": etram.CLASSES})
+    corrected = np.load("test_day_0002_bbox.npy")
+    assert corrected["track_id"].tolist() == [7, 7, 7, 8]
+    assert corrected["class_id"].tolist() == [etram.CLASSES.index("car")] * 2 + [0, 0]
+
+
 def test_the_metric_of_the_recipe_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from etram_pipeline.analysis.errors import find_mistakes, judge_evidence
 from etram_pipeline.analysis.judgement import KINDS, NO_LABEL
 from etram_pipeline.evaluation.curves import rank_detections
 from etram_pipeline.evaluation.evidence import Evidence
+from etram_pipeline.evaluation.outcomes import match_classes
 
 CAR = (100, 0, 0, 40, 40, 0)
 """A label at 100 us: x, y, width and height in px, class."""
@@ -120,7 +121,7 @@ def test_a_detection_far_from_all_objects_concerns_none(compare: Callable[..., E
 def test_what_is_no_mistake_is_right_by_the_curves_of_the_protocol(seed: int) -> None:
     evidence = random_evidence(seed, num_frames=8)
     judged = judge_evidence(evidence)
-    ranked = rank_detections(evidence.frames, 3, evidence.protocol)
+    ranked = rank_detections(evidence.compare(match_classes))
     for class_id, ranking in enumerate(ranked):
         mine = judged.detections.class_ids == class_id
         assert np.count_nonzero(judged.is_right & mine) == np.count_nonzero(ranking.is_right)

@@ -111,7 +111,7 @@ def test_a_moving_label_that_nothing_finds_is_a_ghost(boxes: Boxes) -> None:
     real, ghost = boxes(range(30)), boxes(range(12), track=2, y=200)
     (found,) = suspects(np.concatenate([real, ghost]), labelled_tracks(real))
     assert (found.kind, found.num_moments) == ("ghost_label", 12)
-    assert found.mean_score is None
+    assert (found.mean_score, found.track_id) == (None, 2)
     assert found.suspicion == pytest.approx(12 / 15)
 
 
@@ -154,10 +154,10 @@ def test_suspects_are_rows_with_a_reason(boxes: Boxes) -> None:
     (row,) = suspect_rows(suspects(labelled, tracks), NAMES)
     assert tuple(row) == SUSPECT_COLUMNS
     assert (row["rank"], row["start_s"], row["stop_s"]) == (1, 1.1, 1.9)
-    assert (row["class_found"], row["class_labelled"]) == ("car", "")
+    assert (row["class_found"], row["class_labelled"], row["track_id"]) == ("car", "", "")
     assert row["reason"] == (
         "a car is found in 9 moments where nothing is labelled; "
-        "100% of what is found as car elsewhere is labelled"
+        "100 % of what is found as car elsewhere is labelled"
     )
 
 

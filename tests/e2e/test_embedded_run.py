@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.e2e.conftest import kedro
 
@@ -26,6 +27,18 @@ def test_scores_are_nearer_to_probabilities_after_scaling(project: Path) -> None
     found = json.loads((project / "data/08_reporting/calibration.json").read_text())["etram_8class"]
     assert found["calibration"]["scaling"]["kind"] == "temperature"
     assert found["scaled_overall"]["ece"] < 0.6 * found["overall"]["ece"]
+
+
+@pytest.mark.usefixtures("first_run")
+def test_mistakes_have_a_main_kind_and_objects_that_stand_are_hard(project: Path) -> None:
+    reporting = project / "data/08_reporting"
+    costs = json.loads((reporting / "errors.json").read_text())["etram_8class"]["overall"]
+    assert max(costs["gains"].values()) > 0.01
+    found = json.loads((reporting / "breakdowns.json").read_text())
+    of_time = {
+        name.split("/")[4]: value for name, value in found.items() if "/moving_time/" in name
+    }
+    assert of_time["not yet"] < of_time["1 to 2"]
 
 
 @pytest.mark.usefixtures("first_run")
@@ -56,9 +69,22 @@ def test_traffic_engineers_get_tables_pages_and_files(project: Path) -> None:
 @pytest.mark.usefixtures("first_run")
 def test_a_person_gets_a_page_and_a_video(project: Path) -> None:
     reporting = project / "data/08_reporting"
-    assert "<video" in (reporting / "report.html").read_text()
+    page = (reporting / "report.html").read_text()
+    assert "<video" in page
+    assert page.count('<div class="strip"') >= 12
+    assert len(page) < 6_000_000
     assert b"ftyp" in (reporting / "annotated.mp4").read_bytes()[:32]
     assert "nothing to report" in (reporting / "quality.html").read_text()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_mistakes_and_suspected_label_errors_are_listed(project: Path) -> None:
+    mistakes = pd.read_csv(project / "data/08_reporting/mistakes.csv")
+    assert set(mistakes["kind"]) >= {"class", "location", "both", "duplicate", "background"}
+    assert mistakes["cost"].is_monotonic_decreasing
+    suspects = pd.read_csv(project / "data/08_reporting/label_suspects.csv")
+    assert suspects["suspicion"].between(0, 1).all()
+    assert suspects["rank"].tolist() == list(range(1, len(suspects) + 1))
 
 
 def times_of_change(project: Path) -> dict[Path, int]:

@@ -21,7 +21,7 @@ from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 from etram_pipeline.labels.table import LabelTable
 
 Make = Callable[..., Any]
-ENGINES: tuple[Engine, ...] = ("numpy", "pycocotools", "faster_coco_eval")
+ENGINES: tuple[Engine, ...] = ("compiled", "pycocotools", "faster_coco_eval")
 MASKS = Protocol.model_validate({"name": "masks", "metrics": [{"kind": "mask_average_precision"}]})
 HEIGHT, WIDTH = 40, 60
 
@@ -40,7 +40,7 @@ def measure(label_table: Make, detection_table: Make) -> Callable[..., Metrics]:
     """Scores masks of one class in one frame, all in the same box; the first mask scores best."""
 
     def run(
-        truth: list[Any], found: list[Any], engine: Engine = "numpy", **changes: object
+        truth: list[Any], found: list[Any], engine: Engine = "compiled", **changes: object
     ) -> Metrics:
         labels = with_masks(label_table(*[(7, 0, 0, 20, 20, 0)] * len(truth)), truth)
         rows = [(7, 0, 0, 20, 20, 0, 0.9 - 0.1 * rank) for rank in range(len(found))]

@@ -10,6 +10,7 @@ from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.evaluation import compare, evaluate, find_operating_scores
 from etram_pipeline.evaluation.curves import RECALLS, Ranking, rank_detections
 from etram_pipeline.evaluation.operating_point import best_score, score_at
+from etram_pipeline.evaluation.outcomes import match_classes
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.result import Metrics, OperatingPoint, flatten_metrics
@@ -203,7 +204,7 @@ def test_right_detections_are_those_of_the_curves(random_tables: Make, name: str
     protocol = resolve_protocol(name)
     evidence = gather_evidence(labels, detections, protocol)
     metrics = evaluate(labels, detections, protocol)
-    rankings = rank_detections(evidence.frames, len(evidence.class_names), protocol)
+    rankings = rank_detections(evidence.compare(match_classes))
     for class_name, ranking in zip(evidence.class_names, rankings, strict=True):
         if not ranking.num_labels:
             continue

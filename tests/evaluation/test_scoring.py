@@ -13,7 +13,7 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import Metrics, flatten_metrics
 
 Make = Callable[..., Any]
-ENGINES: tuple[Engine, ...] = ("numpy", "faster_coco_eval", "pycocotools")
+ENGINES: tuple[Engine, ...] = ("compiled", "faster_coco_eval", "pycocotools")
 
 
 @pytest.fixture

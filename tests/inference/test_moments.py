@@ -8,12 +8,14 @@ from tests.moving_box import HEIGHT, SIDE, WIDTH, FindsEvents, left_px, record
 
 from etram_pipeline.builds.build import build
 from etram_pipeline.builds.executors import InlineExecutor
+from etram_pipeline.clips.ground_truth import ground_truth
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.inference.predict import predict_recordings
 from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.labels.moments import LeftOut
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE
@@ -93,3 +95,52 @@ def test_each_frame_is_detected_and_scored_once(
     metrics = evaluate(tables, found, "coco", ("box",))
     assert metrics.num_frames == metrics.num_detections == sum(map(len, MOMENTS.values()))
     assert metrics.overall["AP"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("empty_frames", "empty_ms"),
+    [("none", []), ("grid", [200, 250, 300]), ("listed", [120, 250, 470])],
+)
+def test_empty_frames_are_stored_detected_and_scored(
+    tmp_path: Path, empty_frames: str, empty_ms: list[int]
+) -> None:
+    """Boxes at 100, 150, 350, 400 and 450 ms, and one at 250 ms that a filter drops."""
+    path = tmp_path / "a.npy"
+    record(path, seed=0)
+    label_path = label_file(path, [100_000, 150_000, 250_000, 350_000, 400_000, 450_000])
+    labels = np.load(label_path)
+    labels["w"][2] = 3
+    np.save(label_path, labels)
+    np.save(tmp_path / "a_annotated.npy", np.array([120_000, 150_000, 470_000]))
+    settings = LabelSettings.model_validate(
+        {
+            "frames": "spaced",
+            "frame_interval_ms": None,
+            "empty_frames": empty_frames,
+            "filters": [{"kind": "minimum_size", "side_px": 5}],
+        }
+    )
+    jobs = label_jobs({"test/a": path}, {"test/a": label_path}, DATASET, settings)
+    build(tmp_path / "labels", LABELS, jobs, InlineExecutor())
+    store = LabelStore(tmp_path / "labels")
+    frames = store["test/a"]
+    assert (frames.empty_us // 1000).tolist() == empty_ms
+    assert frames.left_out == LeftOut(filtered=0 if empty_ms else 1)
+
+    windows = WindowConfig.model_validate({"kind": "label_aligned"})
+    fields = {"kind": "stacked_histogram", "bins": 2, "downsample": None}
+    representation = RepresentationConfig.model_validate(fields)
+    encode = encode_jobs(
+        {"test/a": path}, store, DATASET, windows, representation, StorageSettings()
+    )
+    build(tmp_path / "histograms", REPRESENTATIONS, encode, InlineExecutor())
+    stored = RepresentationStore(tmp_path / "histograms")["test/a"]
+    truth = ground_truth({"test/a": stored}, store)["test/a"]
+    assert [len(boxes.class_ids) for boxes in truth] == frames.num_boxes.tolist()
+
+    found = dict(
+        predict_recordings(FindsEvents(), {"test/a": stored}, PredictSettings(device="cpu"))
+    )
+    metrics = evaluate(LabelTables(store), found, "coco", ("box",))
+    assert (metrics.num_labels, metrics.num_frames) == (5, 5 + len(empty_ms))
+    assert metrics.num_detections == metrics.num_frames

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from etram_pipeline.core.errors import NoLabelsError
 from etram_pipeline.labels.filters import FilterContext
-from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
+from etram_pipeline.labels.frames import LabelledFrames, LabelTables, filter_labels, select_frames
 from etram_pipeline.labels.moments import LeftOut
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
@@ -233,3 +233,39 @@ def test_what_is_no_box_is_left_out_whatever_the_filters(
 
     assert found["t"].tolist() == [1, 3]
     assert "a_bbox.npy: 1 of 3 boxes have a position or size that is not finite" in caplog.text
+
+
+def test_moments_known_to_show_nothing_are_frames_without_boxes() -> None:
+    spaced = LabelSettings(frames="spaced", frame_interval_ms=None)
+    known_us = np.array([50_000, 150_000, 200_000, 400_000])
+
+    frames = select_frames(at(200_000, 200_000, 300_000), spaced, known_us=known_us)
+
+    assert frames.times_us.tolist() == [150_000, 200_000, 300_000, 400_000]
+    assert frames.first_label.tolist() == [0, 0, 2, 3]
+    assert frames.num_boxes.tolist() == [0, 2, 1, 0]
+    assert frames.empty_us.tolist() == [150_000, 400_000]
+    assert [len(frames[number]) for number in range(4)] == [0, 2, 1, 0]
+    assert frames.left_out == LeftOut(early=1)
+
+
+def test_frames_at_some_times_keep_their_boxes() -> None:
+    spaced = LabelSettings(frames="spaced", frame_interval_ms=None)
+    frames = select_frames(
+        at(200_000, 200_000, 300_000, 500_000), spaced, known_us=np.array([150_000, 400_000])
+    )
+
+    some = frames.at(np.array([150_000, 300_000, 500_000, 600_000]))
+
+    assert some.times_us.tolist() == [150_000, 300_000, 500_000]
+    assert [each["track_id"].tolist() for each in (some[0], some[1], some[2])] == [[], [2], [3]]
+
+
+def test_tables_know_the_moments_without_objects() -> None:
+    spaced = LabelSettings(frames="spaced", frame_interval_ms=None)
+    frames = select_frames(at(200_000), spaced, known_us=np.array([300_000]))
+
+    tables = LabelTables({"test/a": frames})
+
+    assert tables["test/a"]["t"].tolist() == [200_000]
+    assert tables.empty_us["test/a"].tolist() == [300_000]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etram_pipeline.labels.moments import LeftOut, Moments, choose_moments
+from etram_pipeline.labels.moments import LeftOut, Moments, choose_moments, fill_gaps
 from etram_pipeline.labels.settings import LabelSettings
 
 EVERY = LabelSettings(frames="spaced", frame_interval_ms=None)
@@ -150,3 +150,13 @@ def test_a_grid_without_a_wanted_interval_is_that_of_the_labels(
 def test_the_rule_of_the_reference_leaves_stored_settings_as_they_were() -> None:
     assert "frames" not in LabelSettings().model_dump(mode="json")
     assert EVERY.model_dump(mode="json")["frames"] == "spaced"
+
+
+def test_moments_that_the_labels_distance_leaves_empty_are_filled() -> None:
+    moments_us = np.array([100_000, 200_000, 300_500, 601_000, 700_000])
+
+    assert fill_gaps(moments_us).tolist() == [
+        *(100_000, 200_000, 300_500),
+        *(400_667, 500_833, 601_000, 700_000),
+    ]
+    assert fill_gaps(moments_us[:1]).tolist() == [100_000]

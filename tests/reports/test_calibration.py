@@ -59,7 +59,10 @@ UNCERTAIN = reliability((0.225, 200, 10), (0.825, 300, 297))
         (((0.225, 200, 90), (0.825, 300, 297)), "Scores are too low. Of the 300 detections scored"),
         (((0.225, 200, 10), (0.825, 300, 297)), "not certain enough: low ones are too high, high"),
         (((0.225, 200, 90), (0.825, 300, 150)), "too certain: low ones are too low, high ones too"),
-        (((0.225, 200, 45), (0.825, 400, 330)), "Scores can be read as probabilities."),
+        (
+            ((0.225, 200, 45), (0.825, 400, 330)),
+            "Scores can be read as probabilities, within a few percent.",
+        ),
     ],
 )
 def test_the_page_says_in_words_how_scores_are_wrong(

@@ -126,7 +126,7 @@ def test_images_that_cannot_be_decompressed_are_told_with_their_place(tmp_path: 
     [
         pytest.param({"first_label": np.array([0, 3, 2])}, id="frames out of order"),
         pytest.param({"first_label": np.array([0, 2])}, id="a frame too few"),
-        pytest.param({"first_label": np.array([0, 2, 5])}, id="a frame without boxes"),
+        pytest.param({"first_label": np.array([0, 2, 5])}, id="boxes in the frame before theirs"),
         pytest.param({"first_label": np.array([1, 2, 3])}, id="a box without frame"),
         pytest.param({"times_us": np.array([100, 200, 301])}, id="another time"),
     ],

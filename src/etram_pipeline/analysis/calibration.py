@@ -15,6 +15,7 @@ from etram_pipeline.core.calibration import LOWEST_SCORE, Calibration
 from etram_pipeline.core.scalings import ScalingKind, fit_scaling
 from etram_pipeline.evaluation.curves import Ranking, rank_detections
 from etram_pipeline.evaluation.evidence import Evidence
+from etram_pipeline.evaluation.outcomes import match_classes
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import Choice, resolve_protocol
 from etram_pipeline.evaluation.scoring import gather_evidence
@@ -133,13 +134,13 @@ def _choices(evidence: Evidence) -> str:
 
 def _judge(evidence: Evidence, lowest: float) -> tuple[_Judged, dict[str, _Judged]]:
     """Detections with at least a score: all together, and those of each class."""
-    frames, names, protocol = evidence.frames, evidence.class_names, evidence.protocol
-    rankings = rank_detections(frames, len(names), protocol)
+    rankings = rank_detections(evidence.compare(match_classes))
     everything = rankings
-    if not protocol.class_aware:
-        everything = rank_detections(frames.without_classes(), 1, protocol)
+    if not evidence.protocol.class_aware:
+        everything = rank_detections(evidence.compare(match_classes, as_one_class=True))
     return _joined(everything, lowest), {
-        name: _joined([ranking], lowest) for name, ranking in zip(names, rankings, strict=True)
+        name: _joined([ranking], lowest)
+        for name, ranking in zip(evidence.class_names, rankings, strict=True)
     }
 
 

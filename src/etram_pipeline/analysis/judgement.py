@@ -45,6 +45,7 @@ class Judgement:
             best of all that concern a label that nothing finds.
         is_found: Labels that a detection finds.
         is_missed: Labels that nothing finds, nor would with the right class or place.
+        protocol: How they were compared.
     """
 
     detections: FrameBoxes
@@ -55,6 +56,7 @@ class Judgement:
     is_repaired: Bool[np.ndarray, " D"]
     is_found: Bool[np.ndarray, " L"]
     is_missed: Bool[np.ndarray, " L"]
+    protocol: Protocol
 
     @property
     def is_right(self) -> Bool[np.ndarray, " D"]:
@@ -75,6 +77,7 @@ class Judgement:
             self.is_repaired[detections],
             self.is_found[labels],
             self.is_missed[labels],
+            self.protocol,
         )
 
 
@@ -101,7 +104,7 @@ def judge(
         protocol: How they are compared.
         background_iou: Least overlap with an object that a detection can be meant for.
     """
-    detections, groups, _ = best_first(frames, num_classes, protocol.max_detections[-1])
+    detections, groups, _ = best_first(frames, num_classes, protocol)
     labels, foreground_iou = frames.labels, protocol.curve_iou
     background_iou = min(background_iou, foreground_iou)
     pairs = find_overlaps(
@@ -135,6 +138,7 @@ def judge(
         *(detections, labels, num_classes, kinds, concerned, is_repaired),
         is_found=is_found,
         is_missed=~is_found & ~is_claimed,
+        protocol=protocol,
     )
 
 

@@ -14,6 +14,7 @@ SUSPECT_COLUMNS = (
     "middle_s",
     "class_found",
     "class_labelled",
+    "track_id",
     "mean_score",
     "moments",
     "x",
@@ -41,7 +42,7 @@ def suspect_rows(
             "kind": each.kind,
             "recording": each.recording,
             **{
-                f"{name}_s": round(time_us / 1e6, 3)
+                f"{name}_s": round(time_us / 1e6, 6)
                 for name, time_us in (
                     ("start", each.start_us),
                     ("stop", each.stop_us),
@@ -50,6 +51,7 @@ def suspect_rows(
             },
             "class_found": _name(each.class_found, class_names),
             "class_labelled": _name(each.class_labelled, class_names),
+            "track_id": "" if each.track_id is None else str(each.track_id),
             "mean_score": None if each.mean_score is None else round(each.mean_score, 3),
             "moments": each.num_moments,
             **{name: round(side, 1) for name, side in zip("xywh", each.box_xywh, strict=True)},
@@ -72,22 +74,22 @@ def _missing_label(each: Suspect, class_names: Sequence[str]) -> str:
     found = _name(each.class_found, class_names)
     return (
         f"a {found} is found in {_moments(each)} where nothing is labelled; "
-        f"{each.rate:.0%} of what is found as {found} elsewhere is labelled"
+        f"{100 * each.rate:.0f} % of what is found as {found} elsewhere is labelled"
     )
 
 
 def _wrong_class(each: Suspect, class_names: Sequence[str]) -> str:
     found, labelled = (_name(one, class_names) for one in (each.class_found, each.class_labelled))
     return (
-        f"labelled {labelled}, found as {found} in {_moments(each)}; {each.rate:.0%} of the "
-        f"other {labelled} labels are found as {found}"
+        f"labelled {labelled}, found as {found} in {_moments(each)}; "
+        f"{100 * each.rate:.0f} % of the other {labelled} labels are found as {found}"
     )
 
 
 def _ghost_label(each: Suspect, class_names: Sequence[str]) -> str:
     labelled = _name(each.class_labelled, class_names)
     return (
-        f"labelled {labelled}, not found in {_moments(each)}; {each.rate:.0%} of the other "
+        f"labelled {labelled}, not found in {_moments(each)}; {100 * each.rate:.0f} % of the other "
         f"{labelled} labels of this size are found"
     )
 
@@ -96,7 +98,7 @@ def _misplaced_box(each: Suspect, class_names: Sequence[str]) -> str:
     labelled = _name(each.class_labelled, class_names)
     return (
         f"the {labelled} is found beside its label in {_moments(each)} (IoU {each.iou:.2f}); "
-        f"{each.rate:.0%} of the other {labelled} labels fit better"
+        f"{100 * each.rate:.0f} % of the other {labelled} labels fit better"
     )
 
 

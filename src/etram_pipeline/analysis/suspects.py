@@ -46,6 +46,7 @@ class Suspect:
         middle_us: Moment of the box.
         class_found: Id of the detected class; None for a label that was not found.
         class_labelled: Id of the labelled class; None where nothing is labelled.
+        track_id: Track id of the labels concerned; None where nothing is labelled.
         mean_score: Mean score of the detections; None for a label that was not found.
         num_moments: Labelled moments concerned.
         box_xywh: Box in the middle of these moments, in px of the sensor: the detected one, or
@@ -62,6 +63,7 @@ class Suspect:
     middle_us: int
     class_found: int | None
     class_labelled: int | None
+    track_id: int | None
     mean_score: float | None
     num_moments: int
     box_xywh: tuple[float, float, float, float]
@@ -210,6 +212,7 @@ def _suspect(
         middle_us=int(pairs.times_us[frames[middle]]),
         class_found=None if tracked is None else int(found["class_id"][0]),
         class_labelled=None if labelled is None else int(truth["class_id"][0]),
+        track_id=None if labelled is None else int(truth["track_id"][0]),
         mean_score=None if tracked is None else score,
         num_moments=number,
         box_xywh=(x, y, w, h),

@@ -26,7 +26,7 @@ from etram_pipeline.inference.encoded import (
 from etram_pipeline.inference.rates import WindowLength
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
-from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.frames import LabelledFrames, LabelTables
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.models.checkpoint import Checkpoint
 
@@ -68,10 +68,7 @@ class RateStudy:
             RecordingError: If a recording is damaged.
         """
         shared_us = self._shared_frames(settings)
-        labels = {
-            key: frames.labels[np.isin(frames.labels["t"], shared_us[key])]
-            for key, frames in self.frames.items()
-        }
+        labels = LabelTables({key: each.at(shared_us[key]) for key, each in self.frames.items()})
         found: dict[str, Metrics] = {}  # at the rate of training, both lengths are often the same
         for length in settings.window_lengths:
             for windows_per_second in settings.windows_per_second:

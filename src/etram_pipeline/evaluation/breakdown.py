@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from etram_pipeline.evaluation.curves import Curves, outside_ranges
+from etram_pipeline.evaluation.curves import Curves
 from etram_pipeline.evaluation.matching import FrameBoxes
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.outcomes import outside_ranges
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.result import LIGHTING, LabelCounts
 
@@ -47,7 +48,7 @@ def precision_by_recall(curves: Curves, protocol: Protocol, class_id: int) -> li
 
 def count_labels(labels: FrameBoxes, protocol: Protocol) -> LabelCounts:
     """Number of labels, and how many are in each area range."""
-    _, *inside = (~outside_ranges(labels, protocol)).sum(axis=1).tolist()
+    _, *inside = (~outside_ranges(labels, protocol)).sum(axis=0).tolist()
     by_size = dict(zip(protocol.area_ranges, inside, strict=True))
     return LabelCounts(total=len(labels), by_size=by_size)
 

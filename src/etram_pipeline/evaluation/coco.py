@@ -1,19 +1,26 @@
 """The same curves by the libraries others use; the only file that knows them.
 
-They prove ours right and show what it saves; both take a dictionary for every box.
+They prove ours right, and pycocotools compares masks; both take a dictionary for every box.
 """
 
 import contextlib
 import io
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Bool, Shaped, UInt64
 
-from etram_pipeline.core.errors import LabelError, SettingsError
+from etram_pipeline.core.errors import LabelError, ProtocolError, SettingsError
 from etram_pipeline.core.run_lengths import RunLengths, decode_masks, encode_masks, mask_area
-from etram_pipeline.evaluation.curves import Curves, Outcome, area_bounds
+from etram_pipeline.evaluation.curves import Curves
+from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
+from etram_pipeline.evaluation.outcomes import (
+    MOST_IOUS,
+    Matched,
+    area_bounds,
+    steps_of,
+)
 from etram_pipeline.evaluation.protocol import Protocol
 
 Library = Literal["pycocotools", "faster_coco_eval"]
@@ -25,26 +32,30 @@ _MOST_LACKING_PX = 8
 
 
 def library_curves(
-    frames: Frames,
-    num_classes: int,
-    protocol: Protocol,
-    library: Library,
-    overlap: Overlap = "bbox",
+    evidence: Evidence, library: Library, overlap: Overlap = "bbox", *, as_one_class: bool = False
 ) -> Curves:
     """As `compute_curves`, by `library`.
 
     Args:
-        frames: Labels and detections; class ids are positions among the `num_classes` that count.
-        num_classes: Number of classes.
-        protocol: How they are compared.
+        evidence: Labels and detections, and how they are compared.
         library: The library to use.
         overlap: Whether boxes or masks (`segm`) overlap.
+        as_one_class: Whether all boxes are of one class.
 
     Raises:
         SettingsError: If the library is not installed.
+        ProtocolError: If equal scores count together, which the libraries cannot do.
         LabelError: If masks of labels and detections differ in size.
     """
-    evaluation = _evaluated(frames, num_classes, protocol, library, overlap)
+    protocol, frames, number = evidence.protocol, evidence.frames, len(evidence.class_names)
+    if protocol.ties != "rows":
+        raise ProtocolError(
+            f"protocol {protocol.name!r} counts equal scores together, but {library} takes them in "
+            "order of rows: use a protocol with `ties: rows`"
+        )
+    if as_one_class:
+        frames, number = frames.without_classes(), 1
+    evaluation = _evaluated(frames, number, protocol, library, overlap)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
     return Curves(
@@ -53,7 +64,7 @@ def library_curves(
     )
 
 
-def match_masks(frames: Frames, num_classes: int, protocol: Protocol) -> Iterator[Outcome]:
+def match_masks(frames: Frames, num_classes: int, protocol: Protocol) -> tuple[Matched, ...]:
     """As `match_classes`, but detections and labels overlap by their masks.
 
     Source: pycocotools, `COCOeval.accumulate`.
@@ -61,35 +72,63 @@ def match_masks(frames: Frames, num_classes: int, protocol: Protocol) -> Iterato
     Raises:
         LabelError: If masks of labels and detections differ in size.
     """
-    evaluation = _evaluated(frames, num_classes, protocol, "pycocotools", "segm")
-    images = evaluation.evalImgs
-    for start in range(0, len(images), max(len(frames), 1)):
-        of_frames = images[start : start + len(frames)]
-        yield _outcome([(frame, each) for frame, each in enumerate(of_frames) if each], protocol)
+    images = _evaluated(frames, num_classes, protocol, "pycocotools", "segm").evalImgs
+    num_areas = 1 + len(protocol.area_ranges)
+    # Class by class, range by range, frame by frame.
+    grid = np.array([*images, None], object)[:-1].reshape(num_classes, num_areas, len(frames))
+    counts = np.zeros((len(frames.labels), num_areas), bool)
+    for area in range(num_areas):
+        for image in filter(None, grid[:, area].flat):
+            counts[np.array(image["gtIds"], int) - 1, area] = ~image["gtIgnore"].astype(bool)
+    return tuple(
+        _matched(slice(start, start + MOST_IOUS), frames.detections, (grid, counts), protocol)
+        for start in range(0, len(protocol.iou_thresholds), MOST_IOUS)
+    )
 
 
-def _outcome(images: list[tuple[int, dict[str, Any]]], protocol: Protocol) -> Outcome:
-    """Outcome of one class and range of areas, from what pycocotools notes for each frame."""
-    num_ious = len(protocol.iou_thresholds)
-    scores = np.array([score for _, image in images for score in image["dtScores"]], np.float64)
-    order = np.argsort(-scores, kind="stable")
-    counts = [len(image["dtScores"]) for _, image in images]
-    is_found, is_ignored = (
-        np.concatenate(
-            [np.zeros((num_ious, 0), bool), *(image[key].astype(bool) for _, image in images)],
-            axis=1,
-        )[:, order]
-        for key in ("dtMatches", "dtIgnore")
+def _matched(
+    ious: slice,
+    detections: FrameBoxes,
+    found: tuple[Shaped[np.ndarray, "K A F"], Bool[np.ndarray, "L A"]],
+    protocol: Protocol,
+) -> Matched:
+    """What became of the detections at some IoU thresholds, from what pycocotools notes."""
+    grid, counts = found
+    num_areas = grid.shape[1]
+    ranks = np.full(len(detections), -1, np.int32)
+    right, ignored = np.zeros((2, len(detections), num_areas), np.uint64)
+    for area in range(num_areas):
+        for image in filter(None, grid[:, area].flat):
+            rows = np.array(image["dtIds"], int) - 1
+            ranks[rows] = np.arange(len(rows))
+            is_found, is_ignored = (
+                image[key][ious].astype(bool) for key in ("dtMatches", "dtIgnore")
+            )
+            right[rows, area] = _bits(is_found & ~is_ignored)
+            ignored[rows, area] = _bits(is_ignored)
+    rows = np.argsort(-detections.scores, kind="stable")
+    rows = rows[ranks[rows] >= 0]
+    return Matched(
+        min_ious=protocol.iou_thresholds[ious],
+        rows=rows,
+        ranks=ranks[rows],
+        candidates=np.arange(len(rows), dtype=np.int32),
+        outside=np.zeros((len(rows), num_areas), bool),
+        right=right[rows],
+        ignored=ignored[rows],
+        first_label=np.full(len(rows), -1, np.int32),
+        frames=detections.frames[rows],
+        class_ids=detections.class_ids[rows],
+        steps=steps_of(detections.scores[rows], protocol),
+        counted_labels=counts,
     )
-    num_labels = [int(np.count_nonzero(~image["gtIgnore"].astype(bool))) for _, image in images]
-    numbers = np.array([frame for frame, _ in images], np.int64)
-    return Outcome(
-        frames=np.repeat(numbers, counts)[order],
-        ranks=np.concatenate([np.arange(0), *(np.arange(count) for count in counts)])[order],
-        is_right=is_found & ~is_ignored,
-        is_counted=~is_ignored,
-        label_frames=np.repeat(numbers, num_labels),
-    )
+
+
+def _bits(flags: Bool[np.ndarray, "T D"]) -> UInt64[np.ndarray, " D"]:
+    """The flags of each column as the bits of a number, the first of them lowest."""
+    powers = np.uint64(1) << np.arange(len(flags), dtype=np.uint64)
+    bits: UInt64[np.ndarray, " D"] = (flags * powers[:, None]).sum(axis=0, dtype=np.uint64)
+    return bits
 
 
 def _evaluated(

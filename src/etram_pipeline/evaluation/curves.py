@@ -1,14 +1,13 @@
-"""Precision and recall over all detections, best first: COCO's numbers, computed on arrays."""
+"""Precision and recall over all detections, best first: COCO's numbers."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float64, Int64
 
-from etram_pipeline.evaluation.assignment import UNASSIGNED, assign, find_overlaps
 from etram_pipeline.evaluation.matching import FrameBoxes, Frames
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.outcomes import MOST_IOUS, Compared, Matched
 from etram_pipeline.evaluation.protocol import Protocol
 
 RECALLS = np.linspace(0, 1, 101)
@@ -31,105 +30,6 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of the detections of one class, best first, in one range of areas.
-
-    A detection that finds a label out of the range is neither right nor wrong: it does not count.
-
-    Attributes:
-        frames: Frame of each detection.
-        ranks: Position of each detection in its frame.
-        is_right: Whether each detection finds a label, by IoU threshold.
-        is_counted: Whether each detection is right or wrong, by IoU threshold.
-        label_frames: Frame of each label to find.
-    """
-
-    frames: Int64[np.ndarray, " D"]
-    ranks: Int64[np.ndarray, " D"]
-    is_right: Bool[np.ndarray, "T D"]
-    is_counted: Bool[np.ndarray, "T D"]
-    label_frames: Int64[np.ndarray, " L"]
-
-
-def match_classes(frames: Frames, num_classes: int, protocol: Protocol) -> Iterator[Outcome]:
-    """Outcomes class by class, and range of areas by range, that of all areas first.
-
-    Class ids are positions among the `num_classes` that count.
-    """
-    detections, groups, ranks = best_first(frames, num_classes, protocol.max_detections[-1])
-    label_groups = frames.labels.frames * num_classes + frames.labels.class_ids
-    overlaps = find_overlaps(
-        frames.labels, detections, label_groups, groups, protocol.iou_thresholds[0] - 1e-9
-    )
-    outside = outside_ranges(frames.labels, protocol)
-    candidates, given = assign(overlaps, groups, np.array(protocol.iou_thresholds), outside)
-    for class_id in range(num_classes):
-        is_class = detections.class_ids == class_id
-        rows = np.flatnonzero(is_class)
-        rows = rows[np.argsort(-detections.scores[rows], kind="stable")]
-        position = np.full(len(detections), UNASSIGNED)
-        position[rows] = np.arange(len(rows))
-        mine = is_class[candidates]
-        ranked = _Ranked(detections.take(rows), ranks[rows], position[candidates[mine]])
-        counts = ~outside & (frames.labels.class_ids == class_id)
-        for area, bounds in enumerate(area_bounds(protocol)):
-            yield ranked.outcome(bounds, given[area][:, mine], counts[area], frames.labels)
-
-
-@dataclass(frozen=True)
-class _Ranked:
-    """Detections of one class, best first.
-
-    Attributes:
-        boxes: The detections.
-        ranks: Position of each in its frame.
-        candidates: Position of each detection that overlaps a label.
-    """
-
-    boxes: FrameBoxes
-    ranks: Int64[np.ndarray, " D"]
-    candidates: Int64[np.ndarray, " C"]
-
-    def outcome(
-        self,
-        bounds: tuple[float, float],
-        given: Int32[np.ndarray, "T C"],
-        counts: Bool[np.ndarray, " L"],
-        labels: FrameBoxes,
-    ) -> Outcome:
-        """The outcome in one range of areas.
-
-        Args:
-            bounds: Least and largest area.
-            given: Label that each candidate is given, by IoU threshold.
-            counts: Which labels are of the class and in the range.
-            labels: All labels.
-        """
-        areas = self.boxes.areas.astype(np.float64)
-        inside = (areas >= bounds[0]) & (areas <= bounds[1])
-        is_right = np.zeros((len(given), len(areas)), bool)
-        is_counted = np.repeat(inside[None], len(given), axis=0)
-        is_found = given != UNASSIGNED
-        found_right = is_found & counts[given]
-        is_right[:, self.candidates] = found_right
-        # A detection that found a label out of range is neither right nor wrong.
-        is_counted[:, self.candidates] = np.where(is_found, found_right, inside[self.candidates])
-        return Outcome(self.boxes.frames, self.ranks, is_right, is_counted, labels.frames[counts])
-
-
-def compute_curves(frames: Frames, num_classes: int, protocol: Protocol) -> Curves:
-    """Curves of all classes; class ids are positions among the `num_classes` that count.
-
-    Source: pycocotools, `COCOeval.accumulate`; equal to it to the last bit or nearly.
-    """
-    curves = _no_curves(num_classes, protocol)
-    for number, outcome in enumerate(match_classes(frames, num_classes, protocol)):
-        place = divmod(number, 1 + len(protocol.area_ranges))
-        _fill(curves, place, outcome, protocol)
-    return curves
-
-
-@dataclass(frozen=True)
 class Ranking:
     """Detections of one class, best first.
 
@@ -146,83 +46,76 @@ class Ranking:
     frames: Int64[np.ndarray, " D"]
 
 
-def rank_detections(frames: Frames, num_classes: int, protocol: Protocol) -> list[Ranking]:
-    """Detections of each class at the protocol's `curve_iou`, which its curves are drawn from."""
-    detections, groups, _ = best_first(frames, num_classes, protocol.max_detections[-1])
-    labels, iou = frames.labels, protocol.curve_iou
-    label_groups = labels.frames * num_classes + labels.class_ids
-    overlaps = find_overlaps(labels, detections, label_groups, groups, iou - 1e-9)
-    none_ignored = np.zeros((1, len(labels)), bool)
-    candidates, given = assign(overlaps, groups, np.array([iou]), none_ignored)
-    is_right = np.zeros(len(detections), bool)
-    is_right[candidates] = given[0, 0] != UNASSIGNED
-    order = np.argsort(-detections.scores, kind="stable")
-    num_labels = np.bincount(labels.class_ids, minlength=num_classes).tolist()
-    rows_of_class = [
-        order[detections.class_ids[order] == class_id] for class_id in range(num_classes)
-    ]
-    return [
-        Ranking(detections.scores[rows], is_right[rows], number, detections.frames[rows])
-        for rows, number in zip(rows_of_class, num_labels, strict=True)
-    ]
+def compute_curves(compared: Compared) -> Curves:
+    """Curves of all classes.
+
+    Source: pycocotools, `COCOeval.accumulate`; equal to it to the last bit or nearly.
+    """
+    parts = [_curves(part, compared) for part in compared.parts]
+    return Curves(
+        np.concatenate([part.precision for part in parts]),
+        np.concatenate([part.recall for part in parts]),
+    )
 
 
-def area_bounds(protocol: Protocol) -> list[tuple[float, float]]:
-    """Least and largest area of every range, that of all areas first."""
-    return [(0.0, 1e5**2), *protocol.area_ranges.values()]
+def _curves(matched: Matched, compared: Compared) -> Curves:
+    from etram_pipeline.evaluation.curve_kernels import trace_curves
+
+    num_labels, wanted = _count_labels(matched, compared), compared.wanted
+    limits = np.array(compared.protocol.max_detections)
+    found = np.zeros((len(matched.min_ious), *num_labels.shape, len(limits)), np.int64)
+    precision = trace_curves(
+        np.ones(len(matched.rows), bool) if wanted is None else wanted[matched.frames],
+        (matched.class_ids, matched.steps, matched.ranks, matched.candidates, matched.outside),
+        (matched.right, matched.ignored),
+        num_labels,
+        (RECALLS, limits),
+        found,
+    )
+    has_labels = num_labels > 0
+    recall = found / np.maximum(num_labels, 1)[..., None]
+    return Curves(
+        np.where(has_labels, precision, NO_GROUND_TRUTH),
+        np.where(has_labels[..., None], recall, NO_GROUND_TRUTH),
+    )
+
+
+def _count_labels(matched: Matched, compared: Compared) -> Int64[np.ndarray, "K A"]:
+    """Number of labels to find, by class and range of areas."""
+    labels, counts = compared.frames.labels, matched.counted_labels
+    if compared.wanted is not None:
+        counts = counts & compared.wanted[labels.frames, None]
+    number = compared.num_classes
+    columns = [np.bincount(labels.class_ids[each], minlength=number) for each in counts.T]
+    return np.stack(columns, axis=1)
 
 
 def best_first(
-    frames: Frames, num_classes: int, limit: int
+    frames: Frames, num_classes: int, protocol: Protocol
 ) -> tuple[FrameBoxes, Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
-    """Detections by frame, class and score, at most `limit` of each; their groups and ranks."""
+    """Detections by frame, class and score, as many as count; their groups and ranks."""
     boxes = frames.detections
+    if protocol.ties == "together":
+        boxes = boxes.by_content()
     groups = boxes.frames * num_classes + boxes.class_ids
     order = np.lexsort((-boxes.scores, groups))
     groups = groups[order]
     ranks = np.arange(len(groups)) - np.searchsorted(groups, groups, side="left")
-    kept = ranks < limit
+    kept = ranks < protocol.max_detections[-1]
     return boxes.take(order[kept]), groups[kept], ranks[kept]
 
 
-def outside_ranges(boxes: FrameBoxes, protocol: Protocol) -> Bool[np.ndarray, "A N"]:
-    """Which boxes are outside of each range of `area_bounds`."""
-    areas = boxes.areas.astype(np.float64)
-    return np.array([(areas < low) | (areas > high) for low, high in area_bounds(protocol)])
-
-
-def _no_curves(num_classes: int, protocol: Protocol) -> Curves:
-    num_ious, num_areas = len(protocol.iou_thresholds), 1 + len(protocol.area_ranges)
-    shape = (num_ious, len(RECALLS), num_classes, num_areas)
-    recall_shape = (num_ious, num_classes, num_areas, len(protocol.max_detections))
-    return Curves(np.full(shape, NO_GROUND_TRUTH), np.full(recall_shape, NO_GROUND_TRUTH))
-
-
-def _fill(curves: Curves, place: tuple[int, int], outcome: Outcome, protocol: Protocol) -> None:
-    """Write the curves of one class and range of areas."""
-    class_id, area = place
-    num_labels = len(outcome.label_frames)
-    if not num_labels:
-        return
-    for iou, (is_right, is_counted) in enumerate(
-        zip(outcome.is_right, outcome.is_counted, strict=True)
-    ):
-        curves.precision[iou, :, class_id, area] = precision_at_recalls(
-            is_right, is_counted, num_labels
-        )
-        for limit, max_detections in enumerate(protocol.max_detections):
-            num_right = np.count_nonzero(is_right & (outcome.ranks < max_detections))
-            curves.recall[iou, class_id, area, limit] = num_right / num_labels
-
-
-def precision_at_recalls(
-    is_true: Bool[np.ndarray, " D"], is_counted: Bool[np.ndarray, " D"], num_labels: int
-) -> Float64[np.ndarray, " R"]:
-    """Largest precision at each of `RECALLS` or beyond; 0 where that recall is not reached."""
-    # Precision peaks and recall rises at right detections only, so these alone are looked at.
-    num_counted = np.cumsum(is_counted)[is_true]
-    num_true = np.arange(1, len(num_counted) + 1)
-    precision = num_true / (num_counted + np.spacing(1))
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    first = np.searchsorted(num_true / num_labels, RECALLS, side="left")
-    return np.append(envelope, np.zeros(1))[np.minimum(first, len(envelope))]
+def rank_detections(compared: Compared) -> list[Ranking]:
+    """Detections of each class at the protocol's `curve_iou`, which its curves are drawn from."""
+    frames, protocol = compared.frames, compared.protocol
+    iou = protocol.iou_thresholds.index(protocol.curve_iou)
+    matched = compared.parts[iou // MOST_IOUS]
+    is_right = matched.is_right(iou % MOST_IOUS)
+    num_labels = np.bincount(frames.labels.class_ids, minlength=compared.num_classes)
+    rankings = []
+    for class_id, number in enumerate(num_labels.tolist()):
+        places = np.flatnonzero(matched.class_ids == class_id)
+        rows = matched.rows[places]
+        scores, in_frames = frames.detections.scores[rows], frames.detections.frames[rows]
+        rankings.append(Ranking(scores, is_right[places], number, in_frames))
+    return rankings

@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.evaluation.classes import ScoredClasses
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.tables import label_boxes
+from etram_pipeline.evaluation.tables import empty_moments, label_boxes
 from etram_pipeline.labels.table import LabelTable
 
 
@@ -29,7 +29,9 @@ def fingerprint_labels(
         class_ids = classes.index_of_id[boxes.class_ids]
         counted = class_ids >= 0
         columns = [class_ids, boxes.times_us, *boxes.boxes_xywh.T]
-        digests.append([recording, hash_rows([column[counted] for column in columns])])
+        digest = [recording, hash_rows([column[counted] for column in columns])]
+        empty_us = empty_moments(labels, recording)
+        digests.append([*digest, hash_rows([empty_us])] if len(empty_us) else digest)
     return fingerprint([digests, classes.names])
 
 

@@ -12,12 +12,19 @@ from numba import njit
 
 _EPSILON = np.spacing(1)
 
+Rows = tuple[
+    UInt[np.ndarray, " D"],
+    UInt[np.ndarray, " D"],
+    UInt[np.ndarray, " D"],
+    UInt[np.ndarray, " D"],
+]
+
 
 @no_type_check
 @njit(cache=True, nogil=True)
 def count_rows(
     starts: Int64[np.ndarray, " G1"],
-    rows: tuple[UInt[np.ndarray, " D"], UInt[np.ndarray, " D"], UInt[np.ndarray, " D"]],
+    rows: Rows,
     counts: Int64[np.ndarray, "G R T2"],
 ) -> None:
     """Count the detections of each ranking and recording.
@@ -25,11 +32,11 @@ def count_rows(
     Args:
         starts: First row of each ranking, then the number of rows.
         rows: Recording of each row, and bits of the IoU thresholds at which it is right and at
-            which it does not count.
+            which it does not count; the last column is not read.
         counts: Zeros; filled with the number of rows, then of those that are right at each IoU
             threshold, then of those that do not count.
     """
-    recordings, right, uncounted = rows
+    recordings, right, uncounted, _ = rows
     num_ious = (counts.shape[2] - 1) // 2
     for ranking in range(counts.shape[0]):
         for row in range(starts[ranking], starts[ranking + 1]):
@@ -48,7 +55,7 @@ def count_rows(
 @no_type_check
 @njit(cache=True, nogil=True)
 def add_precision(
-    rows: tuple[UInt[np.ndarray, " D"], UInt[np.ndarray, " D"], UInt[np.ndarray, " D"]],
+    rows: Rows,
     weights: Int32[np.ndarray, "R B"],
     totals: Int64[np.ndarray, "T2 B"],
     num_labels: Int64[np.ndarray, " B"],
@@ -62,7 +69,8 @@ def add_precision(
 
     Args:
         rows: Of one ranking, best first: recording of each detection, and bits of the IoU
-            thresholds at which it is right and at which it does not count.
+            thresholds at which it is right and at which it does not count; 1 where it is not told
+            apart from the one before, else 0.
         weights: How often each recording is drawn.
         totals: Weight of all rows, then of those right at each IoU threshold, then of those that
             do not count.
@@ -70,18 +78,24 @@ def add_precision(
         recalls: Ascending recalls, the first of which is 0.
         precision: Zeros to add to.
     """
-    recordings, right, uncounted = rows
+    recordings, right, uncounted, tied = rows
     num_ious, num_draws = precision.shape
     counted = totals[0].copy()
     found, missing = totals[1 : num_ious + 1].copy(), totals[num_ious + 1 :].copy()
-    needed = _needed(num_labels, recalls)
+    needed = needed_labels(num_labels, recalls)
     best = np.zeros((num_ious, num_draws))
-    position = _reached(found, needed)
+    position = reached_recalls(found, needed)
     state = counted, found, missing, best, position, precision
+    is_first_passed = False
     for row in range(len(recordings) - 1, -1, -1):
         weight = weights[recordings[row]]
+        # Of rows that are not told apart, the last is passed first, when all of them count.
+        if tied[row] and not is_first_passed:
+            _reach(counted, found, missing, best)
+        is_alone = not (tied[row] or is_first_passed)
+        is_first_passed = tied[row] == 1
         if right[row]:
-            _pass_right(np.uint64(right[row]), weight, needed, state)
+            _pass_right(np.uint64(right[row]), weight, needed, state, is_alone)
         if uncounted[row]:
             _pass_uncounted(np.uint64(uncounted[row]), weight, missing)
         for draw in range(num_draws):
@@ -97,6 +111,7 @@ def _pass_right(
     weight: Int32[np.ndarray, " B"],
     needed: Int64[np.ndarray, "S B"],
     state: tuple[Int64[np.ndarray, " B"], ...],
+    is_alone: bool,  # noqa: FBT001  # Numba compiles calls by place
 ) -> None:
     """Take a right detection away, and add the precision of the recalls that are lost with it."""
     counted, found, missing, best, position, precision = state
@@ -109,13 +124,29 @@ def _pass_right(
             num_right = found[iou, draw]
             num_counted = counted[draw] - missing[iou, draw]
             # A product is faster than the quotient, which is larger at few detections only.
-            if num_right > best[iou, draw] * num_counted:
+            if is_alone and num_right > best[iou, draw] * num_counted:
                 best[iou, draw] = num_right / (num_counted + _EPSILON)
             num_right -= weight[draw]
             found[iou, draw] = num_right
             while needed[position[iou, draw], draw] > num_right:
                 precision[iou, draw] += best[iou, draw]
                 position[iou, draw] -= 1
+
+
+@no_type_check
+@njit(cache=True, nogil=True)
+def _reach(
+    counted: Int64[np.ndarray, " B"],
+    found: Int64[np.ndarray, "T B"],
+    missing: Int64[np.ndarray, "T B"],
+    best: Float64[np.ndarray, "T B"],
+) -> None:
+    """Look at the precision of all detections that are not yet taken away."""
+    for iou in range(found.shape[0]):
+        for draw in range(found.shape[1]):
+            num_counted = counted[draw] - missing[iou, draw]
+            if found[iou, draw] > best[iou, draw] * num_counted:
+                best[iou, draw] = found[iou, draw] / (num_counted + _EPSILON)
 
 
 @no_type_check
@@ -131,7 +162,7 @@ def _pass_uncounted(
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _needed(
+def needed_labels(
     num_labels: Int64[np.ndarray, " B"], recalls: Float64[np.ndarray, " S"]
 ) -> Int64[np.ndarray, "S B"]:
     """Least number of right detections that reaches each recall, in floating-point division."""
@@ -150,7 +181,7 @@ def _needed(
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _reached(
+def reached_recalls(
     found: Int64[np.ndarray, "T B"], needed: Int64[np.ndarray, "S B"]
 ) -> Int64[np.ndarray, "T B"]:
     """Position of the largest recall that all right detections together reach."""

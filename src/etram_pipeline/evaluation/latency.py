@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.evaluation.matching import concatenated_ranges
 from etram_pipeline.evaluation.protocol import Protocol
-from etram_pipeline.evaluation.tables import times_of_labels, whole_numbers
+from etram_pipeline.evaluation.tables import empty_moments, times_of_labels, whole_numbers
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable, as_label_table, column_names
 
@@ -97,13 +97,19 @@ def as_seen(
             "latency_ms out"
         )
     return {
-        recording: _seen(table, detections[recording], searched_us[recording], protocol, recording)
+        recording: _seen(
+            np.union1d(times_of_labels(table, recording), empty_moments(labels, recording)),
+            detections[recording],
+            searched_us[recording],
+            protocol,
+            recording,
+        )
         for recording, table in labels.items()
     }
 
 
 def _seen(
-    labels: LabelTable,
+    moments_us: Int64[np.ndarray, " M"],
     detections: DetectionTable,
     ends_us: Int64[np.ndarray, " W"],
     protocol: Protocol,
@@ -112,7 +118,6 @@ def _seen(
     where = f"the detection table of {recording!r}"
     times_us = whole_numbers(as_label_table(detections, where), "t", where)
     _check_ends(ends_us, times_us, recording)
-    moments_us = np.unique(times_of_labels(labels, recording))
     known_us = Schedule.of(ends_us, protocol.latencies_us).known_at(moments_us)
     order = np.argsort(times_us, kind="stable")
     first, stop = (np.searchsorted(times_us, known_us, side, order) for side in ("left", "right"))

@@ -3,36 +3,38 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt
+from jaxtyping import Int64, UInt
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.operating_scores import OperatingScores
-from etram_pipeline.evaluation.curves import Outcome
 from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.operating_point import count_at_operating_point
+from etram_pipeline.evaluation.outcomes import Compared, Matched
 from etram_pipeline.evaluation.protocol import Protocol
 
-MOST_IOUS = 64
-"""Most IoU thresholds of a protocol whose matches can be kept; each takes a bit."""
-
 _FORMAT = 1
-_ROWS = ("recordings", "right", "uncounted")
+_ROWS = ("recordings", "right", "uncounted", "tied")
 _DAMAGED = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zlib.error),
     *(RuntimeError, MemoryError, zipfile.BadZipFile),  # of damaged sizes and methods
 )
 
-Rows = tuple[UInt[np.ndarray, " D"], UInt[np.ndarray, " D"], UInt[np.ndarray, " D"]]
-"""Recording of each detection, and bits of the IoU thresholds at which it is right, and at which
-it is neither right nor wrong."""
+Rows = tuple[
+    UInt[np.ndarray, " D"],
+    UInt[np.ndarray, " D"],
+    UInt[np.ndarray, " D"],
+    UInt[np.ndarray, " D"],
+]
+"""Recording of each detection, bits of the IoU thresholds at which it is right, and at which it is
+neither right nor wrong, and 1 for a detection that is not told apart from the one before, else 0.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Rankings:
 
     There is one ranking of each class and range of areas, and, if the protocol ignores classes,
     one more of all classes together and each range. Ranges are all areas, then those of the
-    protocol. False detections after the last right one of a ranking are left out.
+    protocol. False detections with a lower score than the last right one are left out.
 
     Attributes:
         starts: First row of each ranking, class by class and range by range; then the number of
@@ -56,10 +58,10 @@ class Rankings:
 
     def __iter__(self) -> Iterator[Rows]:
         """The rows of each ranking."""
-        recordings, right, uncounted = self.rows
+        recordings, right, uncounted, tied = self.rows
         return (
-            (recordings[start:stop], right[start:stop], uncounted[start:stop])
-            for start, stop in pairwise(self.starts.tolist())
+            (recordings[some], right[some], uncounted[some], tied[some])
+            for some in map(slice, self.starts[:-1].tolist(), self.starts[1:].tolist())
         )
 
 
@@ -107,45 +109,50 @@ def find_matches(evidence: Evidence, operating_scores: OperatingScores | None) -
     )
 
 
-def gather_rankings(outcomes: Iterable[Outcome], evidence: Evidence) -> Rankings:
-    """Rankings of outcomes, which come class by class, and range of areas by range."""
-    recording_of_frame, num_recordings = evidence.frames.recordings, len(evidence.recordings)
+def gather_rankings(compared: Sequence[Compared], num_recordings: int) -> Rankings:
+    """Rankings of detections that were compared with labels, class by class and range by range."""
+    narrow = np.min_scalar_type(max(num_recordings - 1, 0))
     parts, num_labels = [], []
-    for outcome in outcomes:
-        parts.append(_rows(outcome, recording_of_frame, num_recordings))
-        labelled = recording_of_frame[outcome.label_frames]
-        num_labels.append(np.bincount(labelled, minlength=num_recordings))
-    recordings, right, uncounted = (np.concatenate(column) for column in zip(*parts, strict=True))
-    shape = (-1, 1 + len(evidence.protocol.area_ranges), num_recordings)
+    for each in compared:
+        recordings, labels, (matched,) = each.frames.recordings, each.frames.labels, each.parts
+        for class_id in range(each.num_classes):
+            places = np.flatnonzero(matched.class_ids == class_id)
+            of_class = labels.class_ids == class_id
+            for area, counts in enumerate(matched.counted_labels.T):
+                parts.append(_rows(matched, places, area, recordings.astype(narrow)))
+                frames = labels.frames[of_class & counts]
+                num_labels.append(np.bincount(recordings[frames], minlength=num_recordings))
+    recording, right, uncounted, tied = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    num_areas = compared[0].parts[0].outside.shape[1]
     return Rankings(
         starts=np.cumsum([0, *(len(part[0]) for part in parts)]),
-        rows=(recordings, right, uncounted),
-        num_labels=np.array(num_labels, np.int64).reshape(shape),
+        rows=(recording, right, uncounted, tied),
+        num_labels=np.array(num_labels, np.int64).reshape(-1, num_areas, num_recordings),
     )
 
 
 def _rows(
-    outcome: Outcome, recording_of_frame: Int64[np.ndarray, " F"], num_recordings: int
+    matched: Matched,
+    places: Int64[np.ndarray, " N"],
+    area: int,
+    recordings: UInt[np.ndarray, " F"],
 ) -> Rows:
-    """The detections of an outcome that can change precision at a right detection."""
-    is_right_somewhere = outcome.is_right.any(axis=0)
-    last = int(np.flatnonzero(is_right_somewhere).max(initial=-1))
-    kept = np.flatnonzero(outcome.is_counted[:, : last + 1].any(axis=0))
-    recordings = recording_of_frame[outcome.frames[kept]]
+    """The detections of a class that can change precision at a right detection."""
+    right, uncounted = matched.bits_of(places, area)
+    last = int(np.flatnonzero(right).max(initial=-1))
+    steps = matched.steps[places]
+    # What is not told apart from the last right detection counts with it.
+    stop = np.searchsorted(steps, steps[last], side="right") if last >= 0 else 0
+    kept = np.flatnonzero(uncounted[:stop] != matched.every)
+    width = next(bits for bits in (8, 16, 32, 64) if len(matched.min_ious) <= bits)
     return (
-        recordings.astype(np.min_scalar_type(max(num_recordings - 1, 0))),
-        _bits(outcome.is_right[:, kept]),
-        _bits(~outcome.is_counted[:, kept]),
+        recordings[matched.frames[places[kept]]],
+        right[kept].astype(f"u{width // 8}"),
+        uncounted[kept].astype(f"u{width // 8}"),
+        (np.diff(steps[kept], prepend=-1) == 0).astype(np.uint8),
     )
-
-
-def _bits(flags: Bool[np.ndarray, "T D"]) -> UInt[np.ndarray, " D"]:
-    """The flags of each column as the bits of a number, the first of them lowest."""
-    width = next(width for width in (8, 16, 32, 64) if len(flags) <= width)
-    bits = np.zeros(flags.shape[1], f"u{width // 8}")
-    for number, of_iou in enumerate(flags):
-        bits |= of_iou.astype(bits.dtype) << bits.dtype.type(number)
-    return bits
 
 
 def write_matches(matches: Matches, path: Path) -> None:
@@ -208,7 +215,7 @@ def _content(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Matches:
         rankings={
             prefix: Rankings(
                 arrays[f"{number}_starts"],
-                tuple(arrays[f"{number}_{name}"] for name in _ROWS),
+                _read_rows(arrays, number),
                 arrays[f"{number}_num_labels"],
             )
             for number, prefix in enumerate(head["metrics"])
@@ -218,6 +225,13 @@ def _content(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Matches:
     if not (_is_sound(found) and all(_fit(each, found) for each in found.rankings.values())):
         raise ValueError("its parts contradict each other")
     return found
+
+
+def _read_rows(arrays: Mapping[str, Any], number: int) -> Rows:
+    recordings, right, uncounted = (arrays[f"{number}_{name}"] for name in _ROWS[:-1])
+    # Earlier versions told all detections apart.
+    tied = arrays.get(f"{number}_{_ROWS[-1]}", np.zeros(len(recordings), np.uint8))
+    return recordings, right, uncounted, tied
 
 
 def _is_sound(matches: Matches) -> bool:
@@ -240,7 +254,7 @@ def _fit(rankings: Rankings, matches: Matches) -> bool:
         return False
     kinds = [starts.dtype.kind, labels.dtype.kind, *(row.dtype.kind for row in rows)]
     return (
-        kinds == ["i", "i", "u", "u", "u"]
+        kinds == ["i", "i", "u", "u", "u", "u"]
         and all(row.shape == (starts[-1],) for row in rows)
         and starts[0] == 0
         and bool((np.diff(starts) >= 0).all() and (labels >= 0).all())

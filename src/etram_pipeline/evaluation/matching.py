@@ -63,8 +63,16 @@ class FrameBoxes:
     def without_classes(self) -> "FrameBoxes":
         """All boxes as one class; within a frame in order of their former classes."""
         # The references join the classes one after the other, which decides between equal scores.
-        boxes = self.take(np.lexsort((self.class_ids, self.frames)))
-        return replace(boxes, class_ids=np.zeros_like(boxes.class_ids))
+        return self.take(np.lexsort((self.class_ids, self.frames))).as_one_class()
+
+    def as_one_class(self) -> "FrameBoxes":
+        """The same boxes in the same order, all as one class."""
+        return replace(self, class_ids=np.zeros_like(self.class_ids))
+
+    def by_content(self) -> "FrameBoxes":
+        """The boxes of each frame in the order of what they are, whatever the order of rows."""
+        columns = (self.scores, self.class_ids, *self.boxes_xywh.T[::-1], self.frames)
+        return self.take(np.lexsort(columns))
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def compared_detections(
     Args:
         detections: All detections of the recording.
         label_times_us: Time of every label, including those whose box does not count: the
-            references run the detector there too.
+            references run the detector there too. Also of every moment without a label.
         protocol: Says which detections to compare.
     """
     if protocol.frames != "labelled":
@@ -130,15 +138,22 @@ def compared_detections(
     return detections.select(np.isin(detections.times_us, label_times_us))
 
 
-def match_recording(labels: TimedBoxes, detections: TimedBoxes, protocol: Protocol) -> Frames:
+def match_recording(
+    labels: TimedBoxes,
+    detections: TimedBoxes,
+    protocol: Protocol,
+    empty_us: Int64[np.ndarray, " E"] | None = None,
+) -> Frames:
     """Frames of one recording: one for each time that has a label, in order of time.
+
+    Moments `empty_us`, which are known to show no object, are frames as well.
 
     With `protocol.frames` `all`, one more for each time at which something was detected farther
     than the tolerance from every label; these come last.
 
     Source: RVT, `utils/evaluation/prophesee/metrics/coco_eval.py`, `_match_times`.
     """
-    times_us = np.unique(labels.times_us)
+    times_us = np.union1d(labels.times_us, [] if empty_us is None else empty_us).astype(np.int64)
     first, stop = _within(detections.times_us, times_us, protocol.tolerance_us)
     if protocol.frames == "all":
         covered = np.zeros(len(detections.times_us), bool)

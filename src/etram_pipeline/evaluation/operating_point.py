@@ -14,6 +14,7 @@ from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.evaluation.curves import Ranking, rank_detections
 from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
+from etram_pipeline.evaluation.outcomes import match_classes
 from etram_pipeline.evaluation.result import OperatingPoint, ScoredAt
 
 
@@ -119,13 +120,13 @@ def score_at(ranking: Ranking, score: float) -> ScoredAt:
 
 
 def _rankings(evidence: Evidence) -> list[Ranking]:
-    return rank_detections(evidence.frames, len(evidence.class_names), evidence.protocol)
+    return rank_detections(evidence.compare(match_classes))
 
 
 def _of_all_classes(evidence: Evidence, rankings: Sequence[Ranking]) -> Ranking:
     """The detections of all classes together, matched within classes if the protocol does so."""
     if not evidence.protocol.class_aware:
-        (ranking,) = rank_detections(evidence.frames.without_classes(), 1, evidence.protocol)
+        (ranking,) = rank_detections(evidence.compare(match_classes, as_one_class=True))
         return ranking
     scores = np.concatenate([ranking.scores for ranking in rankings])
     order = np.argsort(-scores, kind="stable")

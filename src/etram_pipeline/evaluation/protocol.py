@@ -136,6 +136,11 @@ class Protocol(BoxProtocol):
             measured times, which the windows take in turn. Null: boxes are known at once.
         ranking: Score that orders detections: `class` the class probability, `joint` its product
             with the objectness.
+        ties: What becomes of detections with equal scores. `together` counts all of one class as
+            one step of the curve of precision and recall, because no threshold tells them apart;
+            within a frame, the box farther left (then higher, narrower, lower) chooses its label
+            first. `rows` takes them in the order of recordings, frames and rows, as the references
+            do, so that AP depends on this order.
         iou_thresholds: Overlaps AP is averaged over; `AP_50` and `AP_75` are reported if 0.5 and
             0.75 are among them.
         area_ranges: Least and largest area by size name, both included, in px².
@@ -154,6 +159,9 @@ class Protocol(BoxProtocol):
         default=None, exclude_if=lambda value: value is None
     )
     ranking: Literal["class", "joint"] = "joint"
+    ties: Literal["together", "rows"] = Field(
+        default="rows", exclude_if=lambda value: value == "rows"
+    )
     iou_thresholds: tuple[float, ...] = Field(default=COCO_IOU_THRESHOLDS, min_length=1)
     area_ranges: dict[str, tuple[float, float]] = Field(
         default_factory=lambda: dict(COCO_AREA_RANGES)
@@ -217,7 +225,10 @@ class Protocol(BoxProtocol):
         Args:
             class_names: Names of the classes that count, as `scored_classes` finds them.
         """
-        others = {"name", "description", "class_names", "area_ranges", "confusion_score", "metrics"}
+        others = {
+            *("name", "description", "class_names", "area_ranges", "ties"),
+            *("confusion_score", "metrics"),
+        }
         return fingerprint([self.model_dump(mode="json", exclude=others), class_names])
 
     @field_validator("max_detections")

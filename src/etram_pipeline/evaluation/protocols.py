@@ -38,6 +38,7 @@ NAMED: Mapping[str, Protocol] = {
             name="etram_8class",
             description="Each of eTraM's eight classes for itself; no box left out.",
             class_names=etram.CLASSES,
+            ties="together",
         ),
         _variant(
             _PROPHESEE,

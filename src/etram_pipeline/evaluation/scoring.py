@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,7 +28,12 @@ from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.evaluation.recordings import check_recordings
 from etram_pipeline.evaluation.result import ClassMetrics, LabelCounts, Metrics
-from etram_pipeline.evaluation.tables import detection_boxes, label_boxes, times_of_labels
+from etram_pipeline.evaluation.tables import (
+    detection_boxes,
+    empty_moments,
+    label_boxes,
+    times_of_labels,
+)
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 
@@ -45,14 +51,15 @@ def evaluate(  # noqa: PLR0913  # what is compared, and how
     protocol: Protocol | str,
     class_names: tuple[str, ...] | None = None,
     *,
-    engine: Engine = "numpy",
+    engine: Engine = "compiled",
     operating_scores: OperatingScores | None = None,
     searched_us: SearchedTimes | None = None,
 ) -> Metrics:
     """Metrics of detections by a protocol; the same tables give the same numbers.
 
     Args:
-        labels: Ground truth by recording, in px of the sensor, in any order.
+        labels: Ground truth by recording, in px of the sensor, in any order. `LabelTables` also
+            know moments without any object, at which every detection is false.
         detections: Detections of the same recordings, likewise, at all times at which the detector
             ran; an empty table where nothing was detected. Both are read one recording at a time.
         protocol: How to compare, or the name of a known way.
@@ -99,7 +106,7 @@ def _measure(evidence: Evidence, operating_scores: OperatingScores | None) -> Me
         per_class=_per_class(evidence, measured),
         groups=_by_lighting(evidence),
         precision_recall=_joined([part.precision_recall for part in measured]),
-        confusion=count_confusions(evidence.frames, evidence.class_names, protocol.confusion_score),
+        confusion=count_confusions(evidence.frames, evidence.class_names, protocol),
         num_recordings=len(evidence.recordings),
         num_frames=len(evidence.frames),
         num_labels=len(evidence.frames.labels),
@@ -133,7 +140,7 @@ def gather_evidence(
     protocol: Protocol,
     class_names: tuple[str, ...] | None = None,
     searched_us: SearchedTimes | None = None,
-    engine: Engine = "numpy",
+    engine: Engine = "compiled",
 ) -> Evidence:
     """What metrics are computed from; the arguments and errors are those of `evaluate`."""
     check_recordings(labels, detections, "detections")
@@ -146,7 +153,7 @@ def gather_evidence(
         labels=labels,
         detections=detections,
         class_names=classes.names,
-        frames=frames.mapped(classes.index_of_id),
+        everything=frames.mapped(classes.index_of_id),
         nothing_detected=len(frames.labels) > 0 and not len(frames.detections),
         engine=engine,
         ground_truth=fingerprint_labels(labels, protocol, classes),
@@ -160,8 +167,10 @@ def _frames(
     for recording, table in labels.items():
         true = label_boxes(table, recording, protocol)
         found = detection_boxes(detections[recording], recording, protocol)
-        compared = compared_detections(found, times_of_labels(table, recording), protocol)
-        parts.append(match_recording(true, compared, protocol))
+        empty_us = empty_moments(labels, recording)
+        moments_us = np.concatenate([times_of_labels(table, recording), empty_us])
+        compared = compared_detections(found, moments_us, protocol)
+        parts.append(match_recording(true, compared, protocol, empty_us))
         repeats.append(count_repeats(true, compared, protocol))
         num_detections += len(found.times_us)
         num_compared += len(compared.times_us)
@@ -182,7 +191,13 @@ def _frames(
             protocol.tolerance_us / 1000,
             max(repeats),
         )
-    return join_frames(parts)
+    frames = join_frames(parts)
+    if protocol.ties == "together":
+        # Of equal overlaps a detection takes the last label.
+        frames = replace(frames, labels=frames.labels.by_content())
+        if protocol.needs_masks:  # which pycocotools takes in order of rows
+            frames = replace(frames, detections=frames.detections.by_content())
+    return frames
 
 
 def _num_ids(frames: Frames) -> int:
@@ -207,10 +222,11 @@ def _per_class(evidence: Evidence, measured: Sequence[Measured]) -> dict[str, Cl
 
 
 def _label_counts(evidence: Evidence) -> dict[str, LabelCounts]:
+    recordings, labels = evidence.frames.recordings, evidence.frames.labels
     everything = np.ones(len(evidence.recordings), bool)
     groups = {"all": everything, **recordings_by_lighting(evidence.recordings)}
     return {
-        name: count_labels(evidence.frames.of_recordings(wanted).labels, evidence.protocol)
+        name: count_labels(labels.take(wanted[recordings[labels.frames]]), evidence.protocol)
         for name, wanted in groups.items()
     }
 

@@ -1,5 +1,6 @@
 """From the tables of one recording to boxes that count."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from etram_pipeline.core.errors import LabelError, ProtocolError
 from etram_pipeline.core.mask_column import MASK_COLUMN, has_masks
 from etram_pipeline.core.run_lengths import check_run_lengths
 from etram_pipeline.evaluation.protocol import Protocol
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.labels.table import LabelTable, as_label_table, column_names
 
 Masks = Shaped[np.ndarray, " N"]
@@ -176,3 +178,9 @@ def _counts(boxes: TimedBoxes, protocol: Protocol) -> Bool[np.ndarray, " N"]:
         & (diagonal_squared >= protocol.min_diagonal_px**2)
     )
     return counts
+
+
+def empty_moments(labels: Mapping[str, LabelTable], recording: str) -> Int64[np.ndarray, " E"]:
+    """Moments of a recording that are known to show no object, in microseconds."""
+    known = labels.empty_us if isinstance(labels, LabelTables) else {}
+    return known.get(recording, np.zeros(0, np.int64))

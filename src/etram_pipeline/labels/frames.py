@@ -1,7 +1,8 @@
 """Labelled frames: the times of a recording at which a detector is trained and scored."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int64
@@ -23,7 +24,7 @@ class LabelledFrames:
     Attributes:
         labels: Boxes of all frames in order of time, in px of the sensor.
         first_label: Row of the first box of each frame; the boxes of a frame end where those of the
-            next begin.
+            next begin. A frame without boxes has the row of the next one.
         times_us: Time of each frame, in microseconds; ascending.
         interval_us: Regular distance of frames, in microseconds; gaps are multiples of it. 0 if
             unknown or irregular.
@@ -39,10 +40,49 @@ class LabelledFrames:
     def __len__(self) -> int:
         return len(self.times_us)
 
+    @property
+    def num_boxes(self) -> Int64[np.ndarray, " F"]:
+        """Number of boxes of each frame."""
+        counts: Int64[np.ndarray, " F"] = np.diff(self.first_label, append=len(self.labels))
+        return counts
+
+    @property
+    def empty_us(self) -> Int64[np.ndarray, " E"]:
+        """Times of the frames without a box, in microseconds."""
+        empty_us: Int64[np.ndarray, " E"] = self.times_us[self.num_boxes == 0]
+        return empty_us
+
+    def at(self, wanted_us: Int64[np.ndarray, " W"]) -> "LabelledFrames":
+        """The frames at some times, which are irregular."""
+        chosen = np.isin(self.times_us, wanted_us)
+        num_boxes = self.num_boxes[chosen]
+        return replace(
+            self,
+            labels=self.labels[np.isin(self.labels["t"], wanted_us)],
+            first_label=np.cumsum(num_boxes) - num_boxes,
+            times_us=self.times_us[chosen],
+            interval_us=0,
+        )
+
     def __getitem__(self, frame: int) -> LabelTable:
         """Boxes of one frame."""
         stop = self.first_label[frame + 1] if frame + 1 < len(self) else len(self.labels)
         return self.labels[self.first_label[frame] : stop]
+
+
+class LabelTables(dict[str, LabelTable]):
+    """Tables of labels by recording, with the moments that are known to show no object.
+
+    Attributes:
+        empty_us: These moments by recording, in microseconds; ascending.
+    """
+
+    def __init__(self, frames: Mapping[str, LabelledFrames]) -> None:
+        """Take the boxes and the frames without any from labelled frames, which are read once."""
+        super().__init__()
+        self.empty_us: dict[str, Int64[np.ndarray, " _"]] = {}
+        for key, each in frames.items():
+            self[key], self.empty_us[key] = each.labels, each.empty_us
 
 
 def filter_labels(
@@ -80,6 +120,7 @@ def select_frames(
     settings: LabelSettings,
     where: str = "labels",
     span_us: tuple[int, int] | None = None,
+    known_us: Int64[np.ndarray, " K"] | None = None,
 ) -> LabelledFrames:
     """Group boxes by labelled frame; boxes at other moments are left out and counted.
 
@@ -89,12 +130,15 @@ def select_frames(
         where: Source of the boxes, for the log.
         span_us: Times of the recording's first and last event, in microseconds; labels far outside
             them are left out. None: the labels are not compared with the recording.
+        known_us: Moments that were looked at, in microseconds, which may be frames without a box.
 
     Raises:
         NoLabelsError: If no label time is left; states why.
     """
     box_times_us = labels["t"].astype(np.int64)
-    label_times_us = np.unique(box_times_us)
+    label_times_us = np.union1d(
+        box_times_us, np.zeros(0, np.int64) if known_us is None else known_us
+    )
     if len(label_times_us) == 0:
         raise NoLabelsError("no box is left after the filters")
     if len(label_times_us) == 1:

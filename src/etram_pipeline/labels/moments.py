@@ -111,6 +111,23 @@ def choose_moments(
     return Moments(times_us, interval_us, left_out)
 
 
+def fill_gaps(moments_us: Times) -> Times:
+    """The moments, and those that their median distance leaves empty between them.
+
+    Gaps are taken for multiples of the median distance and divided equally.
+    """
+    if len(moments_us) <= 1:
+        return moments_us
+    gaps_us = np.diff(moments_us)
+    num_steps = np.rint(gaps_us / max(int(np.median(gaps_us)), 1)).astype(np.int64).clip(1)
+    from_us, gap_us, of = (
+        np.repeat(each, num_steps) for each in (moments_us[:-1], gaps_us, num_steps)
+    )
+    step = np.arange(num_steps.sum()) - np.repeat(np.cumsum(num_steps) - num_steps, num_steps) + 1
+    filled_us = np.rint(from_us + gap_us * step / of).astype(np.int64)
+    return np.concatenate([moments_us[:1], filled_us])
+
+
 def apart(moments_us: Times, least_us: int) -> Times:
     """The first moment, and each that follows the last one taken by at least `least_us`."""
     if least_us <= 0:

@@ -19,6 +19,12 @@ class LabelSettings(Settings):
         frame_interval_ms: Wanted distance of labelled frames, in milliseconds. None: every labelled
             moment is a frame. With `grid`, the actual distance is the nearest multiple of the
             labels' own distance, or with None that distance itself.
+        empty_frames: Which moments are known to show no object and are labelled frames without a
+            box. `none`: no moment is, and one whose boxes the filters all drop is no frame either,
+            as in the reference. `grid`: all that the median distance of labels leaves empty
+            between the first labelled moment and the last. `listed`: those in the file
+            `<recording>_annotated.npy` beside the label file. With `grid` and `listed`, moments
+            whose boxes the filters all drop are such frames as well.
         first_frame_ms: Labels before this time are left out, in milliseconds.
         tolerance_us: Largest deviation of a label time from the grid of labelled frames, in
             microseconds; a frame may also follow earlier than `frame_interval_ms` by this time.
@@ -29,6 +35,9 @@ class LabelSettings(Settings):
     filters: tuple[FilterConfig, ...] = ()
     frames: Literal["grid", "spaced"] = Field(
         default="grid", exclude_if=lambda value: value == "grid"
+    )
+    empty_frames: Literal["none", "grid", "listed"] = Field(
+        default="none", exclude_if=lambda value: value == "none"
     )
     frame_interval_ms: int | None = Field(default=100, ge=1)
     first_frame_ms: int = Field(default=100, ge=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from jaxtyping import Int64
 from typing_extensions import override
 
 from etram_pipeline.builds.job import BuildJob
@@ -14,10 +15,11 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, NoLabelsError, RecordingError
 from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.events.recording import open_recording
+from etram_pipeline.labels.annotated import find_moments, read_moments
 from etram_pipeline.labels.filters import FilterContext
 from etram_pipeline.labels.frames import LabelledFrames, filter_labels, select_frames
 from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_labels
-from etram_pipeline.labels.moments import LeftOut
+from etram_pipeline.labels.moments import LeftOut, fill_gaps
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, read_labels
 from etram_pipeline.labels.units import is_rate_unusual, place_fault, size_doubt, time_fault
@@ -39,6 +41,7 @@ class LabelJob(BuildJob):
         dataset: Classes, and the sensor size for a recording that does not state it.
         settings: Filters, and the time between frames.
         masks_path: Its file of masks; None: the labels are boxes alone.
+        moments_path: Its list of moments that were looked at; None if there is none.
     """
 
     recording_path: Path
@@ -47,6 +50,7 @@ class LabelJob(BuildJob):
     dataset: DatasetSettings
     settings: LabelSettings
     masks_path: Path | None = None
+    moments_path: Path | None = None
 
     recipe: ClassVar[str] = "LabelJob 1"
 
@@ -73,7 +77,8 @@ class LabelJob(BuildJob):
 
     def _labelled_frames(self) -> LabelledFrames:
         boxes = self._read()
-        if not len(boxes):
+        known_us = self._known_us(boxes)
+        if not len(boxes) and not len(known_us):
             raise NoLabelsError(f"{self.label_path} holds no boxes")
         size = self.dataset.height, self.dataset.width
         height, width = checked_size(boxes, self.label_path, self.recording_path, size)
@@ -83,12 +88,30 @@ class LabelJob(BuildJob):
         labels = filter_labels(boxes, self.settings, context, str(self.label_path))
         _check_classes(labels, self.dataset, self.label_path)
         try:
-            frames = select_frames(labels, self.settings, str(self.label_path), self._span_us())
+            frames = select_frames(
+                labels, self.settings, str(self.label_path), self._span_us(), known_us
+            )
         except NoLabelsError as error:
             doubt = size_doubt(boxes, height, width)
             raise NoLabelsError(f"{error}; {doubt}" if doubt else str(error)) from error
-        num_filtered = len(np.unique(boxes["t"])) - len(np.unique(labels["t"]))
+        num_before, num_after = (
+            len(np.union1d(table["t"].astype(np.int64), known_us)) for table in (boxes, labels)
+        )
+        num_filtered = num_before - num_after
         return replace(frames, left_out=frames.left_out + LeftOut(filtered=num_filtered))
+
+    def _known_us(self, boxes: LabelTable) -> Int64[np.ndarray, " K"]:
+        """Moments that are labelled frames whether a box is left there or not."""
+        times_us = np.unique(boxes["t"].astype(np.int64))
+        if self.settings.empty_frames == "none":
+            return times_us[:0]
+        if self.settings.empty_frames == "grid":
+            return fill_gaps(times_us)
+        return (
+            times_us
+            if self.moments_path is None
+            else np.union1d(times_us, read_moments(self.moments_path))
+        )
 
     def _span_us(self) -> tuple[int, int] | None:
         """Times of the first and last event, where frames must lie within the recording."""
@@ -111,8 +134,8 @@ class LabelJob(BuildJob):
     @property
     @override
     def inputs(self) -> tuple[Path, ...]:
-        masks = () if self.masks_path is None else (self.masks_path,)
-        return self.recording_path, self.label_path, *masks
+        beside = (self.masks_path, self.moments_path)
+        return self.recording_path, self.label_path, *filter(None, beside)
 
     @property
     @override
@@ -141,6 +164,7 @@ def label_jobs(
             dataset,
             settings,
             find_masks(label_files[key]),
+            find_moments(label_files[key]) if settings.empty_frames == "listed" else None,
         )
         for key, path in recordings.items()
         if key in label_files

@@ -8,8 +8,8 @@ from etram_pipeline.core.counts import counted
 from etram_pipeline.core.scalings import Scaling
 from etram_pipeline.reports.tables import Table
 
-_CLOSE = 0.02
-"""Error below which scores are called right."""
+_CLOSE = 0.05
+"""Error below which scores are called probabilities."""
 _HALF = 0.5
 
 
@@ -73,7 +73,7 @@ def calibration_facts(result: CalibrationResult) -> tuple[str, ...]:
 def _direction(found: Reliability) -> tuple[str, ...]:
     """How scores are wrong, with an example."""
     if found.ece < _CLOSE:
-        return ("Scores can be read as probabilities.",)
+        return ("Scores can be read as probabilities, within a few percent.",)
     low, high = (
         sum((each.share_right - each.mean_score) * each.num_detections for each in half)
         for half in (

@@ -60,7 +60,11 @@ def new_figure(
         parse_math=False,
     )
     grid = figure.add_gridspec(len(heights), num_axes, height_ratios=heights)
-    axes = [figure.add_subplot(place) for place in grid]
+    axes = [
+        figure.add_subplot(grid[row, column])
+        for row in range(len(heights))
+        for column in range(num_axes)
+    ]
     for each in axes:
         _style(each)
     return figure, axes

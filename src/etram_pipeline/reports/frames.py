@@ -97,6 +97,7 @@ def _row(
         "recording": recording.name,
         "windows": frames.num_windows,
         "labelled_frames": 0 if labels is None else len(labels),
+        "empty_frames": 0 if labels is None else len(labels.empty_us),
         "with_window": len(frames.frame_windows),
         "left_out_filtered": left_out.filtered,
         "left_out_early": left_out.early,

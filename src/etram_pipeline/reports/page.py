@@ -12,6 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
+from etram_pipeline.analysis.error_report import ErrorReport
 from etram_pipeline.analysis.reliability import CalibrationResult
 from etram_pipeline.core.errors import ProtocolError
 from etram_pipeline.drawing import palette
@@ -21,7 +22,9 @@ from etram_pipeline.evaluation.counts.result import CountMetrics
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.tracks.result import TrackMetrics
+from etram_pipeline.reports.breakdowns import MOST_RECORDINGS
 from etram_pipeline.reports.calibration import calibration_section
+from etram_pipeline.reports.errors import error_section
 from etram_pipeline.reports.figure_style import figure_svg
 from etram_pipeline.reports.mistake_gallery import gallery_section, suspect_table
 from etram_pipeline.reports.mistakes import MistakeClip
@@ -68,6 +71,7 @@ class ReportContent:
         mistakes: The costliest mistakes.
         suspects: One row per suspected label error, most suspicious first.
         calibration: Whether scores can be trusted, by protocol.
+        errors: What each kind of mistake costs, by protocol.
         run: Facts about the run: plain values are listed, nested ones collapsed.
         title: Heading of the page.
     """
@@ -87,6 +91,7 @@ class ReportContent:
     mistakes: Sequence[MistakeClip] = ()
     suspects: Sequence[Mapping[str, object]] = ()
     calibration: Mapping[str, CalibrationResult] = field(default_factory=dict)
+    errors: Mapping[str, ErrorReport] = field(default_factory=dict)
     run: Mapping[str, object] = field(default_factory=dict)
     title: str = "Traffic seen by an event camera"
 
@@ -115,6 +120,13 @@ _CAPTIONS = {
     "detections without a label in the last row.",
     "size_precision": "Area of the labelled box, as the side of a square.",
     "condition_precision": "Recordings by day and by night, according to their names.",
+    "error_gains": "One kind is repaired at a time: a wrong class or place is corrected, "
+    "everything else is taken away.",
+    "error_groups": "Bars are as long as the gain, on one scale. By size, only the mistakes of "
+    "this size are repaired; by light, the recordings are scored by themselves.",
+    "breakdowns": "Beside each point is the number of labels, behind it an interval over "
+    "recordings. Bins depend on the labels alone.",
+    "breakdowns_2": f"Of more than {MOST_RECORDINGS} recordings, those in which least is found.",
     "reliability": "On the dotted line, scores are probabilities. Below it, they are too high; "
     "above it, too low. Bins of fewer than 10 detections are only in the lower part.",
     "class_reliability": "Scores from left to right, as in the figure of all detections.",
@@ -178,6 +190,7 @@ def _section_values(content: ReportContent) -> dict[str, object]:
         "conditions": condition_table(metrics),
         "sizes": size_table(metrics),
         "calibration": calibration_section(content.calibration),
+        "errors": error_section(content.errors),
         "tracks": track_section(content.track_metrics),
         "count_overview": count_table(content.count_metrics),
         "counts": count_sections(content.count_metrics),

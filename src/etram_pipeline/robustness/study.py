@@ -25,7 +25,7 @@ from etram_pipeline.inference.encoded import (
     plan_at_rate,
 )
 from etram_pipeline.inference.settings import PredictSettings
-from etram_pipeline.labels.frames import LabelledFrames
+from etram_pipeline.labels.frames import LabelledFrames, LabelTables
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.robustness.sample import choose_sample
 from etram_pipeline.robustness.scores import RobustnessScore, compare_with_clean
@@ -144,9 +144,8 @@ class RobustnessStudy:
             self.predict,
             all_windows=protocol.latency_ms is not None,
         )
-        labels = {key: self.frames[key].labels for key in frames_us}
         metrics, matches = evaluate_with_matches(
-            {key: each[np.isin(each["t"], frames_us[key])] for key, each in labels.items()},
+            LabelTables({key: self.frames[key].at(times) for key, times in frames_us.items()}),
             {key: tables[key] for key in frames_us},
             protocol,
             self.class_names,

@@ -36,13 +36,13 @@ def read_labelled_frames(folder: Path) -> LabelledFrames:
     labels = as_label_table(labels, str(path))
     times_us = read_indices(folder / TIMES_FILE)
     first_label = first_label.astype(np.int64)
+    num_boxes = np.diff(first_label, append=len(labels))
     is_consistent = (
         len(first_label) == len(times_us) > 0
         and first_label[0] == 0
-        and is_ascending(first_label)
+        and bool(np.all(num_boxes >= 0))
         and is_ascending(times_us)
-        and first_label[-1] < len(labels)
-        and np.array_equal(labels["t"][first_label], times_us)
+        and np.array_equal(labels["t"], np.repeat(times_us, num_boxes))
     )
     if not is_consistent:
         raise StoreError(

@@ -13,6 +13,7 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.counts import counted
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import is_whole_archive, written_whole
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload
 from etram_pipeline.models.classes import TrainingClasses
@@ -149,7 +150,7 @@ def _build_module(
         counted(settings.max_steps, "step"),
     )
     score = ValidationScore(
-        labels={name: val.labels[name].labels for name in val.frames},
+        labels=LabelTables({name: val.labels[name] for name in val.frames}),
         downsampled_by={name: stored.downsampled_by for name, stored in val.frames.items()},
         class_names=blueprint.class_names,
         protocol=settings.validation.protocol,

@@ -59,7 +59,7 @@ def _cells(
 ATTRIBUTE = Attribute(
     name="occlusion",
     title="Covered by other boxes",
-    unit="share of the box",
+    unit="share",
     measure=_measure,
     needs="there are no labels",
     edges=(0.0, 0.01, 0.25, 0.5),

@@ -1,7 +1,6 @@
 """COCO's average precision and average recall."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
@@ -9,13 +8,13 @@ from typing_extensions import override
 from etram_pipeline.evaluation.metrics import Measured, MetricConfig, Place, Value
 
 if TYPE_CHECKING:
-    from etram_pipeline.evaluation.curves import Curves, Outcome
+    from etram_pipeline.evaluation.curves import Curves
     from etram_pipeline.evaluation.evidence import Evidence
     from etram_pipeline.evaluation.matches import Rankings
-    from etram_pipeline.evaluation.matching import Frames
+    from etram_pipeline.evaluation.outcomes import Match
     from etram_pipeline.evaluation.protocol import Protocol
 else:
-    Curves = Evidence = Frames = Outcome = Protocol = Rankings = object
+    Curves = Evidence = Match = Protocol = Rankings = object
 
 
 class Config(MetricConfig):
@@ -81,27 +80,25 @@ class Config(MetricConfig):
 
     @override
     def rank(self, evidence: Evidence) -> Mapping[str, Rankings]:
-        from etram_pipeline.evaluation.curves import match_classes
+        from etram_pipeline.evaluation.outcomes import match_classes
 
         return rank_all(evidence, "", match_classes)
 
 
 def summarize_all(
-    evidence: Evidence, compute: Callable[[Evidence, Frames, int], Curves]
+    evidence: Evidence, compute: Callable[[Evidence, bool], Curves]
 ) -> tuple[Curves, dict[str, float]]:
     """Curves of each class, and average precision and recall of all classes.
 
     Args:
         evidence: What was labelled and detected.
-        compute: Computes the curves of frames with a number of classes.
+        compute: Computes the curves of all classes, or, if the flag is set, of all boxes as one.
     """
     from etram_pipeline.evaluation.breakdown import summarize
 
     protocol = evidence.protocol
-    curves = compute(evidence, evidence.frames, len(evidence.class_names))
-    of_all = curves
-    if not protocol.class_aware:
-        of_all = compute(evidence, evidence.frames.without_classes(), 1)
+    curves = compute(evidence, False)  # noqa: FBT003  # read where it is declared
+    of_all = curves if protocol.class_aware else compute(evidence, True)  # noqa: FBT003
     overall = summarize(of_all, protocol)
     if evidence.nothing_detected:
         # As in the references, even for sizes without ground truth.
@@ -109,26 +106,23 @@ def summarize_all(
     return curves, overall
 
 
-def rank_all(
-    evidence: Evidence, prefix: str, match: Callable[[Frames, int, Protocol], Iterable[Outcome]]
-) -> Mapping[str, Rankings]:
+def rank_all(evidence: Evidence, prefix: str, match: Match) -> Mapping[str, Rankings]:
     """Rankings of each class, and of all classes together where the protocol ignores them.
 
     Args:
         evidence: What was labelled and detected.
         prefix: Start of the names of the metric's values.
-        match: Finds the outcomes of frames with a number of classes.
+        match: Compares labels and detections of a number of classes.
     """
-    from etram_pipeline.evaluation.matches import MOST_IOUS, gather_rankings
+    from etram_pipeline.evaluation.matches import gather_rankings
+    from etram_pipeline.evaluation.outcomes import MOST_IOUS
 
-    protocol, frames = evidence.protocol, evidence.frames
-    if len(protocol.iou_thresholds) > MOST_IOUS:
+    if len(evidence.protocol.iou_thresholds) > MOST_IOUS:
         return {}
-    parts = [(frames, len(evidence.class_names))]
-    if not protocol.class_aware:
-        parts.append((frames.without_classes(), 1))
-    outcomes = chain.from_iterable(match(*part, protocol) for part in parts)
-    return {prefix: gather_rankings(outcomes, evidence)}
+    compared = [evidence.compare(match)]
+    if not evidence.protocol.class_aware:
+        compared.append(evidence.compare(match, as_one_class=True))
+    return {prefix: gather_rankings(compared, len(evidence.recordings))}
 
 
 def _values(protocol: Protocol) -> Iterator[Value]:
@@ -163,12 +157,13 @@ def _values(protocol: Protocol) -> Iterator[Value]:
         yield Value(f"AR_{size}", f"AR {size}")
 
 
-def _curves(evidence: Evidence, frames: Frames, num_classes: int) -> Curves:
-    """Curves of all classes, computed by the engine of `evidence`."""
-    if evidence.engine == "numpy":
+def _curves(evidence: Evidence, as_one_class: bool) -> Curves:  # noqa: FBT001  # called by place
+    """Curves of all classes, or of all boxes as one class, by the engine of `evidence`."""
+    if evidence.engine == "compiled":
         from etram_pipeline.evaluation.curves import compute_curves
+        from etram_pipeline.evaluation.outcomes import match_classes
 
-        return compute_curves(frames, num_classes, evidence.protocol)
+        return compute_curves(evidence.compare(match_classes, as_one_class=as_one_class))
     from etram_pipeline.evaluation.coco import library_curves
 
-    return library_curves(frames, num_classes, evidence.protocol, evidence.engine)
+    return library_curves(evidence, evidence.engine, as_one_class=as_one_class)

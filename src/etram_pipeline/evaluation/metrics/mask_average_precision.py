@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from etram_pipeline.evaluation.curves import Curves
     from etram_pipeline.evaluation.evidence import Evidence
     from etram_pipeline.evaluation.matches import Rankings
-    from etram_pipeline.evaluation.matching import Frames
     from etram_pipeline.evaluation.protocol import Protocol
 else:
-    Curves = Evidence = Frames = Protocol = Rankings = object
+    Curves = Evidence = Protocol = Rankings = object
 
 _PREFIX = "mask_"
 
@@ -82,9 +81,11 @@ def _prefixed(values: dict[str, float]) -> dict[str, float]:
     return {_PREFIX + name: value for name, value in values.items()}
 
 
-def _curves(evidence: Evidence, frames: Frames, num_classes: int) -> Curves:
-    """Curves of all classes; the engine `numpy` compares boxes only."""
-    from etram_pipeline.evaluation.coco import library_curves
+def _curves(evidence: Evidence, as_one_class: bool) -> Curves:  # noqa: FBT001  # called by place
+    """Curves of all classes, or of all boxes as one class; pycocotools compares the masks."""
+    from etram_pipeline.evaluation.coco import library_curves, match_masks
+    from etram_pipeline.evaluation.curves import compute_curves
 
-    library = "pycocotools" if evidence.engine == "numpy" else evidence.engine
-    return library_curves(frames, num_classes, evidence.protocol, library, "segm")
+    if evidence.engine == "compiled":
+        return compute_curves(evidence.compare(match_masks, as_one_class=as_one_class))
+    return library_curves(evidence, evidence.engine, "segm", as_one_class=as_one_class)

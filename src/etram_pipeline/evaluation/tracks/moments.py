@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 from etram_pipeline.evaluation.matching import concatenated_ranges
 from etram_pipeline.evaluation.tracks.boxes import TrackBoxes
 from etram_pipeline.evaluation.tracks.protocol import TrackProtocol
+from etram_pipeline.labels.moments import fill_gaps
 
 _SECOND_US = 1_000_000
 
@@ -22,15 +23,7 @@ def scored_moments(
         protocol: Whether moments without labels count as well.
     """
     times_us = np.unique(label_times_us)
-    if protocol.moments == "labelled" or len(times_us) <= 1:
-        return times_us
-    gaps_us = np.diff(times_us)
-    # Gaps are multiples of the interval, give or take the rounding to microseconds.
-    steps = np.rint(gaps_us / int(np.median(gaps_us))).astype(np.int64).clip(1)
-    step = concatenated_ranges(np.ones_like(steps), steps)
-    from_us, gap_us, of = (np.repeat(each, steps) for each in (times_us[:-1], gaps_us, steps))
-    filled = np.rint(from_us + gap_us * step / of).astype(np.int64)
-    return np.concatenate([times_us[:1], filled])
+    return times_us if protocol.moments == "labelled" else fill_gaps(times_us)
 
 
 def boxes_at(

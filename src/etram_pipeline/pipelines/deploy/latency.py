@@ -7,6 +7,7 @@ from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.deployment.latency_report import DeploymentReport
 from etram_pipeline.deployment.settings import DeploySettings
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
@@ -53,6 +54,6 @@ def _labelled(
     chosen = keys[: deploy.latency.scored_recordings]
     return LabelledRecordings(
         representations={key: histograms[key] for key in chosen},
-        labels={key: labelled_frames[key].labels for key in chosen},
+        labels=LabelTables({key: labelled_frames[key] for key in chosen}),
         protocol=protocols[0],
     )

@@ -9,6 +9,7 @@ from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.stores.label_store import LabelStore
 
@@ -84,7 +85,7 @@ def _tables(
     found: DetectionStore, labelled_frames: LabelStore, keys: Iterable[str]
 ) -> tuple[dict[str, LabelTable], dict[str, DetectionTable]]:
     keys = list(keys)
-    labels = {key: labelled_frames[key].labels for key in keys}
+    labels = LabelTables({key: labelled_frames[key] for key in keys})
     return labels, {key: found[key] for key in keys}
 
 

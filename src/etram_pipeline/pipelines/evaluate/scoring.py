@@ -17,6 +17,7 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.scoring import gather_evidence
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.labels.detections import DetectionTable
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.labels.table import LabelTable
 from etram_pipeline.pipelines.evaluate.searched import searched_windows
 from etram_pipeline.stores.label_store import LabelStore
@@ -97,7 +98,8 @@ class Scoring:
                 "operating scores are chosen in the validation recordings, so these cannot be "
                 "evaluated with them: set evaluate.split to test"
             )
-        if not any(self._labels.summaries[key].num_boxes for key in self._validation_keys):
+        counts = self._labels.summaries  # not known of labels that were preprocessed elsewhere
+        if not any(key not in counts or counts[key].num_boxes for key in self._validation_keys):
             return (
                 f"operating scores are chosen in labelled recordings of {VALIDATION!r}, and there "
                 "are none: label some"
@@ -139,5 +141,5 @@ class Scoring:
 
     def _read(self, keys: Iterable[str]) -> _Tables:
         keys = list(keys)
-        labels = {key: self._labels[key].labels for key in keys}
+        labels = LabelTables({key: self._labels[key] for key in keys})
         return labels, {key: self._detections[key] for key in keys}

@@ -13,6 +13,7 @@ from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.pipelines.evaluate.nodes import find_missing, find_other_classes
 from etram_pipeline.pipelines.evaluate.searched import searched_windows
 from etram_pipeline.stores.label_store import LabelStore
@@ -50,7 +51,7 @@ def score_latencies(
     tables = {key: found[key] for key in keys}
     scores = list(
         score_at_latencies(
-            {key: labelled_frames[key].labels for key in keys},
+            LabelTables({key: labelled_frames[key] for key in keys}),
             tables,
             searched_windows(histograms, tables, evaluate.protocols[0].name),
             dataset.detected_classes,

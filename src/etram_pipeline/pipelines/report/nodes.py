@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from etram_pipeline.analysis.error_report import ErrorReport
     from etram_pipeline.analysis.reliability import CalibrationResult
     from etram_pipeline.evaluation.counts.result import CountMetrics
     from etram_pipeline.evaluation.tracks.result import TrackMetrics
 else:  # the command line reads this module long before anything needs these
-    CalibrationResult = Figure = DataFrame = CountMetrics = TrackMetrics = object
+    ErrorReport = CalibrationResult = Figure = DataFrame = CountMetrics = TrackMetrics = object
 
 FIGURES = ("precision_recall", "class_precision", "confusion", "size_precision")
 """Figures that are saved on their own; the page also has those that depend on the data."""
@@ -116,6 +117,8 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
     metrics: Mapping[str, Metrics],
     track_metrics: Mapping[str, TrackMetrics],
     count_metrics: Mapping[str, CountMetrics],
+    errors: Mapping[str, ErrorReport],
+    breakdowns: DataFrame,
     calibration: Mapping[str, CalibrationResult],
     histograms: RepresentationStore,
     labelled_frames: LabelStore,
@@ -150,9 +153,11 @@ def write_report(  # noqa: PLR0913  # one argument per dataset the page shows
         track_metrics=track_metrics,
         count_metrics=count_metrics,
         calibration=calibration,
+        errors=errors,
         headline=headline,
         figures=_figures(metrics, history, headline, train)
-        | _other_figures(track_metrics, count_metrics, calibration),
+        | _other_figures(track_metrics, count_metrics, calibration)
+        | _figures_of_errors(errors, breakdowns),
         is_tracked=True,
         examples=example_images(*drawn_from),
         video=annotated_video,
@@ -196,6 +201,15 @@ def _other_figures(
     from etram_pipeline.reports.traffic.score_figures import draw_score_figures
 
     return draw_score_figures(track_metrics, count_metrics) | draw_calibration_figures(calibration)
+
+
+def _figures_of_errors(
+    errors: Mapping[str, ErrorReport], breakdowns: DataFrame
+) -> dict[str, Figure]:
+    from etram_pipeline.reports.breakdowns import draw_breakdown_figures
+    from etram_pipeline.reports.errors import draw_error_figures
+
+    return draw_error_figures(errors) | draw_breakdown_figures(_rows(breakdowns))
 
 
 def _rows(table: DataFrame) -> list[dict[str, Any]]:

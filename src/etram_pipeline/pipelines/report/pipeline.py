@@ -14,6 +14,8 @@ SHOWN = (
     "metrics",
     "track_metrics",
     "count_metrics",
+    "errors",
+    "breakdowns",
     "calibration",
     "histograms",
     "labelled_frames",
