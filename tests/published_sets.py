@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+import hdf5plugin
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,20 @@ OF_1MPX = np.dtype(
     ]
 )
 """Columns of the label files of the 1 Mpx data set."""
+
+OF_DSEC = np.dtype(
+    [
+        ("t", "<u8"),
+        *((name, "<f8") for name in "xyhw"),
+        ("class_id", "u1"),
+        ("class_confidence", "<f8"),
+        ("track_id", "<u8"),
+    ]
+)
+"""Columns of the label files of DSEC-Det."""
+
+OFFSET_US = 49_599_300_523
+"""When the sequences of DSEC begin, on the clock of their labels."""
 
 Table = npt.NDArray[Any]
 
@@ -134,3 +150,33 @@ def write_1mpx(root: Path, *, duration_s: float = 60.0, labelled_s: float = 3.0)
         sign["class_id"], sign["x"], sign["track_id"] = 5, 1000, 2
         table = np.concatenate([sign, vehicle.labels(times_us, OF_1MPX)])
         np.save(root / split / f"{stem}_bbox.npy", table)
+
+
+def write_dsec(root: Path, *, duration_s: float = 3.0) -> None:
+    """Write three sequences like those of DSEC-Det, whose clock started fourteen hours before.
+
+    Times in the file count from `t_offset`, those of labels from the start of the clock.
+    """
+    sequences = ("train/zurich_city_00_a", "train/zurich_city_16_a", "test/thun_02_a")
+    vehicle = Vehicle((480, 640), 2, (60, 90), duration_s)
+    for number, sequence in enumerate(sequences):
+        events = root / sequence / "events/left/events.h5"
+        events.parent.mkdir(parents=True)
+        columns = vehicle.events(seed=number)
+        with h5py.File(events, "w") as file:
+            for name, dtype in {"p": "u1", "t": "<u4", "x": "<u2", "y": "<u2"}.items():
+                file.create_dataset(
+                    f"events/{name}",
+                    data=columns[name].astype(dtype),
+                    chunks=(100,),
+                    **hdf5plugin.Blosc(cname="zstd"),
+                )
+            file["t_offset"] = np.int64(OFFSET_US)
+            edges_us = np.arange(0, round(duration_s * SECOND_US), 1000)
+            file["ms_to_idx"] = np.searchsorted(columns["t"], edges_us).astype(np.uint64)
+        times_us = np.arange(100_000, round(duration_s * SECOND_US), 50_000)
+        tracks = root / sequence / "object_detections/left/tracks.npy"
+        tracks.parent.mkdir(parents=True)
+        table = vehicle.labels(times_us, OF_DSEC)
+        table["t"] += OFFSET_US
+        np.save(tracks, table)

@@ -60,6 +60,9 @@ def catalogs() -> Iterator[tuple[str, str, bool]]:
     for env, root, params in (
         ("local", "data/", {}),
         ("etram", "data/etram/", {}),
+        ("gen1", "data/gen1/", {}),
+        ("gen4", "data/gen4/", {}),
+        ("dsec", "data/dsec/", {}),
         ("recording", "data/recording/", {"recording": "street.raw"}),
     ):
         loader = ConfigLoader(str(PROJECT / "conf"), env, params, **options)

@@ -35,8 +35,8 @@ FOLDERS = ("data", "results")
 """Globals that one run may change: the folder of everything, and that of detectors and results."""
 
 RUN_OPTIONS = (
-    *("preset", "executor", "mlflow", "run_name", "run_id", "recording", "checkpoint"),
-    *("detections", "detections_images", "site"),
+    *("preset", "executor", "mlflow", "run_name", "run_id", "recording", "preprocessed"),
+    *("checkpoint", "detections", "detections_images", "site"),
     *FOLDERS,
 )
 """Runtime parameters that are not parameters of a pipeline: `kedro run --params preset=…`."""

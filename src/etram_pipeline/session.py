@@ -31,7 +31,7 @@ from etram_pipeline.parameter_types import parameter_faults
 from etram_pipeline.yaml_files import ConfigurationError
 
 PATH_PARAMETERS = (
-    *("recording", "checkpoint", "detections", "detections_images", "site"),
+    *("recording", "preprocessed", "checkpoint", "detections", "detections_images", "site"),
     "train.start_from",
 )
 """Runtime parameters that are paths: relative to the working directory, `~` the home folder."""

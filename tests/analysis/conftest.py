@@ -49,7 +49,9 @@ def compare_recordings(recordings: dict[str, tuple[Rows, Rows]], **changes: obje
     return gather_evidence(labels, detections, protocol, CLASS_NAMES)
 
 
-def random_evidence(seed: int, num_frames: int = 60, **changes: object) -> Evidence:
+def random_evidence(
+    seed: int, num_frames: int = 60, num_scores: int | None = None, **changes: object
+) -> Evidence:
     """Random labels, and detections of every kind: near and far, twice, and of other classes."""
     rng = np.random.default_rng(seed)
     recordings: dict[str, tuple[Rows, Rows]] = {}
@@ -68,6 +70,8 @@ def random_evidence(seed: int, num_frames: int = 60, **changes: object) -> Evide
             rng.random(len(near)) < 0.25, rng.integers(0, 3, len(near)), classes[near]
         )
         scores = (rng.permutation(len(near)) + rng.random()) / (len(near) + 1)
+        if num_scores is not None:
+            scores = np.ceil(scores * num_scores) / num_scores
         detections = np.stack([times[near], *found, guessed, scores], axis=1)
         recordings[name] = labels.tolist(), detections.tolist()
     return compare_recordings(recordings, **changes)

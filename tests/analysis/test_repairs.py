@@ -112,3 +112,15 @@ def test_a_false_detection_costs_more_the_more_right_ones_follow(
     evidence = compare(labels, right + wrong)
     costs = find_mistakes(evidence, judge_evidence(evidence)).costs
     assert costs[0] > costs[1] > costs[2] == 0
+
+
+def test_equal_scores_count_as_the_protocol_says() -> None:
+    evidence = random_evidence(6, num_scores=9, ties="together")
+    judgement = judge_evidence(evidence)
+    metrics = evaluate(
+        evidence.labels, evidence.detections, evidence.protocol, evidence.class_names
+    )
+    precision = Precision.of(judgement)
+    assert precision.overall(precision.as_it_is) == pytest.approx(
+        metrics.overall["AP_50"], abs=1e-12
+    )

@@ -157,7 +157,7 @@ def test_suspects_are_rows_with_a_reason(boxes: Boxes) -> None:
     assert (row["class_found"], row["class_labelled"], row["track_id"]) == ("car", "", "")
     assert row["reason"] == (
         "a car is found in 9 moments where nothing is labelled; "
-        "100% of what is found as car elsewhere is labelled"
+        "100 % of what is found as car elsewhere is labelled"
     )
 
 

@@ -30,6 +30,18 @@ def test_scores_are_nearer_to_probabilities_after_scaling(project: Path) -> None
 
 
 @pytest.mark.usefixtures("first_run")
+def test_mistakes_have_a_main_kind_and_objects_that_stand_are_hard(project: Path) -> None:
+    reporting = project / "data/08_reporting"
+    costs = json.loads((reporting / "errors.json").read_text())["etram_8class"]["overall"]
+    assert max(costs["gains"].values()) > 0.01
+    found = json.loads((reporting / "breakdowns.json").read_text())
+    of_time = {
+        name.split("/")[4]: value for name, value in found.items() if "/moving_time/" in name
+    }
+    assert of_time["not yet"] < of_time["1 to 2"]
+
+
+@pytest.mark.usefixtures("first_run")
 def test_road_users_are_followed_and_counted(project: Path) -> None:
     reporting = project / "data/08_reporting"
     scores = json.loads((reporting / "track_metrics.json").read_text())

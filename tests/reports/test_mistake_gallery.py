@@ -61,7 +61,7 @@ def test_each_mistake_is_told_with_its_kind_place_and_cost(content: ReportConten
         "tram, not found",
     ):
         assert title in html
-    assert "test_night_0002 at 1.25 s, cost 0.123" in html
+    assert "test_night_0002 at 1.25 s<br>costs 0.00123 AP" in html
     assert html.count('href="#mistakes"') == html.count('href="#suspects"') == 1
 
 

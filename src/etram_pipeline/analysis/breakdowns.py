@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from etram_pipeline.analysis.attributes import ATTRIBUTES, Attribute, LabelledRecording
 from etram_pipeline.analysis.judgement import Judgement
+from etram_pipeline.analysis.precision import average_precision
 from etram_pipeline.core.metric_names import metric_names
-from etram_pipeline.evaluation.curves import precision_at_recalls
 from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.result import LEVEL, ROUNDS
 
@@ -190,9 +190,15 @@ class Breakdown:
         num_labels = np.bincount(judged.labels.class_ids[labels], minlength=judged.num_classes)
         values = []
         for class_id in np.flatnonzero(num_labels).tolist():
-            right = is_right[counted[class_ids == class_id]]
-            of_class = precision_at_recalls(right, np.ones_like(right), int(num_labels[class_id]))
-            values.append(of_class.mean())
+            rows = counted[class_ids == class_id]
+            values.append(
+                average_precision(
+                    is_right[rows],
+                    judged.detections.scores[rows],
+                    int(num_labels[class_id]),
+                    judged.protocol,
+                )
+            )
         return float(np.mean(values))
 
     def _of_detections(

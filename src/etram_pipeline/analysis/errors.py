@@ -14,6 +14,8 @@ from etram_pipeline.analysis.judgement import BACKGROUND_IOU, KINDS, NO_LABEL, J
 from etram_pipeline.analysis.repairs import Precision
 from etram_pipeline.evaluation.evidence import Evidence
 
+_LABEL_SIDES = ("label_x", "label_y", "label_w", "label_h")
+
 ANY_CLASS = "any"
 """Name of all classes together, by a protocol that does not tell them apart."""
 
@@ -82,7 +84,7 @@ class Mistakes:
             "label_class": names[self.label_class_ids],
             "score": self.scores,
             **dict(zip("xywh", self.boxes_xywh.T, strict=True)),
-            **{f"label_{side}": c for side, c in zip("xywh", self.label_boxes_xywh.T, strict=True)},
+            **dict(zip(_LABEL_SIDES, self.label_boxes_xywh.T, strict=True)),
             "label_row": self.label_rows,
             "cost": self.costs,
         }

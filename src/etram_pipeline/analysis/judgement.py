@@ -45,6 +45,7 @@ class Judgement:
             best of all that concern a label that nothing finds.
         is_found: Labels that a detection finds.
         is_missed: Labels that nothing finds, nor would with the right class or place.
+        protocol: How they were compared.
     """
 
     detections: FrameBoxes
@@ -55,6 +56,7 @@ class Judgement:
     is_repaired: Bool[np.ndarray, " D"]
     is_found: Bool[np.ndarray, " L"]
     is_missed: Bool[np.ndarray, " L"]
+    protocol: Protocol
 
     @property
     def is_right(self) -> Bool[np.ndarray, " D"]:
@@ -75,6 +77,7 @@ class Judgement:
             self.is_repaired[detections],
             self.is_found[labels],
             self.is_missed[labels],
+            self.protocol,
         )
 
 
@@ -135,6 +138,7 @@ def judge(
         *(detections, labels, num_classes, kinds, concerned, is_repaired),
         is_found=is_found,
         is_missed=~is_found & ~is_claimed,
+        protocol=protocol,
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from etram_pipeline.analysis.judgement import KINDS, Judgement, Kind
-from etram_pipeline.evaluation.curves import RECALLS, precision_at_recalls
+from etram_pipeline.analysis.precision import average_precision
+from etram_pipeline.evaluation.curves import RECALLS
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 
 Chosen = tuple[Bool[np.ndarray, " D"], Bool[np.ndarray, " L"]]
@@ -87,8 +88,16 @@ class Precision:
         precision = np.full(number, NO_GROUND_TRUTH)
         for class_id in np.flatnonzero(had_labels).tolist():
             rows = by_class[ends[class_id] : ends[class_id + 1]]
-            precision[class_id] = _average(is_right[rows], num_labels[class_id])
+            precision[class_id] = self._average(rows, is_right, num_labels[class_id])
         return precision
+
+    def _average(
+        self, rows: Int64[np.ndarray, " M"], is_right: Bool[np.ndarray, " D"], num_labels: int
+    ) -> float:
+        if not num_labels:
+            return float(not len(rows))
+        scores, protocol = self.judgement.detections.scores, self.judgement.protocol
+        return average_precision(is_right[rows], scores[rows], num_labels, protocol)
 
     def overall(self, precision: Float64[np.ndarray, " K"]) -> float:
         """Mean over the classes that have labels; `NO_GROUND_TRUTH` if none has."""
@@ -151,12 +160,6 @@ class Precision:
             num_labels = np.count_nonzero(judged.labels.class_ids == class_id)
             found[mine] = (num_right[before] + 1) / (before + 1) / num_labels
         return found
-
-
-def _average(is_right: Bool[np.ndarray, " D"], num_labels: int) -> float:
-    if not num_labels:
-        return float(not len(is_right))
-    return float(precision_at_recalls(is_right, np.ones(len(is_right), bool), num_labels).mean())
 
 
 def _taken_by_each(is_right: Bool[np.ndarray, " D"], num_labels: int) -> Float64[np.ndarray, " D"]:

@@ -74,22 +74,22 @@ def _missing_label(each: Suspect, class_names: Sequence[str]) -> str:
     found = _name(each.class_found, class_names)
     return (
         f"a {found} is found in {_moments(each)} where nothing is labelled; "
-        f"{each.rate:.0%} of what is found as {found} elsewhere is labelled"
+        f"{100 * each.rate:.0f} % of what is found as {found} elsewhere is labelled"
     )
 
 
 def _wrong_class(each: Suspect, class_names: Sequence[str]) -> str:
     found, labelled = (_name(one, class_names) for one in (each.class_found, each.class_labelled))
     return (
-        f"labelled {labelled}, found as {found} in {_moments(each)}; {each.rate:.0%} of the "
-        f"other {labelled} labels are found as {found}"
+        f"labelled {labelled}, found as {found} in {_moments(each)}; "
+        f"{100 * each.rate:.0f} % of the other {labelled} labels are found as {found}"
     )
 
 
 def _ghost_label(each: Suspect, class_names: Sequence[str]) -> str:
     labelled = _name(each.class_labelled, class_names)
     return (
-        f"labelled {labelled}, not found in {_moments(each)}; {each.rate:.0%} of the other "
+        f"labelled {labelled}, not found in {_moments(each)}; {100 * each.rate:.0f} % of the other "
         f"{labelled} labels of this size are found"
     )
 
@@ -98,7 +98,7 @@ def _misplaced_box(each: Suspect, class_names: Sequence[str]) -> str:
     labelled = _name(each.class_labelled, class_names)
     return (
         f"the {labelled} is found beside its label in {_moments(each)} (IoU {each.iou:.2f}); "
-        f"{each.rate:.0%} of the other {labelled} labels fit better"
+        f"{100 * each.rate:.0f} % of the other {labelled} labels fit better"
     )
 
 

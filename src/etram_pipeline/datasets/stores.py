@@ -18,7 +18,7 @@ from etram_pipeline.builds.executors import (
 )
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.errors import StoreError
-from etram_pipeline.datasets.files import Loaded, Saved
+from etram_pipeline.datasets.files import Loaded, ReadsAnother, Saved
 from etram_pipeline.datasets.previews import TablePreview
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.layout import LABELS, REPRESENTATIONS, Product
@@ -62,7 +62,43 @@ class StoreDataset(ComputedDataset[Mapping[str, BuildJob], StoreType]):
         return True
 
 
-class LabelledFramesDataset(StoreDataset[LabelStore]):
+class PreprocessedDataset(ReadsAnother, StoreDataset[StoreType]):
+    """A folder of recordings, or another one that is only read."""
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        executor: dict[str, Any] | None = None,
+        read_from: dict[str, str | None] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path=path, executor=executor, metadata=metadata)
+        self.source = Path((read_from or {}).get("path") or path)
+
+    @property
+    @override
+    def reads_another(self) -> bool:
+        return self.source != self._path
+
+    @override
+    def _describe(self) -> dict[str, Any]:
+        return super()._describe() | {"read_from": str(self.source)}
+
+    def _open(self, open_store: Callable[[Path], StoreType]) -> StoreType:
+        if self.reads_another and not self.source.is_dir():
+            raise DatasetError(f"{self.source} is no folder: check the path")
+        return load_store(open_store, self.source)
+
+    def _build(
+        self, product: Product, jobs: Mapping[str, BuildJob], *, raise_failures: bool
+    ) -> None:
+        if self.reads_another:
+            raise DatasetError(f"{self.source} is only read; drop `preprocessed` to preprocess")
+        build_store(self._path, product, jobs, self.executor, raise_failures=raise_failures)
+
+
+class LabelledFramesDataset(PreprocessedDataset[LabelStore]):
     """Labelled frames by recording, in RVT's layout.
 
     Saving takes one job per recording and runs the jobs whose result is missing or out of date. A
@@ -72,16 +108,18 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
         path: Folder of the store; may be the same as that of the histograms.
         executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
             `{kind: dask, …}`.
+        read_from: Another folder to load instead, as `{path: …}`. It is never written, and a run
+            that would save to this dataset is refused.
         metadata: Read by kedro-viz.
     """
 
     @override
     def load(self) -> LabelStore:
-        return load_store(LabelStore, self._path)
+        return self._open(LabelStore)
 
     @override
     def save(self, data: Mapping[str, BuildJob]) -> None:
-        build_store(self._path, LABELS, data, self.executor, raise_failures=False)
+        self._build(LABELS, data, raise_failures=False)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Frames and boxes of the first recordings, for kedro-viz."""
@@ -90,7 +128,7 @@ class LabelledFramesDataset(StoreDataset[LabelStore]):
         return table_preview(["recording", "labelled frames", "boxes"], rows)
 
 
-class RepresentationsDataset(StoreDataset[RepresentationStore]):
+class RepresentationsDataset(PreprocessedDataset[RepresentationStore]):
     """Representations by recording, in RVT's layout.
 
     Saving takes one job per recording and runs the jobs whose result is missing or out of date. A
@@ -100,6 +138,7 @@ class RepresentationsDataset(StoreDataset[RepresentationStore]):
         path: Folder of the store.
         executor: Where jobs run: `{kind: inline}`, `{kind: processes, workers: 4}` or
             `{kind: dask, …}`.
+        read_from: As for `LabelledFramesDataset`.
         representation: Folder name of the representation, for a store made elsewhere that holds
             several.
         metadata: Read by kedro-viz.
@@ -110,19 +149,20 @@ class RepresentationsDataset(StoreDataset[RepresentationStore]):
         *,
         path: str,
         executor: dict[str, Any] | None = None,
+        read_from: dict[str, str | None] | None = None,
         representation: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(path=path, executor=executor, metadata=metadata)
+        super().__init__(path=path, executor=executor, read_from=read_from, metadata=metadata)
         self._representation = representation
 
     @override
     def load(self) -> RepresentationStore:
-        return load_store(lambda root: RepresentationStore(root, self._representation), self._path)
+        return self._open(lambda root: RepresentationStore(root, self._representation))
 
     @override
     def save(self, data: Mapping[str, BuildJob]) -> None:
-        build_store(self._path, REPRESENTATIONS, data, self.executor, raise_failures=True)
+        self._build(REPRESENTATIONS, data, raise_failures=True)
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Windows, events and size of the first recordings, for kedro-viz."""

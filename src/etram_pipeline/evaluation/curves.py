@@ -105,19 +105,6 @@ def best_first(
     return boxes.take(order[kept]), groups[kept], ranks[kept]
 
 
-def precision_at_recalls(
-    is_true: Bool[np.ndarray, " D"], is_counted: Bool[np.ndarray, " D"], num_labels: int
-) -> Float64[np.ndarray, " R"]:
-    """Largest precision at each of `RECALLS` or beyond; 0 where that recall is not reached."""
-    # Precision peaks and recall rises at right detections only, so these alone are looked at.
-    num_counted = np.cumsum(is_counted)[is_true]
-    num_true = np.arange(1, len(num_counted) + 1)
-    precision = num_true / (num_counted + np.spacing(1))
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    first = np.searchsorted(num_true / num_labels, RECALLS, side="left")
-    return np.append(envelope, np.zeros(1))[np.minimum(first, len(envelope))]
-
-
 def rank_detections(compared: Compared) -> list[Ranking]:
     """Detections of each class at the protocol's `curve_iou`, which its curves are drawn from."""
     frames, protocol = compared.frames, compared.protocol

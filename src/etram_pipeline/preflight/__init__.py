@@ -20,6 +20,7 @@ from etram_pipeline.preflight import (
     files,
     masks,
     memory,
+    names,
     plugins,
     scores,
     space,
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 CHECKS: tuple[Callable[[Run], Iterable[Notice]], ...] = (
     files.check,
     splits.check,
+    names.check,
     classes.check,
     detections.check,
     stored.check,

@@ -29,15 +29,24 @@ _MOST_SECONDS = 1.0
 
 _MOST_SHOWN = 3
 
+_WITHOUT_PREPROCESSING = "`--pipelines train,predict,evaluate` or `predict,evaluate`"
 _REPLACEABLE = {
     "checkpoint": (
+        "checkpoint",
         "a new checkpoint",
         "another one",
         "`--pipelines predict,evaluate,report` or `apply`",
     ),
-    "detections": ("new detections", "other ones", "`--pipelines evaluate,report`"),
+    "detections": ("detections", "new detections", "other ones", "`--pipelines evaluate,report`"),
+    "labelled_frames": (
+        "preprocessed",
+        "new labelled frames",
+        "other ones",
+        _WITHOUT_PREPROCESSING,
+    ),
+    "histograms": ("preprocessed", "new histograms", "other ones", _WITHOUT_PREPROCESSING),
 }
-"""Datasets that an option of a run replaces, and words and pipelines for the message."""
+"""Datasets that an option of a run replaces: the option, words and pipelines for the message."""
 
 
 def check(run: Run) -> Iterator[Notice]:
@@ -92,16 +101,18 @@ def _contradicted(run: Run) -> Iterator[Notice]:
     for name in sorted(run.makes):
         dataset = run.dataset(name)
         if isinstance(dataset, ReadsAnother) and dataset.reads_another:
-            new, others, names = _REPLACEABLE[name]
+            option, new, others, names = _REPLACEABLE[name]
             yield Notice(
-                f"this run would make {new}, but the catalog or `--params {name}=…` says to use "
+                f"this run would make {new}, but the catalog or `--params {option}=…` says to use "
                 f"{others}: name the pipelines to run, such as {names}, or drop the parameter"
             )
-    for name in _REPLACEABLE:
+    for name, (option, *_) in _REPLACEABLE.items():
         dataset = run.dataset(name)
-        if name in run.given and not (isinstance(dataset, ReadsAnother) and dataset.reads_another):
+        if option in run.given and not (
+            isinstance(dataset, ReadsAnother) and dataset.reads_another
+        ):
             yield Notice(
-                f"`{name}` of the catalog does not read what `--params {name}=…` names: add "
+                f"`{name}` of the catalog does not read what `--params {option}=…` names: add "
                 "`read_from`, as in conf/base/catalog.yml, or drop the parameter"
             )
 

@@ -14,7 +14,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.datasets.detection_store import DetectionSource, DetectionStore
-from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsDataset
+from etram_pipeline.datasets.recordings import RawFolderDataset
 from etram_pipeline.datasets.scene import SceneLabelsDataset, SceneRecordingsDataset
 from etram_pipeline.datasets.track_store import TrackStore
 from etram_pipeline.events.windows import WindowConfig, label_aligned
@@ -31,7 +31,6 @@ Keys = frozenset[str]
 UNREADABLE = (EtramError, DatasetError, OSError)
 """Errors raised for data that is missing or damaged."""
 
-_RAW = RecordingsDataset | LabelFilesDataset
 _SIMULATED = SceneRecordingsDataset | SceneLabelsDataset
 
 
@@ -220,7 +219,7 @@ class Run:
         dataset = self.dataset(name)
         if isinstance(dataset, _SIMULATED):
             return dataset.planned()
-        return self.stored(name, dict) if isinstance(dataset, _RAW) else None
+        return self.stored(name, dict) if isinstance(dataset, RawFolderDataset) else None
 
 
 def of_splits(keys: Keys, splits: tuple[str, ...]) -> Keys:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.recording_key import RecordingKey
-from etram_pipeline.datasets.files import path_of
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.export.settings import ExportSettings
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.pipelines.evaluate.nodes import find_missing
 from etram_pipeline.preflight.run import Notice, Run, of_splits, some
 from etram_pipeline.reports.settings import ReportSettings
+from etram_pipeline.run_locks import read_path
 
 
 def check(run: Run) -> Iterator[Notice]:
@@ -137,7 +137,7 @@ def _found(run: Run, splits: tuple[str, ...], *, labelled: bool = False) -> str:
     what = "labelled recordings" if labelled else "recordings"
     known = run.labelled if labelled else run.encoded
     others = Counter(RecordingKey.parse(key).split for key in (known or ()))
-    where = path_of(run.dataset("recordings" if raw else "histograms"))
+    where = read_path(run.dataset("recordings" if raw else "histograms"))
     return f"{where} has {_counted(others, what)}"
 
 

@@ -33,6 +33,7 @@ _BLOCKS: Mapping[str, Mapping[str, Callable[[Any], Settings]]] = {
 
 _READERS = {
     "checkpoint": ("checkpoint", "training_history"),
+    "preprocessed": ("labelled_frames", "histograms"),
     "detections": ("detections",),
     "detections_images": ("detections",),
     "site": ("site",),
@@ -51,6 +52,7 @@ def check(run: Run) -> Iterator[Notice]:
     for name in _BLOCKS:
         if name in run.needs:
             yield from _contradictions(run, name)
+    yield from _unknown(run)
     yield from _detector(run)
     yield from _unread(run)
     yield from _misspelt(run)
@@ -88,6 +90,31 @@ def _contradictions(run: Run, name: str) -> Iterator[Notice]:
             f"({', '.join(sorted(others)[:3])}), and are used as they are: add `preprocess` to "
             "--pipelines to make them anew"
         )
+
+
+def _unknown(run: Run) -> Iterator[Notice]:
+    """Recordings preprocessed elsewhere, whose files do not state how they were made."""
+    store = run.histograms
+    if not store or store.made_with:
+        return
+    dataset = run.parameter("dataset", DatasetSettings.model_validate)
+    key = next(iter(store))
+    frame = store[key]
+    by = frame.downsampled_by
+    if (frame.height, frame.width) != (dataset.height // by, dataset.width // by):
+        yield Notice(
+            f"{store.root} holds frames of {frame.height} x {frame.width} px ({key}), made from a "
+            f"sensor of about {by * frame.height} x {by * frame.width} px, but "
+            f"`dataset` has {dataset.height} x {dataset.width} px (height x width): use the "
+            "environment of that data set, or set dataset.height and dataset.width"
+        )
+        return
+    names = ", ".join(dataset.detected_classes)
+    yield _warning(
+        f"{store.root} does not state how it was made: windows, representation "
+        f"({store.representation_name}) and label filters cannot be checked, and the class ids are "
+        f"taken for {names}"
+    )
 
 
 def _detector(run: Run) -> Iterator[Notice]:

@@ -67,7 +67,7 @@ def _item(clip: MistakeClip) -> dict[str, object]:
         "light": clip.light,
         "title": _title(clip),
         "where": f"{name} at {clip.time_us / 1e6:.2f} s",
-        "cost": f"{100 * clip.cost:.3f}",
+        "cost": f"{clip.cost:.5f}",
         "source": strip and f"data:image/webp;base64,{base64.b64encode(strip).decode()}",
     }
 

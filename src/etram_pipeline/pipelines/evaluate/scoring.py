@@ -98,7 +98,8 @@ class Scoring:
                 "operating scores are chosen in the validation recordings, so these cannot be "
                 "evaluated with them: set evaluate.split to test"
             )
-        if not any(self._labels.summaries[key].num_boxes for key in self._validation_keys):
+        counts = self._labels.summaries  # not known of labels that were preprocessed elsewhere
+        if not any(key not in counts or counts[key].num_boxes for key in self._validation_keys):
             return (
                 f"operating scores are chosen in labelled recordings of {VALIDATION!r}, and there "
                 "are none: label some"
