@@ -20,9 +20,9 @@ else:  # the command line reads this module long before anything needs it
     DataFrame = TrackTable = object
 
 _LISTED_PER_KIND = 200
-_DIGITS = {"score": 4, "cost": 7} | {
-    f"{owner}{side}": 1 for owner in ("", "label_") for side in "xywh"
-}
+_DIGITS = {"score": 4, "cost": 7} | dict.fromkeys(
+    ("x", "y", "w", "h", "label_x", "label_y", "label_w", "label_h"), 1
+)
 
 
 def list_mistakes(
