@@ -42,7 +42,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
 
 def test_a_folder_of_defects_comes_to_a_table_numbers_and_a_page(reported: Reported) -> None:
     table, numbers, page = reported
-    assert len(table) == numbers["quality/train/recordings"] + 9 + 3
+    assert len(table) == numbers["quality/train/recordings"] + 10 + 3
     assert numbers["quality/train/failed"] == 1
     assert page.startswith("<!DOCTYPE html>")
 
