@@ -72,6 +72,6 @@ def open_studied(  # noqa: PLR0913  # one argument per dataset and per concern
     return Studied(
         trained,
         EncodingSettings(windows=windows, representation=representation),
-        {key: open_recording(recordings[key], size=size) for key in keys},
+        {key: open_recording(recordings[key], size=size, clock=dataset.clock) for key in keys},
         {key: labelled_frames[key] for key in keys},
     )
