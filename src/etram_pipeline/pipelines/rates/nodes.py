@@ -106,7 +106,7 @@ def score_rates(  # noqa: PLR0913  # one argument per dataset and per concern
     study = RateStudy(
         trained,
         EncodingSettings(windows=windows, representation=representation),
-        {key: open_recording(recordings[key], size=size) for key in keys},
+        {key: open_recording(recordings[key], size=size, clock=dataset.clock) for key in keys},
         {key: labelled_frames[key] for key in keys},
         dataset.detected_classes,
     )
