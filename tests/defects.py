@@ -114,6 +114,10 @@ def _other_clock(files: Files) -> None:
     files.boxes["t"] *= 1000
 
 
+def _shifted(files: Files) -> None:
+    files.t[:] += 1_000_000
+
+
 def _milliseconds(files: Files) -> None:
     files.boxes["t"] //= 1000
 
@@ -187,6 +191,7 @@ DEFECTS: Mapping[str, tuple[Callable[[Files], None], str]] = {
     "train/cut_raw": (_cut_raw, "cut off at its end"),
     "val/overrun": (_overrun, "labels outside the time of the recording"),
     "val/other_clock": (_other_clock, "no label belongs to the time of the recording"),
+    "val/shifted": (_shifted, "labels and recording count time from different moments"),
     "val/milliseconds": (_milliseconds, "labels in another unit"),
     "val/fractions": (_fractions, "labels in another unit"),
     "val/twice": (_twice, "two boxes of one track at one time"),

@@ -10,13 +10,31 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, Targets
 from etram_pipeline.core.recording import Recording
+from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.recording import open_recording
+from etram_pipeline.events.settings import EncodingSettings
+from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.suppression import SuppressionSettings
+from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.frame_detector import FrameDetector
 
 HEIGHT, WIDTH = 64, 128
 SPEED, SIDE = 150, 50  # px per second, px
+
+
+ON_CPU = PredictSettings(device="cpu", lanes=2)
+BY_COCO = EvaluateSettings.model_validate({"protocols": ["coco"]})
+
+
+def encoding(kind: str = "label_aligned", step_ms: int = 50) -> EncodingSettings:
+    return EncodingSettings.model_validate(
+        {
+            "windows": {"kind": kind, "step_ms": step_ms, "duration_ms": 50},
+            "representation": {"kind": "stacked_histogram", "bins": 2, "downsample": None},
+        }
+    )
 
 
 class FindsEvents(FrameDetector):
@@ -60,3 +78,12 @@ def record(path: Path, seed: int) -> Recording:
     events["p"] = rng.integers(0, 2, len(events))
     np.save(path, events)
     return open_recording(path, size=(HEIGHT, WIDTH))
+
+
+def frames(start_us: int = 100_000) -> LabelledFrames:
+    """A label every 50 ms, to the end of the recording."""
+    times_us = np.arange(start_us, 500_001, 50_000)
+    labels: LabelTable = np.zeros(len(times_us), LABEL_DTYPE)
+    labels["t"], labels["x"], labels["y"] = times_us, left_px(times_us), 10
+    labels["w"], labels["h"] = SIDE, 40
+    return LabelledFrames(labels, np.arange(len(times_us)), times_us, 50_000)

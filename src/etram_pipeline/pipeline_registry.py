@@ -11,6 +11,7 @@ from etram_pipeline.pipelines import (
     preprocess,
     rates,
     report,
+    robustness,
     track,
     train,
 )
@@ -36,6 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "export": export.create_pipeline(),
         "deploy": deploy.create_pipeline(),
         "rates": rates.create_pipeline(),
+        "robustness": robustness.create_pipeline(),
         "annotate": annotate,
         "apply": parts["preprocess"] + parts["predict"] + tracking + parts["count"] + annotate,
         "__default__": sum(parts.values(), start=Pipeline([])),

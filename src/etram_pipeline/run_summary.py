@@ -37,6 +37,7 @@ _STEPS = {
     "export": "export the dataset",
     "deploy": "export the detector and measure it",
     "rates": "score by rate of windows and by latency",
+    "robustness": "score on changed recordings",
 }
 
 _PLACES = {
@@ -53,6 +54,7 @@ _PLACES = {
     "exported_dataset": "dataset",
     "rate_scores": "rates",
     "latency_scores": "latencies",
+    "robustness_scores": "robustness",
     "histograms": "histograms",
 }
 """Datasets that are listed at the end of a run, with the names shown there."""

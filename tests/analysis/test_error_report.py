@@ -98,6 +98,7 @@ def test_names_hold_kind_and_group_and_leave_out_what_has_no_labels(
     assert flat["test/small/errors/missed/size/M"] == 1
     assert flat["test/small/errors/fn"] == 1
     assert {name.split("/")[3] for name in flat} == {*KINDS, "fp", "fn"}
+    assert "test/small/errors/fn/class/car" not in flat  # of groups, the kinds are enough
     assert not [name for name in flat if "bus" in name or "light" in name]
 
 

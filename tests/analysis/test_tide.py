@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.analysis.conftest import random_evidence
+from tests.analysis.conftest import compare_recordings, random_evidence
 
 from etram_pipeline.analysis.error_report import measure_errors
 from etram_pipeline.analysis.errors import judge_evidence
@@ -121,3 +121,32 @@ def read(points: list[tuple[float, bool, Any]], num_labels: int) -> float:
     recalls = np.linspace(0, 1, 101)
     best = [precision[found / num_labels >= recall].max(initial=0) for recall in recalls]
     return float(np.mean(best))
+
+
+CAR = (100, 0, 0, 40, 40, 0)
+RIGHT = (100, 0, 0, 40, 40, 0, 0.9)
+ELSEWHERE = (100, 300, 300, 40, 40, 0, 0.95)
+
+
+def test_tide_counts_a_class_without_labels_if_something_was_detected() -> None:
+    evidence = compare_recordings({"a": ([CAR], [RIGHT, (100, 300, 300, 40, 40, 2, 0.5)])})
+    precision = Precision.of(judge_evidence(evidence))
+    assert precision.overall(precision.as_it_is) == pytest.approx(1)
+    assert run_of(evidence).ap == pytest.approx(50)
+
+
+def test_tide_leaves_a_class_out_whose_labels_are_all_taken_away() -> None:
+    labels = [CAR, (100, 100, 0, 40, 40, 1)]
+    evidence = compare_recordings({"a": (labels, [ELSEWHERE, RIGHT])})
+    ours = measure_errors(evidence, judge_evidence(evidence)).overall.gains["missed"]
+    theirs = {error.short_name: gain for error, gain in run_of(evidence).fix_main_errors().items()}
+    assert ours == pytest.approx((0.5 + 1) / 2 - 0.25)
+    assert theirs["Miss"] / 100 == pytest.approx(0.5 - 0.25)
+
+
+def test_tide_calls_a_box_at_the_threshold_misplaced() -> None:
+    evidence = compare_recordings({"a": ([CAR], [RIGHT, (100, 0, 0, 40, 20, 0, 0.5)])})
+    ours = measure_errors(evidence, judge_evidence(evidence)).overall.counts
+    theirs = {error.short_name: count for error, count in run_of(evidence).count_errors().items()}
+    assert (ours["duplicate"], theirs["Dupe"]) == (1, 0)
+    assert (ours["location"], theirs["Loc"]) == (0, 1)

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.moving_box import HEIGHT, SIDE, SPEED, WIDTH, FindsEvents, left_px, record
+from tests.moving_box import (
+    BY_COCO,
+    HEIGHT,
+    ON_CPU,
+    SIDE,
+    SPEED,
+    WIDTH,
+    FindsEvents,
+    encoding,
+    frames,
+    left_px,
+    record,
+)
 from tests.training.runs import NANO
 
 from etram_pipeline.core.errors import SettingsError
@@ -23,27 +35,13 @@ from etram_pipeline.deployment.rate_settings import RateSettings
 from etram_pipeline.deployment.rates import RateStudy
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.encode import encode
-from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.inference.encoded import EncodedOnReading
-from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
+from etram_pipeline.labels.table import LABEL_DTYPE
 from etram_pipeline.models.checkpoint import Checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.timing import knows_time
-
-ON_CPU = PredictSettings(device="cpu", lanes=2)
-BY_COCO = EvaluateSettings.model_validate({"protocols": ["coco"]})
-
-
-def encoding(kind: str = "label_aligned", step_ms: int = 50) -> EncodingSettings:
-    return EncodingSettings.model_validate(
-        {
-            "windows": {"kind": kind, "step_ms": step_ms, "duration_ms": 50},
-            "representation": {"kind": "stacked_histogram", "bins": 2, "downsample": None},
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +49,6 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]
     """Half a second of a box of 50 by 40 px that moves to the right, twice."""
     folder = tmp_path_factory.mktemp("rates")
     return {f"test/{name}": record(folder / f"{name}.npy", seed) for seed, name in enumerate("ab")}
-
-
-def frames(start_us: int = 100_000) -> LabelledFrames:
-    """A label every 50 ms, to the end of the recording."""
-    times_us = np.arange(start_us, 500_001, 50_000)
-    labels: LabelTable = np.zeros(len(times_us), LABEL_DTYPE)
-    labels["t"], labels["x"], labels["y"] = times_us, left_px(times_us), 10
-    labels["w"], labels["h"] = SIDE, 40
-    return LabelledFrames(labels, np.arange(len(times_us)), times_us, 50_000)
 
 
 def study(

@@ -32,7 +32,7 @@ def detections() -> DetectionTable:
     return table
 
 
-@pytest.mark.parametrize("engine", ["numpy", "pycocotools"])
+@pytest.mark.parametrize("engine", ["compiled", "pycocotools"])
 def test_a_detection_at_an_empty_moment_is_false(engine: Engine) -> None:
     tables = LabelTables({"test/a": frames()})
     metrics = evaluate(tables, {"test/a": detections()}, "coco", ("box",), engine=engine)

@@ -37,14 +37,17 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     dataset.save(
         nodes.describe_quality(*paths(folder / "data"), DATASET, LABEL_SETS, SETTINGS, STORAGE)
     )
-    return nodes.report_quality(dataset.load(), DATASET, LABEL_SETS, SETTINGS)
+    _, label_files = paths(folder / "data")
+    labels = LabelSettings(frames="spaced", frame_interval_ms=None)
+    return nodes.report_quality(dataset.load(), label_files, DATASET, LABEL_SETS, labels, SETTINGS)
 
 
 def test_a_folder_of_defects_comes_to_a_table_numbers_and_a_page(reported: Reported) -> None:
     table, numbers, page = reported
-    assert len(table) == numbers["quality/train/recordings"] + 9 + 3
+    assert len(table) == numbers["quality/train/recordings"] + 10 + 3
     assert numbers["quality/train/failed"] == 1
     assert page.startswith("<!DOCTYPE html>")
+    assert "labelled moments will be no labelled frame: " in page
 
 
 def test_the_table_survives_csv_and_is_shown_in_the_report(

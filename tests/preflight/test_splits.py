@@ -107,3 +107,17 @@ def test_rates_need_labelled_recordings_and_classes_that_the_protocol_knows(
         found("rates", checkpoint="detector.ckpt", evaluate={"protocols": ["etram_8class"]})
     )
     assert "protocol 'etram_8class' counts the classes" in told
+
+
+@pytest.mark.usefixtures("stores")
+def test_changed_recordings_need_labels_and_classes_that_the_protocol_knows(
+    found: Find, save_checkpoint: Save
+) -> None:
+    save_checkpoint()
+    assert faults(found("robustness", checkpoint="detector.ckpt")) == []
+    (told,) = faults(found("robustness", checkpoint="detector.ckpt", evaluate={"split": "test"}))
+    assert told.startswith("there is nothing to evaluate on: evaluate.split is test")
+    (told,) = faults(
+        found("robustness", checkpoint="detector.ckpt", evaluate={"protocols": ["etram_8class"]})
+    )
+    assert "protocol 'etram_8class' counts the classes" in told

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 
 from etram_pipeline.deployment.rate_scores import LatencyScore, RateScore
-from etram_pipeline.deployment.rate_settings import WindowLength
 from etram_pipeline.evaluation.result import Interval, Metrics
+from etram_pipeline.inference.rates import WindowLength
 from etram_pipeline.reports.figure_style import figure_svg
 from etram_pipeline.reports.rates import draw_latencies, draw_rates
 

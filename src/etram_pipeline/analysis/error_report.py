@@ -126,7 +126,8 @@ def _values(report: ErrorReport) -> Iterator[tuple[tuple[str, ...], float]]:
         if costs.average_precision == NO_GROUND_TRUTH:
             continue
         yield from (((kind, *place), gain) for kind, gain in costs.gains.items())
-        yield from (((name, *place), getattr(costs, field)) for field, name in SPECIAL.items())
+        if costs is report.overall:
+            yield from (((name,), getattr(costs, field)) for field, name in SPECIAL.items())
 
 
 _WITH_A_LABEL = [KINDS.index("class"), KINDS.index("location")]

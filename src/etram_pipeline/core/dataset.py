@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.recording import Clock
 
 SPLITS = ("train", "val", "test")
 
@@ -16,6 +17,7 @@ class DatasetSettings(Settings):
         class_names: Name of each class id in the label files, in order.
         class_groups: Super-classes to detect instead, each with its classes; a class in no group is
             not detected. If empty, the classes themselves are detected.
+        clock: Which moment of a recording has the time 0, see `core.recording.Clock`.
         label_set: Name of the label set, shown in runs and reports.
     """
 
@@ -24,6 +26,7 @@ class DatasetSettings(Settings):
     class_names: tuple[str, ...] = Field(min_length=1)
     class_groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     label_set: str = "8-class"
+    clock: Clock = Field(default="file", exclude_if=lambda value: value == "file")
 
     @field_validator("class_names")
     @classmethod

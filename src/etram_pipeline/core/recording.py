@@ -5,11 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64, UInt8, UInt16
 
 from etram_pipeline.core.fingerprint import file_identity
+
+Clock = Literal["file", "from_zero", "sdk"]
+"""Which moment has the time 0. `file`: that of the times in the file. `from_zero`: the first event.
+`sdk`: the one from which Prophesee's SDK counts the times of a RAW file; other files are read as by
+`file`."""
 
 LARGEST_SIZE = 2**16
 """Most rows or columns of a sensor, so that a coordinate fits into 16 bits."""
@@ -91,6 +97,14 @@ class Recording(ABC):
         Raises:
             RecordingError: If the file is damaged; names the file and the position.
         """
+
+    def offset_of(self, clock: Clock) -> int:
+        """How much later than by its own times the recording has the 0 of a clock, in microseconds.
+
+        Raises:
+            RecordingError: If the file is damaged.
+        """
+        return self.start_us if clock == "from_zero" else 0
 
     def __fingerprint__(self) -> object:
         return file_identity(self.path)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from etram_pipeline.core.metric_names import metric_name
-from etram_pipeline.deployment.rate_settings import WindowLength
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.result import Metrics
+from etram_pipeline.inference.rates import WindowLength
 
 Row = dict[str, str | int | float | None]
 """Column names and values of one row of a table."""

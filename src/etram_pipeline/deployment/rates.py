@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
@@ -10,15 +10,20 @@ from jaxtyping import Int64
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.recording import Recording
 from etram_pipeline.deployment.rate_scores import RateScore
-from etram_pipeline.deployment.rate_settings import RateSettings, WindowLength
+from etram_pipeline.deployment.rate_settings import RateSettings
 from etram_pipeline.evaluation import evaluate_with_matches
 from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
-from etram_pipeline.inference.encoded import EncodedOnReading, at_rate, plan_at_rate
-from etram_pipeline.inference.predict import predict_any_sizes
+from etram_pipeline.inference.encoded import (
+    EncodedOnReading,
+    at_rate,
+    detect_at_frames,
+    plan_at_rate,
+)
+from etram_pipeline.inference.rates import WindowLength
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames, LabelTables
@@ -135,17 +140,13 @@ class RateStudy:
         settings: PredictSettings,
         evaluate: EvaluateSettings,
     ) -> dict[str, DetectionTable]:
-        is_delayed = evaluate.protocols[0].latency_ms is not None
-        settings = settings.model_copy(update={"windows": "all" if is_delayed else "labelled"})
-        encoded = {}
-        for key, plan in plans.items():
-            frames = np.searchsorted(plan.stop_us, shared_us[key])
-            # Whatever the rate, the memory begins with the recording, not shortly before a frame.
-            wanted = np.union1d(np.array([0]), frames).astype(np.int64)
-            cut = replace(plan, frame_windows=wanted)
-            encoded[key] = EncodedOnReading(self.recordings[key], cut, encoding)
-        found = predict_any_sizes(self.trained.detector, encoded, settings, self.trained.encoding)
-        return {
-            key: table if is_delayed else table[np.isin(table["t"], shared_us[key])]
-            for key, table in found
-        }
+        return detect_at_frames(
+            self.trained,
+            {
+                key: EncodedOnReading(self.recordings[key], plan, encoding)
+                for key, plan in plans.items()
+            },
+            shared_us,
+            settings,
+            all_windows=evaluate.protocols[0].latency_ms is not None,
+        )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from etram_pipeline.core.errors import RecordingError
-from etram_pipeline.core.recording import LARGEST_SIZE, Recording
+from etram_pipeline.core.recording import LARGEST_SIZE, Clock, Recording
 from etram_pipeline.events.formats.content import open_by_content
 
 _FOR_HDF5 = "h5py hdf5plugin isal"
@@ -12,7 +12,11 @@ _INSTALL = {"h5py": _FOR_HDF5, "hdf5plugin": _FOR_HDF5, "pyarrow": "pyarrow"}
 
 
 def open_recording(
-    path: str | Path, *, size: tuple[int, int] | None = None, index: Path | None = None
+    path: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    index: Path | None = None,
+    clock: Clock = "file",
 ) -> Recording:
     """Open a recording in any supported format, recognised by content, not by suffix.
 
@@ -23,6 +27,7 @@ def open_recording(
         path: eTraM or RVT HDF5, HDF5 with rows of events, Prophesee RAW (EVT2, EVT2.1, EVT3), DAT
             or HDF5, AEDAT4, NumPy's .npy or .npz, or text that states the unit of its times.
         size: Height and width in px, used if the file does not state them.
+        clock: Which moment has the time 0.
         index: File that stores the times. An index of the same recording is used as it is;
             otherwise the recording is read once and the file is written, completely or not at all.
 
@@ -40,6 +45,7 @@ def open_recording(
         if not path.is_file():
             raise RecordingError(f"{path}: there is no such file; check the path")
         recording = open_by_content(path, size)
+        recording.use_clock(clock)
     except OSError as error:
         raise RecordingError(f"{path}: the file cannot be read: {error}") from error
     except ModuleNotFoundError as error:

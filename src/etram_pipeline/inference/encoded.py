@@ -1,6 +1,8 @@
 """Recordings that are encoded whenever they are read, at any rate of windows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64, Integer
@@ -9,8 +11,12 @@ from etram_pipeline.core.recording import Recording
 from etram_pipeline.events.encode import encode
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.events.windows import WindowConfig, WindowPlan, label_aligned
+from etram_pipeline.inference.predict import predict_any_sizes
+from etram_pipeline.inference.settings import PredictSettings
+from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.moments import apart
+from etram_pipeline.models.checkpoint import Checkpoint
 
 _JITTER_US = 2000
 """Deviation of a labelled frame from a regular grid up to which it is part of it."""
@@ -126,6 +132,42 @@ def plan_at_rate(
         else:
             times_us = apart(times_us, slowest_us)
     return windows.plan(times_us, interval_us, recording)
+
+
+def detect_at_frames(
+    trained: Checkpoint,
+    recordings: Mapping[str, EncodedOnReading],
+    frames_us: Mapping[str, Int64[np.ndarray, " F"]],
+    settings: PredictSettings,
+    *,
+    all_windows: bool,
+) -> dict[str, DetectionTable]:
+    """Detections at some windows, of a detector that has seen all windows before them.
+
+    Args:
+        trained: The detector; cells that know time are adapted to the windows, others are not.
+        recordings: Recordings by key.
+        frames_us: Ends of the wanted windows, in microseconds, by key.
+        settings: Device, precision and lanes; which windows it names does not count.
+        all_windows: Whether detections in all other windows are returned as well.
+
+    Raises:
+        RecordingError: If a recording is damaged.
+        StoreError: If windows of different recordings are at different rates.
+    """
+    windows: Literal["all", "labelled"] = "all" if all_windows else "labelled"
+    settings = settings.model_copy(update={"windows": windows})
+    wanted = {}
+    for key, encoded in recordings.items():
+        frames = np.searchsorted(encoded.stop_us, frames_us[key])
+        # The memory begins with the first window, not shortly before a frame.
+        chosen = np.union1d(np.array([0]), frames).astype(np.int64)
+        wanted[key] = replace(encoded, plan=replace(encoded.plan, frame_windows=chosen))
+    found = predict_any_sizes(trained.detector, wanted, settings, trained.encoding)
+    return {
+        key: table if all_windows else table[np.isin(table["t"], frames_us[key])]
+        for key, table in found
+    }
 
 
 def _on_grid(times_us: Int64[np.ndarray, " F"], interval_us: int) -> Int64[np.ndarray, " G"]:

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from etram_pipeline.core.recording import Clock, Recording
+from etram_pipeline.labels.moments import SLACK_US
 from etram_pipeline.labels.table import LabelTable, box_column
 
 _US_PER_UNIT = {"seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
@@ -22,6 +24,7 @@ _INSIDE = 0.5
 _SLACK_US = 1_000_000
 _LARGEST_FRACTION = 2.0
 """Upper bound of `x + w` and `y + h` in fractions, if `x` and `y` are centres."""
+_OTHER_CLOCKS: tuple[Clock, ...] = ("sdk", "from_zero")
 _LEAST_BOXES = 10
 _OFTEN = 0.25
 """Number of boxes, and share of them over the border, above which they may be two corners."""
@@ -68,6 +71,26 @@ def time_fault(labels: LabelTable, span_us: tuple[int, int]) -> str:
         f"{distance:.0f} apart, range from {moments[0]} to {moments[-1]}, but the recording ranges "
         f"from {span_us[0]} to {span_us[1]} us; {remedy}"
     )
+
+
+def likely_clock(labels: LabelTable, recording: Recording) -> Clock | None:
+    """The clock by which labels lie within a recording, if they begin before it by its own times.
+
+    Args:
+        labels: Boxes of a recording.
+        recording: The recording, by the clock of its file; it may be read to its end.
+
+    Raises:
+        RecordingError: If it is damaged.
+    """
+    moments = _moments(labels)
+    if not len(moments) or moments[0] >= recording.start_us - SLACK_US:
+        return None
+    for clock in _OTHER_CLOCKS:
+        offset_us = recording.offset_of(clock)
+        if offset_us > SLACK_US and moments[-1] <= recording.stop_us - offset_us + SLACK_US:
+            return clock
+    return None
 
 
 def place_fault(labels: LabelTable, height: int, width: int) -> str:

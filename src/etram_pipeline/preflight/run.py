@@ -77,7 +77,7 @@ class Run:
     @property
     def is_scored(self) -> bool:
         """Whether detections are compared with labels by the protocols of `evaluate`."""
-        return bool(self.makes & {"metrics", "rate_scores", "latency_scores"})
+        return bool(self.makes & {"metrics", "rate_scores", "latency_scores", "robustness_scores"})
 
     def parameter(self, name: str, validate: Callable[[Any], Kind]) -> Kind:
         """Parameters of the run, which Kedro validates only where a node reads them.

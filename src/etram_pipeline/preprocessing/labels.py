@@ -13,6 +13,7 @@ from typing_extensions import override
 from etram_pipeline.builds.job import BuildJob
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, NoLabelsError, RecordingError
+from etram_pipeline.core.recording import Clock, Recording
 from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.annotated import find_moments, read_moments
@@ -22,7 +23,13 @@ from etram_pipeline.labels.masks import check_masks, find_masks, read_masked_lab
 from etram_pipeline.labels.moments import LeftOut, fill_gaps
 from etram_pipeline.labels.settings import LabelSettings
 from etram_pipeline.labels.table import LabelTable, read_labels
-from etram_pipeline.labels.units import is_rate_unusual, place_fault, size_doubt, time_fault
+from etram_pipeline.labels.units import (
+    is_rate_unusual,
+    likely_clock,
+    place_fault,
+    size_doubt,
+    time_fault,
+)
 from etram_pipeline.stores.layout import LABELS, LABELS_FILE, MASKS_FILE, RECORD_FILE, TIMES_FILE
 from etram_pipeline.stores.record import Record, Summary
 from etram_pipeline.stores.writer import write_labelled_frames
@@ -80,8 +87,8 @@ class LabelJob(BuildJob):
         known_us = self._known_us(boxes)
         if not len(boxes) and not len(known_us):
             raise NoLabelsError(f"{self.label_path} holds no boxes")
-        size = self.dataset.height, self.dataset.width
-        height, width = checked_size(boxes, self.label_path, self.recording_path, size)
+        size, clock = (self.dataset.height, self.dataset.width), self.dataset.clock
+        height, width = checked_size(boxes, self.label_path, self.recording_path, size, clock)
         if self.masks_path is not None:
             check_masks(boxes, height, width, str(self.masks_path))
         context = FilterContext(self.dataset, self.split, height, width)
@@ -119,7 +126,7 @@ class LabelJob(BuildJob):
             return None
         try:
             size = self.dataset.height, self.dataset.width
-            recording = open_recording(self.recording_path, size=size)
+            recording = open_recording(self.recording_path, size=size, clock=self.dataset.clock)
             start_us, stop_us = recording.start_us, recording.stop_us
         except RecordingError as error:
             logger.debug("cannot compare labels with their recording: %s", error)
@@ -172,7 +179,11 @@ def label_jobs(
 
 
 def checked_size(
-    labels: LabelTable, label_path: Path, recording_path: Path, size: tuple[int, int]
+    labels: LabelTable,
+    label_path: Path,
+    recording_path: Path,
+    size: tuple[int, int],
+    clock: Clock = "file",
 ) -> tuple[int, int]:
     """Height and width of the sensor; checks that labels are in its px and in microseconds.
 
@@ -181,17 +192,20 @@ def checked_size(
         label_path: File of the labels, for error messages.
         recording_path: The recording; if it cannot be read, times are not checked.
         size: Height and width in px, for a recording that does not state them.
+        clock: Clock of the recording.
 
     Raises:
         LabelError: If labels are clearly in another unit; the message names the likely unit.
     """
     fault = ""
     try:
-        recording = open_recording(recording_path, size=size)
+        recording = open_recording(recording_path, size=size, clock=clock)
         size = recording.height, recording.width
         # Some formats must be read completely to find their end time.
         if is_rate_unusual(labels):
             fault = time_fault(labels, (recording.start_us, recording.stop_us))
+        if clock == "file" and not fault:
+            fault = _clock_fault(labels, recording, label_path)
     except RecordingError as error:
         logger.debug("cannot compare labels with their recording: %s", error)
     fault = fault or place_fault(labels, *size)
@@ -201,6 +215,22 @@ def checked_size(
     if doubt:
         logger.warning("%s: %s", label_path, doubt)
     return size
+
+
+def _clock_fault(labels: LabelTable, recording: Recording, path: Path) -> str:
+    """Message about labels that mostly precede the recording; a doubt about fewer is logged."""
+    clock = likely_clock(labels, recording)
+    if clock is None:
+        return ""
+    start_us, first_us = recording.start_us, int(labels["t"][0])
+    message = (
+        f"labels begin at {first_us} us, but events at {start_us} us by the times in their file; "
+        f"both fit if the recording's times are counted as by `dataset.clock: {clock}`: set it"
+    )
+    if 2 * np.count_nonzero(labels["t"] < start_us) > len(labels):
+        return message
+    logger.warning("%s: %s", path, message)
+    return ""
 
 
 def _check_classes(labels: LabelTable, dataset: DatasetSettings, path: Path) -> None:

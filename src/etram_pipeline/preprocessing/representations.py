@@ -49,7 +49,7 @@ class EncodeJob(BuildJob):
         recording_path: The recording.
         frame_times_us: Times of its labelled frames, in microseconds.
         frame_interval_us: Regular time between labelled frames, in microseconds; 0 if unknown.
-        dataset: Sensor size for a recording that does not state it.
+        dataset: Sensor size for a recording that does not state it, and the clock.
         windows: When windows start and end.
         representation: How a window is encoded.
         storage: How images are compressed.
@@ -79,7 +79,9 @@ class EncodeJob(BuildJob):
         if self.label_failure:
             raise LabelError(self.label_failure)
         recording = open_recording(
-            self.recording_path, size=(self.dataset.height, self.dataset.width)
+            self.recording_path,
+            size=(self.dataset.height, self.dataset.width),
+            clock=self.dataset.clock,
         )
         plan = self.windows.plan(
             np.array(self.frame_times_us, np.int64),
@@ -124,6 +126,7 @@ class EncodeJob(BuildJob):
     def parameters(self) -> dict[str, Any]:
         return {
             "sensor": [self.dataset.height, self.dataset.width],
+            **({} if self.dataset.clock == "file" else {"clock": self.dataset.clock}),
             "labelled frames": fingerprint([list(self.frame_times_us), self.frame_interval_us]),
             "storage": {"profile": self.storage.profile},
             **self._settings(),

@@ -107,6 +107,22 @@ def gaps(quality: RecordingQuality, _survey: Survey) -> str:
     )
 
 
+def outside_time(labels: LabelQuality) -> int:
+    """Boxes outside the time of the recording, unless another clock explains them."""
+    return 0 if labels.clock else labels.num_outside_time
+
+
+def other_clock(quality: RecordingQuality, _survey: Survey) -> str:
+    """Labels that lie within their recording only by another clock than that of its file."""
+    if quality.labels is None or not quality.labels.clock:
+        return ""
+    start_s = quality.events.start_us / 1e6
+    return (
+        f"labels begin before the first event, at {start_s:,.2f} s; they fit with "
+        f"`dataset.clock: {quality.labels.clock}`"
+    )
+
+
 def hot_pixels(quality: RecordingQuality, _survey: Survey) -> str:
     """Hot pixels, where they produce a considerable share of all events."""
     events = quality.events

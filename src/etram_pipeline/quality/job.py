@@ -16,9 +16,10 @@ from etram_pipeline.core.component import Settings
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, StoreError
 from etram_pipeline.core.files import written_whole
-from etram_pipeline.core.recording import Recording
+from etram_pipeline.core.recording import Clock, Recording
 from etram_pipeline.events.recording import open_recording
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable, read_labels
+from etram_pipeline.labels.units import likely_clock
 from etram_pipeline.quality.event_quality import EventQuality, EventStatistics, LastEvents
 from etram_pipeline.quality.label_quality import LabelQuality, RecordingExtent, measure_labels
 from etram_pipeline.quality.settings import QualitySettings
@@ -64,12 +65,14 @@ class QualityJob(BuildJob):
         label_path: Its label file; None if it has none.
         size: Height and width of the sensor in px, for recordings that do not state them.
         settings: Thresholds.
+        clock: Clock of the recording.
     """
 
     recording_path: Path
     label_path: Path | None
     size: tuple[int, int]
     settings: QualitySettings
+    clock: Clock = "file"
 
     recipe: ClassVar[str] = "QualityJob 2"
     reads_whole: ClassVar[bool] = True
@@ -104,10 +107,12 @@ class QualityJob(BuildJob):
     @property
     @override
     def parameters(self) -> dict[str, Any]:
-        return {"sensor": list(self.size), "quality": self.settings.model_dump(mode="json")}
+        clock = {} if self.clock == "file" else {"clock": self.clock}
+        settings = self.settings.model_dump(mode="json")
+        return {"sensor": list(self.size), **clock, "quality": settings}
 
     def _check(self) -> RecordingQuality:
-        recording = open_recording(self.recording_path, size=self.size)
+        recording = open_recording(self.recording_path, size=self.size, clock=self.clock)
         labels, failure = self._read_labels()
         moments_us = np.unique(labels["t"].astype(np.int64))
         events, last_event_us = self._read_events(recording, moments_us)
@@ -120,6 +125,8 @@ class QualityJob(BuildJob):
                 gap_us=1000 * self.settings.gap_ms,
             )
             found = measure_labels(labels, last_event_us, extent)
+            if self.clock == "file":
+                found = found.model_copy(update={"clock": likely_clock(labels, recording) or ""})
         return RecordingQuality(
             height=recording.height,
             width=recording.width,
@@ -161,7 +168,7 @@ def quality_jobs(
     Args:
         recordings: Recordings by `<split>/<name>`.
         label_files: Label files by `<split>/<name>`.
-        dataset: Size of the sensor, for recordings that do not state it.
+        dataset: Size of the sensor, for recordings that do not state it, and their clock.
         settings: Thresholds.
     """
     strays = sorted(set(label_files) - set(recordings))
@@ -175,7 +182,7 @@ def quality_jobs(
         )
     size = dataset.height, dataset.width
     return {
-        key: QualityJob(path, label_files.get(key), size, settings)
+        key: QualityJob(path, label_files.get(key), size, settings, dataset.clock)
         for key, path in recordings.items()
     }
 

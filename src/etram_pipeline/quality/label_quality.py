@@ -33,6 +33,8 @@ class LabelQuality(Settings):
         num_overlapping: Duplicates that overlap the preceding box of the same track and time, which
             is one object labelled twice. The other duplicates are two objects with one track id.
         boxes_of_class: Boxes by class id, for the 32 most frequent ids.
+        clock: The clock by which labels lie within the recording, if they begin before it by the
+            times in its file; else empty.
         unit_fault: Why times or positions seem not to be in microseconds and px; empty if they do.
     """
 
@@ -49,6 +51,7 @@ class LabelQuality(Settings):
     num_duplicate: int = 0
     num_overlapping: int = 0
     boxes_of_class: dict[int, int] = Field(default_factory=dict)
+    clock: str = Field(default="", exclude_if=lambda value: not value)
     unit_fault: str = ""
 
 

@@ -16,7 +16,9 @@ from etram_pipeline.quality.checks import (
     no_events,
     not_labelled,
     one_sided,
+    other_clock,
     other_unit,
+    outside_time,
     share_of_boxes,
     share_of_events,
     single_polarity,
@@ -79,9 +81,15 @@ RULES = (
     ),
     Rule(
         "problem",
+        "labels and recording count time from different moments",
+        "set `dataset.clock` as stated; the labels are probably timed as by another program",
+        other_clock,
+    ),
+    Rule(
+        "problem",
         "no label belongs to the time of the recording",
         "check that both files belong to the same recording, and that label times are microseconds",
-        share_of_boxes(lambda labels: labels.num_outside_time, least=1.0),
+        share_of_boxes(outside_time, least=1.0),
     ),
     Rule(
         "problem",
@@ -137,7 +145,7 @@ RULES = (
         "warning",
         "labels outside the time of the recording",
         "their frames are empty: trim the label file, or check that it belongs to this recording",
-        share_of_boxes(lambda labels: labels.num_outside_time, below=1.0),
+        share_of_boxes(outside_time, below=1.0),
     ),
     Rule(
         "warning",

@@ -1,7 +1,7 @@
 """The quality of recordings and labels as one HTML file that needs no other."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from etram_pipeline.core.counts import duration
 from etram_pipeline.core.dataset import SPLITS
 from etram_pipeline.core.recording_key import RecordingKey
 from etram_pipeline.drawing import palette
+from etram_pipeline.labels.moments import LeftOut
 from etram_pipeline.quality.findings import SEVERITIES, Finding, cut, together
 from etram_pipeline.quality.job import RecordingQuality
 from etram_pipeline.quality.settings import QualitySettings
@@ -51,7 +52,10 @@ class _Group:
 
 
 def write_quality_page(
-    survey: Survey, findings: Sequence[Finding], settings: QualitySettings
+    survey: Survey,
+    findings: Sequence[Finding],
+    settings: QualitySettings,
+    left_out: Mapping[str, LeftOut] | None = None,
 ) -> str:
     """The page as HTML.
 
@@ -59,6 +63,7 @@ def write_quality_page(
         survey: What was found in all recordings.
         findings: What of it is remarkable, worst first.
         settings: What counted as a fault.
+        left_out: Numbers of labelled moments that will be no labelled frame, by recording.
     """
     rows = _rows(survey, findings)
     labels = [one.labels for one in survey.recordings.values() if one.labels]
@@ -69,6 +74,9 @@ def write_quality_page(
         "num_events": sum(each.num_events for each in events),
         "num_boxes": sum(each.num_boxes for each in labels),
         "has_labels": survey.has_labels,
+        "left_out": left_out or {},
+        "num_moments": sum(each.num_moments for each in labels),
+        "all_left_out": sum((left_out or {}).values(), LeftOut()),
         "counts": {
             severity: sum(finding.severity == severity for finding in findings)
             for severity in SEVERITIES

@@ -29,9 +29,12 @@ class Encoding:
         name: What index files call it.
         word: Type of a word.
         state_size: Numbers that the decoder keeps between words; zeros at the beginning. The first
-            becomes 1 at the first word with a time, before which there are no events.
+            becomes 1 at the first word with a time, before which there are no events; the second is
+            the time.
         events_per_word: Most events that one word can hold.
         decode: Decodes successive words; the arrays must have room for all events in them.
+        sdk_lead_us: How much earlier than the first word with a time Prophesee's SDK starts its
+            clock.
         recipe: Raised when the same words are decoded into other states or events.
     """
 
@@ -40,6 +43,7 @@ class Encoding:
     state_size: int
     events_per_word: int
     decode: Decoder
+    sdk_lead_us: int = 0
     recipe: int = 1
 
 

@@ -69,12 +69,12 @@ class EtramRecording(IndexedRecording):
     @property
     @override
     def start_us(self) -> int:
-        return self._span_us[0]
+        return max(self._span_us[0] - self._offset_us, 0)
 
     @property
     @override
     def stop_us(self) -> int:
-        return self._span_us[1]
+        return max(self._span_us[1] - self._offset_us, 0)
 
     @property
     @override

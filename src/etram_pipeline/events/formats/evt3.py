@@ -114,4 +114,5 @@ ENCODING = Encoding(
     state_size=6,
     events_per_word=12,
     decode=_decode,
+    sdk_lead_us=1 << 12,
 )

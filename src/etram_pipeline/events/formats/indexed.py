@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -9,7 +10,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.errors import RecordingError
 from etram_pipeline.core.fingerprint import file_identity, fingerprint
-from etram_pipeline.core.recording import Events, Recording
+from etram_pipeline.core.recording import Clock, Events, Recording
 from etram_pipeline.events.formats.cleaning import Columns, Origin, RunningMaximum, select
 from etram_pipeline.events.formats.time_index import NEVER_US, Mark, TimeIndex
 
@@ -43,6 +44,16 @@ class IndexedRecording(Recording):
         self._identity = file_identity(path)
         self._index = TimeIndex(Mark(state=start))
         self._start_us: int | None = None
+        self._offset_us = 0
+
+    def use_clock(self, clock: Clock) -> None:
+        """Count all times by another clock; call this before anything else is read.
+
+        Raises:
+            RecordingError: If the recording is damaged.
+        """
+        self._offset_us = self.offset_of(clock)
+        self._index, self._start_us = TimeIndex(self._index.before(0)), None
 
     @property
     @override
@@ -83,7 +94,8 @@ class IndexedRecording(Recording):
         Raises:
             RecordingError: If the recording is damaged, or the index cannot be written.
         """
-        identity = fingerprint([self._identity, self._blocks_recipe])
+        clock = [self._offset_us] if self._offset_us else []
+        identity = fingerprint([self._identity, self._blocks_recipe, *clock])
         known = TimeIndex.load(path, identity)
         if known is not None and known.before(0) == self._index.before(0):
             self._index = known
@@ -105,11 +117,14 @@ class IndexedRecording(Recording):
         self._check_unchanged()
         mark = self._index.before(first)
         for number, block in enumerate(self._decode(first, mark.state), first):
-            times_us = block.columns.t_us
+            columns = block.columns
+            if self._offset_us:
+                columns = replace(columns, t_us=columns.t_us - self._offset_us)
+            times_us = columns.t_us
             latest_us = max(mark.latest_us, int(times_us.max(initial=NEVER_US)))
             mark = Mark(mark.num_events + len(times_us), latest_us, block.state)
             self._index.add(number, mark)
-            yield block.columns
+            yield columns
         self._index.finish()
 
     def _maximum_before(self, block: int) -> RunningMaximum:

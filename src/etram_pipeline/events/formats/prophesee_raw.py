@@ -2,10 +2,14 @@
 
 from typing import ClassVar
 
+import numpy as np
+from typing_extensions import override
+
 from etram_pipeline.core.errors import RecordingError
+from etram_pipeline.core.recording import Clock
 from etram_pipeline.events.formats import evt2, evt3, evt21
 from etram_pipeline.events.formats.encoded import EncodedRecording
-from etram_pipeline.events.formats.encoding import Encoding
+from etram_pipeline.events.formats.encoding import Encoding, allocate
 from etram_pipeline.events.formats.prophesee_header import Header
 
 _ENCODINGS = {
@@ -33,6 +37,21 @@ class RawRecording(EncodedRecording):
                 "metavision_file_to_dat, or record it as EVT3"
             )
         super().__init__(header, size, header.num_bytes)
+
+    @override
+    def offset_of(self, clock: Clock) -> int:
+        # As in prophesee-ai/openeb, hal_psee_plugins/include/decoders: the time of the first word
+        # with high bits, in EVT3 less one step of these bits.
+        if clock != "sdk":
+            return super().offset_of(clock)
+        encoding = self._encoding
+        state, events = np.zeros(encoding.state_size, np.int64), allocate(encoding.events_per_word)
+        for words in self._words(0):
+            for place in range(len(words)):
+                encoding.decode(words[place : place + 1], state, events)
+                if state[0]:
+                    return max(int(state[1]) - encoding.sdk_lead_us, 0)
+        return 0
 
     @property
     def _encoding(self) -> Encoding:

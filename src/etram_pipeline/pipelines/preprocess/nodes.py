@@ -40,14 +40,17 @@ def describe_quality(
 
 def report_quality(
     quality: QualityStore,
+    label_files: Mapping[str, Path],
     dataset: DatasetSettings,
     label_sets: LabelSets,
+    labels: LabelSettings,
     settings: QualitySettings,
 ) -> tuple[DataFrame, dict[str, float], str]:
     """Quality report: table with one row per recording, metrics of the run, and HTML page."""
     import pandas as pd
 
     from etram_pipeline.quality.findings import find, log_findings
+    from etram_pipeline.quality.left_out import count_left_out
     from etram_pipeline.quality.survey import Survey
     from etram_pipeline.quality.table import quality_numbers, quality_rows
     from etram_pipeline.reports.quality_page import write_quality_page
@@ -57,7 +60,8 @@ def report_quality(
     findings = find(survey)
     log_findings(findings)
     rows = quality_rows(survey, findings)
-    page = write_quality_page(survey, findings, settings)
+    left_out = count_left_out(survey, label_files, labels)
+    page = write_quality_page(survey, findings, settings, left_out)
     return pd.DataFrame(rows).convert_dtypes(), quality_numbers(rows, findings), page
 
 

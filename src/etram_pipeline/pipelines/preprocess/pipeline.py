@@ -73,7 +73,14 @@ def create_quality_pipeline() -> Pipeline:
         ),
         Node(
             report_quality,
-            ["quality", "params:dataset", "params:label_sets", "params:quality"],
+            [
+                "quality",
+                "label_files",
+                "params:dataset",
+                "params:label_sets",
+                "params:labels",
+                "params:quality",
+            ],
             ["quality_report", "quality_metrics", "quality_page"],
             name="draw_quality_page",
         ),

@@ -11,13 +11,11 @@ from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.deployment.rate_settings import RateSettings
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.events.representations import RepresentationConfig
-from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.events.windows import WindowConfig
 from etram_pipeline.inference.settings import PredictSettings
 from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.pipelines.evaluate.nodes import find_missing, find_other_classes
 from etram_pipeline.pipelines.evaluate.searched import searched_windows
-from etram_pipeline.pipelines.predict.nodes import find_other_channels
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
@@ -82,32 +80,23 @@ def score_rates(  # noqa: PLR0913  # one argument per dataset and per concern
 
     from etram_pipeline.deployment.rate_scores import rate_numbers, rate_rows
     from etram_pipeline.deployment.rates import RateStudy
-    from etram_pipeline.events.recording import open_recording
-    from etram_pipeline.models.checkpoint import read_checkpoint
+    from etram_pipeline.pipelines.rates.studied import open_studied
     from etram_pipeline.reports.rates import draw_rates
 
-    trained = read_checkpoint(checkpoint)
-    if trained.encoding is not None:
-        representation = trained.encoding.representation
-    keys = [key for key in in_splits(labelled_frames, (evaluate.split,)) if key in recordings]
-    if not keys:
-        raise StoreError(
-            f"there are no labelled recordings of '{evaluate.split}' to score rates in: change "
-            "evaluate.split, or run `kedro run --pipelines preprocess` on some"
-        )
-    if fault := find_other_classes(trained.class_names or dataset.detected_classes, dataset):
-        raise StoreError(fault)
-    channels = representation.channels
-    if fault := find_other_channels(
-        trained.in_channels, None, checkpoint, "`representation`", channels
-    ):
-        raise StoreError(fault)
-    size = (dataset.height, dataset.width)
+    studied = open_studied(
+        recordings,
+        labelled_frames,
+        checkpoint,
+        dataset,
+        windows=windows,
+        representation=representation,
+        split=evaluate.split,
+    )
     study = RateStudy(
-        trained,
-        EncodingSettings(windows=windows, representation=representation),
-        {key: open_recording(recordings[key], size=size) for key in keys},
-        {key: labelled_frames[key] for key in keys},
+        studied.trained,
+        studied.encoding,
+        studied.recordings,
+        studied.frames,
         dataset.detected_classes,
     )
     scores = list(study.measure(rates, predict, evaluate))

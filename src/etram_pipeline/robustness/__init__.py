@@ -1,0 +1,1 @@
+"""How a detector does when the events are not those that it was trained on."""

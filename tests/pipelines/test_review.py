@@ -1,0 +1,59 @@
+"""What the evaluation lists for a person to review: mistakes, and labels that may be wrong."""
+
+from pathlib import Path
+
+import pytest
+from tests.pipelines.test_evaluate import found, histograms, store  # noqa: F401  # fixtures
+from tests.preprocessing.recordings import DATASET
+
+from etram_pipeline.analysis.suspect_rows import SUSPECT_COLUMNS
+from etram_pipeline.core.errors import StoreError
+from etram_pipeline.datasets.detection_store import DetectionStore
+from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
+from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.pipelines.evaluate.review_nodes import list_label_suspects, list_mistakes
+from etram_pipeline.stores.label_store import LabelStore
+from etram_pipeline.stores.representation_store import RepresentationStore
+
+SETTINGS = EvaluateSettings.model_validate({"protocols": ["coco"], "split": "train"})
+
+
+@pytest.fixture
+def detections(store: LabelStore, tmp_path: Path) -> DetectionStore:  # noqa: F811
+    """Every label of one recording, and nothing of the other."""
+    dataset = DetectionsDataset(path=str(tmp_path / "detections"))
+    tables = [("train/a", found(store, "train/a", 0.9)), ("train/b", found(store, "train/b", None))]
+    dataset.save(Prediction(tables, ("car",)))
+    loaded = dataset.load()
+    assert isinstance(loaded, DetectionStore)
+    return loaded
+
+
+def test_labels_that_nothing_finds_are_mistakes_and_suspects(
+    store: LabelStore,  # noqa: F811
+    histograms: RepresentationStore,  # noqa: F811
+    detections: DetectionStore,
+) -> None:
+    given = detections, store, histograms, DATASET, SETTINGS
+    mistakes = list_mistakes(*given)
+    labels = store["train/b"].labels
+    assert set(mistakes["kind"]) == {"missed"}
+    assert set(mistakes["recording"]) == {"train/b"}
+    assert sorted(mistakes["time_us"]) == labels["t"].tolist()
+    assert mistakes["score"].isna().all()
+    suspects = list_label_suspects(*given)
+    assert tuple(suspects.columns) == SUSPECT_COLUMNS
+    ghosts = suspects[suspects["recording"] == "train/b"]
+    assert ghosts["kind"].tolist() == ["ghost_label"] * len(ghosts)
+    assert ghosts["moments"].sum() == len(labels)
+
+
+def test_recordings_without_detections_are_refused(
+    store: LabelStore,  # noqa: F811
+    histograms: RepresentationStore,  # noqa: F811
+    detections: DetectionStore,
+) -> None:
+    other = SETTINGS.model_copy(update={"split": "val"})
+    for make in (list_mistakes, list_label_suspects):
+        with pytest.raises(StoreError, match="have no detections"):
+            make(detections, store, histograms, DATASET, other)
