@@ -14,7 +14,7 @@ from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.reports.mistakes import MistakeClip, encode_strips
 from etram_pipeline.reports.page import ReportContent, write_page
 
-EVIL = "test/<script>alert('x')</script>_day"
+EVIL = "test/<script>alert('x')</script>  _day"
 
 
 @pytest.fixture
@@ -93,6 +93,8 @@ def test_missing_pictures_are_said(content: ReportContent) -> None:
     clips = [replace(clip, strip=None) for clip in content.mistakes]
     html = write_page(replace(content, mistakes=clips))
     assert "6 mistakes have no picture" in html
+    assert "histograms of the recording are missing" in html
+    assert "would be too large (lower <code>report.mistakes_per_kind</code>)" in html
     assert '<div class="strip"' not in html
     assert "no picture" not in write_page(content)
 
@@ -126,6 +128,9 @@ def test_mistakes_are_filtered_and_played(content: ReportContent, tmp_path: Path
           all: [shown().length, says()],
           night: choose("light", "night"),
           trams: choose("class", "tram"),
+          spaces: (choose("class", ""), choose("light", ""),
+                   choose("recording", clips[0].dataset.recording)),
+          named: (choose("recording", ""), choose("light", "night"), choose("class", "tram")),
           kind: choose("kind", "class"),
           back: (choose("kind", ""), choose("class", ""), choose("light", "")),
           middle: still / first.getBoundingClientRect().width,
@@ -139,7 +144,8 @@ def test_mistakes_are_filtered_and_played(content: ReportContent, tmp_path: Path
     assert found["selects"] == ["kind", "class", "recording", "light"]
     assert found["all"] == found["back"] == [6, "6 mistakes"]
     assert found["night"] == [3, "3 of 6 mistakes"]
-    assert found["trams"] == [1, "1 of 6 mistakes"]
+    assert found["trams"] == found["named"] == [1, "1 of 6 mistakes"]
+    assert found["spaces"] == [3, "3 of 6 mistakes"]
     assert found["kind"] == [0, "0 of 6 mistakes"]
     assert found["middle"] == pytest.approx(-3, abs=0.01)
     assert found["playing"] == 1
