@@ -222,9 +222,25 @@ def test_with_too_many_recordings_some_are_drawn() -> None:
         ({"windows_per_second": [30]}, r"\[30\] do not divide 1000"),
         ({"window_lengths": ["step", "step"]}, "names a value twice"),
         ({"sample_s": 0}, "greater than 0"),
+        ({}, "are both empty: list at least one change or one rate"),
+        ({"changes": [{"kind": "resolution", "block_px": 50_000}]}, "equal to 100"),
+        ({"changes": [{"kind": "bursts", "length_ms": 1e300}]}, "equal to 100000"),
         ({"sampel_s": 5}, "did you mean 'sample_s'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(fields: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         RobustnessSettings.model_validate(fields)
+
+
+def test_frames_without_labels_are_refused_before_anything_is_detected(
+    recordings: dict[str, Recording],
+) -> None:
+    labelled = frames()
+    empty = replace(
+        labelled, labels=labelled.labels[:0], first_label=np.zeros_like(labelled.first_label)
+    )
+    wanted = study(recordings, changes=[{"kind": "drop"}])
+    unlabelled = replace(wanted, frames=dict.fromkeys(recordings, empty))
+    with pytest.raises(SettingsError, match="there are no labels in 1 s with 18 labelled frames"):
+        next(unlabelled.measure())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from pydantic import Field, NonNegativeInt, field_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from etram_pipeline.core.component import Settings
 from etram_pipeline.events.changes import EventChange
@@ -40,3 +40,12 @@ class RobustnessSettings(Settings):
         if repeated := [name for name, number in names.items() if number > 1]:
             raise ValueError(f"{', '.join(repeated)} is there twice: list each change once")
         return changes
+
+    @model_validator(mode="after")
+    def _check_any(self) -> "RobustnessSettings":
+        if not self.changes and not self.windows_per_second:
+            raise ValueError(
+                "robustness.changes and robustness.windows_per_second are both empty: list at "
+                "least one change or one rate"
+            )
+        return self

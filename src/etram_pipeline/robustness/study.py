@@ -70,7 +70,7 @@ class RobustnessStudy:
         scored, in which the detector's memory fills.
 
         Raises:
-            SettingsError: If no labelled frame is the end of a window.
+            SettingsError: If no labelled frame is the end of a window, or none holds a label.
             ProtocolError: If the protocol does not fit the classes of the labels.
             RecordingError: If a recording is damaged.
         """
@@ -87,6 +87,14 @@ class RobustnessStudy:
             settings.seed,
         )
         logger.info("scored on %s", sample.description)
+        frames_us = sample.frames_us
+        if frames_us and not any(
+            len(self.frames[key].at(at).labels) for key, at in frames_us.items()
+        ):
+            raise SettingsError(
+                f"there are no labels in {sample.description}, so nothing can be found there: "
+                "raise robustness.sample_s, or choose another robustness.seed"
+            )
         clean = self._score(self.encoding, plans, sample.frames_us, self.recordings)
         for change in settings.changes:
             changed = self._score(self.encoding, plans, sample.frames_us, self._changed(change))
@@ -169,13 +177,14 @@ class RobustnessStudy:
         values = compare_with_clean(clean[1], draws, names, self.evaluate.intervals.level)
         score = RobustnessScore(*found, values, metrics)
         name = metrics.protocol.monitored.name
+        value = values[name]
         logger.info(
-            "%s, %g %s: %s %.3f, %.2f of that without",
+            "%s, %g %s: %s %.3f, %.3f without",
             score.change,
             score.severity,
             score.unit,
             name,
-            values[name].changed.value,
-            values[name].ratio.value,
+            value.changed.value,
+            value.clean.value,
         )
         return score

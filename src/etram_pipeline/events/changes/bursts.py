@@ -26,7 +26,7 @@ class Config(EventChange):
     unit: ClassVar[str] = "percent"
     kind: Literal["bursts"] = "bursts"
     share: float = Field(default=0.25, ge=0, le=1)
-    length_ms: float = Field(default=50.0, ge=0.001, allow_inf_nan=False)
+    length_ms: float = Field(default=50.0, ge=0.001, le=100_000)
 
     @property
     @override

@@ -25,7 +25,7 @@ class Config(EventChange):
 
     unit: ClassVar[str] = "px"
     kind: Literal["resolution"] = "resolution"
-    block_px: int = Field(default=2, ge=1)
+    block_px: int = Field(default=2, ge=1, le=100)
 
     @property
     @override
