@@ -145,7 +145,7 @@ def evaluate_with_hotcoco(tables: Tables, *, by_lighting: bool) -> float:
     evaluation.params.areaRng = [list(bounds) for bounds in area_bounds(PROTOCOL)]
     evaluation.evaluate()
     evaluation.accumulate()
-    precision = np.asarray(evaluation.eval["precision"])[..., 0, -1]
+    precision = np.asarray((evaluation.eval or {})["precision"])[..., 0, -1]
     if by_lighting:
         evaluation.slice_by(frames_of)
     return float(precision[precision > -1].mean())

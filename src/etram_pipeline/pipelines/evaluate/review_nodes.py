@@ -8,7 +8,12 @@ from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.pipelines.evaluate.nodes import comparable, prepare_scoring
-from etram_pipeline.pipelines.track.nodes import find_unencoded, observe, searched_us
+from etram_pipeline.pipelines.track.nodes import (
+    find_unencoded,
+    for_scores_of,
+    observe,
+    searched_us,
+)
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
@@ -55,16 +60,17 @@ def list_label_suspects(
     import pandas as pd
 
     from etram_pipeline.analysis.suspect_rows import SUSPECT_COLUMNS, suspect_rows
-    from etram_pipeline.analysis.suspects import find_suspects, stable_tracks
+    from etram_pipeline.analysis.suspects import UNCHANGED, find_suspects, stable_tracks
 
     keys, tables = comparable(detections, labelled_frames, dataset, evaluate.split)
     if fault := find_unencoded(keys, histograms):
         raise StoreError(fault)
+    settings = for_scores_of(tables, UNCHANGED)
 
     def follow(key: str) -> TrackTable:
         stored, table = histograms[key], tables[key]
         times_us = searched_us(stored, table)
-        return stable_tracks(table, times_us, observe(stored), tables.class_names)
+        return stable_tracks(table, times_us, observe(stored), tables.class_names, settings)
 
     labels = LazyMapping(keys, labelled_frames.__getitem__)
     suspects = find_suspects(labels, LazyMapping(keys, follow))
