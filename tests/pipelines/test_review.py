@@ -1,5 +1,6 @@
 """What the evaluation lists for a person to review: mistakes, and labels that may be wrong."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_labels_are_suspected_of_the_same_with_calibrated_scores(
     )
     same = ["kind", "recording", "start_s", "moments"]
     assert after[same].to_numpy().tolist() == before[same].to_numpy().tolist()
+
+
+def test_labels_of_recordings_without_histograms_are_not_suspected(
+    store: LabelStore,  # noqa: F811
+    detections: DetectionStore,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shutil.copytree(store.root / "train/a", tmp_path / "store/train/a")
+    some = RepresentationStore(tmp_path / "store")
+    suspects = list_label_suspects(detections, store, some, DATASET, SETTINGS)
+    assert "train/b" not in set(suspects["recording"])
+    assert "have no histograms (train/b)" in caplog.text
 
 
 def test_recordings_without_detections_are_refused(

@@ -1,9 +1,9 @@
 """Nodes of the evaluate pipeline that list what a person should look at."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.evaluation.settings import EvaluateSettings
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from etram_pipeline.tracks.table import TrackTable
 else:  # the command line reads this module long before anything needs it
     DataFrame = TrackTable = object
+
+logger = logging.getLogger(__name__)
 
 _LISTED_PER_KIND = 200
 _DIGITS = {"score": 4, "cost": 7} | dict.fromkeys(
@@ -64,7 +66,8 @@ def list_label_suspects(
 
     keys, tables = comparable(detections, labelled_frames, dataset, evaluate.split)
     if fault := find_unencoded(keys, histograms):
-        raise StoreError(fault)
+        logger.warning("their labels are not suspected: %s", fault)
+        keys = [key for key in keys if key in histograms]
     settings = for_scores_of(tables, UNCHANGED)
 
     def follow(key: str) -> TrackTable:
