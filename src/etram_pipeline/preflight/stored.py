@@ -97,7 +97,7 @@ def _contradictions(run: Run, name: str) -> Iterator[Notice]:
 
 def _left_out(settings: Settings | None, keys: Iterable[str]) -> dict[str, Any]:
     """Those of some keys that settings have, but leave out where they are written."""
-    found = {}
+    found: dict[str, Any] = {}
     for key in keys:
         value: object = settings
         for name in key.split(".")[1:]:
