@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etram_pipeline.core.errors import LabelError
 from etram_pipeline.labels.moments import LeftOut, Moments, choose_moments, fill_gaps
 from etram_pipeline.labels.settings import LabelSettings
 
@@ -104,6 +105,8 @@ def test_regular_labels_give_the_frames_of_a_grid(interval_ms: int | None) -> No
         pytest.param([100_000, 204_000, 300_000, 400_000], 0, id="beyond the tolerance"),
         pytest.param([100_000, 200_000, 300_000, 425_000, 525_000], 0, id="shifted"),
         pytest.param([100_000], 0, id="a single one"),
+        pytest.param([100_000, 103_000, 106_000, 7_109_777], 0, id="as close as the tolerance"),
+        pytest.param([100_000, 100_001, 100_002, 20_000_000], 0, id="next to each other"),
     ],
 )
 def test_the_interval_of_irregular_frames_is_zero(times_us: list[int], interval_us: int) -> None:
@@ -160,3 +163,8 @@ def test_moments_that_the_labels_distance_leaves_empty_are_filled() -> None:
         *(400_667, 500_833, 601_000, 700_000),
     ]
     assert fill_gaps(moments_us[:1]).tolist() == [100_000]
+
+
+def test_a_wrong_time_does_not_fill_memory_with_empty_moments() -> None:
+    with pytest.raises(LabelError, match="3599900000 moments, 1 us apart"):
+        fill_gaps(np.array([100_000, 100_001, 100_002, 3_600_000_000]))

@@ -124,6 +124,15 @@ def test_the_result_says_why_there_is_no_scaling(
     assert reason in result.no_calibration
 
 
+def test_scores_of_other_programs_may_be_beyond_1(score: Score, tmp_path: Path) -> None:
+    result = score({"train/a": 87.0, "train/b": 87.0, "val/c": 87.0})
+    assert result.scaled_overall is not None
+    assert result.scaled_overall.ece == pytest.approx(0.5, abs=0.001)  # they count as 1
+    dataset = CalibrationDataset(filepath=str(tmp_path / "calibration.json"))
+    dataset.save({"coco": result})
+    assert dataset.load() == {"coco": result}
+
+
 def test_calibrated_detections_are_measured_as_they_are(score: Score) -> None:
     result = score(
         {"train/a": 0.75, "train/b": 0.01, "val/c": 0.75},

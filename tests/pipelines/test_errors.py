@@ -103,6 +103,18 @@ def test_the_table_of_breakdowns_is_drawn_from_its_file_as_it_was_made(
     assert "breakdowns" in draw_breakdown_figures(loaded.to_dict("records"))
 
 
+def test_without_a_label_that_counts_nothing_is_broken_down(
+    store: LabelStore, histograms: RepresentationStore, detect: Detect, tmp_path: Path
+) -> None:
+    late = {"like": "coco", "name": "late", "start_us": 10**9}
+    settings = EvaluateSettings.model_validate({"protocols": [late], "split": "train"})
+    table, numbers = break_down(detect("train/a", "val/c"), store, histograms, DATASET, settings)
+    assert (len(table), numbers) == (0, {})
+    dataset = TableDataset(filepath=str(tmp_path / "breakdowns.csv"))
+    dataset.save(table)
+    assert draw_breakdown_figures(dataset.load().to_dict("records")) == {}
+
+
 def test_without_an_operating_point_all_detections_count(
     store: LabelStore, histograms: RepresentationStore, detect: Detect, tmp_path: Path
 ) -> None:

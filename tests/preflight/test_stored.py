@@ -1,10 +1,12 @@
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.preflight.conftest import Find, Save, faults, warnings
+from tests.preflight.conftest import DATA, Find, Save, faults, warnings
+from tests.preprocessing.recordings import preprocess
 
 UNREAD = dict.fromkeys(("train", "predict"))
 """Parameters that `evaluate` does not read."""
@@ -21,6 +23,9 @@ UNREAD = dict.fromkeys(("train", "predict"))
         ({"storage": {"profile": "training"}}, "storage.profile is training, but the stored"),
         ({"labels": {"first_frame_ms": 700}}, "labels.first_frame_ms is 700, but the stored label"),
         ({"labels": {"filters": []}}, "labels.filters is [], but the stored labelled frames"),
+        ({"labels": {"frames": "spaced"}}, "labels.frames is spaced, but the stored label"),
+        ({"labels": {"empty_frames": "grid"}}, "labels.empty_frames is grid, but the stored"),
+        ({"dataset": {"clock": "sdk"}}, "dataset.clock is sdk, but the stored labelled"),
     ],
 )
 def test_parameters_that_stored_data_contradict_are_refused(
@@ -30,6 +35,20 @@ def test_parameters_that_stored_data_contradict_are_refused(
     assert told
     assert all("add `preprocess` to --pipelines, or drop the parameter" in each for each in told)
     assert not any(message in each for each in faults(found("preprocess", "train", **changes)))
+
+
+def test_stored_data_that_follow_another_rule_than_the_usual_one_are_refused(
+    found: Find, project: Path, raw: Path
+) -> None:
+    preprocess(raw, project / "made", labels={"frames": "spaced", "empty_frames": "grid"})
+    for name in ("03_primary/labelled_frames", "02_intermediate/histograms"):
+        shutil.copytree(project / "made", project / DATA / name)
+
+    told = faults(found("train", labels={"frames": "grid", "empty_frames": "none"}))
+
+    for name, now, then in (("frames", "grid", "spaced"), ("empty_frames", "none", "grid")):
+        wanted = f"labels.{name} is {now}, but the stored labelled frames were made with {then}"
+        assert any(each.startswith(wanted) for each in told)
 
 
 @pytest.mark.usefixtures("stores")

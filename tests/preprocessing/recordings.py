@@ -1,5 +1,6 @@
 """Recordings of a few hundred milliseconds, and the jobs that preprocess them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -51,6 +52,7 @@ def preprocess(
     executor: str = "inline",
     max_count: int = 10,
     profile: Profile = "archive",
+    labels: Mapping[str, object] | None = None,
 ) -> None:
     """Make labelled frames and histograms of the recordings in `raw`, as the pipeline does."""
     config = ExecutorConfig.model_validate({"kind": executor})
@@ -58,7 +60,7 @@ def preprocess(
     label_files = {key: raw / f"{key}_bbox.npy" for key in KEYS}
     # What the filters leave is the same, but what made it is not.
     settings = LabelSettings.model_validate(
-        {"filters": [{"kind": "minimum_size", "side_px": max_count}]}
+        {"filters": [{"kind": "minimum_size", "side_px": max_count}], **(labels or {})}
     )
     representation = RepresentationConfig.model_validate(
         {"kind": "stacked_histogram", "bins": 4, "max_count": max_count}

@@ -30,7 +30,7 @@ _STANDING = 0.1
 _TRAVEL = 0.5
 """Distance, in sides of its box, that a moving label covers at least."""
 
-_UNCHANGED = TrackSettings(smooth=0, bridge_s=0, least_travel=0, companions=None)
+UNCHANGED = TrackSettings(smooth=0, bridge_s=0, least_travel=0, companions=None)
 """Settings with which tracks consist of nothing but detections."""
 
 
@@ -77,6 +77,7 @@ def stable_tracks(
     searched_us: Int64[np.ndarray, " W"],
     sensor: Observed,
     class_names: Sequence[str],
+    settings: TrackSettings = UNCHANGED,
 ) -> TrackTable:
     """Detections that are stable over time, as tracks whose boxes are those detected.
 
@@ -87,10 +88,11 @@ def stable_tracks(
         searched_us: Ends of all windows that were searched, in microseconds.
         sensor: Size of its sensor.
         class_names: Name of each class id.
+        settings: How they are tracked; by default, for scores as a detector gives them.
     """
     from etram_pipeline.tracks.following import track_recording
 
-    return track_recording(detections, searched_us, sensor, class_names, _UNCHANGED)
+    return track_recording(detections, searched_us, sensor, class_names, settings)
 
 
 def find_suspects(

@@ -17,8 +17,10 @@ def logistic(
 ) -> Float64[np.ndarray, " N"]:
     """Scores whose logits are multiplied by `slope`, then increased by `bias`.
 
-    Scores of 0 and 1 stay what they are.
+    Scores of 0 and 1 stay what they are. Other programs may give scores beyond: these count as 0
+    and 1.
     """
+    scores = np.clip(scores, 0, 1)
     with np.errstate(divide="ignore", over="ignore"):
         logits = slope * (np.log(scores) - np.log1p(-scores)) + bias
         scaled: Float64[np.ndarray, " N"] = 1 / (1 + np.exp(-logits))

@@ -10,6 +10,7 @@ from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.latency import Schedule, SearchedTimes
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.evaluation.tables import empty_moments, times_of_labels
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
 
@@ -63,7 +64,7 @@ def _ages(
     num_computed = num_windows = 0
     for key, table in labels.items():
         schedule = Schedule.of(searched_us[key], latencies_us)
-        moments_us = np.unique(table["t"].astype(np.int64))
+        moments_us = np.union1d(times_of_labels(table, key), empty_moments(labels, key))
         known_us = schedule.known_at(moments_us)
         is_known = known_us >= 0
         ages_ms += ((moments_us - known_us)[is_known] / 1000).tolist()

@@ -6,10 +6,14 @@ import numpy as np
 from jaxtyping import Int64
 
 from etram_pipeline.core.component import Settings
+from etram_pipeline.core.errors import LabelError
 from etram_pipeline.labels.settings import LabelSettings
 
 SLACK_US = 100_000
 """A label so shortly before the first event or after the last may still belong to the recording."""
+
+MOST_MOMENTS = 10**7
+"""Most labelled frames of a recording, so that one wrong time does not fill memory."""
 
 Times = Int64[np.ndarray, " _"]
 
@@ -115,11 +119,22 @@ def fill_gaps(moments_us: Times) -> Times:
     """The moments, and those that their median distance leaves empty between them.
 
     Gaps are taken for multiples of the median distance and divided equally.
+
+    Raises:
+        LabelError: If there are more than `MOST_MOMENTS`.
     """
     if len(moments_us) <= 1:
         return moments_us
     gaps_us = np.diff(moments_us)
-    num_steps = np.rint(gaps_us / max(int(np.median(gaps_us)), 1)).astype(np.int64).clip(1)
+    distance_us = max(int(np.median(gaps_us)), 1)
+    num_steps = np.rint(gaps_us / distance_us).astype(np.int64).clip(1)
+    if num_steps.sum() > MOST_MOMENTS:
+        raise LabelError(
+            f"{num_steps.sum()} moments, {distance_us} us apart, would be labelled frames from "
+            f"{moments_us[0]} to {moments_us[-1]} us, but a recording may have at most "
+            f"{MOST_MOMENTS}: correct the label with a wrong time, or set `labels.empty_frames` to "
+            "`none` or `listed`"
+        )
     from_us, gap_us, of = (
         np.repeat(each, num_steps) for each in (moments_us[:-1], gaps_us, num_steps)
     )
@@ -179,6 +194,8 @@ def _regular_interval_us(times_us: Times, tolerance_us: int, default_us: int) ->
         return default_us
     gaps_us = np.diff(times_us)
     interval_us = int(np.median(gaps_us))
+    if interval_us <= 2 * tolerance_us + 1:  # every distance is near a multiple of it
+        return 0
     num_intervals = np.rint(gaps_us / interval_us).clip(1)
     deviation_us = np.abs(gaps_us - num_intervals * interval_us)
     return interval_us if deviation_us.max() <= tolerance_us else 0

@@ -1,9 +1,10 @@
 """Checks that parameters agree with stored data, and that a node reads them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kedro.framework.project import pipelines
+from pydantic import ValidationError
 
 from etram_pipeline.configuration import RUN_OPTIONS
 from etram_pipeline.core.component import Settings, nearest
@@ -42,6 +43,7 @@ _READERS = {
 """Datasets whose content or place depends on an option of a run."""
 
 _LONGEST_VALUE = 80
+_ABSENT = object()
 
 _WITHOUT_EFFECT = ("storage", "dataset.label_set", "dataset.height", "dataset.width")
 """Parameters that change no result, or only that of recordings without these details."""
@@ -65,11 +67,12 @@ def _contradictions(run: Run, name: str) -> Iterator[Notice]:
     made = store.made_with if store else {}
     asked, given = flatten(run.asked), flatten(run.given)
     others = []
-    for block, validate in _BLOCKS[name].items():
-        then = flatten({block: made[block]}) if block in made else {}
-        now = (
-            flatten({block: plain({block: run.parameter(block, validate)})[block]}) if then else {}
-        )
+    for block in sorted(_BLOCKS[name].keys() & made.keys()):
+        validate = _BLOCKS[name][block]
+        settings = run.parameter(block, validate)
+        then, now = flatten({block: made[block]}), flatten(plain({block: settings}))
+        then |= _left_out(_validated(validate, made[block]), now.keys() - then.keys())
+        now |= _left_out(settings, then.keys() - now.keys())
         for key in then.keys() & now.keys():
             if then[key] == now[key] or key.startswith("dataset.class_"):  # compared in `classes`
                 continue
@@ -90,6 +93,25 @@ def _contradictions(run: Run, name: str) -> Iterator[Notice]:
             f"({', '.join(sorted(others)[:3])}), and are used as they are: add `preprocess` to "
             "--pipelines to make them anew"
         )
+
+
+def _left_out(settings: Settings | None, keys: Iterable[str]) -> dict[str, Any]:
+    """Those of some keys that settings have, but leave out where they are written."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        value: object = settings
+        for name in key.split(".")[1:]:
+            value = getattr(value, name, _ABSENT) if isinstance(value, Settings) else _ABSENT
+        if value is not _ABSENT:
+            found |= plain({key: value})
+    return found
+
+
+def _validated(validate: Callable[[Any], Settings], stored: object) -> Settings | None:
+    try:
+        return validate(stored)
+    except ValidationError:  # of a former version
+        return None
 
 
 def _unknown(run: Run) -> Iterator[Notice]:

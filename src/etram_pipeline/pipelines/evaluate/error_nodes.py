@@ -65,7 +65,7 @@ def break_down(
         evaluate.intervals.rounds,
         evaluate.intervals.level,
     )
-    every = -(-len(evidence.frames) // _MOST_WINDOWS)
+    every = max(1, -(-len(evidence.frames) // _MOST_WINDOWS))
     scores = list(
         breakdown.scores(
             {

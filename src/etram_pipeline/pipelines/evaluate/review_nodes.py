@@ -1,14 +1,19 @@
 """Nodes of the evaluate pipeline that list what a person should look at."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.lazy_mapping import LazyMapping
 from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.pipelines.evaluate.nodes import comparable, prepare_scoring
-from etram_pipeline.pipelines.track.nodes import find_unencoded, observe, searched_us
+from etram_pipeline.pipelines.track.nodes import (
+    find_unencoded,
+    for_scores_of,
+    observe,
+    searched_us,
+)
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from etram_pipeline.tracks.table import TrackTable
 else:  # the command line reads this module long before anything needs it
     DataFrame = TrackTable = object
+
+logger = logging.getLogger(__name__)
 
 _LISTED_PER_KIND = 200
 _DIGITS = {"score": 4, "cost": 7} | dict.fromkeys(
@@ -55,16 +62,18 @@ def list_label_suspects(
     import pandas as pd
 
     from etram_pipeline.analysis.suspect_rows import SUSPECT_COLUMNS, suspect_rows
-    from etram_pipeline.analysis.suspects import find_suspects, stable_tracks
+    from etram_pipeline.analysis.suspects import UNCHANGED, find_suspects, stable_tracks
 
     keys, tables = comparable(detections, labelled_frames, dataset, evaluate.split)
     if fault := find_unencoded(keys, histograms):
-        raise StoreError(fault)
+        logger.warning("their labels are not suspected: %s", fault)
+        keys = [key for key in keys if key in histograms]
+    settings = for_scores_of(tables, UNCHANGED)
 
     def follow(key: str) -> TrackTable:
         stored, table = histograms[key], tables[key]
         times_us = searched_us(stored, table)
-        return stable_tracks(table, times_us, observe(stored), tables.class_names)
+        return stable_tracks(table, times_us, observe(stored), tables.class_names, settings)
 
     labels = LazyMapping(keys, labelled_frames.__getitem__)
     suspects = find_suspects(labels, LazyMapping(keys, follow))

@@ -30,7 +30,7 @@ def track_detections(
     if fault := find_unencoded(found, histograms):
         raise StoreError(fault)
     return Tracking(
-        _follow(found, histograms, _for_scores_of(found, track)),
+        _follow(found, histograms, for_scores_of(found, track)),
         found.class_names,
         fingerprint(found),
         fingerprint(track),
@@ -38,7 +38,7 @@ def track_detections(
     )
 
 
-def _for_scores_of(found: DetectionStore, track: TrackSettings) -> TrackSettings:
+def for_scores_of(found: DetectionStore, track: TrackSettings) -> TrackSettings:
     """Settings that use the same detections, whether scores were scaled to probabilities or not."""
     if not found.are_calibrated or found.calibration is None:
         return track
