@@ -42,7 +42,11 @@ def clash(one: Collection[Access], other: Collection[Access]) -> set[str]:
         (
             ["evaluate"],
             ["evaluate"],
-            {"metrics.json", "matches", "tracks", "track_metrics.json", "count_metrics.json"},
+            {
+                *("metrics.json", "matches", "tracks", "track_metrics.json", "count_metrics.json"),
+                *("errors.json", "calibration.json", "breakdowns.csv", "breakdowns.json"),
+                *("mistakes.csv", "label_suspects.csv"),
+            },
         ),
         (["track"], ["count"], {"tracks"}),
         (

@@ -12,7 +12,7 @@ from etram_pipeline.analysis.reliability import (
     measure_reliability,
 )
 from etram_pipeline.core.calibration import LOWEST_SCORE
-from etram_pipeline.core.scalings import ScalingKind
+from etram_pipeline.core.scaling_kind import ScalingKind
 from etram_pipeline.evaluation import evaluate
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.labels.detections import (

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.component import kinds
 from etram_pipeline.core.operating_scores import OperatingScores
-from etram_pipeline.core.scalings import Scaling, ScalingKind, fit_scaling
+from etram_pipeline.core.scaling_kind import ScalingKind
+from etram_pipeline.core.scalings import Scaling, fit_scaling
 
 Simulated = tuple[Float64[np.ndarray, " N"], Bool[np.ndarray, " N"]]
 

@@ -65,7 +65,8 @@ def test_the_pipeline_exports_what_preprocess_stored(
     for place in ("02_intermediate/histograms", "03_primary/labelled_frames"):
         shutil.copytree(stores, project / "data" / place)
 
-    with session(mlflow=False, export={"every": 2}) as active:
+    size = {"height": 32, "width": 48}
+    with session(mlflow=False, export={"every": 2}, dataset=size) as active:
         active.run(pipeline_names=["export"])
 
     summary = read_summary(project / "data/05_model_input/exported")

@@ -12,7 +12,8 @@ from etram_pipeline.analysis.reliability import (
     measure_reliability,
 )
 from etram_pipeline.core.calibration import LOWEST_SCORE, Calibration
-from etram_pipeline.core.scalings import ScalingKind, fit_scaling
+from etram_pipeline.core.scaling_kind import ScalingKind
+from etram_pipeline.core.scalings import fit_scaling
 from etram_pipeline.evaluation.curves import Ranking, rank_detections
 from etram_pipeline.evaluation.evidence import Evidence
 from etram_pipeline.evaluation.outcomes import match_classes

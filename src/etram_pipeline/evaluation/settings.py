@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from etram_pipeline.core.component import Settings
-from etram_pipeline.core.scalings import ScalingKind
+from etram_pipeline.core.scaling_kind import ScalingKind
 from etram_pipeline.evaluation.protocol import BoxProtocol, Protocol
 from etram_pipeline.evaluation.protocols import NAMED, check_names, expand_choice
 from etram_pipeline.evaluation.result import LEVEL, ROUNDS

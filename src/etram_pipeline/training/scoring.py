@@ -8,7 +8,7 @@ from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.calibration import Calibration
 from etram_pipeline.core.operating_scores import OperatingScores
 from etram_pipeline.core.ranks import gather_over_ranks
-from etram_pipeline.core.scalings import ScalingKind
+from etram_pipeline.core.scaling_kind import ScalingKind
 from etram_pipeline.evaluation import evaluate, find_operating_scores
 from etram_pipeline.evaluation.metrics import NO_GROUND_TRUTH
 from etram_pipeline.evaluation.protocols import Choice, resolve_protocol

@@ -10,7 +10,7 @@ from etram_pipeline.clips.augmentation import AugmentationSettings
 from etram_pipeline.clips.schedule import SamplingSettings
 from etram_pipeline.core.component import Settings
 from etram_pipeline.core.machine import Workers
-from etram_pipeline.core.scalings import ScalingKind
+from etram_pipeline.core.scaling_kind import ScalingKind
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.protocols import NAMED, expand_choice
 from etram_pipeline.labels.suppression import SuppressionSettings

@@ -5,14 +5,13 @@ One module per kind. All keep the order of detections, so average precision does
 
 from abc import abstractmethod
 from importlib import import_module
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from etram_pipeline.core.component import Component
-
-ScalingKind = Literal["temperature", "platt", "isotonic"]
+from etram_pipeline.core.scaling_kind import ScalingKind
 
 _SHARE_OF_SCORE = 1e-6
 """Share of the unscaled score in a scaled one."""
