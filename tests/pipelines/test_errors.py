@@ -6,38 +6,22 @@ The recordings are `train/a`, `train/b` and `val/c`.
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from kedro.io import DatasetError
-from tests.preprocessing.recordings import DATASET, preprocess, write_recordings
+from tests.pipelines.test_evaluate import found
+from tests.preprocessing.recordings import DATASET
 
 from etram_pipeline.datasets.detection_store import DetectionSource
 from etram_pipeline.datasets.detections import DetectionsDataset, Prediction
 from etram_pipeline.datasets.errors import ErrorsDataset
 from etram_pipeline.datasets.tables import TableDataset
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.labels.detections import DETECTION_DTYPE, DetectionTable
 from etram_pipeline.pipelines.evaluate.error_nodes import break_down, measure_mistakes
 from etram_pipeline.reports.breakdowns import draw_breakdown_figures
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
 SETTINGS = EvaluateSettings.model_validate({"protocols": ["coco"], "split": "train"})
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> LabelStore:
-    """Labelled frames of the three recordings."""
-    folder = tmp_path_factory.mktemp("errors")
-    write_recordings(folder / "raw")
-    preprocess(folder / "raw", folder / "store")
-    return LabelStore(folder / "store")
-
-
-@pytest.fixture(scope="module")
-def histograms(store: LabelStore) -> RepresentationStore:
-    """Their representations."""
-    return RepresentationStore(store.root)
 
 
 Detect = Callable[..., DetectionSource]
@@ -54,16 +38,6 @@ def detect(store: LabelStore, tmp_path: Path) -> Detect:
         return dataset.load()
 
     return run
-
-
-def found(store: LabelStore, key: str, score: float | None) -> DetectionTable:
-    labels = store[key].labels[: 0 if score is None else None]
-    table = np.zeros(len(labels), DETECTION_DTYPE)
-    for name in labels.dtype.names or ():
-        table[name] = labels[name]
-    for name in ("score", "class_confidence", "class_score"):
-        table[name] = score or 0
-    return table
 
 
 def test_what_is_not_detected_is_missed_and_costs_what_it_lacks(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.preprocessing.recordings import DATASET, preprocess, write_recordings
+from tests.preprocessing.recordings import DATASET
 
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.operating_scores import OperatingScores
@@ -23,21 +23,6 @@ from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
 
 Evaluate = Callable[..., Metrics]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> LabelStore:
-    """Labelled frames of the three recordings."""
-    folder = tmp_path_factory.mktemp("evaluate")
-    write_recordings(folder / "raw")
-    preprocess(folder / "raw", folder / "store")
-    return LabelStore(folder / "store")
-
-
-@pytest.fixture(scope="module")
-def histograms(store: LabelStore) -> RepresentationStore:
-    """Their representations."""
-    return RepresentationStore(store.root)
 
 
 def found(store: LabelStore, key: str, score: float | None) -> DetectionTable:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.pipelines.test_evaluate import found, histograms, store  # noqa: F401  # fixtures
+from tests.pipelines.test_evaluate import found
 from tests.preprocessing.recordings import DATASET
 
 from etram_pipeline.analysis.suspect_rows import SUSPECT_COLUMNS
@@ -22,7 +22,7 @@ SETTINGS = EvaluateSettings.model_validate({"protocols": ["coco"], "split": "tra
 
 
 @pytest.fixture
-def detections(store: LabelStore, tmp_path: Path) -> DetectionStore:  # noqa: F811
+def detections(store: LabelStore, tmp_path: Path) -> DetectionStore:
     """Every label of one recording, and nothing of the other."""
     dataset = DetectionsDataset(path=str(tmp_path / "detections"))
     tables = [("train/a", found(store, "train/a", 0.9)), ("train/b", found(store, "train/b", None))]
@@ -33,8 +33,8 @@ def detections(store: LabelStore, tmp_path: Path) -> DetectionStore:  # noqa: F8
 
 
 def test_labels_that_nothing_finds_are_mistakes_and_suspects(
-    store: LabelStore,  # noqa: F811
-    histograms: RepresentationStore,  # noqa: F811
+    store: LabelStore,
+    histograms: RepresentationStore,
     detections: DetectionStore,
 ) -> None:
     given = detections, store, histograms, DATASET, SETTINGS
@@ -52,8 +52,8 @@ def test_labels_that_nothing_finds_are_mistakes_and_suspects(
 
 
 def test_labels_are_suspected_of_the_same_with_calibrated_scores(
-    store: LabelStore,  # noqa: F811
-    histograms: RepresentationStore,  # noqa: F811
+    store: LabelStore,
+    histograms: RepresentationStore,
     detections: DetectionStore,
     tmp_path: Path,
 ) -> None:
@@ -72,7 +72,7 @@ def test_labels_are_suspected_of_the_same_with_calibrated_scores(
 
 
 def test_labels_of_recordings_without_histograms_are_not_suspected(
-    store: LabelStore,  # noqa: F811
+    store: LabelStore,
     detections: DetectionStore,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -85,8 +85,8 @@ def test_labels_of_recordings_without_histograms_are_not_suspected(
 
 
 def test_recordings_without_detections_are_refused(
-    store: LabelStore,  # noqa: F811
-    histograms: RepresentationStore,  # noqa: F811
+    store: LabelStore,
+    histograms: RepresentationStore,
     detections: DetectionStore,
 ) -> None:
     other = SETTINGS.model_copy(update={"split": "val"})
