@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from etram_pipeline.deployment.rate_scores import LatencyScore
-from etram_pipeline.evaluation import evaluate_with_matches
-from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.latency import Schedule, SearchedTimes
 from etram_pipeline.evaluation.protocol import Protocol
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.evaluation.split_scores import score_split
 from etram_pipeline.evaluation.tables import empty_moments, times_of_labels
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.table import LabelTable
@@ -41,18 +40,13 @@ def score_at_latencies(  # what is compared, and how
     for latency_ms in latencies_ms:
         fields = {"name": f"{base.name}_{latency_ms:g}ms", "latency_ms": latency_ms}
         protocol = Protocol.model_validate(base.model_dump() | fields)
-        metrics, matches = evaluate_with_matches(
-            labels, detections, protocol, class_names, searched_us=searched_us
-        )
-        metrics = with_intervals(
-            metrics, matches, evaluate.intervals.rounds, evaluate.intervals.level
-        )
+        metrics = score_split(labels, detections, protocol, class_names, searched_us, evaluate)
         ages_ms, share = _ages(labels, searched_us, protocol.latencies_us)
         yield LatencyScore(
             latency_ms=latency_ms,
             mean_age_ms=float(np.mean(ages_ms)) if ages_ms else None,
             computed_share=share,
-            metrics=metrics.model_copy(update={"split": evaluate.split}),
+            metrics=metrics,
         )
 
 

@@ -11,10 +11,9 @@ from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.core.recording import Recording
 from etram_pipeline.deployment.rate_scores import RateScore
 from etram_pipeline.deployment.rate_settings import RateSettings
-from etram_pipeline.evaluation import evaluate_with_matches
-from etram_pipeline.evaluation.intervals import with_intervals
 from etram_pipeline.evaluation.result import Metrics
 from etram_pipeline.evaluation.settings import EvaluateSettings
+from etram_pipeline.evaluation.split_scores import score_split
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
 from etram_pipeline.inference.encoded import (
@@ -88,16 +87,14 @@ class RateStudy:
         plans: _Plans,
         evaluate: EvaluateSettings,
     ) -> Metrics:
-        metrics, matches = evaluate_with_matches(
+        return score_split(
             labels,
             detections,
             evaluate.protocols[0],
             self.class_names,
-            searched_us={key: plan.stop_us for key, plan in plans.items()},
+            {key: plan.stop_us for key, plan in plans.items()},
+            evaluate,
         )
-        intervals = evaluate.intervals
-        metrics = with_intervals(metrics, matches, intervals.rounds, intervals.level)
-        return metrics.model_copy(update={"split": evaluate.split})
 
     def _encoding(self, step_ms: int, length: WindowLength) -> EncodingSettings:
         trained = (self.trained.encoding or self.encoding).windows
