@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -31,6 +32,14 @@ class WindowPredictions:
         return cls(cxcywh_to_xyxy(boxes), objectness, classes)
 
 
+class Level(NamedTuple):
+    """One map of a head: its cells, and their side in px."""
+
+    height: int
+    width: int
+    stride: int
+
+
 @dataclass(frozen=True)
 class AnchorGrid:
     """Cells of the feature maps of a head, finest map first, each map row by row.
@@ -38,10 +47,12 @@ class AnchorGrid:
     Attributes:
         corners_xy: Top-left corner of each cell in px.
         strides: Side of each cell in px.
+        levels: The maps; empty if not known.
     """
 
     corners_xy: Float[Tensor, "A 2"]
     strides: Float[Tensor, " A"]
+    levels: tuple[Level, ...] = ()
 
     @property
     def centres_xy(self) -> Float[Tensor, "A 2"]:
@@ -64,7 +75,16 @@ class AnchorGrid:
             like.new_full((height * width,), stride)
             for (height, width), stride in zip(sizes, strides, strict=True)
         ]
-        return cls(torch.cat(corners).to(like.dtype), torch.cat(sides))
+        levels = (Level(*size, stride) for size, stride in zip(sizes, strides, strict=True))
+        return cls(torch.cat(corners).to(like.dtype), torch.cat(sides), tuple(levels))
+
+    def split(self, values: Float[Tensor, "K A n"]) -> list[Float[Tensor, "K n H W"]]:
+        """Values of all anchors as one map per level, finest first."""
+        parts = values.split([level.height * level.width for level in self.levels], dim=1)
+        return [
+            part.transpose(1, 2).unflatten(2, (level.height, level.width))
+            for part, level in zip(parts, self.levels, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 
 from etram_pipeline.core.batch import Targets
 
@@ -100,3 +100,35 @@ def resize_boxes(
     # Ratios as numbers need no copy to a GPU, which would have to wait for it.
     x, y = boxes[..., 0::2] * horizontal, boxes[..., 1::2] * vertical
     return torch.stack([x, y], dim=-1).flatten(-2)
+
+
+def resize_maps(
+    maps: Float[Tensor, "B C H W"],
+    size: tuple[int, int],
+    extent: tuple[float, float],
+    mode: str = "bilinear",
+) -> Float[Tensor, "B C h w"]:
+    """Maps of another number of cells, each place of the frame where it is in the new maps.
+
+    Maps cover the frame with its padding, whose share differs from resolution to resolution. Beyond
+    the given maps, their outermost cells continue.
+
+    Args:
+        maps: Values of cells.
+        size: Height and width of the new maps in cells.
+        extent: Height and width that the new maps cover, in heights and widths of the given ones.
+        mode: `bilinear`, or `nearest` for the value of a single cell.
+
+    Returns:
+        In single precision.
+    """
+    y, x = extent
+    transform = torch.tensor([[x, 0, x - 1], [0, y, y - 1]], device=maps.device)
+    # In half precision places in a wide map would be off by a good part of a cell.
+    with torch.autocast(maps.device.type, enabled=False):
+        grid = affine_grid(
+            transform.expand(len(maps), 2, 3), [len(maps), 1, *size], align_corners=False
+        )
+        return grid_sample(
+            maps.float(), grid, mode=mode, padding_mode="border", align_corners=False
+        )

@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.resizing import resize_frames, resize_targets, scaled_size
+from etram_pipeline.models.resizing import (
+    resize_frames,
+    resize_maps,
+    resize_targets,
+    scaled_size,
+)
 from etram_pipeline.training.settings import ResolutionSettings
 
 _SALT = 7
@@ -88,16 +91,7 @@ class MixedResolution:
             (new_pad / new) * (old / old_pad)
             for new_pad, new, old_pad, old in zip(padded, size, old_padded, old_size, strict=True)
         )
-        transform = torch.tensor([[x, 0, x - 1], [0, y, y - 1]], device=memory.device)
-        # In half precision places in a wide map would be off by a good part of a cell.
-        with torch.autocast(memory.device.type, enabled=False):
-            grid = affine_grid(
-                transform.expand(len(memory), 2, 3),
-                [len(memory), 1, height, width],
-                align_corners=False,
-            )
-            resized = grid_sample(memory.float(), grid, padding_mode="border", align_corners=False)
-        return resized.to(memory.dtype)
+        return resize_maps(memory, (height, width), (y, x)).to(memory.dtype)
 
     def _padded(self, size: Size) -> Size:
         height, width = (-(-length // self._multiple) * self._multiple for length in size)
