@@ -92,12 +92,18 @@ def test_paths_of_the_command_line_start_at_the_working_directory(
     tmp_path: Path, text: str, path: str
 ) -> None:
     (tmp_path / "sub").mkdir()
-    given = {"recording": text, "checkpoint": text, "train": {"start_from": text, "seed": 1}}
+    given = {
+        "recording": text,
+        "checkpoint": text,
+        "train": {"start_from": text, "seed": 1},
+        "detector": {"auxiliary": {"teacher": text, "box_weight": 1.0}, "input_size": None},
+    }
     expected = str(tmp_path / path)
     assert with_absolute_paths(tmp_path / "sub", given) == {
         "recording": expected,
         "checkpoint": expected,
         "train": {"start_from": expected, "seed": 1},
+        "detector": {"auxiliary": {"teacher": expected, "box_weight": 1.0}, "input_size": None},
     }
 
 

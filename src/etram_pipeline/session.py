@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from etram_pipeline.yaml_files import ConfigurationError
 
 PATH_PARAMETERS = (
     *("recording", "preprocessed", "checkpoint", "detections", "detections_images", "site"),
-    "train.start_from",
+    *("train.start_from", "detector.auxiliary.teacher"),
 )
 """Runtime parameters that are paths: relative to the working directory, `~` the home folder."""
 
@@ -138,13 +138,21 @@ def with_absolute_paths(folder: Path, runtime: Mapping[str, Any]) -> dict[str, A
     """Runtime parameters with absolute paths; relative ones are taken from a folder."""
     found = dict(runtime)
     for name in PATH_PARAMETERS:
-        *above, last = name.split(".")
-        if not above:
-            if found.get(last) is not None:
-                found[last] = _located(folder, last, str(found[last]))
-        elif isinstance(inner := found.get(above[0]), Mapping) and inner.get(last) is not None:
-            found[above[0]] = {**inner, last: _located(folder, name, str(inner[last]))}
+        found = _with_absolute_path(folder, found, name, name.split("."))
     return found
+
+
+def _with_absolute_path(
+    folder: Path, given: Mapping[str, Any], name: str, keys: Sequence[str]
+) -> dict[str, Any]:
+    """Nested parameters whose value of these keys, if any, is an absolute path."""
+    key, *below = keys
+    value = given.get(key)
+    if not below and value is not None:
+        return {**given, key: _located(folder, name, str(value))}
+    if below and isinstance(value, Mapping):
+        return {**given, key: _with_absolute_path(folder, value, name, below)}
+    return dict(given)
 
 
 def _located(folder: Path, name: str, text: str) -> str:

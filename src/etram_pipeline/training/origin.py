@@ -1,13 +1,15 @@
-"""The weights that a training run started from, which its own result may replace.
+"""The weights that a training run started from or was taught by, which its own result may replace.
 
-`train.start_from` is often the file that the run saves its detector to. Without a copy of what the
-file held, the same command would start a new run from the result of the first one.
+`train.start_from` is often the file that the run saves its detector to; so is the teacher of a
+distillation. Without a copy of what the file held, the same command would start a new run from the
+result of the first one.
 """
 
 import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.fingerprint import file_digest
@@ -15,51 +17,69 @@ from etram_pipeline.training.checkpoints import DETECTOR
 
 logger = logging.getLogger(__name__)
 
-_COPY = "start.ckpt"
-_RECORD = "start.json"
+Role = Literal["start_from", "teacher"]
+"""What the weights of a file are to a run."""
+
+_STEM: dict[Role, str] = {"start_from": "start", "teacher": "teacher"}
+_DID: dict[Role, str] = {"start_from": "started from", "teacher": "was taught by"}
 
 
-def original_weights(start_from: Path, trainings: Path) -> Path:
-    """The file to start from: `start_from`, or a copy of what it held before.
+def original_weights(named: Path, trainings: Path, role: Role = "start_from") -> Path:
+    """The file to use: the one that the user names, or a copy of what it held before.
 
-    If `start_from` now holds the result of a run that itself started from this path, the weights
-    that this run started from are used again. Weights from anywhere else are used as they are.
+    If it now holds the result of a run that itself used this path in the same role, the weights
+    that this run used are used again. Weights from anywhere else are used as they are.
 
     Args:
-        start_from: What the user names.
+        named: What the user names.
         trainings: Folder of all training runs.
+        role: What the weights are to the run.
     """
-    digest = file_digest(start_from)
-    for folder in _latest_first(trainings):
-        is_of_path = json.loads((folder / _RECORD).read_text()) == {"start_from": str(start_from)}
-        if is_of_path and (folder / _COPY).is_file() and file_digest(folder / DETECTOR) == digest:
+    digest = file_digest(named)
+    copy, record = _kept_as(role)
+    for folder in _latest_first(trainings, record):
+        is_of_path = json.loads((folder / record).read_text()) == {role: str(named)}
+        if is_of_path and (folder / copy).is_file() and file_digest(folder / DETECTOR) == digest:
             logger.info(
-                "%s holds the result of %s, which started from this file: its former weights are "
-                "used, %s",
-                start_from,
+                "%s holds the result of %s, which %s this file: its former weights are used, %s",
+                named,
                 folder.name,
-                folder / _COPY,
+                _DID[role],
+                folder / copy,
             )
-            return folder / _COPY
-    return start_from
+            return folder / copy
+    return named
 
 
-def _latest_first(trainings: Path) -> list[Path]:
+def _kept_as(role: Role) -> tuple[str, str]:
+    """Names of the copy, and of the file with the path that the user named."""
+    return f"{_STEM[role]}.ckpt", f"{_STEM[role]}.json"
+
+
+def _latest_first(trainings: Path, record: str) -> list[Path]:
     """Folders of runs that kept weights and have a result, the last result first.
 
     Runs with equal results are rare, but then the last one is the one that saved the file.
     """
-    folders = [record.parent for record in trainings.glob(f"*/{_RECORD}")]
+    folders = [found.parent for found in trainings.glob(f"*/{record}")]
     finished = [folder for folder in folders if (folder / DETECTOR).is_file()]
     return sorted(finished, key=lambda folder: (folder / DETECTOR).stat().st_mtime_ns, reverse=True)
 
 
-def keep_weights(start_from: Path, weights: Path, work_dir: Path) -> None:
-    """Keep the weights that a run starts from in its folder, with the path that the user named."""
-    if (work_dir / _RECORD).is_file():
+def keep_weights(named: Path, weights: Path, work_dir: Path, role: Role = "start_from") -> None:
+    """Keep weights that a run uses in its folder, with the path that the user named.
+
+    Args:
+        named: What the user named.
+        weights: The file that is used, `original_weights` of it.
+        work_dir: Folder of the run.
+        role: What the weights are to the run.
+    """
+    copy, record = _kept_as(role)
+    if (work_dir / record).is_file():
         return
     work_dir.mkdir(parents=True, exist_ok=True)
-    with written_whole(work_dir / _COPY) as partial:
+    with written_whole(work_dir / copy) as partial:
         shutil.copyfile(weights, partial)  # a link would change with the file, if copied over
-    with written_whole(work_dir / _RECORD) as partial:
-        partial.write_text(json.dumps({"start_from": str(start_from)}))
+    with written_whole(work_dir / record) as partial:
+        partial.write_text(json.dumps({role: str(named)}))
