@@ -13,10 +13,10 @@ from typing_extensions import override
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
-from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.detector import DenseDetector, Losses, State, check_lanes, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
@@ -65,7 +65,8 @@ class RVT(DenseDetector):
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.neck_stages, self.input_size = config.neck_stages, config.input_size
-        self.has_memory = bool(self.backbone.num_memories + self.refinement.num_memories)
+        self._num_memories = self.backbone.num_memories + self.refinement.num_memories
+        self.has_memory = self._num_memories > 0
         self.size_multiple = parts.backbone.size_multiple
 
     @override
@@ -108,12 +109,17 @@ class RVT(DenseDetector):
 
     def _extract(self, frames: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
+        frames = resize_frames(frames, *(self.input_size or frame_size(frames)))
+        return self._extract_resized(frames, state)
+
+    def _extract_resized(
+        self, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[ClipMaps, State]:
         check_lanes(state, num_lanes=frames.shape[1])
         of_backbone, of_refinement = (
             state[: self.backbone.num_memories],
-            state[self.backbone.num_memories :],
+            state[self.backbone.num_memories : self._num_memories],
         )
-        frames = resize_frames(frames, *(self.input_size or frame_size(frames)))
         padded = pad_to_multiple(frames, self.backbone.size_multiple)
         features, of_backbone = self.backbone(padded, of_backbone)
         chosen = tuple(features[stage - 1] for stage in self.neck_stages)
@@ -132,12 +138,25 @@ class RVT(DenseDetector):
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
     def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
-        features, state = self._extract(batch.frames, state)
+        features, after = self._extract(batch.frames, state)
         maps = self._merge(batch, features)
         size = frame_size(batch.frames)
-        targets = resize_targets(batch.targets, size, self.input_size or size)
-        losses: Losses = self.loss(self.head(maps), targets) | self.auxiliary(maps, targets)
-        return losses, state
+        seen = self.input_size or size
+        targets = resize_targets(batch.targets, size, seen)
+        predictions = self.head(maps)
+        losses: Losses = self.loss(predictions, targets)
+        step = LearningStep(
+            batch, seen, targets, maps, predictions, partial(self._predict, batch), len(after)
+        )
+        helping, kept = self.auxiliary(step, state[self._num_memories :])
+        return losses | helping, after + kept
+
+    def _predict(
+        self, batch: SequenceBatch, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[Predictions, State]:
+        """Predictions at the keyframes of a batch, in px of other frames of its clips."""
+        features, state = self._extract_resized(frames, state)
+        return self.head(self._merge(batch, features)), state
 
 
 @dataclass(frozen=True)
@@ -238,3 +257,7 @@ class Config(DetectorConfig):
             "auxiliary": self.auxiliary.for_classes(classes),
         }
         return self.model_copy(update=found)
+
+    @override
+    def check_clips(self, clips: TrainingClips) -> None:
+        self.auxiliary.check_clips(clips)
