@@ -141,7 +141,7 @@ def test_every_environment_is_listed() -> None:
     assert (
         set(
             re.findall(
-                r"\b(?:base|etram|gen1|gen4|dsec|recording|scene_masks|scene_study|dask|slurm|presets|experiments|local)\b",
+                r"\b(?:base|etram|gen1|gen4|dsec|recording|scene_masks|scene_study|scene_hard|dask|slurm|presets|experiments|local)\b",
                 map_line,
             )
         )
