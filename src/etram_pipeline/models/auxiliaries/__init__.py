@@ -69,9 +69,9 @@ class Auxiliary(nn.Module, ABC):
             state: The memories after the batch before; `()` before the first batch.
 
         Returns:
-            Losses of at least one image by name, to be summed, and counts (`num_…`), none of them
-            named like one of the detector; every parameter of the task has a gradient. Then the
-            memories after the batch.
+            Losses of at least one image by name, to be summed, and others (see `is_loss`), none of
+            them named like one of the detector; every parameter of the task has a gradient. Then
+            the memories after the batch.
         """
 
 

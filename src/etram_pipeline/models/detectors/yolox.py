@@ -113,7 +113,8 @@ class YOLOX(FrameDetector):
         return predictions
 
     def _merge(self, frames: Float[Tensor, "K C H W"]) -> FeatureMaps:
-        maps: FeatureMaps = self.neck(tuple(self.backbone(frames)))
+        read = frames if self.neck.reads_frames else None
+        maps: FeatureMaps = self.neck(tuple(self.backbone(frames)), read)
         return maps
 
     def _look_at(
@@ -176,7 +177,7 @@ class Config(DetectorConfig):
             out_indices=(2, 3, 4),
         )
         channels = tuple(backbone.feature_info.channels())
-        neck = self.neck.build(channels)
+        neck = self.neck.build(channels, STRIDES, in_channels)
         parts = YOLOXParts(
             backbone=backbone,
             neck=neck,
@@ -189,7 +190,7 @@ class Config(DetectorConfig):
     @property
     @override
     def export_fault(self) -> str:
-        return ""
+        return self.neck.export_fault
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:
