@@ -59,6 +59,11 @@ CHOICES += [
     for kind in kinds("etram_pipeline.models.classification_losses")
 ]
 CHOICES += [
+    {"kind": "rvt", "loss": {"kind": "yolox", "negative_weight": {"kind": kind}}}
+    for kind in kinds("etram_pipeline.models.negative_weights")
+    if kind != "uniform"
+]
+CHOICES += [
     {"kind": "rvt", "neck_stages": (1, 2, 3, 4)},
     {"kind": "rvt", "input_size": (48, 96)},
     {"kind": "yolox", "input_size": (64, 96), "count_scale": 10.0},

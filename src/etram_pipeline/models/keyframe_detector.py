@@ -61,7 +61,7 @@ class KeyframeDetector(Detector, Generic[Features]):
 
     @abstractmethod
     def feature_losses(self, features: Features, targets: tuple[Targets, ...]) -> Losses:
-        """Losses of at least one frame by name, to be summed, and counts (`num_…`).
+        """Losses of at least one frame by name, to be summed, and others (see `is_loss`).
 
         Every parameter has a gradient, also where no frame has an object.
         """

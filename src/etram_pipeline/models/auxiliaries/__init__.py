@@ -17,7 +17,7 @@ class Auxiliary(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:
-        """Losses of at least one image by name, to be summed, and counts (`num_…`)."""
+        """Losses of at least one image by name, to be summed, and others (see `is_loss`)."""
 
 
 class AuxiliaryConfig(Component):

@@ -13,7 +13,7 @@ from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig
 from etram_pipeline.models.classes import TrainingClasses
-from etram_pipeline.models.detector import Losses
+from etram_pipeline.models.detector import Losses, is_loss, part_of
 from etram_pipeline.models.heads import Head, HeadConfig, yolox
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
@@ -44,7 +44,7 @@ class SmallObjects(Auxiliary):
         predictions = self.head(maps[: self.config.num_scales])
         losses: Losses = self.loss(predictions, self._choose(targets))
         return {
-            _small(name): loss if name.startswith("num_") else self.config.weight * loss
+            part_of("small", name): self.config.weight * loss if is_loss(name) else loss
             for name, loss in losses.items()
         }
 
@@ -72,12 +72,6 @@ class SmallObjects(Auxiliary):
             return is_learnt
         areas = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1)
         return is_learnt & (areas <= self.config.maximum_area)
-
-
-def _small(name: str) -> str:
-    """The name of a loss or count of the detector in this task."""
-    counted = name.removeprefix("num_")
-    return f"small_{name}" if counted == name else f"num_small_{counted}"
 
 
 class Config(AuxiliaryConfig):

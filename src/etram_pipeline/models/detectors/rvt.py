@@ -1,5 +1,6 @@
 """RVT: a recurrent backbone, a refinement, a neck, a head, a loss and an auxiliary task."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -72,8 +73,9 @@ class RVT(DenseDetector):
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
     ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
-        features, state = self._extract(frames, state or ())
-        maps = self.neck(tuple(maps.flatten(0, 1) for maps in features))
+        padded = self._prepare(frames)
+        features, state = self._extract(padded, state or ())
+        maps = self._merge(features, padded, lambda of_windows: of_windows.flatten(0, 1))
         stacked = self._in_frame_px(self.head(maps).stacked(), frames)
         return stacked.unflatten(0, frames.shape[:2]), state
 
@@ -86,10 +88,12 @@ class RVT(DenseDetector):
     def detect(
         self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
-        features, state = self._extract(batch.frames, reset_state(state, batch.starts))
+        padded = self._prepare(batch.frames)
+        features, state = self._extract(padded, reset_state(state, batch.starts))
         if len(batch.keyframes) == 0:
             return [], state
-        predictions: Predictions = self.head(self._merge(batch, features))
+        maps = self._merge(features, padded, batch.select_keyframes)
+        predictions: Predictions = self.head(maps)
         stacked = self._in_frame_px(predictions.stacked(), batch.frames)
         height, width = frame_size(batch.frames)
         detections = [
@@ -106,22 +110,29 @@ class RVT(DenseDetector):
             self.neck.compile()
             self.head.compile()
 
-    def _extract(self, frames: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
+    def _prepare(self, frames: Shaped[Tensor, "T B C H W"]) -> Shaped[Tensor, "T B C h w"]:
+        """Frames as the backbone and the neck read them."""
+        resized = resize_frames(frames, *(self.input_size or frame_size(frames)))
+        return pad_to_multiple(resized, self.backbone.size_multiple)
+
+    def _extract(self, padded: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
-        check_lanes(state, num_lanes=frames.shape[1])
+        check_lanes(state, num_lanes=padded.shape[1])
         of_backbone, of_refinement = (
             state[: self.backbone.num_memories],
             state[self.backbone.num_memories :],
         )
-        frames = resize_frames(frames, *(self.input_size or frame_size(frames)))
-        padded = pad_to_multiple(frames, self.backbone.size_multiple)
         features, of_backbone = self.backbone(padded, of_backbone)
         chosen = tuple(features[stage - 1] for stage in self.neck_stages)
         refined, of_refinement = self.refinement(chosen, of_refinement)
         return refined, of_backbone + of_refinement
 
-    def _merge(self, batch: SequenceBatch, features: ClipMaps) -> FeatureMaps:
-        merged: FeatureMaps = self.neck(tuple(batch.select_keyframes(maps) for maps in features))
+    def _merge(
+        self, features: ClipMaps, padded: Tensor, select: Callable[[Tensor], Tensor]
+    ) -> FeatureMaps:
+        """Merged maps of the windows that `select` takes out of clips."""
+        read = select(padded) if self.neck.reads_frames else None
+        merged: FeatureMaps = self.neck(tuple(select(maps) for maps in features), read)
         return merged
 
     def _in_frame_px(
@@ -132,8 +143,9 @@ class RVT(DenseDetector):
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
     def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
-        features, state = self._extract(batch.frames, state)
-        maps = self._merge(batch, features)
+        padded = self._prepare(batch.frames)
+        features, state = self._extract(padded, state)
+        maps = self._merge(features, padded, batch.select_keyframes)
         size = frame_size(batch.frames)
         targets = resize_targets(batch.targets, size, self.input_size or size)
         losses: Losses = self.loss(self.head(maps), targets) | self.auxiliary(maps, targets)
@@ -206,7 +218,7 @@ class Config(DetectorConfig):
             )
         channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
-        neck = self.neck.build(channels)
+        neck = self.neck.build(channels, strides, in_channels)
         parts = RVTParts(
             backbone=backbone,
             refinement=self.refinement.build(channels, strides),
@@ -220,7 +232,7 @@ class Config(DetectorConfig):
     @property
     @override
     def export_fault(self) -> str:
-        return ""
+        return self.neck.export_fault
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:

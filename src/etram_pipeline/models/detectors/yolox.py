@@ -93,7 +93,8 @@ class YOLOX(FrameDetector):
         return WindowPredictions.of_stacked(self._predict(features).stacked())
 
     def _predict(self, frames: Float[Tensor, "K C H W"]) -> Predictions:
-        predictions: Predictions = self.head(self.neck(tuple(self.backbone(frames))))
+        read = frames if self.neck.reads_frames else None
+        predictions: Predictions = self.head(self.neck(tuple(self.backbone(frames)), read))
         return predictions
 
 
@@ -142,7 +143,7 @@ class Config(DetectorConfig):
             out_indices=(2, 3, 4),
         )
         channels = tuple(backbone.feature_info.channels())
-        neck = self.neck.build(channels)
+        neck = self.neck.build(channels, STRIDES, in_channels)
         parts = YOLOXParts(
             backbone=backbone,
             neck=neck,
@@ -154,7 +155,7 @@ class Config(DetectorConfig):
     @property
     @override
     def export_fault(self) -> str:
-        return ""
+        return self.neck.export_fault
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:
