@@ -25,7 +25,15 @@ class TrainingClips:
     Attributes:
         length: Windows in a clip.
         representation: How the events of a window became a tensor; None if not known.
+        channels: Number of channels of the tensor; None if not known.
+        downsampled_by: How much smaller than the sensor it is; None if not known.
+        class_names: Classes of the labels, in the order of their ids; empty if not known.
+        scales: Scales that the training resizes frames by; empty for none.
     """
 
     length: int
     representation: RepresentationConfig | None = None
+    channels: int | None = None
+    downsampled_by: int | None = None
+    class_names: tuple[str, ...] = ()
+    scales: tuple[float, ...] = ()

@@ -1,7 +1,11 @@
-"""The number that losses are divided by."""
+"""The number that losses are divided by, and statistics of layers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jaxtyping import Float, Shaped
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
 
@@ -14,3 +18,23 @@ def foreground_count(num_foreground: Shaped[Tensor, ""]) -> Float[Tensor, ""]:
     Where anchors have weights, the number is their sum.
     """
     return sum_over_ranks(num_foreground).clamp(min=1) / num_ranks()
+
+
+@contextmanager
+def statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Leave the running statistics of batch normalisation as they are.
+
+    In training, layers then still normalise by the statistics of their input.
+    """
+    tracking = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, _BatchNorm) and layer.track_running_stats
+    ]
+    for layer in tracking:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in tracking:
+            layer.track_running_stats = True

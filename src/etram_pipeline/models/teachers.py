@@ -1,8 +1,10 @@
 """Teachers: trained detectors that another one learns from, named by the path of a checkpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+import torch
 
 from etram_pipeline.core.errors import CheckpointError, SettingsError
 from etram_pipeline.models.agreement import Comparable
@@ -42,7 +44,8 @@ def read_teacher(teacher: str | None) -> tuple[Checkpoint, Comparable]:
             f"{PARAMETER}: {path} is an exported detector, which returns no maps: name the "
             "checkpoint that it was exported from"
         )
-    found = read_checkpoint(path)
+    with torch.random.fork_rng(devices=[]):  # a detector draws weights before it gets others
+        found = read_checkpoint(path)
     if not isinstance(found.detector, Comparable):
         raise CheckpointError(
             f"{PARAMETER}: {path} holds a {type(found.detector).__name__}, whose predictions do "
@@ -115,24 +118,34 @@ def _other_representation(about: Checkpoint, clips: TrainingClips) -> str:
 
 def teacher_of(config: DetectorConfig) -> str | None:
     """Path of the teacher that the settings of a detector name, if any."""
-    found: list[str] = []
-    _with_teacher(config.model_dump(serialize_as_any=True), lambda path: found.append(path) or path)
-    return next(iter(found), None)
+    return next(_teachers(config.model_dump(serialize_as_any=True)), None)
 
 
 def with_teacher(config: DetectorConfig, path: str) -> DetectorConfig:
     """The same settings with another path of the teacher, if they name any."""
     if teacher_of(config) is None:
         return config
-    plain = _with_teacher(config.model_dump(serialize_as_any=True), lambda _: path)
+    plain = _with_teacher(config.model_dump(serialize_as_any=True), path)
     return DetectorConfig.model_validate(plain)
 
 
-def _with_teacher(plain: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401, plain data
+def _teachers(plain: object) -> Iterator[str]:
     if isinstance(plain, Mapping):
-        inner = {key: _with_teacher(value, change) for key, value in plain.items()}
-        is_teacher = inner.get("kind") == "distillation" and inner.get("teacher")
-        return inner | ({"teacher": change(inner["teacher"])} if is_teacher else {})
+        if _names_teacher(plain):
+            yield plain["teacher"]
+        plain = tuple(plain.values())
+    for inner in plain if isinstance(plain, list | tuple) else ():
+        yield from _teachers(inner)
+
+
+def _with_teacher(plain: Any, path: str) -> Any:  # noqa: ANN401, plain data
+    if isinstance(plain, Mapping):
+        changes = {"teacher": path} if _names_teacher(plain) else {}
+        return {key: _with_teacher(value, path) for key, value in plain.items()} | changes
     if isinstance(plain, list | tuple):
-        return [_with_teacher(value, change) for value in plain]
+        return [_with_teacher(value, path) for value in plain]
     return plain
+
+
+def _names_teacher(plain: Mapping[str, Any]) -> bool:
+    return plain.get("kind") == "distillation" and bool(plain.get("teacher"))

@@ -112,7 +112,14 @@ def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detecto
     representation = settings and RepresentationConfig.model_validate(settings)
     detector = None
     try:
-        config.check_clips(TrainingClips(train.clip_length, representation))
+        clips = TrainingClips(
+            length=train.clip_length,
+            representation=representation,
+            channels=found.get("channels"),
+            class_names=names,
+            scales=train.resolution.scales,
+        )
+        config.check_clips(clips)
         known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
         detector = known.build(channels, len(names))
         detector.check_execution(train.execution)

@@ -126,7 +126,14 @@ def _build_module(
         )
     encoding = example.encoding
     blueprint.detector.check_clips(
-        TrainingClips(settings.clip_length, encoding.representation if encoding else None)
+        TrainingClips(
+            length=settings.clip_length,
+            representation=encoding.representation if encoding else None,
+            channels=example.channels,
+            downsampled_by=example.downsampled_by,
+            class_names=blueprint.class_names,
+            scales=settings.resolution.scales,
+        )
     )
     counts = train.count_classes(len(blueprint.class_names))
     config = blueprint.detector.for_classes(

@@ -8,6 +8,7 @@ result of the first one.
 import json
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,17 +25,52 @@ _STEM: dict[Role, str] = {"start_from": "start", "teacher": "teacher"}
 _DID: dict[Role, str] = {"start_from": "started from", "teacher": "was taught by"}
 
 
-def original_weights(named: Path, trainings: Path, role: Role = "start_from") -> Path:
-    """The file to use: the one that the user names, or a copy of what it held before.
+@dataclass(frozen=True)
+class Weights:
+    """The weights of a file that a run uses.
 
-    If it now holds the result of a run that itself used this path in the same role, the weights
-    that this run used are used again. Weights from anywhere else are used as they are.
-
-    Args:
-        named: What the user names.
-        trainings: Folder of all training runs.
-        role: What the weights are to the run.
+    Attributes:
+        role: What they are to the run.
+        named: The file that the user names, if any.
+        path: The file to read: the named one, or a copy of what it held before.
     """
+
+    role: Role
+    named: Path | None
+    path: Path | None
+
+    @classmethod
+    def of(cls, named: Path | None, trainings: Path, role: Role) -> "Weights":
+        """The weights of a file that the user names.
+
+        If it now holds the result of a run that itself used this path in the same role, the weights
+        that this run used are used again. Weights from anywhere else are used as they are.
+
+        Args:
+            named: What the user names.
+            trainings: Folder of all training runs.
+            role: What the weights are to the run.
+        """
+        return cls(role, named, named and _original(named, trainings, role))
+
+    @property
+    def digest(self) -> str:
+        """Hash of the content; empty without a file."""
+        return file_digest(self.path) if self.path else ""
+
+    def keep(self, work_dir: Path) -> None:
+        """Keep a copy in the folder of the run, with the path that the user named."""
+        copy, record = _kept_as(self.role)
+        if self.path is None or (work_dir / record).is_file():
+            return
+        work_dir.mkdir(parents=True, exist_ok=True)
+        with written_whole(work_dir / copy) as partial:
+            shutil.copyfile(self.path, partial)  # a link would change with the file, if copied over
+        with written_whole(work_dir / record) as partial:
+            partial.write_text(json.dumps({self.role: str(self.named)}))
+
+
+def _original(named: Path, trainings: Path, role: Role) -> Path:
     digest = file_digest(named)
     copy, record = _kept_as(role)
     for folder in _latest_first(trainings, record):
@@ -64,22 +100,3 @@ def _latest_first(trainings: Path, record: str) -> list[Path]:
     folders = [found.parent for found in trainings.glob(f"*/{record}")]
     finished = [folder for folder in folders if (folder / DETECTOR).is_file()]
     return sorted(finished, key=lambda folder: (folder / DETECTOR).stat().st_mtime_ns, reverse=True)
-
-
-def keep_weights(named: Path, weights: Path, work_dir: Path, role: Role = "start_from") -> None:
-    """Keep weights that a run uses in its folder, with the path that the user named.
-
-    Args:
-        named: What the user named.
-        weights: The file that is used, `original_weights` of it.
-        work_dir: Folder of the run.
-        role: What the weights are to the run.
-    """
-    copy, record = _kept_as(role)
-    if (work_dir / record).is_file():
-        return
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with written_whole(work_dir / copy) as partial:
-        shutil.copyfile(weights, partial)  # a link would change with the file, if copied over
-    with written_whole(work_dir / record) as partial:
-        partial.write_text(json.dumps({role: str(named)}))

@@ -34,8 +34,8 @@ class LearningStep:
         predict: Runs the same detector on other frames of the same clips, such as
             `resize_frames(batch.frames, height, width)`, and returns its predictions at the same
             keyframes, in px of these frames, and the state after them. The frames are padded but
-            not resized. The given state is that of the detector after other frames of this kind;
-            `()` before the first.
+            not resized. Running statistics of layers stay as they are. The given state is that of
+            the detector after other frames of this kind; `()` before the first.
         num_memories: Memories of the detector, which is the length of the states of `predict`.
     """
 

@@ -14,6 +14,7 @@ from typing_extensions import override
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
+from etram_pipeline.models.agreement import Comparable, Seen
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
@@ -26,6 +27,7 @@ from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
+from etram_pipeline.models.normalisation import statistics_kept
 from etram_pipeline.models.postprocess import keep_visible, suppress
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig, identity
@@ -48,7 +50,7 @@ sequence; detection 6 to 8 for a single window, and less where windows are compu
 USUAL_PATCH_PX = 4
 
 
-class RVT(DenseDetector):
+class RVT(DenseDetector, Comparable):
     """Recurrent vision transformer for event cameras.
 
     The backbone computes every window, neck and head only the keyframes. Frames are resized if the
@@ -66,8 +68,8 @@ class RVT(DenseDetector):
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.neck_stages, self.input_size = config.neck_stages, config.input_size
-        self._num_memories = self.backbone.num_memories + self.refinement.num_memories
-        self.has_memory = self._num_memories > 0
+        self.num_memories = self.backbone.num_memories + self.refinement.num_memories
+        self.has_memory = self.num_memories > 0
         self.size_multiple = parts.backbone.size_multiple
 
     @override
@@ -121,7 +123,7 @@ class RVT(DenseDetector):
         check_lanes(state, num_lanes=padded.shape[1])
         of_backbone, of_refinement = (
             state[: self.backbone.num_memories],
-            state[self.backbone.num_memories : self._num_memories],
+            state[self.backbone.num_memories : self.num_memories],
         )
         features, of_backbone = self.backbone(padded, of_backbone)
         chosen = tuple(features[stage - 1] for stage in self.neck_stages)
@@ -143,19 +145,27 @@ class RVT(DenseDetector):
         boxes, rest = stacked.split([4, stacked.shape[-1] - 4], dim=-1)
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
-    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
+    @override
+    def see(self, batch: SequenceBatch, state: State) -> tuple[Seen, State]:
         padded = self._prepare(batch.frames)
         features, after = self._extract(padded, state)
         maps = self._merge(features, padded, batch.select_keyframes)
-        size = frame_size(batch.frames)
-        seen = self.input_size or size
-        targets = resize_targets(batch.targets, size, seen)
-        predictions = self.head(maps)
-        losses: Losses = self.loss(predictions, targets)
+        return Seen(self.input_size or frame_size(batch.frames), self.head(maps), maps), after
+
+    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
+        seen, after = self.see(batch, state)
+        targets = resize_targets(batch.targets, frame_size(batch.frames), seen.size)
+        losses: Losses = self.loss(seen.predictions, targets)
         step = LearningStep(
-            batch, seen, targets, maps, predictions, partial(self._predict, batch), len(after)
+            batch=batch,
+            size=seen.size,
+            targets=targets,
+            maps=seen.maps,
+            predictions=seen.predictions,
+            predict=partial(self._predict, batch),
+            num_memories=self.num_memories,
         )
-        helping, kept = self.auxiliary(step, state[self._num_memories :])
+        helping, kept = self.auxiliary(step, state[self.num_memories :])
         return losses | helping, after + kept
 
     def _predict(
@@ -163,8 +173,9 @@ class RVT(DenseDetector):
     ) -> tuple[Predictions, State]:
         """Predictions at the keyframes of a batch, in px of other frames of its clips."""
         padded = pad_to_multiple(frames, self.backbone.size_multiple)
-        features, state = self._extract(padded, state)
-        return self.head(self._merge(features, padded, batch.select_keyframes)), state
+        with statistics_kept(self):
+            features, state = self._extract(padded, state)
+            return self.head(self._merge(features, padded, batch.select_keyframes)), state
 
 
 @dataclass(frozen=True)

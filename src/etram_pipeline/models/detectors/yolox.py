@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
 from etram_pipeline.labels.suppression import SuppressionSettings
+from etram_pipeline.models.agreement import Comparable, Seen
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
 from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.detector import Losses, State
@@ -21,6 +22,7 @@ from etram_pipeline.models.heads import yolox as yolox_head
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
+from etram_pipeline.models.normalisation import statistics_kept
 from etram_pipeline.models.postprocess import suppress
 from etram_pipeline.models.predictions import Predictions, WindowPredictions
 from etram_pipeline.models.resizing import frame_size, resize_targets
@@ -60,7 +62,7 @@ than the activations that are kept for gradients, which is the estimate for thes
 """
 
 
-class YOLOX(FrameDetector):
+class YOLOX(FrameDetector, Comparable):
     """Detector of single frames with one anchor per cell: RVT without attention and memory.
 
     Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430. Its backbone is
@@ -96,15 +98,19 @@ class YOLOX(FrameDetector):
         return WindowPredictions.of_stacked(self._predict(features).stacked())
 
     @override
-    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
-        frames, _ = self.keyframe_features(batch, ())
-        size = frame_size(batch.frames)
-        seen = self.input_size or size
-        targets = resize_targets(batch.targets, size, seen)
+    def see(self, batch: SequenceBatch, state: State) -> tuple[Seen, State]:
+        frames, after = self.keyframe_features(batch, state)
         maps = self._merge(frames)
-        predictions = self.head(maps)
-        losses: Losses = self.loss(predictions, targets)
-        step = LearningStep(batch, seen, targets, maps, predictions, partial(self._look_at, batch))
+        return Seen(self.input_size or frame_size(batch.frames), self.head(maps), maps), after
+
+    @override
+    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
+        seen, _ = self.see(batch, ())
+        targets = resize_targets(batch.targets, frame_size(batch.frames), seen.size)
+        losses: Losses = self.loss(seen.predictions, targets)
+        step = LearningStep(
+            batch, seen.size, targets, seen.maps, seen.predictions, partial(self._look_at, batch)
+        )
         helping, kept = self.auxiliary(step, state)
         return losses | helping, kept
 
@@ -124,7 +130,8 @@ class YOLOX(FrameDetector):
         state: State,  # noqa: ARG002
     ) -> tuple[Predictions, State]:
         """Predictions at the keyframes of a batch, in px of other frames of its clips."""
-        return self._predict(self.prepare_resized(batch.select_keyframes(frames))), ()
+        with statistics_kept(self):
+            return self._predict(self.prepare_resized(batch.select_keyframes(frames))), ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kedro.utils import find_kedro_project
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.fingerprint import file_digest, fingerprint
+from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.core.recording_key import in_splits
 from etram_pipeline.evaluation.protocols import resolve_protocol
 from etram_pipeline.models.detectors import DetectorConfig
@@ -32,14 +32,15 @@ def train_detector(
     """Best checkpoint and loss curves of a training run; an interrupted run is resumed."""
     import pandas as pd
 
+    from etram_pipeline.models.teachers import teacher_of, with_teacher
     from etram_pipeline.training.checkpoints import write_detector
     from etram_pipeline.training.fit import Blueprint
     from etram_pipeline.training.history import COLUMNS, HISTORY, read_history
     from etram_pipeline.training.launch import TrainingJob, run_job
-    from etram_pipeline.training.origin import keep_weights, original_weights
+    from etram_pipeline.training.origin import Weights
 
-    start = _in_project(train.start_from)
-    weights = start and original_weights(start, training_folder)
+    start = Weights.of(_in_project(train.start_from), training_folder, "start_from")
+    teacher = Weights.of(_in_project(teacher_of(detector)), training_folder, "teacher")
     splits = {split: _labelled(histograms, labelled_frames, split) for split in ("train", "val")}
     protocol = resolve_protocol(train.validation.protocol)
     with_masks = detector.needs_masks or protocol.needs_masks
@@ -55,19 +56,19 @@ def train_detector(
         train=splits["train"],
         val=splits["val"],
         blueprint=Blueprint(
-            detector=detector,
+            detector=with_teacher(detector, str(teacher.path)),
             class_names=dataset.detected_classes,
             dataset_fingerprint=data,
             mlflow_run_id=os.environ.get("MLFLOW_RUN_ID", ""),
         ),
-        settings=train.model_copy(update={"start_from": weights and str(weights)}),
+        settings=train.model_copy(update={"start_from": start.path and str(start.path)}),
     )
-    digest = file_digest(weights) if weights else ""
-    how = [dataset.detected_classes, detector, train.outcome(), digest]
+    known_by = with_teacher(detector, teacher.digest)
+    how = [dataset.detected_classes, known_by, train.outcome(), start.digest]
     names = [fingerprint([of, *how]) for of in (data, fingerprint(dated))]
     work_dir = _continued(*(training_folder / name for name in names))
-    if start and weights:
-        keep_weights(start, weights, work_dir)
+    for weights in (start, teacher):
+        weights.keep(work_dir)
     checkpoint = write_detector(run_job(job, work_dir))
     history = work_dir / HISTORY
     rows = read_history(history) if history.is_file() else []
