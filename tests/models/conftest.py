@@ -1,6 +1,7 @@
 """Small detectors and batches."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,14 +11,13 @@ from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
-from etram_pipeline.models.checkpoint import (
-    Checkpoint,
-)
+from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig, rvt
 from etram_pipeline.models.lanes import use_cores
 from etram_pipeline.models.necks import pafpn
+from etram_pipeline.models.teachers import teacher_of, with_teacher
 
 NUM_CHANNELS, NUM_CLASSES = 4, 3
 
@@ -104,12 +104,25 @@ def checkpoint(detector: rvt.RVT, config: rvt.Config) -> Checkpoint:
     )
 
 
+@pytest.fixture
+def teacher_path(config: rvt.Config, tmp_path: Path) -> Path:
+    """The checkpoint of a detector that resizes frames to a larger size."""
+    larger = config.model_copy(update={"input_size": (96, 96)})
+    detector = larger.build(NUM_CHANNELS, NUM_CLASSES)
+    path = tmp_path / "teacher.ckpt"
+    write_checkpoint(path, Checkpoint(detector, larger, NUM_CHANNELS, ("car", "tram", "bus")))
+    return path
+
+
 @pytest.fixture(params=CHOICES, ids=str)
 def any_config(request: pytest.FixtureRequest, config: rvt.Config) -> DetectorConfig:
     """Every detector, and RVT with every part, everything else as small as `config`."""
     small = {"rvt": config.model_dump(serialize_as_any=True), **SMALL}
     given = small.get(str(request.param["kind"]), {}) | request.param
     config_of_any = DetectorConfig.model_validate(given)
+    if teacher_of(config_of_any):
+        path = request.getfixturevalue("teacher_path")
+        config_of_any = with_teacher(config_of_any, str(path))
     return config_of_any.for_classes(TrainingClasses(("car", "tram", "bus"), (100, 0, 7)))
 
 

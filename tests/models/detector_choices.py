@@ -36,6 +36,7 @@ SMALL: dict[str, dict[str, object]] = {
 
 NEEDED: dict[str, dict[str, object]] = {
     "several": {"tasks": [{"kind": "none"}, {"kind": "small_objects"}]},
+    "distillation": {"teacher": "teacher.ckpt"},  # tests replace it by a file that exists
 }
 """Settings without a default, by the kind of a part of RVT."""
 
