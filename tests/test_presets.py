@@ -47,6 +47,10 @@ OF_NO_EXPERIMENT = {
     "faster_rcnn_small",
     "rtdetr_frames",
     "rtdetr_memory",
+    "squeeze_excitation",
+    "deformable",
+    "event_density",
+    "cross_attention",
 }
 
 SHRUNK = 4
