@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -99,7 +99,9 @@ class PAFPN(Neck):
         )
 
     @override
-    def forward(self, maps: FeatureMaps) -> FeatureMaps:
+    def forward(
+        self, maps: FeatureMaps, frames: Shaped[Tensor, "K C H W"] | None = None
+    ) -> FeatureMaps:
         merged, reduced = maps[-1], []
         for step, fine in zip(self.top_down, reversed(maps[:-1]), strict=True):
             coarse, merged = step(merged, fine)
@@ -123,5 +125,7 @@ class Config(NeckConfig):
     normalisation: Normalisation = Normalisation()
 
     @override
-    def build(self, in_channels: tuple[int, ...]) -> PAFPN:
+    def build(
+        self, in_channels: tuple[int, ...], strides: tuple[int, ...], frame_channels: int
+    ) -> PAFPN:
         return PAFPN(in_channels, self)
