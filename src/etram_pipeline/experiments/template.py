@@ -33,6 +33,10 @@ _COMMENTS: Mapping[str, str] = {
         "Ranges of parameters for `kedro experiments search`: "
         "`train.optimizer.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}`"
     ),
+    "limit": (
+        "What a detector of the search may cost to be trained: `{ms_per_window: 30}`, in "
+        "milliseconds of processor time; null: anything."
+    ),
 }
 
 
