@@ -67,7 +67,17 @@ def new(
     if path.exists():
         raise ConfigurationError(f"{path} exists: edit it, or choose another name")
     example = _example(project, like)
-    changes = {"hypothesis": hypothesis or PLACEHOLDER, "why": "", "published": ""}
+    # Keys that a range leaves out may not be set beside those that it has.
+    ranges = {
+        key: tried.model_dump(mode="json", exclude_defaults=True)
+        for key, tried in example.search.items()
+    }
+    changes = {
+        "hypothesis": hypothesis or PLACEHOLDER,
+        "why": "",
+        "published": "",
+        "search": ranges,
+    }
     content = _written({**example.model_dump(mode="json"), **changes})
     with written_whole(path) as partial:
         partial.write_text(content, encoding="utf-8")

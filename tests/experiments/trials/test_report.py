@@ -166,7 +166,8 @@ def test_score_of_a_fresh_seed_is_the_best_of_its_training(
 def architectures(make_search: MakeSearch) -> tuple[FakeSearch, list[Trial]]:
     """A search of widths and stages below 25 ms, with a trial of each kind."""
     stages = SearchRange(choices=({"backbone": {"num_blocks": [1, 2]}}, {"neck_stages": [1, 2]}))
-    search = make_search(limit_ms=25, detector=stages, **{WIDTH: SearchRange(choices=(8, 16))})
+    widths = SearchRange(choices=(3, 8, 16, 64))
+    search = make_search(limit_ms=25, detector=stages, **{WIDTH: widths})
     one, other = stages.choices or ()
     slow = trial(4, "slow", ms=40, params={"detector": other, WIDTH: 64})
     return search, [
@@ -186,7 +187,7 @@ def test_page_lists_what_each_time_per_window_allows(make_search: MakeSearch) ->
     section = page.split("## Score against time")[1].split("## Importance")[0]
     assert "The limit is 25 ms. 1 trial took longer" in section
     rows = [line for line in section.splitlines() if line.startswith("| ")]
-    assert rows[1:] == [
+    assert rows[2:] == [
         "| 0 | 10000 | 10.0 | 9.0 to 11.0 | 0.4000 | [1, 2] | 8 |  |",
         "| 2 | 24000 | 24.0 | 23.0 to 25.0 | 0.6000 |  | 16 | [1, 2] |",
     ]
@@ -211,10 +212,13 @@ def test_figure_shows_all_trials_with_a_time_and_the_limit(make_search: MakeSear
     assert figure is not None
     (axes,) = figure.axes
     labels = axes.get_legend_handles_labels()[1]
-    assert labels == ["front", "other trials", "stopped early", "too slow, not trained"]
+    assert labels == [
+        *("best within its time", "other trials", "stopped early"),
+        *("too slow, not trained", "limit"),
+    ]
     steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
     assert np.asarray(steps.get_xydata())[:2].tolist() == [[10, 0.4], [24, 0.6]]
-    assert any(list(line.get_xdata()) == [25, 25] for line in axes.lines)
+    assert any(np.asarray(line.get_xdata()).tolist() == [25, 25] for line in axes.lines)
 
 
 def test_search_without_times_has_no_such_section(wide: FakeSearch) -> None:

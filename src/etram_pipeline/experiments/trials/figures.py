@@ -57,26 +57,19 @@ def draw_front(
     axes.grid(color=palette.LINE, linewidth=0.8)
     others = [trial for trial in trials if trial.state == "finished" and trial not in best]
     stopped = [trial for trial in trials if trial.state == "pruned"]
-    _points(axes, best, monitor, "o", palette.ACCENT, "front")
+    _points(axes, best, monitor, "o", palette.ACCENT, "best within its time")
     _points(axes, others, monitor, "o", palette.MUTED, "other trials")
     _points(axes, stopped, monitor, "x", palette.MUTED, "stopped early")
-    slow_ms = [each.cost.ms_per_window for each in trials if each.state == "slow" and each.cost]
-    if slow_ms:
-        axes.plot(
-            slow_ms,
-            [_AT_THE_BOTTOM] * len(slow_ms),
-            "^",
-            transform=axes.get_xaxis_transform(),
-            color=palette.MUTED,
-            markerfacecolor="none",
-            label="too slow, not trained",
-        )
+    _draw_slow(axes, [trial for trial in trials if trial.state == "slow"])
     if limit is not None:
-        axes.axvline(limit.ms_per_window, color=palette.INK, linestyle=":", linewidth=1.2)
+        axes.axvline(
+            limit.ms_per_window, color=palette.INK, linestyle=":", linewidth=1.2, label="limit"
+        )
     _draw_steps(axes, best, monitor)
     axes.set(xlabel="processor time per window [ms]", ylabel="best validation score")
     axes.set_xlim(left=0)
-    add_legend(axes, columns=4, below=True)
+    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+    add_legend(axes, columns=3, below=True)
     return figure
 
 
@@ -95,6 +88,26 @@ def _points(
         axes.annotate(
             str(trial.number), at, (4, 4), textcoords="offset points", fontsize=8, color=color
         )
+
+
+def _draw_slow(axes: Axes, trials: Sequence[Trial]) -> None:
+    """Trials without a score, at the bottom."""
+    label: str | None = "too slow, not trained"
+    for trial, cost in ((trial, trial.cost) for trial in trials if trial.cost):
+        at = (cost.ms_per_window, _AT_THE_BOTTOM)
+        places = axes.get_xaxis_transform()
+        color = palette.MUTED
+        axes.plot(*at, "^", transform=places, color=color, markerfacecolor="none", label=label)
+        axes.annotate(
+            str(trial.number),
+            at,
+            (4, 4),
+            xycoords=places,
+            textcoords="offset points",
+            fontsize=8,
+            color=color,
+        )
+        label = None
 
 
 def _draw_steps(axes: Axes, best: Sequence[Trial], monitor: Monitor) -> None:
