@@ -141,7 +141,7 @@ def test_every_environment_is_listed() -> None:
     assert (
         set(
             re.findall(
-                r"\b(?:base|etram|gen1|gen4|dsec|recording|scene_masks|scene_study|dask|slurm|presets|experiments|local)\b",
+                r"\b(?:base|etram|gen1|gen4|dsec|recording|scene_masks|scene_study|scene_hard|dask|slurm|presets|experiments|local)\b",
                 map_line,
             )
         )
@@ -167,14 +167,17 @@ def test_tables_of_parts_list_every_part(page: str, heading: str, package: str) 
 
 @pytest.mark.parametrize(
     ("setting", "package"),
-    [("size_weight", "size_weights"), ("classification", "classification_losses")],
+    [
+        ("size_weight", "size_weights"),
+        ("negative_weight", "negative_weights"),
+        ("classification", "classification_losses"),
+    ],
 )
 def test_the_table_of_losses_lists_every_part(setting: str, package: str) -> None:
     named = [each.split(": ") for each in column("docs/variants.md", "setting")]
     listed = [kind for name, kind in named if name == setting]
-    assert sorted([*listed, *(["uniform"] if setting == "size_weight" else [])]) == kinds(
-        f"etram_pipeline.models.{package}"
-    )
+    parts = kinds(f"etram_pipeline.models.{package}")
+    assert sorted({*listed, *({"uniform"} & set(parts))}) == parts
 
 
 def test_the_changelog_lists_the_label_filters_and_protocols() -> None:

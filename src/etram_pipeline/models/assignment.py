@@ -73,6 +73,27 @@ class Assignment:
         return self.target >= 0
 
 
+@dataclass(frozen=True)
+class AssignedAnchors:
+    """The anchors of a batch that learn an object.
+
+    Attributes:
+        predictions: Predictions at all anchors.
+        targets: The objects.
+        image: Index of the image of each anchor that learns an object.
+        anchor: Index of the anchor.
+        target: Index of its object among those of the image.
+        ious: Overlap of its predicted box with the object.
+    """
+
+    predictions: Predictions
+    targets: PaddedTargets
+    image: Int64[Tensor, " F"]
+    anchor: Int64[Tensor, " F"]
+    target: Int64[Tensor, " F"]
+    ious: Float[Tensor, " F"]
+
+
 class SimOTA(Settings):
     """Assigns to each object the anchors whose predictions already fit it best.
 

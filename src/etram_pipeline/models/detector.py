@@ -17,12 +17,16 @@ from etram_pipeline.models.predictions import WindowPredictions
 from etram_pipeline.streaming.description import Selection
 
 __all__ = [
+    "COUNT",
+    "RUNNING",
     "DenseDetector",
     "Detector",
     "Losses",
     "State",
     "SuppressionSettings",
     "check_lanes",
+    "is_loss",
+    "part_of",
     "reset_state",
     "total_loss",
 ]
@@ -30,21 +34,28 @@ __all__ = [
 Losses = dict[str, Float[Tensor, ""]]
 State = tuple[Tensor, ...]
 
+COUNT = "num_"
+"""Begins the names of counts, which are summed over processes."""
+
+RUNNING = "running_"
+"""Begins the names of running values, which are the same in all processes."""
+
 
 class Detector(nn.Module, ABC):
     """Finds objects at the keyframes of a batch.
 
     `state` is what a detector remembers between batches: one tensor per memory, with the lane as
     its first axis. It is `()` before the first batch, and always `()` for a detector without
-    memory. Rows of lanes whose `batch.starts` is True are zeroed before they are used. A state
-    returned in training still belongs to the graph: detach it before the next batch.
+    memory. In training, memories of an auxiliary task may follow those of the detector. Rows of
+    lanes whose `batch.starts` is True are zeroed before they are used. A state returned in training
+    still belongs to the graph: detach it before the next batch.
 
     Attributes:
         input_size: Height and width in px that frames are resized to first; None: no resizing.
         size_multiple: Height and width are then padded to multiples of this number, at the bottom
             and on the right. A memory covers the frame with its padding.
         frame_size: Height and width in px of the only frames that it can read; None: any.
-        has_memory: Whether the state is anything but `()`.
+        has_memory: Whether the state is anything but `()` in detection.
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
         execution_choices: Fields of `Execution` that the detector can follow.
         selection: How the predictions of `predict_window` become detections.
@@ -62,7 +73,8 @@ class Detector(nn.Module, ABC):
     def losses(self, batch: SequenceBatch, state: State) -> tuple[Losses, State]:
         """Training losses by name, to be summed, and the state after the batch.
 
-        Names that start with `num_` are counts to be logged, without gradient, not to be summed.
+        Names that start with `num_` are counts and those that start with `running_` are running
+        values, the same in all processes; both are logged, without gradient, and not summed.
         Without keyframes, all losses are 0, and every parameter still has a gradient.
 
         Raises:
@@ -148,9 +160,20 @@ class DenseDetector(Detector):
         """Raw predictions of every window: centre, size in px, objectness, class probabilities."""
 
 
+def is_loss(name: str) -> bool:
+    """Whether a value of this name is a loss: neither a count nor a running value."""
+    return not name.startswith((COUNT, RUNNING))
+
+
 def total_loss(losses: Losses) -> Float[Tensor, ""]:
-    """The sum of all losses; counts (`num_…`) are left out."""
-    return torch.stack([v for name, v in losses.items() if not name.startswith("num_")]).sum()
+    """The sum of all losses; counts (`num_…`) and running values (`running_…`) are left out."""
+    return torch.stack([value for name, value in losses.items() if is_loss(name)]).sum()
+
+
+def part_of(task: str, name: str) -> str:
+    """Name of a loss or other value in a task beside the main one: `num_small_foreground`."""
+    kind = next((kind for kind in (COUNT, RUNNING) if name.startswith(kind)), "")
+    return f"{kind}{task}_{name.removeprefix(kind)}"
 
 
 def reset_state(state: State, starts: Tensor) -> State:

@@ -28,7 +28,7 @@ class FrameDetector(KeyframeDetector[Tensor]):
     def frame_losses(
         self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
     ) -> Losses:
-        """Losses of at least one frame by name, to be summed, and counts (`num_…`).
+        """Losses of at least one frame by name, to be summed, and others (see `is_loss`).
 
         Every parameter has a gradient, also where no frame has an object.
         """

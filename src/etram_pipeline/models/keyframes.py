@@ -9,7 +9,7 @@ from torch import nn
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.ranks import num_ranks
-from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.detector import RUNNING, Losses, State
 
 
 def learn_keyframes(
@@ -40,7 +40,10 @@ def learn_keyframes(
     # gradients are combined. It takes part in all of that with a window whose losses weigh nothing.
     with _unchanged_statistics(detector):
         losses, state = learn(_with_bare_keyframe(batch))
-        return {name: 0 * value for name, value in losses.items()}, state
+        nothing = {
+            name: value if name.startswith(RUNNING) else 0 * value for name, value in losses.items()
+        }
+        return nothing, state
 
 
 @contextmanager

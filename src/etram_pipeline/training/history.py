@@ -14,6 +14,7 @@ from typing_extensions import override
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
+from etram_pipeline.models.detector import COUNT
 
 HISTORY = "history.csv"
 COLUMNS = ("step", "name", "value")
@@ -118,6 +119,6 @@ def _over_ranks(metrics: Mapping[str, Tensor]) -> dict[str, Tensor | float]:
     """Metrics over all processes: counts are summed, other metrics are averaged."""
     total = sum_over_ranks(torch.stack([value.float() for value in metrics.values()]))
     return {
-        name: value if name.startswith("num_") else value / num_ranks()
+        name: value if name.startswith(COUNT) else value / num_ranks()
         for name, value in zip(metrics, total, strict=True)
     }

@@ -11,14 +11,13 @@ from typing_extensions import override
 from etram_pipeline.builds.progress import Interval
 from etram_pipeline.core.counts import duration
 from etram_pipeline.core.progress import report_progress
+from etram_pipeline.models.detector import is_loss
 from etram_pipeline.training.monitor import Monitor
 
 logger = logging.getLogger(__name__)
 
 _REPORT_EVERY_S = 1.0
 """Losses are read no more often, because reading them waits for the device."""
-
-_NO_PARTS = {"loss", "num_foreground", "num_targets"}
 
 
 class TrainingProgress(Callback):
@@ -83,7 +82,7 @@ class TrainingProgress(Callback):
     def _figures(self, trainer: Trainer) -> str:
         losses = {name: float(value) for name, value in self._outputs.get("metrics", {}).items()}
         figures = [f"{name} {value:.3g}" for name, value in losses.items() if name == "loss"]
-        if parts := [f"{name} {losses[name]:.3g}" for name in losses if name not in _NO_PARTS]:
+        if parts := [f"{name} {losses[name]:.3g}" for name in losses if _is_part(name)]:
             figures[-1:] = [f"{' '.join(figures)} ({', '.join(parts)})"]
         if "rates" in self._outputs:
             figures.append(f"rate {self._outputs['rates']['learning_rate']:.2g}")
@@ -93,6 +92,10 @@ class TrainingProgress(Callback):
             if name in trainer.callback_metrics
         ]
         return ", ".join(figures) or "no step yet"
+
+
+def _is_part(name: str) -> bool:
+    return name != "loss" and is_loss(name)
 
 
 def _report(trainer: Trainer, text: str) -> None:

@@ -1,5 +1,6 @@
 """RVT: a recurrent backbone, a refinement, a neck, a head, a loss and an auxiliary task."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -13,10 +14,10 @@ from typing_extensions import override
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
-from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.detector import DenseDetector, Losses, State, check_lanes, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
@@ -65,15 +66,17 @@ class RVT(DenseDetector):
         self.backbone, self.refinement, self.neck = parts.backbone, parts.refinement, parts.neck
         self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.neck_stages, self.input_size = config.neck_stages, config.input_size
-        self.has_memory = bool(self.backbone.num_memories + self.refinement.num_memories)
+        self._num_memories = self.backbone.num_memories + self.refinement.num_memories
+        self.has_memory = self._num_memories > 0
         self.size_multiple = parts.backbone.size_multiple
 
     @override
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
     ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
-        features, state = self._extract(frames, state or ())
-        maps = self.neck(tuple(maps.flatten(0, 1) for maps in features))
+        padded = self._prepare(frames)
+        features, state = self._extract(padded, state or ())
+        maps = self._merge(features, padded, lambda of_windows: of_windows.flatten(0, 1))
         stacked = self._in_frame_px(self.head(maps).stacked(), frames)
         return stacked.unflatten(0, frames.shape[:2]), state
 
@@ -86,10 +89,12 @@ class RVT(DenseDetector):
     def detect(
         self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
-        features, state = self._extract(batch.frames, reset_state(state, batch.starts))
+        padded = self._prepare(batch.frames)
+        features, state = self._extract(padded, reset_state(state, batch.starts))
         if len(batch.keyframes) == 0:
             return [], state
-        predictions: Predictions = self.head(self._merge(batch, features))
+        maps = self._merge(features, padded, batch.select_keyframes)
+        predictions: Predictions = self.head(maps)
         stacked = self._in_frame_px(predictions.stacked(), batch.frames)
         height, width = frame_size(batch.frames)
         detections = [
@@ -106,22 +111,29 @@ class RVT(DenseDetector):
             self.neck.compile()
             self.head.compile()
 
-    def _extract(self, frames: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
+    def _prepare(self, frames: Shaped[Tensor, "T B C H W"]) -> Shaped[Tensor, "T B C h w"]:
+        """Frames as the backbone and the neck read them."""
+        resized = resize_frames(frames, *(self.input_size or frame_size(frames)))
+        return pad_to_multiple(resized, self.backbone.size_multiple)
+
+    def _extract(self, padded: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
-        check_lanes(state, num_lanes=frames.shape[1])
+        check_lanes(state, num_lanes=padded.shape[1])
         of_backbone, of_refinement = (
             state[: self.backbone.num_memories],
-            state[self.backbone.num_memories :],
+            state[self.backbone.num_memories : self._num_memories],
         )
-        frames = resize_frames(frames, *(self.input_size or frame_size(frames)))
-        padded = pad_to_multiple(frames, self.backbone.size_multiple)
         features, of_backbone = self.backbone(padded, of_backbone)
         chosen = tuple(features[stage - 1] for stage in self.neck_stages)
         refined, of_refinement = self.refinement(chosen, of_refinement)
         return refined, of_backbone + of_refinement
 
-    def _merge(self, batch: SequenceBatch, features: ClipMaps) -> FeatureMaps:
-        merged: FeatureMaps = self.neck(tuple(batch.select_keyframes(maps) for maps in features))
+    def _merge(
+        self, features: ClipMaps, padded: Tensor, select: Callable[[Tensor], Tensor]
+    ) -> FeatureMaps:
+        """Merged maps of the windows that `select` takes out of clips."""
+        read = select(padded) if self.neck.reads_frames else None
+        merged: FeatureMaps = self.neck(tuple(select(maps) for maps in features), read)
         return merged
 
     def _in_frame_px(
@@ -132,12 +144,27 @@ class RVT(DenseDetector):
         return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
 
     def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
-        features, state = self._extract(batch.frames, state)
-        maps = self._merge(batch, features)
+        padded = self._prepare(batch.frames)
+        features, after = self._extract(padded, state)
+        maps = self._merge(features, padded, batch.select_keyframes)
         size = frame_size(batch.frames)
-        targets = resize_targets(batch.targets, size, self.input_size or size)
-        losses: Losses = self.loss(self.head(maps), targets) | self.auxiliary(maps, targets)
-        return losses, state
+        seen = self.input_size or size
+        targets = resize_targets(batch.targets, size, seen)
+        predictions = self.head(maps)
+        losses: Losses = self.loss(predictions, targets)
+        step = LearningStep(
+            batch, seen, targets, maps, predictions, partial(self._predict, batch), len(after)
+        )
+        helping, kept = self.auxiliary(step, state[self._num_memories :])
+        return losses | helping, after + kept
+
+    def _predict(
+        self, batch: SequenceBatch, frames: Shaped[Tensor, "T B C H W"], state: State
+    ) -> tuple[Predictions, State]:
+        """Predictions at the keyframes of a batch, in px of other frames of its clips."""
+        padded = pad_to_multiple(frames, self.backbone.size_multiple)
+        features, state = self._extract(padded, state)
+        return self.head(self._merge(features, padded, batch.select_keyframes)), state
 
 
 @dataclass(frozen=True)
@@ -206,7 +233,7 @@ class Config(DetectorConfig):
             )
         channels = tuple(backbone.channels[stage - 1] for stage in self.neck_stages)
         strides = tuple(backbone.strides[stage - 1] for stage in self.neck_stages)
-        neck = self.neck.build(channels)
+        neck = self.neck.build(channels, strides, in_channels)
         parts = RVTParts(
             backbone=backbone,
             refinement=self.refinement.build(channels, strides),
@@ -220,7 +247,7 @@ class Config(DetectorConfig):
     @property
     @override
     def export_fault(self) -> str:
-        return ""
+        return self.neck.export_fault
 
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:
@@ -238,3 +265,7 @@ class Config(DetectorConfig):
             "auxiliary": self.auxiliary.for_classes(classes),
         }
         return self.model_copy(update=found)
+
+    @override
+    def check_clips(self, clips: TrainingClips) -> None:
+        self.auxiliary.check_clips(clips)

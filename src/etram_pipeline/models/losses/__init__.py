@@ -17,7 +17,7 @@ class DetectionLoss(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
-        """Losses of at least one image by name, to be summed, and counts (`num_…`)."""
+        """Losses of at least one image by name, to be summed, and others (see `is_loss`)."""
 
 
 class LossConfig(Component):

@@ -8,12 +8,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross
 from typing_extensions import override
 
 from etram_pipeline.core.batch import Targets
-from etram_pipeline.models.assignment import Assignment, PaddedTargets, SimOTA
+from etram_pipeline.models.assignment import AssignedAnchors, Assignment, PaddedTargets, SimOTA
 from etram_pipeline.models.boxes import iou
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.classification_losses import ClassificationLossConfig, cross_entropy
 from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
+from etram_pipeline.models.negative_weights import NegativeWeightConfig
+from etram_pipeline.models.negative_weights import uniform as uniform_negatives
 from etram_pipeline.models.normalisation import foreground_count
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.size_weights import SizeWeightConfig, uniform
@@ -33,6 +35,8 @@ class YOLOXLoss(DetectionLoss):
         self.num_classes = num_classes
         self.config = config
         self.classification = config.classification.build(num_classes)
+        self.size_weight = config.size_weight.build()
+        self.negative_weight = config.negative_weight.build()
 
     @override
     def forward(self, predictions: Predictions, targets: tuple[Targets, ...]) -> Losses:
@@ -52,10 +56,11 @@ class YOLOXLoss(DetectionLoss):
         target = assignment.target[image, anchor]
         boxes = targets.boxes_cxcywh[image, target]
         overlap = iou(predictions.boxes_cxcywh[image, anchor], boxes)
-        size_weight = self.config.size_weight.weigh(boxes[:, 2:].prod(1))
+        size_weight = self.size_weight(boxes[:, 2:].prod(1))
         objectness = binary_cross_entropy(
             predictions.objectness_logits,
             is_foreground.to(predictions.objectness_logits.dtype),
+            weight=self.negative_weight(predictions, targets, is_foreground),
             reduction="sum",
         )
         classes = self.classification(
@@ -71,6 +76,9 @@ class YOLOXLoss(DetectionLoss):
             "class": self.config.class_weight * classes / per,
             "num_foreground": num_foreground.to(overlap.dtype),
             "num_targets": targets.is_present.sum().to(overlap.dtype),
+            **self.size_weight.follow(
+                AssignedAnchors(predictions, targets, image, anchor, target, overlap)
+            ),
         }
 
     def _check_classes(self, targets: PaddedTargets) -> None:
@@ -87,6 +95,10 @@ class YOLOXLoss(DetectionLoss):
             )
 
 
+def _is_uniform(config: NegativeWeightConfig) -> bool:
+    return config.kind == "uniform"
+
+
 class Config(LossConfig):
     """Settings of the loss; the defaults are those of RVT.
 
@@ -94,6 +106,8 @@ class Config(LossConfig):
         iou_weight: Weight of the overlap loss.
         size_weight: Further weight of each object's overlap loss by its size; RVT's is uniform.
         objectness_weight: Weight of the objectness loss.
+        negative_weight: Further weight of the objectness loss of each anchor that learns no object;
+            RVT's is uniform.
         class_weight: Weight of the class loss.
         classification: How the class of an assigned anchor is compared; RVT's is cross-entropy.
         assignment: How objects are assigned to anchors.
@@ -103,6 +117,9 @@ class Config(LossConfig):
     iou_weight: float = Field(default=5.0, ge=0)
     size_weight: SizeWeightConfig = Field(default_factory=uniform.Config)
     objectness_weight: float = Field(default=1.0, ge=0)
+    negative_weight: NegativeWeightConfig = Field(
+        default_factory=uniform_negatives.Config, exclude_if=_is_uniform
+    )
     class_weight: float = Field(default=1.0, ge=0)
     classification: ClassificationLossConfig = Field(default_factory=cross_entropy.Config)
     assignment: SimOTA = SimOTA()

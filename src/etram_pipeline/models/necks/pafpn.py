@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -85,21 +85,25 @@ class PAFPN(Neck):
     Megvii-BaseDetection/YOLOX yolox/models/yolo_pafpn.py.
     """
 
-    def __init__(self, in_channels: tuple[int, ...], config: "Config") -> None:
+    def __init__(
+        self, in_channels: tuple[int, ...], num_bottlenecks: int, normalisation: Normalisation
+    ) -> None:
         super().__init__()
         self.channels = in_channels
-        make_block = convolution_blocks(config.normalisation)
+        make_block = convolution_blocks(normalisation)
         self.top_down = nn.ModuleList(
-            TopDownStep(coarse, fine, config.num_bottlenecks, make_block)
+            TopDownStep(coarse, fine, num_bottlenecks, make_block)
             for coarse, fine in pairwise(reversed(in_channels))
         )
         self.bottom_up = nn.ModuleList(
-            BottomUpStep(fine, coarse, config.num_bottlenecks, make_block)
+            BottomUpStep(fine, coarse, num_bottlenecks, make_block)
             for fine, coarse in pairwise(in_channels)
         )
 
     @override
-    def forward(self, maps: FeatureMaps) -> FeatureMaps:
+    def forward(
+        self, maps: FeatureMaps, frames: Shaped[Tensor, "K C H W"] | None = None
+    ) -> FeatureMaps:
         merged, reduced = maps[-1], []
         for step, fine in zip(self.top_down, reversed(maps[:-1]), strict=True):
             coarse, merged = step(merged, fine)
@@ -123,5 +127,7 @@ class Config(NeckConfig):
     normalisation: Normalisation = Normalisation()
 
     @override
-    def build(self, in_channels: tuple[int, ...]) -> PAFPN:
-        return PAFPN(in_channels, self)
+    def build(
+        self, in_channels: tuple[int, ...], strides: tuple[int, ...], frame_channels: int
+    ) -> PAFPN:
+        return PAFPN(in_channels, self.num_bottlenecks, self.normalisation)

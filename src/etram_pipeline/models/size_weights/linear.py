@@ -1,18 +1,16 @@
 """The factor falls in a straight line with the area."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from jaxtyping import Float
 from pydantic import Field
+from torch import Tensor
 from typing_extensions import override
 
-from etram_pipeline.models.size_weights import MEDIUM_AREA, SizeAwareConfig
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
+from etram_pipeline.models.size_weights import MEDIUM_AREA, FixedConfig, SizeAwareConfig
 
 
-class Config(SizeAwareConfig):
+class Config(SizeAwareConfig, FixedConfig):
     """Weighs an object by `1 + maximum * (1 - area / medium_area)`, within 1 and `maximum`.
 
     Source of the formula: JeongbinOK/eTram-rvt, size_aware_losses.py.
@@ -25,5 +23,5 @@ class Config(SizeAwareConfig):
     medium_area: float = Field(default=MEDIUM_AREA, gt=0)
 
     @override
-    def weigh(self, areas: 'Float[Tensor, " N"]') -> 'Float[Tensor, " N"]':
+    def weigh(self, areas: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         return (1 + self.maximum * (1 - areas / self.medium_area)).clamp(1, self.maximum)
