@@ -80,6 +80,30 @@ def test_boxes_are_scaled_cut_and_dropped_when_flat(
     assert second.class_ids.tolist() == [2, 1]
 
 
+def test_tracks_follow_their_boxes_into_the_batch(
+    recording: RepresentationsInMemory, labels_of: MakeLabels
+) -> None:
+    gone, left, right = (-20.0, 5.0, 20.0, 10.0, 0), (0, 0, 16, 16, 1), (112, 0, 16, 16, 2)
+    labels = labels_of([[gone, left, right], [], [right, left], [left], [], []])
+    labels.labels["track_id"] = [3, 9, 4, 4, 9, 9]
+    flip: AugmentationBySampling = {
+        "stream": AugmentationSettings(flip_probability=1, zoom_probability=0)
+    }
+    dataset = ClipDataset({"train/a": recording}, {"train/a": labels}, Augmentation(flip))
+    batch = collate([sample(dataset, clip(0, 8))])
+    found = [target.track_ids.tolist() for target in batch.targets if target.track_ids is not None]
+    assert found == [[9, 4], [], [4, 9], [9]]
+    assert batch.targets[0].boxes_xyxy[:, 0].tolist() == [56, 0]
+
+
+def test_labels_that_give_every_box_the_same_track_have_none(
+    recording: RepresentationsInMemory, labels_of: MakeLabels
+) -> None:
+    labels = labels_of([[(0, 0, 16, 16, 1)] * 2] * 6)
+    batch = collate([sample(ClipDataset({"train/a": recording}, {"train/a": labels}), clip(0, 8))])
+    assert [target.track_ids for target in batch.targets] == [None] * 4
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32])
 def test_representations_keep_their_type(dtype: type) -> None:
     frames = RepresentationsInMemory(np.ones((6, 2, 8, 8), dtype), np.arange(6), np.array([1, 3]))

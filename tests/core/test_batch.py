@@ -35,8 +35,22 @@ def tensors(of: SequenceBatch) -> list[Tensor]:
 def test_every_image_keeps_its_targets_on_the_way(num_boxes: tuple[int, ...]) -> None:
     here, there = batch(*num_boxes), batch(*num_boxes).to("cpu")
     assert all(torch.equal(*pair) for pair in zip(tensors(here), tensors(there), strict=True))
+    assert all(found.track_ids is None for found in there.targets)
     assert there.recordings == here.recordings
     assert there.times_us is not None
+
+
+def test_tracks_travel_with_the_images_that_have_them() -> None:
+    plain = batch(2, 1, 0, 3)
+    tracks = (torch.tensor([8, 9]), None, torch.tensor([], dtype=torch.int64), torch.arange(3))
+    tracked = tuple(
+        replace(target, track_ids=ids) for target, ids in zip(plain.targets, tracks, strict=True)
+    )
+    moved = replace(plain, targets=tracked).to("cpu").targets
+    for target, ids in zip(moved, tracks, strict=True):
+        assert (target.track_ids is None) == (ids is None)
+        if target.track_ids is not None and ids is not None:
+            assert torch.equal(target.track_ids, ids)
 
 
 def test_everything_a_detector_computes_with_goes_to_the_device() -> None:

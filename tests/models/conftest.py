@@ -73,7 +73,7 @@ def make_batch() -> MakeBatch:
         masks = torch.zeros(2, height, width, dtype=torch.bool)
         for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
             mask[y1:y2, x1:x2] = True
-        target = Targets(boxes, torch.tensor([0, 2]), masks)
+        target = Targets(boxes, torch.tensor([0, 2]), masks, torch.tensor([7, 5]))
         size = (num_windows, len(starts), NUM_CHANNELS, height, width)
         return SequenceBatch(
             frames=torch.randint(0, 10, size, dtype=torch.uint8),

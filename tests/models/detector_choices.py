@@ -34,13 +34,18 @@ SMALL: dict[str, dict[str, object]] = {
 }
 """What makes the other families small."""
 
+NEEDED: dict[str, dict[str, object]] = {
+    "several": {"tasks": [{"kind": "none"}, {"kind": "small_objects"}]},
+}
+"""Settings without a default, by the kind of a part of RVT."""
+
 DEFAULTS = rvt.Config().model_dump(serialize_as_any=True)
 
 CHOICES: list[dict[str, object]] = [
     {"kind": kind} for kind in kinds("etram_pipeline.models.detectors")
 ]
 CHOICES += [
-    {"kind": "rvt", part: {"kind": kind}}
+    {"kind": "rvt", part: {"kind": kind} | NEEDED.get(kind, {})}
     for part, package in PARTS.items()
     for kind in kinds(f"etram_pipeline.models.{package}")
     if kind != DEFAULTS[part]["kind"]

@@ -41,11 +41,13 @@ def test_no_event_is_lost_between_the_pixels_that_are_left() -> None:
 
 
 def test_boxes_keep_their_share_of_the_image() -> None:
-    target = Targets(torch.tensor([[10.0, 20.0, 30.0, 60.0]]), torch.tensor([1]))
+    box, track_ids = torch.tensor([[10.0, 20.0, 30.0, 60.0]]), torch.tensor([4])
+    target = Targets(box, torch.tensor([1]), track_ids=track_ids)
     (resized,) = resize_targets((target,), (100, 200), (50, 400))
     assert resized.boxes_xyxy.tolist() == [[20.0, 10.0, 60.0, 30.0]]
     assert resized.class_ids is target.class_ids
     assert resized.masks is None
+    assert resized.track_ids is track_ids
     centred = resize_boxes(torch.tensor([[20.0, 40.0, 20.0, 40.0]]), (100, 200), (50, 400))
     assert centred.tolist() == [[40.0, 20.0, 40.0, 20.0]]
 

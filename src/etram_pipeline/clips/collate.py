@@ -65,4 +65,5 @@ def _as_targets(boxes: WindowBoxes) -> Targets:
         torch.from_numpy(boxes.class_ids),
         # Mirrored masks are views with negative strides, which PyTorch does not have.
         None if boxes.masks is None else torch.from_numpy(np.ascontiguousarray(boxes.masks)),
+        None if boxes.track_ids is None else torch.from_numpy(boxes.track_ids),
     )

@@ -1,7 +1,7 @@
 """Ground truth of windows, in px of the representation; NumPy only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -11,7 +11,7 @@ from etram_pipeline.clips.view import View, is_visible
 from etram_pipeline.core.boxes import xywh_to_xyxy
 from etram_pipeline.core.errors import StoreError
 from etram_pipeline.labels.frames import LabelledFrames
-from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.labels.table import LabelTable, has_track_ids
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,19 @@ class WindowBoxes:
         boxes_xyxy: Corners of the boxes.
         class_ids: Class of each box.
         masks: Pixels of each object; None: the labels have no masks, or none are wanted.
+        track_ids: Track of each box, unique within the recording; None: the labels have no tracks.
     """
 
     boxes_xyxy: Float32[np.ndarray, "N 4"]
     class_ids: Int64[np.ndarray, " N"]
     masks: Bool[np.ndarray, "N H W"] | None = None
+    track_ids: Int64[np.ndarray, " N"] | None = None
 
-    def select(self, chosen: Bool[np.ndarray, " N"]) -> "WindowBoxes":
+    def select(self, chosen: Bool[np.ndarray, " N"] | slice) -> "WindowBoxes":
         """The chosen boxes."""
         masks = None if self.masks is None else self.masks[chosen]
-        return WindowBoxes(self.boxes_xyxy[chosen], self.class_ids[chosen], masks)
+        track_ids = None if self.track_ids is None else self.track_ids[chosen]
+        return WindowBoxes(self.boxes_xyxy[chosen], self.class_ids[chosen], masks, track_ids)
 
 
 def ground_truth(
@@ -55,10 +58,12 @@ def ground_truth(
             )
         corners = box_corners(stored, labelled.labels)
         class_ids = labelled.labels["class_id"].astype(np.int64)
+        table = labelled.labels
+        track_ids = table["track_id"].astype(np.int64) if has_track_ids(table) else None
+        boxes = WindowBoxes(corners, class_ids, track_ids=track_ids)
         visible = is_visible(corners)
         truth[name] = [
-            WindowBoxes(corners[rows], class_ids[rows]).select(visible[rows])
-            for rows in split_by_frame(labelled)
+            boxes.select(rows).select(visible[rows]) for rows in split_by_frame(labelled)
         ]
     return truth
 
@@ -81,4 +86,5 @@ def boxes_in_view(view: View, boxes: WindowBoxes) -> WindowBoxes:
     """The boxes that a view shows, with their masks."""
     corners = view.of_boxes(boxes.boxes_xyxy)
     masks = None if boxes.masks is None else view.of_images(boxes.masks[None])[0]
-    return WindowBoxes(corners, boxes.class_ids, masks).select(is_visible(corners))
+    seen = replace(boxes, boxes_xyxy=corners, masks=masks)
+    return seen.select(is_visible(corners))

@@ -1,5 +1,6 @@
 """Batches that the data loader passes to a detector, and the detections it returns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,11 +16,14 @@ class Targets:
         boxes_xyxy: Corners, `x1 < x2` and `y1 < y2`.
         class_ids: Class of each box.
         masks: Pixels of each object, of the size of the image; None: the labels have no masks.
+        track_ids: Track of each object, unique within its recording; None: the labels have no
+            tracks.
     """
 
     boxes_xyxy: Float[Tensor, "N 4"]
     class_ids: Int64[Tensor, " N"]
     masks: Bool[Tensor, "N H W"] | None = None
+    track_ids: Int64[Tensor, " N"] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,20 @@ def _move_together(
 ) -> tuple[Targets, ...]:
     if not targets:
         return ()
-    boxes = torch.cat([target.boxes_xyxy for target in targets])
-    class_ids = torch.cat([target.class_ids for target in targets])
-    counts = [len(target.class_ids) for target in targets]
-    moved = (
-        packed.to(device, non_blocking=non_blocking).split(counts) for packed in (boxes, class_ids)
-    )
+
+    def move(of_images: list[Tensor]) -> Iterator[Tensor]:
+        packed = torch.cat(of_images).to(device, non_blocking=non_blocking)
+        return iter(packed.split([len(of_image) for of_image in of_images]))
+
+    boxes = move([target.boxes_xyxy for target in targets])
+    class_ids = move([target.class_ids for target in targets])
     masks = (
         None if target.masks is None else target.masks.to(device, non_blocking=non_blocking)
         for target in targets
     )
-    return tuple(Targets(*of_image) for of_image in zip(*moved, masks, strict=True))
+    tracked = [target.track_ids for target in targets if target.track_ids is not None]
+    moved = move(tracked) if tracked else iter(())
+    track_ids = (None if target.track_ids is None else next(moved) for target in targets)
+    return tuple(
+        Targets(*of_image) for of_image in zip(boxes, class_ids, masks, track_ids, strict=True)
+    )

@@ -82,6 +82,12 @@ def as_label_table(table: object, where: str) -> LabelTable:
     return _completed(_native(renamed, where))
 
 
+def has_track_ids(labels: LabelTable) -> bool:
+    """Whether labels say which boxes are the same road user, rather than giving all the same id."""
+    times, ids = labels["t"], labels["track_id"]
+    return len(np.unique(ids)) > 1 or len(np.unique(times)) == len(labels)
+
+
 def column_names(table: LabelTable) -> tuple[str, ...]:
     """Our names for the columns of a table; our own name takes precedence."""
     found = table.dtype.names or ()

@@ -1,6 +1,8 @@
-"""The classes in the data that a detector learns from."""
+"""The classes and clips that a detector learns from."""
 
 from dataclasses import dataclass
+
+from etram_pipeline.events.representations import RepresentationConfig
 
 
 @dataclass(frozen=True)
@@ -14,3 +16,16 @@ class TrainingClasses:
 
     names: tuple[str, ...]
     counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrainingClips:
+    """The clips of a training run.
+
+    Attributes:
+        length: Windows in a clip.
+        representation: How the events of a window became a tensor; None if not known.
+    """
+
+    length: int
+    representation: RepresentationConfig | None = None

@@ -46,15 +46,16 @@ class Detector(nn.Module, ABC):
 
     `state` is what a detector remembers between batches: one tensor per memory, with the lane as
     its first axis. It is `()` before the first batch, and always `()` for a detector without
-    memory. Rows of lanes whose `batch.starts` is True are zeroed before they are used. A state
-    returned in training still belongs to the graph: detach it before the next batch.
+    memory. In training, memories of an auxiliary task may follow those of the detector. Rows of
+    lanes whose `batch.starts` is True are zeroed before they are used. A state returned in training
+    still belongs to the graph: detach it before the next batch.
 
     Attributes:
         input_size: Height and width in px that frames are resized to first; None: no resizing.
         size_multiple: Height and width are then padded to multiples of this number, at the bottom
             and on the right. A memory covers the frame with its padding.
         frame_size: Height and width in px of the only frames that it can read; None: any.
-        has_memory: Whether the state is anything but `()`.
+        has_memory: Whether the state is anything but `()` in detection.
         computes_lanes_apart: Whether most of the work is done lane by lane, on several cores.
         execution_choices: Fields of `Execution` that the detector can follow.
         selection: How the predictions of `predict_window` become detections.

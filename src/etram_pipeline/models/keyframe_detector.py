@@ -130,8 +130,14 @@ class KeyframeDetector(Detector, Generic[Features]):
         `input_size` and padded to multiples of `size_multiple`.
         """
         numbers = frames.to(next(self.parameters()).dtype)
-        sized = resize_frames(numbers, *(self.input_size or frame_size(frames)))
-        return pad_to_multiple(sized / self.count_scale, self.size_multiple)
+        return self.prepare_resized(
+            resize_frames(numbers, *(self.input_size or frame_size(frames)))
+        )
+
+    def prepare_resized(self, frames: Shaped[Tensor, "*n C H W"]) -> Float[Tensor, "*n C h w"]:
+        """What `prepare` returns for frames that already have the size the family sees."""
+        numbers = frames.to(next(self.parameters()).dtype)
+        return pad_to_multiple(numbers / self.count_scale, self.size_multiple)
 
     def _open(self, batch: SequenceBatch, state: State) -> State:
         check_lanes(state, len(batch.starts))

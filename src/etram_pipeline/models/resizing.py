@@ -68,10 +68,10 @@ def resize_targets(
     boxes = resize_boxes(torch.cat([target.boxes_xyxy for target in targets]), size, new_size)
     of_images = boxes.split([len(target.class_ids) for target in targets])
     return tuple(
-        Targets(
-            of_image,
-            target.class_ids,
-            None if target.masks is None else resize_masks(target.masks, *new_size),
+        replace(
+            target,
+            boxes_xyxy=of_image,
+            masks=None if target.masks is None else resize_masks(target.masks, *new_size),
         )
         for of_image, target in zip(of_images, targets, strict=True)
     )

@@ -6,11 +6,8 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import EtramError
 from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.evaluation.settings import EvaluateSettings
-from etram_pipeline.pipelines.evaluate.track_nodes import (
-    find_unfit,
-    find_untracked,
-    has_track_ids,
-)
+from etram_pipeline.labels.table import has_track_ids
+from etram_pipeline.pipelines.evaluate.track_nodes import find_unfit, find_untracked
 from etram_pipeline.preflight.run import Notice, Run, of_splits, some
 from etram_pipeline.traffic.classes import counted_classes
 from etram_pipeline.traffic.settings import CountSettings

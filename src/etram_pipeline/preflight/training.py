@@ -17,8 +17,9 @@ from etram_pipeline.deployment.requirements import (
     find_export_fault,
     find_missing_packages,
 )
+from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.inference.settings import PredictSettings, ViewSettings
-from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.pipelines.predict.nodes import explain_no_calibration
 from etram_pipeline.preflight.classes import representation_of
@@ -106,9 +107,12 @@ def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detecto
 
     names = run.parameter("dataset", DatasetSettings.model_validate).detected_classes
     config = run.parameter("detector", DetectorConfig.model_validate)
-    channels = representation_of(run)[1].get("channels", 1)
+    found = representation_of(run)[1]
+    channels, settings = found.get("channels", 1), found.get("settings")
+    representation = settings and RepresentationConfig.model_validate(settings)
     detector = None
     try:
+        config.check_clips(TrainingClips(train.clip_length, representation))
         known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
         detector = known.build(channels, len(names))
         detector.check_execution(train.execution)

@@ -4,18 +4,21 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.models.learning_steps import learning_step
 from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.auxiliaries import AuxiliaryConfig, small_objects
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, small_objects
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.classification_losses import effective_number
+from etram_pipeline.models.detector import Losses
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.losses import yolox
 
 Config = small_objects.Config
 MakeBatch = Callable[..., SequenceBatch]
+TargetsOfImages = tuple[Targets, ...]
 
 CLASSES = TrainingClasses(("car", "bicycle", "bus", "pedestrian"), (40, 30, 20, 10))
 CHANNELS, STRIDES = (8, 16, 32), (8, 16, 32)
@@ -30,6 +33,12 @@ def boxes(*sides: float) -> Tensor:
     return torch.tensor(
         [[5.0 * i, 4.0, 5.0 * i + side, 4.0 + side] for i, side in enumerate(sides)]
     )
+
+
+def learn(auxiliary: Auxiliary, features: tuple[Tensor, ...], targets: TargetsOfImages) -> Losses:
+    losses, state = auxiliary(learning_step(targets, maps=features), ())
+    assert state == ()
+    return losses
 
 
 FIRST = Targets(boxes(10, 33, 8, 32), torch.tensor([3, 1, 0, 1]))
@@ -54,7 +63,7 @@ def test_small_is_what_class_and_area_say(
         for target, (indices, ids) in zip((FIRST, SECOND), chosen, strict=True)
     )
     features = maps()
-    found = auxiliary(features, (FIRST, SECOND))
+    found = learn(auxiliary, features, (FIRST, SECOND))
     expected = auxiliary.loss(auxiliary.head(features[:2]), seen)
     torch.testing.assert_close(found["small_class"], 2 * expected["class"])
     torch.testing.assert_close(found["small_iou"], 2 * expected["iou"])
@@ -67,7 +76,7 @@ def test_losses_are_named_weighed_and_counted() -> None:
     heavy = Config().build(CHANNELS, STRIDES, 4).train()
     heavy.load_state_dict(light.state_dict())
     features = maps()
-    low, high = light(features, (FIRST, SECOND)), heavy(features, (FIRST, SECOND))
+    low, high = learn(light, features, (FIRST, SECOND)), learn(heavy, features, (FIRST, SECOND))
     names = ("small_iou", "small_objectness", "small_class", "num_small_foreground")
     assert tuple(low) == tuple(high) == (*names, "num_small_targets")
     for name in names[:3]:
@@ -79,7 +88,7 @@ def test_images_without_small_objects_teach_that_there_are_none() -> None:
     auxiliary = Config(classes=(2,), maximum_area=50).build(CHANNELS, STRIDES, 4).train()
     none = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
     for targets in ((FIRST, none), (none, none)):
-        losses = auxiliary(maps(), targets)
+        losses = learn(auxiliary, maps(), targets)
         assert losses["num_small_targets"] == losses["num_small_foreground"] == 0
         assert losses["small_iou"] == losses["small_class"] == 0
         assert losses["small_objectness"] > 0
@@ -88,11 +97,11 @@ def test_images_without_small_objects_teach_that_there_are_none() -> None:
 def test_looks_at_the_finest_maps_alone() -> None:
     auxiliary = Config(num_scales=1).build(CHANNELS, STRIDES, 4)
     features = tuple(level.requires_grad_() for level in maps())
-    losses = auxiliary(features, (FIRST, SECOND))
+    losses = learn(auxiliary, features, (FIRST, SECOND))
     (losses["small_iou"] + losses["small_objectness"] + losses["small_class"]).backward()
     assert [level.grad is not None for level in features] == [True, False, False]
     everything = Config(num_scales=9).build(CHANNELS, STRIDES, 4)
-    assert everything(maps(), (FIRST, SECOND))["small_objectness"] > 0
+    assert learn(everything, maps(), (FIRST, SECOND))["small_objectness"] > 0
 
 
 def test_names_become_ids_and_counts_those_of_the_classes_learnt() -> None:

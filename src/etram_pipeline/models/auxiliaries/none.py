@@ -4,18 +4,16 @@ from typing import Literal
 
 from typing_extensions import override
 
-from etram_pipeline.core.batch import Targets
-from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig
-from etram_pipeline.models.detector import Losses
-from etram_pipeline.models.necks import FeatureMaps
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
+from etram_pipeline.models.detector import Losses, State
 
 
 class NoTask(Auxiliary):
     """Adds no loss."""
 
     @override
-    def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:
-        return {}
+    def forward(self, step: LearningStep, state: State) -> tuple[Losses, State]:
+        return {}, ()
 
 
 class Config(AuxiliaryConfig):

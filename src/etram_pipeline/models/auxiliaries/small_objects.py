@@ -11,13 +11,12 @@ from typing_extensions import override
 from etram_pipeline.core.batch import Targets
 from etram_pipeline.core.component import unknown_name
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
 from etram_pipeline.models.classes import TrainingClasses
-from etram_pipeline.models.detector import Losses, is_loss, part_of
+from etram_pipeline.models.detector import Losses, State, is_loss, part_of
 from etram_pipeline.models.heads import Head, HeadConfig, yolox
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
-from etram_pipeline.models.necks import FeatureMaps
 from etram_pipeline.models.size_weights import SMALL_AREA
 
 
@@ -40,13 +39,14 @@ class SmallObjects(Auxiliary):
         self.register_buffer("id_of_class", id_of_class, persistent=False)
 
     @override
-    def forward(self, maps: FeatureMaps, targets: tuple[Targets, ...]) -> Losses:
-        predictions = self.head(maps[: self.config.num_scales])
-        losses: Losses = self.loss(predictions, self._choose(targets))
-        return {
+    def forward(self, step: LearningStep, state: State) -> tuple[Losses, State]:
+        predictions = self.head(step.maps[: self.config.num_scales])
+        losses: Losses = self.loss(predictions, self._choose(step.targets))
+        weighed = {
             part_of("small", name): self.config.weight * loss if is_loss(name) else loss
             for name, loss in losses.items()
         }
+        return weighed, ()
 
     def _choose(self, targets: tuple[Targets, ...]) -> tuple[Targets, ...]:
         """The small objects of each image."""

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from etram_pipeline.core.component import Component
-from etram_pipeline.models.classes import TrainingClasses
+from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 if TYPE_CHECKING:
@@ -52,3 +52,10 @@ class DetectorConfig(Component):
     def for_classes(self, classes: TrainingClasses) -> "DetectorConfig":  # noqa: ARG002
         """The same settings with what they leave to the data filled in."""
         return self
+
+    def check_clips(self, clips: TrainingClips) -> None:  # most learn from any
+        """Check that the detector can learn from these clips.
+
+        Raises:
+            SettingsError: If it cannot.
+        """

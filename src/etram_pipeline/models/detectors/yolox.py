@@ -1,26 +1,29 @@
 """YOLOX: a backbone of timm, a neck, a head and a loss; every frame by itself."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from typing_extensions import override
 
-from etram_pipeline.core.batch import Detections, Targets
+from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.classes import TrainingClasses
-from etram_pipeline.models.detector import Losses
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
+from etram_pipeline.models.classes import TrainingClasses, TrainingClips
+from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.heads import Head, HeadConfig
 from etram_pipeline.models.heads import yolox as yolox_head
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
-from etram_pipeline.models.necks import Neck, NeckConfig, pafpn
+from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
 from etram_pipeline.models.postprocess import suppress
 from etram_pipeline.models.predictions import Predictions, WindowPredictions
+from etram_pipeline.models.resizing import frame_size, resize_targets
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 STRIDES = (8, 16, 32)
@@ -72,7 +75,7 @@ class YOLOX(FrameDetector):
     def __init__(self, parts: "YOLOXParts", config: "Config") -> None:
         super().__init__()
         self.backbone, self.neck = parts.backbone, parts.neck
-        self.head, self.loss = parts.head, parts.loss
+        self.head, self.loss, self.auxiliary = parts.head, parts.loss, parts.auxiliary
         self.input_size, self.count_scale = config.input_size, config.count_scale
 
     @override
@@ -92,10 +95,36 @@ class YOLOX(FrameDetector):
     def predict_in(self, features: Float[Tensor, "K C H W"]) -> WindowPredictions:
         return WindowPredictions.of_stacked(self._predict(features).stacked())
 
+    @override
+    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
+        frames, _ = self.keyframe_features(batch, ())
+        size = frame_size(batch.frames)
+        seen = self.input_size or size
+        targets = resize_targets(batch.targets, size, seen)
+        maps = self._merge(frames)
+        predictions = self.head(maps)
+        losses: Losses = self.loss(predictions, targets)
+        step = LearningStep(batch, seen, targets, maps, predictions, partial(self._look_at, batch))
+        helping, kept = self.auxiliary(step, state)
+        return losses | helping, kept
+
     def _predict(self, frames: Float[Tensor, "K C H W"]) -> Predictions:
-        read = frames if self.neck.reads_frames else None
-        predictions: Predictions = self.head(self.neck(tuple(self.backbone(frames)), read))
+        predictions: Predictions = self.head(self._merge(frames))
         return predictions
+
+    def _merge(self, frames: Float[Tensor, "K C H W"]) -> FeatureMaps:
+        read = frames if self.neck.reads_frames else None
+        maps: FeatureMaps = self.neck(tuple(self.backbone(frames)), read)
+        return maps
+
+    def _look_at(
+        self,
+        batch: SequenceBatch,
+        frames: Shaped[Tensor, "T B C H W"],
+        state: State,  # noqa: ARG002
+    ) -> tuple[Predictions, State]:
+        """Predictions at the keyframes of a batch, in px of other frames of its clips."""
+        return self._predict(self.prepare_resized(batch.select_keyframes(frames))), ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +135,7 @@ class YOLOXParts:
     neck: Neck
     head: Head
     loss: DetectionLoss
+    auxiliary: Auxiliary
 
 
 class Config(DetectorConfig):
@@ -118,6 +148,7 @@ class Config(DetectorConfig):
         neck: Merges the maps.
         head: Predicts boxes and classes from the merged maps.
         loss: Compares predictions with ground truth.
+        auxiliary: Auxiliary task in training; none in YOLOX.
         count_scale: Number that counts of events are divided by.
         input_size: Height and width in px that frames are resized to inside the detector; None: no
             resizing. Detections are in px of the frames in both cases.
@@ -128,6 +159,9 @@ class Config(DetectorConfig):
     neck: NeckConfig = Field(default_factory=lambda: pafpn.Config(num_bottlenecks=1))
     head: HeadConfig = Field(default_factory=yolox_head.Config)
     loss: LossConfig = Field(default_factory=yolox_loss.Config)
+    auxiliary: AuxiliaryConfig = Field(
+        default_factory=none.Config, exclude_if=lambda value: value == none.Config()
+    )
     count_scale: PositiveFloat = 1.0
     input_size: tuple[PositiveInt, PositiveInt] | None = None
 
@@ -149,6 +183,7 @@ class Config(DetectorConfig):
             neck=neck,
             head=self.head.build(neck.channels, STRIDES, num_classes),
             loss=self.loss.build(num_classes),
+            auxiliary=self.auxiliary.build(neck.channels, STRIDES, num_classes),
         )
         return YOLOX(parts, self)
 
@@ -164,4 +199,12 @@ class Config(DetectorConfig):
 
     @override
     def for_classes(self, classes: TrainingClasses) -> "Config":
-        return self.model_copy(update={"loss": self.loss.for_classes(classes)})
+        found = {
+            "loss": self.loss.for_classes(classes),
+            "auxiliary": self.auxiliary.for_classes(classes),
+        }
+        return self.model_copy(update=found)
+
+    @override
+    def check_clips(self, clips: TrainingClips) -> None:
+        self.auxiliary.check_clips(clips)

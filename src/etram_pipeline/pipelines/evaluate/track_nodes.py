@@ -4,8 +4,6 @@ import logging
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.errors import LabelError, ProtocolError, StoreError
 from etram_pipeline.core.lazy_mapping import LazyMapping
@@ -14,7 +12,7 @@ from etram_pipeline.datasets.site import SiteFile
 from etram_pipeline.datasets.track_store import REMEDY, TrackStore
 from etram_pipeline.evaluation.settings import EvaluateSettings
 from etram_pipeline.evaluation.tracks.protocol import TrackProtocol
-from etram_pipeline.labels.table import LabelTable
+from etram_pipeline.labels.table import LabelTable, has_track_ids
 from etram_pipeline.pipelines.evaluate.nodes import find_other_classes
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.traffic.default_sites import grid_site
@@ -105,12 +103,6 @@ def find_untracked(tracked: Collection[str], labelled: Collection[str], split: s
         f"{len(missing)} of {len(labelled)} labelled recordings of '{split}' have no tracks "
         f"({', '.join(missing[:5])}): {REMEDY}"
     )
-
-
-def has_track_ids(labels: LabelTable) -> bool:
-    """Whether labels say which boxes are the same road user, rather than giving all the same id."""
-    times, ids = labels["t"], labels["track_id"]
-    return len(np.unique(ids)) > 1 or len(np.unique(times)) == len(labels)
 
 
 def _labels(
