@@ -32,6 +32,13 @@ def _neck(kind: str) -> Changes:
     return {"neck": {"kind": kind, "inner": {"kind": "pafpn", "num_bottlenecks": 1}}}
 
 
+def _helped(kind: str, **changes: object) -> Changes:
+    return {"auxiliary": {"kind": kind, **changes}}
+
+
+_OF_TEACHER = ("maps", "objectness", "class", "iou")
+_OF_SCALE = ("objectness", "class", "box", "score")
+
 PARTS: dict[str, Part] = {
     "adaptive_size": Part(
         detector=_loss(size_weight={"kind": "adaptive", "min_iou": 0.1, "min_score": 0}),
@@ -46,4 +53,21 @@ PARTS: dict[str, Part] = {
     "deformable": Part(detector={"neck": {"kind": "deformable", "num_bottlenecks": 1}}),
     "event_density": Part(detector=_neck("event_density")),
     "cross_attention": Part(detector=_neck("cross_attention")),
+    "distillation": Part(  # the training replaces the path by that of a file
+        detector=_helped("distillation", teacher="teacher.ckpt"),
+        metrics=frozenset(f"train/teacher_{name}" for name in _OF_TEACHER),
+        without_effect=_helped(
+            "distillation",
+            teacher="teacher.ckpt",
+            map_weight=0,
+            objectness_weight=0,
+            class_weight=0,
+            box_weight=0,
+        ),
+    ),
+    "scale_consistency": Part(
+        detector=_helped("scale_consistency"),
+        metrics=frozenset(f"train/scale_{name}" for name in _OF_SCALE),
+        without_effect=_helped("scale_consistency", dense_weight=0, object_weight=0),
+    ),
 }

@@ -14,6 +14,7 @@ from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
+from etram_pipeline.models.teachers import teacher_of, with_teacher
 from etram_pipeline.training.checkpoints import BEST, LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
@@ -52,20 +53,39 @@ TRAINED: dict[str, tuple[Path, Metrics]] = {}
 """Folder and metrics of the trainings so far, by name of the part."""
 
 
+CLASS_NAMES = ("box", "other")
+
+
 @pytest.fixture
-def train(record: Callable[..., LabelledRecordings], settings: TrainSettings) -> Train:
-    """Trains four steps, with two labelled windows in each clip."""
+def train(
+    record: Callable[..., LabelledRecordings],
+    settings: TrainSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Train:
+    """Trains four steps, with two labelled windows in each clip; a teacher is there meanwhile."""
+    teacher = tmp_path_factory.getbasetemp() / "teacher.ckpt"
 
     def run(folder: Path, detector: Changes, changes: Changes, *loggers: At) -> Path:
         given = detector if "kind" in detector else SMALL | dict(detector)
-        blueprint = Blueprint(
-            detector=DetectorConfig.model_validate(given), class_names=("box", "other")
-        )
+        config = with_teacher(DetectorConfig.model_validate(given), str(teacher))
+        blueprint = Blueprint(detector=config, class_names=CLASS_NAMES)
         of_run = changed(settings, **{"max_steps": 4, **changes})
-        fit(record(2), record(1, num_windows=4), blueprint, of_run, folder, loggers)
+        if teacher_of(config):
+            write_teacher(teacher)
+        try:
+            fit(record(2), record(1, num_windows=4), blueprint, of_run, folder, loggers)
+        finally:
+            teacher.unlink(missing_ok=True)
         return folder
 
     return run
+
+
+def write_teacher(path: Path) -> None:
+    """Save a detector that resizes frames to a larger size, always the same one."""
+    torch.manual_seed(0)
+    config = DetectorConfig.model_validate(SMALL | {"input_size": (48, 48)})
+    write_checkpoint(path, Checkpoint(config.build(2, 2), config, 2, CLASS_NAMES))
 
 
 @pytest.fixture
