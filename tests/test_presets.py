@@ -47,6 +47,8 @@ OF_NO_EXPERIMENT = {
     "faster_rcnn_small",
     "rtdetr_frames",
     "rtdetr_memory",
+    "adaptive_size",
+    "hard_negatives",
     "squeeze_excitation",
     "deformable",
     "event_density",
