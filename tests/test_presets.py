@@ -18,7 +18,8 @@ from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsData
 from etram_pipeline.datasets.stores import LabelledFramesDataset, RepresentationsDataset
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
+from etram_pipeline.models.auxiliaries import distillation, none
+from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
@@ -53,6 +54,8 @@ OF_NO_EXPERIMENT = {
     "deformable",
     "event_density",
     "cross_attention",
+    "distillation",
+    "scale_consistency",
     "vtei",
     "voxel_grid",
     "time_surface",
@@ -237,6 +240,22 @@ def shrunk(config: DetectorConfig) -> DetectorConfig:
     return config.model_copy(update={"input_size": tuple(side // SHRUNK for side in size)})
 
 
+def with_teacher(
+    config: DetectorConfig, recordings: LabelledRecordings, names: tuple[str, ...], folder: Path
+) -> DetectorConfig:
+    """The same detector, with an untrained teacher if it learns from one."""
+    task = getattr(config, "auxiliary", None)
+    if not isinstance(task, distillation.Config):
+        return config
+    path = folder / "teacher.ckpt"
+    teacher = config.model_copy(update={"auxiliary": none.Config()})
+    channels = next(iter(recordings.frames.values())).channels
+    made = teacher.build(channels, len(names))
+    write_checkpoint(path, Checkpoint(made, teacher, channels, names))
+    taught = task.model_copy(update={"teacher": str(path)})
+    return config.model_copy(update={"auxiliary": taught})
+
+
 def three_steps(settings: TrainSettings) -> TrainSettings:
     """The same training, but short and on one core."""
     given = settings.model_dump(serialize_as_any=True)
@@ -254,7 +273,7 @@ def test_every_preset_trains_and_its_checkpoint_comes_back(
     parameters = parameters_of(session, "local", preset)
     recordings = preprocess(parameters)
     names = parameters["dataset"].detected_classes
-    config = shrunk(parameters["detector"])
+    config = with_teacher(shrunk(parameters["detector"]), recordings, names, tmp_path)
     path = fit(
         train=recordings,
         val=LabelledRecordings({}, {}),

@@ -17,6 +17,7 @@ from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.fingerprint import fingerprint
 from etram_pipeline.models.checkpoint import PAYLOAD_KEY
 from etram_pipeline.models.detectors.rvt import Config
+from etram_pipeline.models.teachers import teacher_of
 from etram_pipeline.pipelines.train.nodes import train_detector
 from etram_pipeline.stores.label_store import LabelStore
 from etram_pipeline.stores.representation_store import RepresentationStore
@@ -102,6 +103,38 @@ def test_a_result_saved_over_the_weights_it_started_from_does_not_start_another_
     assert weights == b"of elsewhere"
     assert folder not in {first[1], other_folder}
     assert train() == (weights, folder)
+
+
+def test_a_training_is_known_by_the_content_of_its_teacher(
+    jobs: list[tuple[launch.TrainingJob, Path]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_as_rvt(tmp_path / "store", inspect.unwrap(conftest.record)()(1))
+    stores = RepresentationStore(tmp_path / "store", NAME), LabelStore(tmp_path / "store")
+    dataset = DatasetSettings(height=96, width=128, class_names=etram.CLASSES)
+
+    def train(teacher: Path) -> tuple[bytes, Path, Path]:
+        """Train with a teacher, and return what taught, the folder and the result."""
+        task = {"kind": "distillation", "teacher": str(teacher)}
+        config = Config.model_validate({"auxiliary": task})
+        settings = TrainSettings()
+        result, _ = train_detector(*stores, tmp_path / "trainings", dataset, config, settings)
+        job, folder = jobs[-1]
+        return Path(teacher_of(job.blueprint.detector) or "").read_bytes(), folder, result
+
+    teacher, moved = tmp_path / "detector.ckpt", tmp_path / "moved.ckpt"
+    teacher.write_bytes(b"of large frames")
+    moved.write_bytes(b"of large frames")
+    taught, folder, result = train(teacher)
+    assert taught == b"of large frames"
+    assert train(moved)[:2] == (taught, folder)
+    shutil.copyfile(result, teacher)  # the run saves its own result over its teacher
+    with caplog.at_level("INFO"):
+        assert train(teacher) == (taught, folder, result)
+    assert f"{teacher} holds the result of {folder.name}, which was taught by" in caplog.text
+    teacher.write_bytes(b"of others")
+    other, other_folder, _ = train(teacher)
+    assert other == b"of others"
+    assert other_folder != folder
 
 
 def preprocessed(

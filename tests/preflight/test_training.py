@@ -82,6 +82,24 @@ def test_weights_of_a_library_must_fit_the_detector(found: Find, tmp_path: Path)
     assert "is a pickle file, as Detectron2 writes them" in told
 
 
+def test_a_teacher_must_be_there_and_fit(found: Find, save_checkpoint: Save) -> None:
+    def told(teacher: Path | None, **changes: object) -> list[str]:
+        task = {"kind": "distillation", "teacher": teacher and str(teacher)}
+        return faults(found("__default__", detector={"auxiliary": task}, **changes))
+
+    (missing,) = told(None)
+    assert missing.startswith("detector.auxiliary.teacher is missing: name the checkpoint")
+    (nowhere,) = told(Path("/no/way.ckpt"))
+    assert nowhere.startswith("detector.auxiliary.teacher is /no/way.ckpt, but there is no such")
+    teacher = save_checkpoint("teacher.ckpt")
+    assert told(teacher) == []
+    (other,) = told(save_checkpoint("trams.ckpt", class_names=("tram",)))
+    assert "detects the classes tram, but this run learns car" in other
+    counts = {"kind": "stacked_histogram", "bins": 4, "max_count": 7}
+    (other,) = told(save_checkpoint("counts.ckpt", representation=counts))
+    assert "was trained on another representation (max_count 7 -> " in other
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize(
     ("changes", "name"),
