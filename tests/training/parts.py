@@ -28,6 +28,10 @@ def _loss(**changes: object) -> Changes:
     return {"loss": {"kind": "yolox", **changes}}
 
 
+def _neck(kind: str) -> Changes:
+    return {"neck": {"kind": kind, "inner": {"kind": "pafpn", "num_bottlenecks": 1}}}
+
+
 PARTS: dict[str, Part] = {
     "adaptive_size": Part(
         detector=_loss(size_weight={"kind": "adaptive", "min_iou": 0.1, "min_score": 0}),
@@ -38,4 +42,8 @@ PARTS: dict[str, Part] = {
         detector=_loss(negative_weight={"kind": "small_object_ring"}),
         without_effect=_loss(negative_weight={"kind": "small_object_ring", "maximum": 1}),
     ),
+    "squeeze_excitation": Part(detector=_neck("squeeze_excitation")),
+    "deformable": Part(detector={"neck": {"kind": "deformable", "num_bottlenecks": 1}}),
+    "event_density": Part(detector=_neck("event_density")),
+    "cross_attention": Part(detector=_neck("cross_attention")),
 }
