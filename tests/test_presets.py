@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.conftest import PROJECT, OpenSession
 from tests.label_sets import LABEL_SETS
+from tests.models.untrained_teacher import with_untrained_teacher
 
 from etram_pipeline.core import etram
 from etram_pipeline.core.batch import SequenceBatch
@@ -18,8 +19,7 @@ from etram_pipeline.datasets.recordings import LabelFilesDataset, RecordingsData
 from etram_pipeline.datasets.stores import LabelledFramesDataset, RepresentationsDataset
 from etram_pipeline.events.formats.etram_hdf5 import write_etram_recording
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.auxiliaries import distillation, none
-from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from etram_pipeline.models.checkpoint import read_checkpoint, write_checkpoint
 from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
@@ -38,27 +38,11 @@ OF_RVT = {"rvt_tiny": 4_406_311, "rvt_small": 9_871_911, "rvt_base": 18_538_791}
 """Parameters with eight classes and 20 channels. Source: RVT, counted on its own models."""
 
 OF_NO_EXPERIMENT = {
-    "three_classes",
-    "grouped_labels",
-    "rvt_nano",
-    "yolox",
-    "faster_rcnn_baseline",
-    "faster_rcnn_multiscale",
-    "faster_rcnn_focal",
-    "faster_rcnn_small",
-    "rtdetr_frames",
-    "rtdetr_memory",
-    "adaptive_size",
-    "hard_negatives",
-    "squeeze_excitation",
-    "deformable",
-    "event_density",
-    "cross_attention",
-    "distillation",
-    "scale_consistency",
-    "vtei",
-    "voxel_grid",
-    "time_surface",
+    *("three_classes", "grouped_labels", "rvt_nano", "yolox", "rtdetr_frames", "rtdetr_memory"),
+    *("faster_rcnn_baseline", "faster_rcnn_multiscale", "faster_rcnn_focal", "faster_rcnn_small"),
+    *("adaptive_size", "hard_negatives", "distillation", "scale_consistency"),
+    *("squeeze_excitation", "deformable", "event_density", "cross_attention"),
+    *("vtei", "voxel_grid", "time_surface"),
 }
 
 SHRUNK = 4
@@ -240,22 +224,6 @@ def shrunk(config: DetectorConfig) -> DetectorConfig:
     return config.model_copy(update={"input_size": tuple(side // SHRUNK for side in size)})
 
 
-def with_teacher(
-    config: DetectorConfig, recordings: LabelledRecordings, names: tuple[str, ...], folder: Path
-) -> DetectorConfig:
-    """The same detector, with an untrained teacher if it learns from one."""
-    task = getattr(config, "auxiliary", None)
-    if not isinstance(task, distillation.Config):
-        return config
-    path = folder / "teacher.ckpt"
-    teacher = config.model_copy(update={"auxiliary": none.Config()})
-    channels = next(iter(recordings.frames.values())).channels
-    made = teacher.build(channels, len(names))
-    write_checkpoint(path, Checkpoint(made, teacher, channels, names))
-    taught = task.model_copy(update={"teacher": str(path)})
-    return config.model_copy(update={"auxiliary": taught})
-
-
 def three_steps(settings: TrainSettings) -> TrainSettings:
     """The same training, but short and on one core."""
     given = settings.model_dump(serialize_as_any=True)
@@ -273,7 +241,8 @@ def test_every_preset_trains_and_its_checkpoint_comes_back(
     parameters = parameters_of(session, "local", preset)
     recordings = preprocess(parameters)
     names = parameters["dataset"].detected_classes
-    config = with_teacher(shrunk(parameters["detector"]), recordings, names, tmp_path)
+    channels = next(iter(recordings.frames.values())).channels
+    config = with_untrained_teacher(shrunk(parameters["detector"]), channels, names, tmp_path)
     path = fit(
         train=recordings,
         val=LabelledRecordings({}, {}),
