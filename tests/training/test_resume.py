@@ -11,16 +11,21 @@ from pathlib import Path
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from tests.training.runs import At, PowerCutError, changed, fail, interrupt
-from torch import Tensor
+from tests.training.runs import (
+    At,
+    PowerCutError,
+    assert_same_training,
+    changed,
+    fail,
+    interrupt,
+)
 
 from etram_pipeline.core.batch import SequenceBatch
-from etram_pipeline.training.checkpoints import BEST, LAST
+from etram_pipeline.training.checkpoints import LAST
 from etram_pipeline.training.data import LabelledRecordings
 from etram_pipeline.training.fit import Blueprint, fit
 from etram_pipeline.training.history import HISTORY, Recorder, read_history
 from etram_pipeline.training.module import DetectionModule
-from etram_pipeline.training.resume import PROCESSES_KEY
 from etram_pipeline.training.settings import TrainSettings
 
 Record = Callable[..., LabelledRecordings]
@@ -52,40 +57,6 @@ def eventful(settings: TrainSettings) -> TrainSettings:
         optimizer=settings.optimizer.model_dump() | {"accumulate": 2},
         validation=settings.validation.model_dump() | {"patience": 3},
     )
-
-
-def differences(found: object, expected: object, where: str = "") -> list[str]:
-    """Where two checkpoints differ in a single bit."""
-    if isinstance(expected, Tensor):
-        same = (
-            isinstance(found, Tensor)
-            and found.dtype == expected.dtype
-            and found.shape == expected.shape
-            and found.numpy().tobytes() == expected.numpy().tobytes()
-        )
-        return [] if same else [where]
-    pairs: list[tuple[object, object, object]]
-    if isinstance(expected, dict) and isinstance(found, dict) and list(found) == list(expected):
-        pairs = [(key, found[key], expected[key]) for key in expected]
-    elif isinstance(expected, list | tuple) and isinstance(found, list | tuple):
-        if len(found) != len(expected):
-            return [f"{where}: {len(found)}, not {len(expected)}"]
-        pairs = [(at, found[at], expected[at]) for at in range(len(expected))]
-    else:
-        return [] if found == expected else [f"{where}: {found} != {expected}"]
-    return [text for key, one, other in pairs for text in differences(one, other, f"{where}/{key}")]
-
-
-def assert_same_training(found: Path, expected: Path) -> None:
-    """Weights, average, optimizer, memory, random numbers, callbacks and curves are the same."""
-    assert (found / HISTORY).read_text() == (expected / HISTORY).read_text()
-    for name in (BEST, LAST):
-        contents = [torch.load(folder / name, weights_only=True) for folder in (found, expected)]
-        for content in contents:
-            del content["loops"]  # counts restarts
-            for process in content[PROCESSES_KEY]["each"]:
-                del process["random"]["python"]  # the type checks of tests draw from it
-        assert differences(*contents) == []
 
 
 @pytest.mark.parametrize("workers", [0, 2])
