@@ -37,8 +37,9 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import arithmetic
+from etram_pipeline.inference.window_time import seconds_of_windows
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.detector import Detector, State, total_loss
+from etram_pipeline.models.detector import Detector, total_loss
 from etram_pipeline.models.detectors import DetectorConfig
 
 ANCHORS = {"sizes": ((8, 12, 16), (24, 32, 40), (48, 64, 80), (96, 128, 160), (192, 224, 256))}
@@ -157,16 +158,7 @@ def training_step(detector: Detector, batch: SequenceBatch) -> Callable[[], obje
 
 def frames_per_second(detector: Detector, windows: Shaped[Tensor, "T C H W"]) -> float:
     """Windows of one recording that are detected in a second of processor time, one by one."""
-    state: State = ()
-    seconds = []
-    with torch.inference_mode():
-        for number, window in enumerate(windows):
-            start = time.process_time()
-            keyframe = torch.zeros(1, 2, dtype=torch.int64)
-            batch = SequenceBatch(window[None, None], torch.tensor([number == 0]), keyframe)
-            _, state = detector.detect(batch, state, SuppressionSettings())
-            seconds.append(time.process_time() - start)
-    return 1 / statistics.median(seconds)
+    return 1 / statistics.median(seconds_of_windows(detector, windows))
 
 
 def median_s(function: Callable[[], object], times: int) -> float:

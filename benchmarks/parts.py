@@ -35,6 +35,8 @@ from typing import Any
 import torch
 from benchmarks.hardware import describe_cpu
 from benchmarks.small_scene import CONF, make_teacher, preprocessed, preset_parameters
+from jaxtyping import Shaped
+from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.inference.predict import arithmetic
@@ -157,14 +159,14 @@ def make_contender(name: str, folder: Path) -> Contender:
     counts = recordings.count_classes(len(names)).num_boxes.tolist()
     config = parameters["detector"].for_classes(TrainingClasses(names, tuple(counts)))
     torch.manual_seed(0)
-    channels = next(iter(recordings.frames.values())).channels
-    detector = config.build(channels, len(names))
+    stored = next(iter(recordings.frames.values()))
+    detector = config.build(stored.channels, len(names))
     return Contender(
         parameters=sum(weight.numel() for weight in detector.parameters() if weight.requires_grad),
         train=training(
             detector, read_batches(recordings, parameters["train"]), parameters["train"]
         ),
-        detect=detection(detector, recordings),
+        detect=detection(detector, torch.from_numpy(stored.read(0, stored.num_windows))),
     )
 
 
@@ -210,10 +212,9 @@ def training(
     return step
 
 
-def detection(detector: Detector, recordings: LabelledRecordings) -> Callable[[], None]:
-    """A function that detects in the next window of a recording."""
-    stored = next(iter(recordings.frames.values()))
-    windows = cycle(torch.from_numpy(stored.read(0, stored.num_windows)).split(1))
+def detection(detector: Detector, frames: Shaped[Tensor, "N C H W"]) -> Callable[[], None]:
+    """A function that detects in the next of consecutive windows."""
+    windows = cycle(frames.split(1))
     precision = resolve_precision("auto", on_gpu=False)
     state: State = ()
 

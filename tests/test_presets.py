@@ -47,6 +47,13 @@ OF_NO_EXPERIMENT = {
     "faster_rcnn_small",
     "rtdetr_frames",
     "rtdetr_memory",
+    "squeeze_excitation",
+    "deformable",
+    "event_density",
+    "cross_attention",
+    "vtei",
+    "voxel_grid",
+    "time_surface",
 }
 
 SHRUNK = 4
@@ -68,12 +75,13 @@ def parameters_of(session: OpenSession, env: str, preset: str | None) -> Paramet
 
 
 def build(parameters: Parameters) -> Detector:
-    """The detector of a run on histograms of 20 channels and 1000 boxes of each class, unfilled."""
+    """The detector of a run on its representation and 1000 boxes of each class, unfilled."""
     config, names = parameters["detector"], parameters["dataset"].detected_classes
     assert isinstance(config, DetectorConfig)
     known = config.for_classes(TrainingClasses(names, (1000,) * len(names)))
     with torch.device("meta"):  # weights are counted here, not used
-        return known.build(in_channels=20, num_classes=len(names))
+        channels = parameters["representation"].channels
+        return known.build(in_channels=channels, num_classes=len(names))
 
 
 def documented() -> dict[str, tuple[int, int]]:

@@ -112,6 +112,13 @@ def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
         ("search: {trian.lanes: {choices: [1]}}", "search: unknown parameter 'trian'"),
         ("search: {train.seed: {choices: [1, 2]}}", "search: train.seed cannot be set"),
         ("search: {representation.bins: {choices: [5]}}", "would change the prepared data"),
+        (
+            "search: {detector.backbone: {choices: [{embed_dim: 16}]}, "
+            "detector.backbone.embed_dim: {choices: [32]}}",
+            "detector.backbone and detector.backbone.embed_dim both set detector.backbone.embed",
+        ),
+        ("limit: {ms_per_window: 20}", "limit: it is about the trials of a search"),
+        ("limit: {ms_per_window: 0}", "limit.ms_per_window: must be greater than 0"),
     ],
 )  # fmt: skip
 def test_a_fault_is_one_line(own: Project, write: Write, text: str, message: str) -> None:

@@ -16,9 +16,10 @@ from jaxtyping import Int64
 from typing_extensions import override
 
 from etram_pipeline.core.dataset import DatasetSettings
-from etram_pipeline.core.recording import Recording
+from etram_pipeline.core.recording import Events, Recording
 from etram_pipeline.events.formats import etram_hdf5
 from etram_pipeline.events.representations import RepresentationConfig
+from etram_pipeline.events.representations.stacked_histogram import Config as StackedHistogram
 from etram_pipeline.events.windows import WindowConfig, WindowPlan
 from etram_pipeline.preprocessing.representations import EncodeJob
 from etram_pipeline.stores.settings import StorageSettings
@@ -126,6 +127,10 @@ def slow_images(
             chosen = chosen[-(windows.num_events or 0) :]
         else:
             chosen = np.nonzero((t >= stop_us - 1000 * windows.duration_ms) & (t <= stop_us))[0]
+        if not isinstance(config, StackedHistogram):  # compared with its definition elsewhere
+            columns = (x[chosen], y[chosen], t[chosen], p[chosen].astype(np.uint8))
+            yield config.build(HEIGHT, WIDTH)(Events(*columns))
+            continue
         counts = np.zeros((2, 10, HEIGHT, WIDTH), np.int64)
         if len(chosen):
             since_us = t[chosen] - t[chosen[0]]
@@ -152,17 +157,20 @@ def _block_events(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 @settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.data(), streams(), st.sampled_from(["nearest", "sum", None]))
+@given(
+    st.data(),
+    streams(),
+    st.sampled_from(["nearest", "sum", None]),
+    st.sampled_from(["stacked_histogram", "vtei", "voxel_grid", "time_surface"]),
+)
 def test_stored_images_are_those_of_the_definition(
-    data: st.DataObject, stream: Stream, downsample: str | None
+    data: st.DataObject, stream: Stream, downsample: str | None, kind: str
 ) -> None:
     stop_us = data.draw(window_ends_us(stream))
     by_count: dict[str, int | None] = {"duration_ms": None, "num_events": 30}
     extent = data.draw(st.sampled_from([{}, by_count]))
     windows = GivenWindows(stop_us=stop_us, **extent)
-    config = RepresentationConfig.model_validate(
-        {"kind": "stacked_histogram", "downsample": downsample}
-    )
+    config = RepresentationConfig.model_validate({"kind": kind, "downsample": downsample})
     with TemporaryDirectory() as folder:
         stream.write(Path(folder) / "recording")
         job = EncodeJob(

@@ -12,6 +12,7 @@ from numcodecs import blosc
 
 from etram_pipeline.core.recording import Events
 from etram_pipeline.events.image_buffer import ImageBuffer
+from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.representations.stacked_histogram import Config
 from etram_pipeline.stores.compression import compress
 
@@ -87,3 +88,24 @@ def test_an_image_of_signed_sums_is_compressed() -> None:
     image = np.random.default_rng(0).integers(-128, 128, (2, 8, 8)).astype(np.int8)
     found = np.frombuffer(blosc.decompress(compress_one(ImageBuffer(image.copy()))), np.int8)
     np.testing.assert_array_equal(found.reshape(image.shape), image)
+
+
+@pytest.mark.parametrize("kind", ["vtei", "voxel_grid", "time_surface"])
+def test_a_large_image_of_any_kind_is_compressed_and_blank_after_that(kind: str) -> None:
+    represent = RepresentationConfig.model_validate({"kind": kind}).build(1440, 1280)
+    rng = np.random.default_rng(0)
+    events = Events(
+        x=rng.integers(0, 1280, 5000).astype(np.uint16),
+        y=rng.integers(0, 1440, 5000).astype(np.uint16),
+        t_us=np.sort(rng.integers(0, 50_000, 5000)),
+        polarity=rng.integers(0, 2, 5000).astype(np.uint8),
+    )
+    buffer = represent.buffer()
+    represent.draw(events, buffer)
+    wanted = buffer.image.copy()
+
+    found = np.frombuffer(blosc.decompress(compress_one(buffer)), wanted.dtype)
+
+    np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+    assert np.count_nonzero(wanted) > 1000
+    assert not buffer.image.any()

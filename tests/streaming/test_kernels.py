@@ -23,13 +23,14 @@ before = compiled()
 from etram_pipeline.core.recording import Events
 from etram_pipeline.streaming.cutter import WindowCutter
 from etram_pipeline.events.settings import EncodingSettings
-encoding = EncodingSettings.model_validate(
-    {"windows": {"kind": "regular"}, "representation": {"kind": "stacked_histogram"}}
-)
 columns = np.arange(9, dtype=np.uint16)
 events = Events(columns, columns, columns.astype(np.int64) * 20_000, np.ones(9, np.uint8))
-cutter = WindowCutter(encoding, 16, 16)
-windows = [*cutter.push(events), *cutter.finish()]
+for kind in ("stacked_histogram", "mixed_density", "vtei", "voxel_grid", "time_surface"):
+    encoding = EncodingSettings.model_validate(
+        {"windows": {"kind": "regular"}, "representation": {"kind": kind}}
+    )
+    cutter = WindowCutter(encoding, 16, 16)
+    windows = [*cutter.push(events), *cutter.finish()]
 sys.stdout.write(f"{none} {before} {compiled()} {len(windows)}")
 """
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer
 from typing_extensions import override
 
 from etram_pipeline.deployment.latency_report import Answers, Percentiles
@@ -51,7 +51,7 @@ class TimedModel(WindowModel):
 
     @override
     def run(
-        self, frames: UInt8[np.ndarray, "B C H W"], memories: Memories
+        self, frames: Integer[np.ndarray, "B C H W"], memories: Memories
     ) -> tuple[RawPredictions, Memories]:
         start = self._clock()
         found = self._model.run(frames, memories)

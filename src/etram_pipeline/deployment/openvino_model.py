@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer
 from typing_extensions import override
 
 from etram_pipeline.streaming.description import Description
@@ -46,7 +46,7 @@ class OpenVinoModel(WindowModel):
 
     @override
     def run(
-        self, frames: UInt8[np.ndarray, "B C H W"], memories: Memories
+        self, frames: Integer[np.ndarray, "B C H W"], memories: Memories
     ) -> tuple[RawPredictions, Memories]:
         self._request.infer([frames, *(memories or self._zeros)], share_inputs=True)
         # It hands out the memory that it computes the next window in.

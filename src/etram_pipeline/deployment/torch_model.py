@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Integer
 from typing_extensions import override
 
 from etram_pipeline.models.checkpoint import read_checkpoint
@@ -31,7 +31,7 @@ class TorchModel(WindowModel):
 
     @override
     def run(
-        self, frames: UInt8[np.ndarray, "B C H W"], memories: Memories
+        self, frames: Integer[np.ndarray, "B C H W"], memories: Memories
     ) -> tuple[RawPredictions, Memories]:
         is_mixed = self._precision != "32"
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):

@@ -46,7 +46,7 @@ def polarity_image(
     """Picture of a representation: light where brightness rose, blue where it fell.
 
     Args:
-        frame: Stacked histogram (unsigned) or mixed density (signed) of one window.
+        frame: Representation of one window, as `count_polarities` expects it.
         saturation: Strength drawn at full brightness; by default that of this frame. Give the same
             to all pictures of a video, or their brightness flickers.
     """

@@ -109,7 +109,7 @@ def add_counts(
     Args:
         events: Columns, rows and polarities.
         edges: First event of each part, then the event count.
-        grid: See `_locate`.
+        grid: See `locate`.
         largest: Largest count; with 256 or more, counts wrap to 0 after 255.
         image: Image to add to.
         touched: Filled with the cells that were counted in, with repetitions; must have room for
@@ -125,7 +125,7 @@ def add_counts(
     for part in range(len(edges) - 1):
         first = num
         origin = np.uint32(part) * plane
-        num = _locate(events, (edges[part], edges[part + 1]), grid, (origin, stride), touched, num)
+        num = locate(events, (edges[part], edges[part + 1]), grid, (origin, stride), touched, num)
         for entry in range(first, num):
             cell = touched[entry]
             count = counts[cell]
@@ -210,7 +210,7 @@ def add_balances(
     Args:
         events: Columns, rows and polarities.
         edges: First event of each part, then the event count.
-        grid: See `_locate`.
+        grid: See `locate`.
         balances: Zeros, one per cell, used for the sums; sums overflow according to their type.
         limits: Lowest and highest value to write.
         image: Image to write to.
@@ -219,7 +219,7 @@ def add_balances(
     cells = np.empty(edges[-1], np.uint32)
     for part in range(len(edges) - 1):
         span = edges[part], edges[part + 1]
-        num = _locate(events, span, grid, (np.uint32(0), plane), cells, np.uint64(0))
+        num = locate(events, span, grid, (np.uint32(0), plane), cells, np.uint64(0))
         for entry in range(num):
             rose = np.uint32(cells[entry] >= plane)
             balances[cells[entry] - rose * plane] += 2 * np.int32(rose) - 1
@@ -246,7 +246,7 @@ def _share(t_us: Int64[np.ndarray, " N"], event: int) -> float:
 
 @no_type_check
 @njit(cache=True, nogil=True)
-def _locate(
+def locate(
     events: tuple[UInt16[np.ndarray, " N"], UInt16[np.ndarray, " N"], UInt8[np.ndarray, " N"]],
     span: tuple[int, int],
     grid: tuple[int, int, int, int],

@@ -9,6 +9,9 @@ def count_polarities(
 ) -> tuple[UInt16[np.ndarray, "H W"], UInt16[np.ndarray, "H W"]]:
     """Strength of rising and of falling brightness in each pixel of a representation.
 
+    What other representations show is brought into one of these forms by
+    `RepresentationConfig.drawn`.
+
     Unsigned values are counts: the first half of the channels holds falling brightness, the second
     half rising brightness. Signed values are rises minus falls; the last channel covers the whole
     window.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etram_pipeline.arguments import parse
-from etram_pipeline.core.mappings import flatten
+from etram_pipeline.core.mappings import flatten, merge
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -50,13 +50,14 @@ def trial_command(experiment: Experiment, tried: Mapping[str, Any], results: str
 
 
 def tried_parameters(experiment: Experiment, tried: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of an experiment by dotted key, with the values of a trial instead of its own."""
-    kept = {
-        key: value
-        for key, value in experiment.parameters.items()
-        if not any(key == other or key.startswith(f"{other}.") for other in tried)
-    }
-    return {**kept, **flatten(dict(tried))}
+    """Parameters of an experiment by dotted key, with the values of a trial instead of its own.
+
+    A mapping that is tried is merged with that of the experiment as environments and presets are.
+    """
+    own, chosen = (
+        parse(assignments(flatten(dict(each)))) for each in (experiment.parameters, tried)
+    )
+    return flatten(merge(own, chosen))
 
 
 def executable(command: list[str]) -> list[str]:

@@ -111,6 +111,16 @@ class SearchRange(Settings):
         return self
 
 
+class SearchLimit(Settings):
+    """What a detector may cost to be trained in a search.
+
+    Attributes:
+        ms_per_window: Most processor time for one window, in milliseconds.
+    """
+
+    ms_per_window: float = Field(gt=0, allow_inf_nan=False)
+
+
 class Experiment(Settings):
     """An experiment, as `conf/experiments/<name>.yml` describes it.
 
@@ -125,6 +135,7 @@ class Experiment(Settings):
         seeds: Values of `train.seed`, each of which is one run.
         size: Selects the resources of its jobs in `conf/base/resources.yml`.
         search: Ranges of parameters for `kedro experiments search`, by dotted key.
+        limit: What the detectors of the search may cost; None: anything.
     """
 
     hypothesis: Annotated[str, AfterValidator(_one_sentence)]
@@ -143,6 +154,7 @@ class Experiment(Settings):
     ] = (0, 1, 2)
     size: Size = "nano"
     search: Mapping[str, SearchRange] = Field(default_factory=dict)
+    limit: SearchLimit | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:

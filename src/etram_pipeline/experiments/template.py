@@ -33,6 +33,10 @@ _COMMENTS: Mapping[str, str] = {
         "Ranges of parameters for `kedro experiments search`: "
         "`train.optimizer.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}`"
     ),
+    "limit": (
+        "What a detector of the search may cost to be trained: `{ms_per_window: 30}`, in "
+        "milliseconds of processor time; null: anything."
+    ),
 }
 
 
@@ -63,7 +67,17 @@ def new(
     if path.exists():
         raise ConfigurationError(f"{path} exists: edit it, or choose another name")
     example = _example(project, like)
-    changes = {"hypothesis": hypothesis or PLACEHOLDER, "why": "", "published": ""}
+    # Keys that a range leaves out may not be set beside those that it has.
+    ranges = {
+        key: tried.model_dump(mode="json", exclude_defaults=True)
+        for key, tried in example.search.items()
+    }
+    changes = {
+        "hypothesis": hypothesis or PLACEHOLDER,
+        "why": "",
+        "published": "",
+        "search": ranges,
+    }
     content = _written({**example.model_dump(mode="json"), **changes})
     with written_whole(path) as partial:
         partial.write_text(content, encoding="utf-8")

@@ -1,5 +1,6 @@
 """Checks an experiment against the configuration, as `kedro run` will check its runs."""
 
+import itertools
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,9 @@ def _shared_data(project: Project, known: Experiment, raw: Mapping[str, Any]) ->
 
 
 def _search(experiment: Experiment, raw: Mapping[str, Any]) -> Iterator[str]:
+    if experiment.limit is not None and not experiment.search:
+        yield "limit: it is about the trials of a search, but there is no `search`: remove it"
+    yield from _set_twice(experiment)
     for key, tried in experiment.search.items():
         if key.split(".")[0] in PREPARED_PARAMETERS:
             yield f"search: {key} would change the prepared data, which all trials share"
@@ -162,6 +166,19 @@ def _search(experiment: Experiment, raw: Mapping[str, Any]) -> Iterator[str]:
             faults = unknown.values() or parameter_faults(merge(raw, given), only=given)
             sound = set(parameter_faults(raw, only=given))
             yield from (f"search: {fault}" for fault in faults if fault not in sound)
+
+
+def _set_twice(experiment: Experiment) -> Iterator[str]:
+    """Values that two searched parameters set, one of which is inside the other."""
+    for outer, inner in itertools.permutations(experiment.search, 2):
+        choices = experiment.search[outer].choices or ()
+        written = {name for choice in choices for name in flatten(choice, outer)}
+        if inner.startswith(f"{outer}.") and any(_overlap(inner, name) for name in written):
+            yield f"search: {outer} and {inner} both set {inner}: leave it out of one of them"
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _success(success: Success, raw: Mapping[str, Any]) -> Iterator[str]:

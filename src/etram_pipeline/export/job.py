@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Integer
 from typing_extensions import override
 
 from etram_pipeline.builds.job import BuildJob
@@ -88,8 +88,9 @@ class ExportJob(BuildJob):
     def __call__(self, folder: Path, fingerprint: str) -> Record:
         if len(self._windows) == 0:
             raise NoLabelsError("no window ends at a labelled frame, so there are no pictures")
-        signed = np.issubdtype(np.dtype(self.stored.dtype), np.signedinteger)
-        paint = self.settings.picture.build(self.stored.channels, signed=signed)
+        blank = self._shown(np.zeros((self.stored.channels, 1, 1), self.stored.dtype))
+        signed = np.issubdtype(blank.dtype, np.signedinteger)
+        paint = self.settings.picture.build(len(blank), signed=signed)
         frames = read_frames(self.stored, self._windows, self.label_folder, self.num_classes)
         files = self._files()
         last_files = self._claim(folder / EXPORT, files)
@@ -127,6 +128,9 @@ class ExportJob(BuildJob):
     @property
     def _windows(self) -> Int64[np.ndarray, " F"]:
         return self.stored.frame_windows[:: self.settings.every]
+
+    def _shown(self, frame: Integer[np.ndarray, "C H W"]) -> Integer[np.ndarray, "_ H W"]:
+        return self.stored.drawn(frame) if self.settings.picture.shows_polarities else frame
 
     def _files(self) -> list[str]:
         split = RecordingKey.parse(self.stored.key).split
@@ -171,7 +175,7 @@ class ExportJob(BuildJob):
         split = RecordingKey.parse(self.stored.key).split
         num_bytes = 0
         for window, frame in zip(self._windows.tolist(), frames, strict=True):
-            content = encode_png(paint(self.stored.read(window, window + 1)[0]))
+            content = encode_png(paint(self._shown(self.stored.read(window, window + 1)[0])))
             _write(self.root / layout.picture_file(split, frame.name), content)
             num_bytes += len(content)
             if "yolo" in self.settings.formats:

@@ -1,7 +1,7 @@
 """How bright events are drawn, when what is still to come is not known."""
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer
 
 from etram_pipeline.events.polarity import saturation_of
 
@@ -17,7 +17,7 @@ class Brightness:
         self._saturation = 1.0
         self._num_windows = 0
 
-    def of(self, frame: UInt8[np.ndarray, "C H W"]) -> float:
+    def of(self, frame: Integer[np.ndarray, "C H W"]) -> float:
         """Strength for the next window of a stream."""
         if self._num_windows % _EVERY == 0 and frame.any():
             share = _SHARE if self._num_windows else 1.0

@@ -56,8 +56,9 @@ def _detect(model: ExportedModel, wishes: Wishes, tell: Tell, stopping: Stopping
         outputs = open_outputs(wishes, _stage(model, wishes), tell, opened)
         size = source.size
         live = _live(model, wishes, size, score)
-        teller = Teller(model.description.class_names, size, score)
-        summary = Summary(1000 * model.description.encoding.windows.step_ms)
+        encoding = model.description.encoding
+        teller = Teller(model.description.class_names, size, score, encoding.representation)
+        summary = Summary(1000 * encoding.windows.step_ms)
         try:
             with closing(live.run(source)) as results:
                 for found in stopping.until_stopped(results):

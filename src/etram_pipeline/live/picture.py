@@ -4,7 +4,7 @@ import struct
 import zlib
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Integer, UInt8
 
 from etram_pipeline.drawing import palette
 from etram_pipeline.events.polarity import count_polarities
@@ -21,11 +21,11 @@ _HALF = 16
 Shades = UInt8[np.ndarray, "H W"]
 
 
-def events_png(frame: UInt8[np.ndarray, "C H W"], saturation: float) -> bytes:
+def events_png(frame: Integer[np.ndarray, "C H W"], saturation: float) -> bytes:
     """A PNG of 16 colours: light where brightness rose, blue where it fell, dark without events.
 
     Args:
-        frame: Stacked histogram of one window.
+        frame: Representation of one window, as `count_polarities` expects it.
         saturation: Events per pixel that are drawn at full brightness.
     """
     falling, rising = reversed([counts.astype(np.float32) for counts in count_polarities(frame)])

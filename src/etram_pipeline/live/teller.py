@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.live.window import Box, ShownWindow, WindowLine
 from etram_pipeline.streaming.live import LiveResult
@@ -21,10 +22,18 @@ class Teller:
         class_names: Name of each class id.
         size: Height and width of the sensor, in px; boxes are cut at its border.
         score: Least score of a box.
+        representation: Of the windows; None: pictures show windows as they are.
     """
 
-    def __init__(self, class_names: Sequence[str], size: tuple[int, int], score: float) -> None:
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        size: tuple[int, int],
+        score: float,
+        representation: RepresentationConfig | None = None,
+    ) -> None:
         self._class_names, self._size, self._score = tuple(class_names), size, score
+        self._representation = representation
 
     def tell(self, found: LiveResult) -> ShownWindow:
         """What outputs show of one window."""
@@ -41,7 +50,10 @@ class Teller:
             skipped=found.num_skipped,
             latency_ms=round(found.latency_ms, 3),
         )
-        return ShownWindow(line, detections, tracks, result.frame)
+        frame = result.frame
+        if frame is not None and self._representation is not None:
+            frame = self._representation.drawn(frame)
+        return ShownWindow(line, detections, tracks, frame)
 
     def _told(self, detections: DetectionTable) -> DetectionTable:
         told = detections[is_usable(detections) & (detections["score"] >= self._score)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer
 from pydantic import Field
 
 from etram_pipeline.core.component import Settings
@@ -63,10 +63,10 @@ class ShownWindow:
         line: Its boxes and what happened to it.
         detections: Rows of its boxes.
         tracks: Rows of those that belong to a track; None without a tracker.
-        frame: Representation of its events; None if it has none.
+        frame: What pictures show of its events (`RepresentationConfig.drawn`); None if it has none.
     """
 
     line: WindowLine
     detections: DetectionTable
     tracks: TrackTable | None
-    frame: UInt8[np.ndarray, "C H W"] | None
+    frame: Integer[np.ndarray, "C H W"] | None

@@ -34,7 +34,7 @@ class ConvolutionBlock(nn.Module):
         normalisation: Normalisation,
     ) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(
+        self.convolution: nn.Module = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False
         )
         self.norm = nn.BatchNorm2d(

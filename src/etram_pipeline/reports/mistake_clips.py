@@ -77,7 +77,8 @@ def draw_strip(
         return None
     wanted = np.arange(window - NUM_AROUND, window + NUM_AROUND + 1)
     shown = wanted.clip(0, frames.num_windows - 1)
-    images = frames.read(int(shown[0]), int(shown[-1]) + 1)
+    read = frames.read(int(shown[0]), int(shown[-1]) + 1)
+    images = [frames.drawn(image) for image in read]
     view = _View.around(moment, frames)
     saturation = saturation_of(images[window - shown[0]])
     boxes = ShownBoxes(frames, detections, labels)

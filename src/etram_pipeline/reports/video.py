@@ -58,7 +58,7 @@ def annotate_recording(
             report_progress(f"picture {done + 1} of {total} of {frames.key}", done, total)
             yield annotator.draw(
                 AnnotatedWindow(
-                    frame=frame,
+                    frame=frames.drawn(frame),
                     recording=frames.key,
                     time_us=time_us,
                     detections=boxes.detected_at(time_us),
@@ -85,5 +85,8 @@ def _part_shown(
 def _saturation(frames: StoredRepresentations) -> float:
     """One strength for all pictures, the median over windows spread evenly over the recording."""
     windows = np.linspace(0, frames.num_windows - 1, num=min(9, frames.num_windows)).astype(int)
-    levels = [saturation_of(frames.read(window, window + 1)[0]) for window in windows.tolist()]
+    levels = [
+        saturation_of(frames.drawn(frames.read(window, window + 1)[0]))
+        for window in windows.tolist()
+    ]
     return float(np.median(levels)) if levels else 1.0

@@ -73,6 +73,10 @@ class StoredRepresentations:
         read_images(self.path, start, images)
         return images
 
+    def drawn(self, frame: Integer[np.ndarray, "C H W"]) -> Integer[np.ndarray, "_ H W"]:
+        """What pictures show of a representation that was read."""
+        return frame if self.encoding is None else self.encoding.representation.drawn(frame)
+
 
 class RepresentationStore(Store[StoredRepresentations]):
     """Representations of recordings, as handles that read when asked to.

@@ -7,6 +7,9 @@ folder that the variable `NUMBA_CACHE_DIR` names.
 
 import numpy as np
 
+from etram_pipeline.core.component import kinds
+from etram_pipeline.events import representations
+from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.detections import DETECTION_DTYPE
 from etram_pipeline.labels.suppression import SuppressionSettings
@@ -31,10 +34,16 @@ _SIZE = 64, 64
 
 
 def compile_kernels() -> None:
-    """Cut, choose and follow a few windows of each layout of events."""
+    """Cut, choose and follow a few windows of each layout of events and each representation."""
     for layout in _LAYOUTS:
         cutter = WindowCutter(_ENCODING, *_SIZE)
         for window in (*cutter.push(_events(layout)), *cutter.finish()):
+            window.release()
+    for kind in kinds(representations.__name__):
+        representation = RepresentationConfig.model_validate({"kind": kind})
+        encoding = _ENCODING.model_copy(update={"representation": representation})
+        cutter = WindowCutter(encoding, *_SIZE)
+        for window in (*cutter.push(_events(_LAYOUTS[0])), *cutter.finish()):
             window.release()
     boxes = np.array([[[8, 8, 24, 24], [9, 9, 25, 25], [40, 40, 56, 56]]], np.float32)
     scores = np.full((1, boxes.shape[1], 1), 0.9, np.float32)

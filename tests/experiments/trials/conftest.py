@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from etram_pipeline.experiments.definition import Experiment, SearchRange
+from etram_pipeline.experiments.definition import Experiment, SearchLimit, SearchRange
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import Registry
-from etram_pipeline.experiments.trials.plan import Search
+from etram_pipeline.experiments.trials.cost import Cost, Measurement
+from etram_pipeline.experiments.trials.plan import MEASURED, Search
 from etram_pipeline.experiments.trials.runs import TrialRuns
 from etram_pipeline.experiments.trials.trial import State, Trial
 from etram_pipeline.training.monitor import Monitor
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 METRIC = "val/etram_8class/AP"
 MONITOR = Monitor(METRIC)
 RATE = "train.optimizer.learning_rate"
+WIDTH = "detector.backbone.embed_dim"
 
 TRAINING = """
 import json, os, pathlib, sqlite3, sys, time
@@ -63,10 +65,15 @@ _PATIENCE_S = 30.0
 
 @dataclass(frozen=True)
 class FakeSearch(Search):
-    """A search whose trainings take no time; the learning rate alone decides the scores."""
+    """A search whose trainings take no time.
+
+    The learning rate or the width decides the score, and the width the time per window: 1 ms for
+    each channel. No detector can have an odd width.
+    """
 
     pause_s: float = 0.0
     fails: bool = False
+    measuring_s: float = 0.0
 
     @override
     def process(self, trial: Trial) -> list[str]:
@@ -83,9 +90,26 @@ class FakeSearch(Search):
         program.write_text(TRAINING)
         return [sys.executable, str(program), json.dumps(plan)]
 
+    @override
+    def measuring(self, trial: Trial) -> list[str]:
+        width = trial.params[WIDTH]
+        is_odd = width % 2
+        found = Measurement(refusal="odd") if is_odd else Measurement(cost=cost_of(width))
+        trial.results.mkdir(parents=True, exist_ok=True)
+        (trial.results / MEASURED).write_text(found.model_dump_json())
+        program = "import sys, time; print('measuring', flush=True); time.sleep(float(sys.argv[1]))"
+        return [sys.executable, "-c", program, str(self.measuring_s)]
+
+
+def cost_of(ms: float) -> Cost:
+    """Cost of a detector that takes so long for a window."""
+    return Cost(parameters=1000 * round(ms), ms_per_window=ms, quartiles_ms=(ms - 1, ms + 1))
+
 
 def score_of(params: Mapping[str, Any]) -> float:
     """Best score of a training."""
+    if WIDTH in params:
+        return float(1 - 4 / params[WIDTH])
     return float(1 - abs(params[RATE] - 0.006) * 100)
 
 
@@ -94,6 +118,7 @@ def trial(
     state: State = "finished",
     score: float = 0.5,
     params: Mapping[str, Any] | None = None,
+    ms: float | None = None,
     **more: object,
 ) -> Trial:
     """A trial that MLflow might describe, with parameters with and without dots."""
@@ -103,7 +128,8 @@ def trial(
         params={**(params or {}), **more},
         results=Path(f"trial_{number}"),
         state=state,
-        scores={100: score / 2, 200: score} if state != "failed" else {},
+        scores={} if state in {"failed", "slow", "refused"} else {100: score / 2, 200: score},
+        cost=None if ms is None else cost_of(ms),
     )
 
 
@@ -134,11 +160,16 @@ MakeSearch = Callable[..., FakeSearch]
 def make_search(project: Path) -> MakeSearch:
     """Makes searches in an empty project."""
 
-    def make(pause_s: float = 0.0, **ranges: SearchRange) -> FakeSearch:
+    def make(
+        pause_s: float = 0.0, limit_ms: float | None = None, **ranges: SearchRange
+    ) -> FakeSearch:
         rates = SearchRange(low=0.001, high=0.01)
+        limit = None if limit_ms is None else SearchLimit(ms_per_window=limit_ms)
         return FakeSearch(
             name="tiny",
-            experiment=Experiment(hypothesis="it helps", search=ranges or {RATE: rates}),
+            experiment=Experiment(
+                hypothesis="it helps", search=ranges or {RATE: rates}, limit=limit
+            ),
             project=Project(project),
             folder=project / "search",
             monitor=MONITOR,

@@ -2,11 +2,12 @@
 
 import pytest
 from tests.experiments.conftest import Write
-from tests.experiments.trials.conftest import METRIC, RATE, trial
+from tests.experiments.trials.conftest import METRIC, RATE, WIDTH, trial
 
 from etram_pipeline import arguments
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.trials.plan import plan_search
+from etram_pipeline.experiments.trials.space import combinations
 from etram_pipeline.yaml_files import ConfigurationError
 
 RANGES = """
@@ -114,3 +115,52 @@ def test_search_without_mlflow_is_refused_before_it_begins(own: Project, write: 
     with pytest.raises(ConfigurationError, match=r"mlflow\.yml: `enabled` is false"):
         plan_search(own, "tiny")
     assert not own.folder("tiny", None).exists()
+
+
+ARCHITECTURES = """
+params: {detector.backbone.attention.dim_head: 8}
+search:
+  detector:
+    choices:
+    - {backbone: {num_blocks: [1, 1], dim_multipliers: [1, 2]}, neck_stages: [1, 2]}
+    - {backbone: {num_blocks: [1, 1, 1, 1]}}
+  detector.backbone.embed_dim: {choices: [8, 16]}
+  detector.cell: {choices: [{kind: identity}, {kind: conv_lstm}]}
+limit: {ms_per_window: 30}
+"""
+
+
+def test_values_that_belong_together_are_one_choice(own: Project, write: Write) -> None:
+    write("tiny", ARCHITECTURES)
+    search = plan_search(own, "tiny")
+    first = next(combinations(search.experiment.search))
+    command = search.command(trial(0, params=first))
+    assert arguments.parse(command[5])["detector"] == {
+        "backbone": {
+            "attention": {"dim_head": 8},
+            "num_blocks": [1, 1],
+            "dim_multipliers": [1, 2],
+            "embed_dim": 8,
+        },
+        "neck_stages": [1, 2],
+        "cell": {"kind": "identity"},
+    }
+
+
+def test_choice_that_changes_nothing_is_the_own_value_of_the_experiment(
+    own: Project, write: Write
+) -> None:
+    write("tiny", ARCHITECTURES)
+    assert plan_search(own, "tiny").own == {
+        "detector": {"backbone": {"num_blocks": [1, 1, 1, 1]}},
+        WIDTH: 16,
+        "detector.cell": {"kind": "conv_lstm"},
+    }
+
+
+def test_search_does_not_continue_with_another_limit(own: Project, write: Write) -> None:
+    write("tiny", ARCHITECTURES)
+    plan_search(own, "tiny")
+    write("tiny", ARCHITECTURES.replace("30", "40"))
+    with pytest.raises(ConfigurationError, match="begun with other values of limit"):
+        plan_search(own, "tiny")

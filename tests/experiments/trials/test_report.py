@@ -5,13 +5,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
-from tests.experiments.trials.conftest import METRIC, RATE, FakeSearch, MakeSearch, trial
+from tests.experiments.trials.conftest import METRIC, RATE, WIDTH, FakeSearch, MakeSearch, trial
 
 from etram_pipeline.experiments.definition import Experiment, SearchRange
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import Registry
+from etram_pipeline.experiments.trials.figures import draw_front
 from etram_pipeline.experiments.trials.report import write_report
 from etram_pipeline.experiments.trials.rerun import (
     FreshRun,
@@ -159,3 +161,67 @@ def test_score_of_a_fresh_seed_is_the_best_of_its_training(
         FreshRun(2, "FINISHED", 0.6),
         FreshRun(3, "not launched", None),
     ]
+
+
+def architectures(make_search: MakeSearch) -> tuple[FakeSearch, list[Trial]]:
+    """A search of widths and stages below 25 ms, with a trial of each kind."""
+    stages = SearchRange(choices=({"backbone": {"num_blocks": [1, 2]}}, {"neck_stages": [1, 2]}))
+    widths = SearchRange(choices=(3, 8, 16, 64))
+    search = make_search(limit_ms=25, detector=stages, **{WIDTH: widths})
+    one, other = stages.choices or ()
+    slow = trial(4, "slow", ms=40, params={"detector": other, WIDTH: 64})
+    return search, [
+        trial(0, score=0.4, ms=10, params={"detector": one, WIDTH: 8}),
+        trial(1, score=0.3, ms=12, params={"detector": other, WIDTH: 8}),
+        trial(2, score=0.6, ms=24, params={"detector": other, WIDTH: 16}),
+        trial(3, "pruned", score=0.1, ms=15, params={"detector": one, WIDTH: 16}),
+        replace(slow, reason="40.0 ms per window, the limit is 25"),
+        replace(trial(5, "refused", params={"detector": one, WIDTH: 3}), reason="odd"),
+    ]
+
+
+def test_page_lists_what_each_time_per_window_allows(make_search: MakeSearch) -> None:
+    page = write_report(*architectures(make_search), []).read_text()
+    assert "1 too slow" in page
+    assert "1 not possible" in page
+    section = page.split("## Score against time")[1].split("## Importance")[0]
+    assert "The limit is 25 ms. 1 trial took longer" in section
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert rows[2:] == [
+        "| 0 | 10000 | 10.0 | 9.0 to 11.0 | 0.4000 | [1, 2] | 8 |  |",
+        "| 2 | 24000 | 24.0 | 23.0 to 25.0 | 0.6000 |  | 16 | [1, 2] |",
+    ]
+
+
+def test_table_says_what_each_trial_costs_and_why_it_was_not_trained(
+    make_search: MakeSearch,
+) -> None:
+    search, trials = architectures(make_search)
+    write_report(search, trials, [])
+    with (search.folder / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["ms per window"] for row in rows] == ["10.0", "12.0", "24.0", "15.0", "40.0", ""]
+    assert rows[4]["state"] == "too slow"
+    assert rows[5]["reason"] == "odd"
+    assert rows[0]["detector.backbone.num_blocks"] == "[1, 2]"
+
+
+def test_figure_shows_all_trials_with_a_time_and_the_limit(make_search: MakeSearch) -> None:
+    search, trials = architectures(make_search)
+    figure = draw_front(trials, search.monitor, search.experiment.limit)
+    assert figure is not None
+    (axes,) = figure.axes
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == [
+        *("best within its time", "other trials", "stopped early"),
+        *("too slow, not trained", "limit"),
+    ]
+    steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
+    assert np.asarray(steps.get_xydata())[:2].tolist() == [[10, 0.4], [24, 0.6]]
+    assert any(np.asarray(line.get_xdata()).tolist() == [25, 25] for line in axes.lines)
+
+
+def test_search_without_times_has_no_such_section(wide: FakeSearch) -> None:
+    page = write_report(wide, searched(), []).read_text()
+    assert "Score against time" not in page
+    assert not (wide.folder / "front.png").exists()

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import TPESampler
 from tests.experiments.trials.conftest import MONITOR, trial
 
 from etram_pipeline.experiments.definition import SearchRange
 from etram_pipeline.experiments.trials.sampling import as_study, importances, is_hopeless, suggest
-from etram_pipeline.experiments.trials.trial import Trial, best_trial
+from etram_pipeline.experiments.trials.trial import State, Trial, best_trial
 from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.yaml_files import ConfigurationError
 
@@ -131,3 +133,20 @@ def test_missing_library_is_one_line_with_the_command(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigurationError, match=r"pip install -e '\.\[search\]'"):
         suggest(RANGES, [], MONITOR)
+
+
+@pytest.mark.parametrize("state", ["slow", "refused"])
+def test_sampler_avoids_values_that_cannot_be_trained(state: State) -> None:
+    ranges = {"width": SearchRange(choices=(8, 16, 32))}
+    excluded = [trial(number, state, width=32) for number in range(12)]
+    learnt = [trial(12 + number, score=0.5, width=8 * (1 + number % 2)) for number in range(12)]
+    seeds = range(20)
+    proposed = [_proposed(ranges, [*excluded, *learnt], seed) for seed in seeds]
+    assert proposed.count(32) < len(seeds) / 6
+
+
+def _proposed(ranges: dict[str, SearchRange], trials: list[Trial], seed: int) -> object:
+    study = as_study(ranges, trials, MONITOR)
+    study.sampler = TPESampler(seed=seed)
+    choices = CategoricalDistribution(["8", "16", "32"])
+    return int(study.ask({"width": choices}).params["width"])

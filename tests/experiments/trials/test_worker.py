@@ -9,8 +9,10 @@ import pytest
 from tests.experiments.trials.conftest import (
     METRIC,
     RATE,
+    WIDTH,
     FakeSearch,
     MakeSearch,
+    cost_of,
     score_of,
     signalled_when,
 )
@@ -19,6 +21,7 @@ from etram_pipeline.experiments.child import Stop, stopped_in_order
 from etram_pipeline.experiments.definition import SearchRange
 from etram_pipeline.experiments.queue import RUN_LOG
 from etram_pipeline.experiments.registry import Registry
+from etram_pipeline.experiments.trials import worker
 from etram_pipeline.experiments.trials.claims import claim_trial
 from etram_pipeline.experiments.trials.runs import PRUNED, TrialRuns
 from etram_pipeline.experiments.trials.worker import (
@@ -27,6 +30,12 @@ from etram_pipeline.experiments.trials.worker import (
     WorkOptions,
     pruning_note,
 )
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers look at their trials often, so that tests take less time."""
+    monkeypatch.setattr(worker, "_POLL_S", 0.05)
 
 
 def worker_of(search: FakeSearch, runs: TrialRuns, lines: list[str], **options: object) -> Worker:
@@ -186,3 +195,64 @@ def test_search_that_cannot_prune_says_so(search: FakeSearch) -> None:
     once = search.train.model_copy(update={"max_steps": 100})
     note = pruning_note(replace(search, train=once), WorkOptions(trials=20))
     assert "validated once, at its end" in note
+
+
+@pytest.mark.usefixtures("often")
+def test_detector_above_the_limit_is_not_trained(make_search: MakeSearch, runs: TrialRuns) -> None:
+    search = make_search(limit_ms=20, **{WIDTH: SearchRange(choices=(10, 20, 30))})
+    lines: list[str] = []
+    worker_of(search, runs, lines).work(Stop())
+    trials = runs.all()
+    assert [trial.state for trial in trials] == ["finished", "finished", "slow"]
+    assert [trial.cost for trial in trials] == [cost_of(10), cost_of(20), cost_of(30)]
+    assert trials[2].scores == {}
+    assert trials[2].reason == "30.0 ms per window, the limit is 20"
+    assert lines[-1] == "trial 2 is not trained: 30.0 ms per window, the limit is 20"
+
+
+@pytest.mark.usefixtures("often")
+def test_values_that_fit_no_detector_do_not_stop_the_search(
+    make_search: MakeSearch, runs: TrialRuns
+) -> None:
+    search = make_search(**{WIDTH: SearchRange(choices=(1, 3, 5, 8))})
+    lines: list[str] = []
+    worker_of(search, runs, lines).work(Stop())
+    assert [trial.state for trial in runs.all()] == [*["refused"] * 3, "finished"]
+    assert runs.all()[0].reason == "odd"
+    assert "trial 2 is not trained: odd" in lines
+
+
+@pytest.mark.usefixtures("often")
+def test_what_was_measured_is_not_measured_again(
+    make_search: MakeSearch, runs: TrialRuns, registry: Registry
+) -> None:
+    search = make_search(limit_ms=20, **{WIDTH: SearchRange(choices=(10, 30))})
+    worker_of(search, runs, []).work(Stop())
+    before = runs.all()
+    lines: list[str] = []
+    worker_of(search, TrialRuns(registry, "0123", METRIC), lines).work(Stop())
+    assert (runs.all(), lines) == (before, [])
+
+
+@pytest.mark.usefixtures("often")
+def test_trial_that_is_interrupted_while_it_is_measured_is_measured_again(
+    make_search: MakeSearch, runs: TrialRuns
+) -> None:
+    search = make_search(**{WIDTH: SearchRange(choices=(10,))})
+    lines: list[str] = []
+    with stopped_in_order() as stop:
+        signalled_when(search, RUN_LOG)
+        worker_of(replace(search, measuring_s=60.0), runs, lines).work(stop)
+    (before,) = runs.all()
+    assert (before.state, before.cost) == ("open", None)
+    worker_of(search, runs, lines).work(Stop())
+    (after,) = runs.all()
+    assert (after.state, after.cost, after.run_id) == ("finished", cost_of(10), before.run_id)
+
+
+def test_only_trials_of_different_detectors_are_measured(make_search: MakeSearch) -> None:
+    rate, width = SearchRange(low=0.1, high=0.2), SearchRange(choices=(10, 20))
+    assert not make_search(**{RATE: rate}).is_measured
+    assert make_search(limit_ms=20, **{RATE: rate}).is_measured
+    assert make_search(**{RATE: rate, WIDTH: width}).is_measured
+    assert make_search(detector=SearchRange(choices=({"neck_stages": [2, 3]},))).is_measured

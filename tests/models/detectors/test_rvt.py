@@ -10,7 +10,7 @@ from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.attention import AttentionSettings
 from etram_pipeline.models.backbones import maxvit
 from etram_pipeline.models.detectors import rvt
-from etram_pipeline.models.necks import pafpn
+from etram_pipeline.models.necks import event_density, pafpn
 
 MakeBatch = Callable[..., SequenceBatch]
 
@@ -49,6 +49,37 @@ def test_any_input_size_is_padded_inside(detector: rvt.RVT, height: int, width: 
         found, _ = detector(frames)
         expected, _ = detector(padded)
     assert torch.equal(found, expected)
+
+
+def test_necks_get_frames_as_the_backbone_reads_them_if_they_read_any(
+    config: rvt.Config, make_batch: MakeBatch
+) -> None:
+    batch = make_batch(height=50, width=70, keyframes=((1, 0), (0, 1)))
+    padded = torch.zeros(2, 2, 4, 64, 128, dtype=torch.uint8)
+    padded[..., :50, :70] = batch.frames
+    neck = event_density.Config(inner=config.neck)
+    for changes, keyframes, windows in (
+        ({}, None, None),
+        ({"neck": neck}, padded[[1, 0], [0, 1]], padded.flatten(0, 1)),
+    ):
+        detector = config.model_copy(update=changes).build(4, 3)
+        seen: list[torch.Tensor | None] = []
+        detector.neck.register_forward_pre_hook(lambda _, given, into=seen: into.append(given[1]))
+        detector.losses(batch, ())
+        detector.eval().detect(batch, (), SuppressionSettings())
+        detector(batch.frames)
+        for found, expected in zip(seen, (keyframes, keyframes, windows), strict=True):
+            assert (found is None) == (expected is None)
+            assert found is None or expected is None or torch.equal(found, expected)
+
+
+def test_resized_frames_are_what_necks_read(config: rvt.Config, make_batch: MakeBatch) -> None:
+    changes = {"neck": event_density.Config(inner=config.neck), "input_size": (128, 192)}
+    detector = config.model_copy(update=changes).build(4, 3)
+    seen: list[torch.Size] = []
+    detector.neck.register_forward_pre_hook(lambda _, given: seen.append(given[1].shape))
+    detector.losses(make_batch(), ())
+    assert seen == [(2, 4, 128, 192)]
 
 
 def test_predictions_are_probabilities_and_pixels_of_every_window(detector: rvt.RVT) -> None:

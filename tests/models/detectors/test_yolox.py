@@ -10,8 +10,10 @@ from torch import Tensor
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.boxes import xyxy_to_xywh
+from etram_pipeline.core.component import kinds
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.labels.table import LABEL_DTYPE, LabelTable
+from etram_pipeline.models.detector import total_loss
 from etram_pipeline.models.detectors import yolox
 
 MakeBatch = Callable[..., SequenceBatch]
@@ -82,6 +84,24 @@ def test_backbones_have_maps_of_the_strides_that_the_neck_merges(backbone: str) 
         maps = detector.backbone(torch.zeros(1, NUM_CHANNELS, 64, 96))
     assert [each.shape[-2:] for each in maps] == [(64 // s, 96 // s) for s in yolox.STRIDES]
     assert tuple(each.shape[1] for each in maps) == detector.neck.channels
+
+
+@pytest.mark.parametrize("kind", kinds("etram_pipeline.models.necks"))
+def test_every_neck_merges_the_maps_of_frames_as_they_are_seen(
+    kind: str, make_batch: MakeBatch
+) -> None:
+    batch = make_batch(height=60, width=90)
+    detector = small(neck={"kind": kind}, count_scale=2.0).build(NUM_CHANNELS, NUM_CLASSES)
+    seen: list[Tensor | None] = []
+    detector.neck.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    losses, _ = detector.losses(batch, ())
+    total_loss(losses).backward()
+    assert all(weight.grad is not None for weight in detector.parameters())
+    padded = torch.zeros(2, NUM_CHANNELS, 64, 96)
+    padded[..., :60, :90] = batch.select_keyframes(batch.frames) / 2
+    (found,) = seen
+    assert (found is not None) == detector.neck.reads_frames
+    assert found is None or torch.equal(found, padded)
 
 
 def test_windows_that_are_no_keyframes_do_not_count(make_batch: MakeBatch) -> None:

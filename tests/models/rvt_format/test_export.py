@@ -20,7 +20,7 @@ from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint
 from etram_pipeline.models.convolution import Normalisation
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.heads import yolox
-from etram_pipeline.models.necks import pafpn
+from etram_pipeline.models.necks import deformable, pafpn
 from etram_pipeline.models.rvt_format.export import NamingScheme, write_rvt_checkpoint
 
 
@@ -187,6 +187,7 @@ def test_the_options_of_rvt_are_told(tmp_path: Path, config: rvt.Config) -> None
     [
         ({"cell": no_memory.Config()}, "rvt", "cell identity"),
         ({"cell": no_memory.Config()}, "fork", "cell identity"),
+        ({"neck": deformable.Config()}, "rvt", "neck deformable"),
         ({"neck_stages": (1, 2, 3, 4)}, "rvt", "neck over 4 maps"),
         ({"neck_stages": (3, 4)}, "fork", "neck over 2 maps"),
         ({"neck": pafpn.Config(normalisation=Normalisation(eps=1e-3))}, "rvt", "neck.normal"),

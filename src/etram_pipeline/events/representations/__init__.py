@@ -71,6 +71,10 @@ class RepresentationConfig(Component):
     def build(self, height: int, width: int) -> Representation:
         """Make the representation for a sensor of `height` x `width` px."""
 
+    def drawn(self, frame: Integer[np.ndarray, "C H W"]) -> Integer[np.ndarray, "_ H W"]:
+        """What pictures show of an image, in channels as `count_polarities` expects them."""
+        return frame
+
     @property
     def downsampled_by(self) -> int:
         """Sensor px per px of the image, along each axis."""

@@ -11,13 +11,14 @@ from typing import Any
 
 from etram_pipeline.core.files import written_whole
 from etram_pipeline.core.locks import lock
-from etram_pipeline.core.mappings import flatten
+from etram_pipeline.core.mappings import flatten, merge
 from etram_pipeline.core.metric_names import metric_name
 from etram_pipeline.evaluation.protocols import resolve_protocol
-from etram_pipeline.experiments.command import executable, trial_command
+from etram_pipeline.experiments.command import executable, trial_command, tried_parameters
 from etram_pipeline.experiments.definition import Experiment
 from etram_pipeline.experiments.project import Project
 from etram_pipeline.experiments.registry import require_mlflow
+from etram_pipeline.experiments.trials.cost import Job
 from etram_pipeline.experiments.trials.space import contains
 from etram_pipeline.experiments.trials.trial import Trial
 from etram_pipeline.experiments.validation import nested
@@ -28,6 +29,9 @@ from etram_pipeline.yaml_files import ConfigurationError
 
 FOLDER = "search"
 """Folder of a search, in that of its experiment."""
+
+MEASURED = "measured.json"
+"""File in the folder of a trial: a `Measurement` of its detector."""
 
 _BEGUN, _LOCK = "search.json", ".claims.lock"
 _FIXED = ("train.seed", "train.validation.protocol")
@@ -65,6 +69,22 @@ class Search:
     def process(self, trial: Trial) -> list[str]:
         """The same command for a subprocess."""
         return executable(self.command(trial))
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the detector of each trial is measured: trials of one detector need not be."""
+        experiment = self.experiment
+        changed = (key.partition(".")[0] == "detector" for key in experiment.search)
+        return experiment.limit is not None or any(changed)
+
+    def measuring(self, trial: Trial) -> list[str]:
+        """The command that measures the detector of a trial, for a subprocess."""
+        return Job(
+            project=self.project.path,
+            env=self.experiment.env,
+            params=tried_parameters(self.experiment, trial.params),
+            result=trial.results / MEASURED,
+        ).command
 
     def max_steps(self, trial: Trial) -> int:
         """Steps of the training of a trial."""
@@ -104,6 +124,7 @@ def plan_search(project: Project, name: str) -> Search:
         "metric": monitor.name,
         "parameters": experiment.parameters,
         "search": {key: tried.model_dump() for key, tried in experiment.search.items()},
+        "limit": None if experiment.limit is None else experiment.limit.model_dump(),
     }
     with alone(folder):
         token = _begin(name, folder / _BEGUN, content)
@@ -112,13 +133,26 @@ def plan_search(project: Project, name: str) -> Search:
 
 
 def _own_values(experiment: Experiment, raw: Mapping[str, Any]) -> dict[str, Any] | None:
-    types, values = parameter_types(), dict[str, Any]()
+    values: dict[str, Any] = {}
     for name in _TRAINED:
-        values |= flatten(types[name].model_validate(raw[name]), name)
-    is_tried = all(
-        key in values and contains(tried, values[key]) for key, tried in experiment.search.items()
-    )
-    return {key: values[key] for key in experiment.search} if is_tried else None
+        values |= flatten(parameter_types()[name].model_validate(raw[name]), name)
+    own: dict[str, Any] = {}
+    for key, tried in experiment.search.items():
+        if tried.choices is None:
+            found = [values[key]] if key in values and contains(tried, values[key]) else []
+        else:
+            found = [choice for choice in tried.choices if _changes_nothing(raw, key, choice)]
+        if not found:
+            return None
+        own[key] = found[0]
+    return own
+
+
+def _changes_nothing(raw: Mapping[str, Any], key: str, choice: object) -> bool:
+    name = key.partition(".")[0]
+    settings = parameter_types()[name]
+    chosen = merge(raw, nested({key: choice}))
+    return bool(settings.model_validate(chosen[name]) == settings.model_validate(raw[name]))
 
 
 @contextmanager

@@ -12,25 +12,30 @@ from matplotlib.figure import Figure
 
 from etram_pipeline.core.counts import counted, duration
 from etram_pipeline.core.files import written_whole
+from etram_pipeline.core.mappings import flatten
 from etram_pipeline.experiments.markdown import markdown_table
-from etram_pipeline.experiments.trials.figures import draw_importance, draw_scores
+from etram_pipeline.experiments.trials.figures import draw_front, draw_importance, draw_scores
 from etram_pipeline.experiments.trials.plan import Search
 from etram_pipeline.experiments.trials.rerun import FreshRun, best_name
 from etram_pipeline.experiments.trials.sampling import importances
-from etram_pipeline.experiments.trials.trial import Trial, best_trial
+from etram_pipeline.experiments.trials.trial import Trial, best_trial, front
 from etram_pipeline.yaml_files import ConfigurationError
 
 PAGE = "search.md"
 
 _TABLE = "trials.csv"
-_SCORES, _IMPORTANCE = "history.png", "importance.png"
+_SCORES, _IMPORTANCE, _FRONT = "history.png", "importance.png", "front.png"
 _FEW = 10
 """Trials below which the importance of parameters is mostly chance."""
+
+_COST = ("parameters", "ms per window", "middle half")
 
 _STATES = {
     "finished": "finished",
     "pruned": "stopped early",
     "failed": "failed",
+    "slow": "too slow",
+    "refused": "not possible",
     "open": "running or interrupted",
 }
 
@@ -58,6 +63,7 @@ def write_report(search: Search, trials: Sequence[Trial], fresh: Sequence[FreshR
         _counts(search, trials),
         *(_best(search, best) if best else ["No trial has finished."]),
         *(_fresh(search, best, trials, fresh) if best else []),
+        *_front(search, trials, folder / _FRONT),
         "## Importance",
         about_importance,
         "## Trials",
@@ -88,7 +94,8 @@ def _counts(search: Search, trials: Sequence[Trial]) -> str:
 
 
 def _best(search: Search, best: Trial) -> list[str]:
-    rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in best.params.items()]
+    values = flatten(dict(best.params))
+    rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in values.items()]
     command = shlex.join(search.command(best))
     return [
         "## Best trial",
@@ -126,6 +133,37 @@ def _fresh(
     return ["## On fresh seeds", text, compared, *([table] if rows else []), after]
 
 
+def _front(search: Search, trials: Sequence[Trial], path: Path) -> list[str]:
+    """The score that each time per window allows; nothing if no time was measured."""
+    limit = search.experiment.limit
+    path.unlink(missing_ok=True)
+    if not _drawn(path, draw_front(trials, search.monitor, limit)):
+        return []
+    best = front(trials, search.monitor)
+    keys = _keys(best)
+    rows = [
+        [
+            str(trial.number),
+            *_cost(trial),
+            f"{trial.best(search.monitor):.4f}",
+            *_values(trial, keys),
+        ]
+        for trial in best
+    ]
+    slow = sum(trial.state == "slow" for trial in trials)
+    above = f" {counted(slow, 'trial')} took longer and were not trained." if slow else ""
+    bound = f" The limit is {limit.ms_per_window:g} ms.{above}" if limit else ""
+    return [
+        "## Score against time",
+        f"![front]({path.name})",
+        "No other trial is both as fast and better than one of these. The time per window is the "
+        "median of the processor time on one thread of the machine that ran the trial, measured "
+        "with random weights before the training, with that of the middle half of the windows. "
+        f"The scores are those of one seed.{bound}",
+        markdown_table(["trial", *_COST, "score", *keys], rows),
+    ]
+
+
 def _importance(search: Search, trials: Sequence[Trial], path: Path) -> str:
     path.unlink(missing_ok=True)
     finished = sum(trial.state == "finished" for trial in trials)
@@ -151,8 +189,8 @@ def _drawn(path: Path, figure: Figure | None) -> Path | None:
 
 
 def _rows(search: Search, trials: Sequence[Trial]) -> list[list[str]]:
-    keys = list(search.experiment.search)
-    rows = [["trial", "state", "score", "time", "run", *keys]]
+    keys = _keys(trials)
+    rows = [["trial", "state", "score", "time", "run", *_COST, *keys, "reason"]]
     for trial in trials:
         score, seconds = trial.best(search.monitor), trial.seconds
         rows.append(
@@ -162,10 +200,30 @@ def _rows(search: Search, trials: Sequence[Trial]) -> list[list[str]]:
                 "" if score is None else f"{score:.6g}",
                 "" if seconds is None else duration(seconds),
                 trial.run_id,
-                *(json.dumps(trial.params[key]) for key in keys),
+                *_cost(trial),
+                *_values(trial, keys),
+                trial.reason,
             ]
         )
     return rows
+
+
+def _cost(trial: Trial) -> list[str]:
+    cost = trial.cost
+    if cost is None:
+        return [""] * len(_COST)
+    low, high = cost.quartiles_ms
+    return [str(cost.parameters), f"{cost.ms_per_window:.1f}", f"{low:.1f} to {high:.1f}"]
+
+
+def _keys(trials: Sequence[Trial]) -> list[str]:
+    """Names of all values that the trials have, those inside of mappings too."""
+    return list(dict.fromkeys(key for trial in trials for key in flatten(dict(trial.params))))
+
+
+def _values(trial: Trial, keys: Sequence[str]) -> list[str]:
+    values = flatten(dict(trial.params))
+    return [json.dumps(values[key]) if key in values else "" for key in keys]
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ from etram_pipeline.experiments.command import tried_parameters
 from etram_pipeline.experiments.definition import Experiment, Success
 from etram_pipeline.experiments.registry import Registry, definition
 from etram_pipeline.experiments.trials.plan import Search
-from etram_pipeline.experiments.trials.trial import Trial, best_score
+from etram_pipeline.experiments.trials.trial import Trial, best_score, values_text
 from etram_pipeline.yaml_files import ConfigurationError, read_yaml
 
 _WIDTH = 100
@@ -42,7 +42,6 @@ def best_name(name: str) -> str:
 def best_experiment(search: Search, best: Trial, num_trials: int) -> Experiment:
     """The experiment that tests the best values."""
     experiment, name = search.experiment, search.name
-    values = ", ".join(f"{key}={value}" for key, value in best.params.items())
     params = tried_parameters(experiment, best.params)
     params.pop("preset", None)
     fresh = (seed for seed in itertools.count() if seed != experiment.seeds[0])
@@ -50,8 +49,8 @@ def best_experiment(search: Search, best: Trial, num_trials: int) -> Experiment:
         hypothesis=f"The best of {num_trials} trials of {name} is better than {name} itself.",
         why=(
             f"Trial {best.number} had the best {search.monitor.name}, "
-            f"{best.best(search.monitor):.4f}, with {values}. The best of many trials is "
-            "optimistic, so these runs use seeds that the search did not use."
+            f"{best.best(search.monitor):.4f}, with {values_text(best.params)}. The best of many "
+            "trials is optimistic, so these runs use seeds that the search did not use."
         ),
         success=Success(better_than=name),
         env=experiment.env,

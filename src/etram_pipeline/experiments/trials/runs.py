@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etram_pipeline.experiments.registry import EXPERIMENT, RESULTS, Registry
+from etram_pipeline.experiments.trials.cost import Cost
 from etram_pipeline.experiments.trials.trial import State, Trial
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 SEARCH, TRIAL, PARAMS, PRUNED = "search", "trial", "search.params", "search.pruned"
+COST, EXCLUDED = "search.cost", "search.excluded"
 """Tags of a trial. It has no tag `seed`, so it is not a run of its experiment."""
+
+_ENDED = {"finished", "pruned", "slow", "refused"}
+_LONGEST = 1000
+"""Characters of a reason, as MLflow limits the length of tags."""
 
 
 class TrialRuns:
@@ -57,6 +63,15 @@ class TrialRuns:
         """Note that a trial is stopped early, before it is: it must not be continued."""
         self._registry.tag(trial.run_id, {PRUNED: "true"})
 
+    def note_cost(self, trial: Trial, cost: Cost) -> None:
+        """Keep what the detector of a trial costs, so that it is not measured again."""
+        self._registry.tag(trial.run_id, {COST: cost.model_dump_json()})
+
+    def exclude(self, trial: Trial, reason: str) -> None:
+        """End a trial without training it."""
+        self._registry.tag(trial.run_id, {EXCLUDED: reason[:_LONGEST]})
+        self.end(trial, "KILLED")
+
     def end(self, trial: Trial, status: str) -> None:
         """Give a run its final status, unless it is finished."""
         if self._registry.run(trial.run_id).status not in {status, "FINISHED"}:
@@ -76,16 +91,20 @@ class TrialRuns:
             state=_state(run, bool(scores)),
             scores=scores,
             seconds=None if ended_ms is None else (ended_ms - run.info.start_time) / 1000,
+            cost=Cost.model_validate_json(tags[COST]) if COST in tags else None,
+            reason=tags.get(EXCLUDED, ""),
         )
-        if trial.state in {"finished", "pruned"}:
+        if trial.state in _ENDED:
             self._ended[run_id] = trial
         return trial
 
 
 def _state(run: "Run", has_scores: bool) -> State:  # noqa: FBT001
-    status = run.info.status
+    status, tags = run.info.status, run.data.tags
+    if EXCLUDED in tags:
+        return "slow" if COST in tags else "refused"
     if status == "FINISHED":  # one that ended before it could be stopped counts in full
         return "finished" if has_scores else "failed"
-    if PRUNED in run.data.tags:
+    if PRUNED in tags:
         return "pruned"
     return "failed" if status == "FAILED" else "open"

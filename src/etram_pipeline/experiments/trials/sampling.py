@@ -127,6 +127,9 @@ def _as_optuna(ranges: Ranges, trial: Trial, monitor: Monitor) -> "FrozenTrial":
         "finished": TrialState.COMPLETE,
         "pruned": TrialState.PRUNED,
         "failed": TrialState.FAIL,
+        # Failed trials teach the sampler nothing, so it would propose more of the same.
+        "slow": TrialState.PRUNED,
+        "refused": TrialState.PRUNED,
     }
     scores = dict(trial.scores or {})
     is_finished = trial.state == "finished"

@@ -12,10 +12,11 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.experiments.child import Child, Stop
 from etram_pipeline.experiments.queue import RUN_LOG, WIDE
 from etram_pipeline.experiments.trials.claims import Claim, claim_trial
-from etram_pipeline.experiments.trials.plan import Search
+from etram_pipeline.experiments.trials.cost import Measurement
+from etram_pipeline.experiments.trials.plan import MEASURED, Search
 from etram_pipeline.experiments.trials.runs import TrialRuns
 from etram_pipeline.experiments.trials.sampling import UNPRUNED, is_hopeless
-from etram_pipeline.experiments.trials.trial import Trial, best_trial
+from etram_pipeline.experiments.trials.trial import Trial, best_trial, values_text
 from etram_pipeline.mlflow_logging.run_log import RUN_ID
 from etram_pipeline.mlflow_logging.store import StoreUnavailableError
 
@@ -49,13 +50,11 @@ class WorkOptions(Settings):
 @dataclass
 class _Active:
     claim: Claim
+    trial: Trial
     child: Child
+    is_measuring: bool
     num_scores: int = 0
     is_pruned: bool = False
-
-    @property
-    def trial(self) -> Trial:
-        return self.claim.trial
 
 
 class Worker:
@@ -120,25 +119,52 @@ class Worker:
 
     def _start(self, claim: Claim) -> None:
         trial = claim.trial
-        child = Child(
-            self._search.process(trial),
-            self._search.project.path,
-            trial.results / RUN_LOG,
-            {RUN_ID: trial.run_id, **WIDE},
-            claim.shared,
-        )
+        is_measuring = self._search.is_measured and trial.cost is None
+        search = self._search
+        command = search.measuring(trial) if is_measuring else search.process(trial)
         verb = "continues" if claim.is_continued else "begins"
-        values = ", ".join(f"{key}={value}" for key, value in trial.params.items())
-        self._tell(f"trial {trial.number} {verb}: {values}")
-        self._active.append(_Active(claim, child))
+        self._tell(f"trial {trial.number} {verb}: {values_text(trial.params)}")
+        self._active.append(_Active(claim, trial, self._child(claim, command), is_measuring))
+
+    def _child(self, claim: Claim, command: list[str]) -> Child:
+        trial = claim.trial
+        variables = {RUN_ID: trial.run_id, **WIDE}
+        log = trial.results / RUN_LOG
+        return Child(command, self._search.project.path, log, variables, claim.shared)
 
     def _look(self) -> None:
         for active in list(self._active):
             code = active.child.code()
-            if code is not None:
+            if code == 0 and active.is_measuring:
+                self._decide(active)
+            elif code is not None:
                 self._finish(active, code)
-            elif self._prunes and not active.is_pruned:
+            elif self._prunes and not active.is_pruned and not active.is_measuring:
                 self._prune(active)
+
+    def _decide(self, active: _Active) -> None:
+        """Train a trial that was measured, unless it is too slow or cannot be made."""
+        trial, search = active.trial, self._search
+        measured = Measurement.model_validate_json((trial.results / MEASURED).read_bytes())
+        reason, cost, limit = measured.refusal, measured.cost, search.experiment.limit
+        if cost is not None:
+            self._runs.note_cost(trial, cost)
+            self._tell(f"trial {trial.number}: {cost}, {cost.parameters:_} parameters")
+            if limit is not None and cost.ms_per_window > limit.ms_per_window:
+                reason = f"{cost.ms_per_window:.1f} ms per window, the limit is "
+                reason += f"{limit.ms_per_window:g}"
+        if reason:
+            self._exclude(active, reason)
+            return
+        active.child = self._child(active.claim, search.process(trial))
+        active.is_measuring = False
+
+    def _exclude(self, active: _Active, reason: str) -> None:
+        self._runs.exclude(active.trial, reason)
+        active.claim.release()
+        self._active.remove(active)
+        self._failures = 0
+        self._tell(f"trial {active.trial.number} is not trained: {reason}")
 
     def _prune(self, active: _Active) -> None:
         """Stop a trial that has a new score and falls behind."""
@@ -162,7 +188,13 @@ class Worker:
     def _finish(self, active: _Active, code: int, *, is_stopped: bool = False) -> None:
         trial = active.trial
         was_stopped = active.is_pruned or is_stopped
-        status = "FINISHED" if code == 0 else "KILLED" if was_stopped else "FAILED"
+        status = (
+            "FINISHED"
+            if code == 0 and not active.is_measuring
+            else "KILLED"
+            if was_stopped
+            else "FAILED"
+        )
         active.claim.release()
         self._active.remove(active)
         self._runs.end(trial, status)

@@ -24,6 +24,9 @@ class PictureConfig(Component):
 
     package: ClassVar[str] = __name__
 
+    shows_polarities: ClassVar[bool] = False
+    """Whether the painter is given what `RepresentationConfig.drawn` makes of a representation."""
+
     @abstractmethod
     def build(self, channels: int, *, signed: bool) -> Painter:
         """Make the painter for one kind of representation.

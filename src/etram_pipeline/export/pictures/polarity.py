@@ -1,7 +1,7 @@
 """Pictures with one colour per polarity."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float64, Integer, UInt8
@@ -36,6 +36,8 @@ class Config(PictureConfig):
         falling: Colour of negative events (falling brightness).
         background: Colour of pixels without events.
     """
+
+    shows_polarities: ClassVar[bool] = True
 
     kind: Literal["polarity"] = "polarity"
     saturation: int = Field(default=10, ge=1, le=255)

@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from jaxtyping import Float, Shaped
+from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from etram_pipeline.core.component import Component
 
@@ -38,6 +40,17 @@ class Neck(nn.Module, ABC):
         """
 
 
+def needed_frames(frames: Tensor | None) -> Tensor:
+    """The frames that a neck was called with.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if frames is None:
+        raise ValueError("this neck reads the frames, but was called with maps alone: pass both")
+    return frames
+
+
 class NeckConfig(Component):
     """Chooses a neck."""
 
@@ -59,3 +72,18 @@ class NeckConfig(Component):
     def export_fault(self) -> str:
         """Why a detector with this neck cannot be exported to ONNX; empty if it can."""
         return ""
+
+
+class OuterNeckConfig(NeckConfig):
+    """Settings of a neck around another one.
+
+    Attributes:
+        inner: The neck that merges the maps.
+    """
+
+    inner: NeckConfig = Field(default_factory=lambda: NeckConfig.model_validate({"kind": "pafpn"}))
+
+    @property
+    @override
+    def export_fault(self) -> str:
+        return self.inner.export_fault

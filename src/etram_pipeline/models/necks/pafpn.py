@@ -85,16 +85,18 @@ class PAFPN(Neck):
     Megvii-BaseDetection/YOLOX yolox/models/yolo_pafpn.py.
     """
 
-    def __init__(self, in_channels: tuple[int, ...], config: "Config") -> None:
+    def __init__(
+        self, in_channels: tuple[int, ...], num_bottlenecks: int, normalisation: Normalisation
+    ) -> None:
         super().__init__()
         self.channels = in_channels
-        make_block = convolution_blocks(config.normalisation)
+        make_block = convolution_blocks(normalisation)
         self.top_down = nn.ModuleList(
-            TopDownStep(coarse, fine, config.num_bottlenecks, make_block)
+            TopDownStep(coarse, fine, num_bottlenecks, make_block)
             for coarse, fine in pairwise(reversed(in_channels))
         )
         self.bottom_up = nn.ModuleList(
-            BottomUpStep(fine, coarse, config.num_bottlenecks, make_block)
+            BottomUpStep(fine, coarse, num_bottlenecks, make_block)
             for fine, coarse in pairwise(in_channels)
         )
 
@@ -128,4 +130,4 @@ class Config(NeckConfig):
     def build(
         self, in_channels: tuple[int, ...], strides: tuple[int, ...], frame_channels: int
     ) -> PAFPN:
-        return PAFPN(in_channels, self)
+        return PAFPN(in_channels, self.num_bottlenecks, self.normalisation)

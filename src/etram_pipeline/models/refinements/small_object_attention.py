@@ -10,27 +10,14 @@ from torch.nn.functional import silu
 from typing_extensions import override
 
 from etram_pipeline.models.detector import State
+from etram_pipeline.models.gates import ChannelAttention, FrameMaps, Gate
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig
 
-FrameMaps = Float[Tensor, "N C H W"]
-
 FINE_STRIDE = 8
-"""Stride in px up to which maps are fine."""
+"""Stride in px up to which maps are fine: they show more of place than of meaning."""
 
-
-class Gate(nn.Module):
-    """A convolution's output as factors between 0 and 2, all 1 before anything is learnt."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
-        super().__init__()
-        self.logits = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        for parameter in self.logits.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, maps: FrameMaps) -> Float[Tensor, "N D H W"]:
-        """Factors of maps to be refined."""
-        factors: Tensor = 2 * self.logits(maps).sigmoid()
-        return factors
+FINE_REDUCTION, COARSE_REDUCTION = 16, 8
+"""Channels of a map for each hidden channel that channel attention decides by."""
 
 
 class SpatialAttention(nn.Module):
@@ -68,25 +55,6 @@ class TemporalAttention(nn.Module):
         return weighed
 
 
-class ChannelAttention(nn.Module):
-    """Weighs channels by their mean over the map.
-
-    Fine maps have fewer hidden channels to decide by, as they show more of place than of meaning.
-    """
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        hidden = max(channels // (16 if stride <= FINE_STRIDE else 8), 1)
-        self.squeeze = nn.Conv2d(channels, hidden, 1)
-        self.gate = Gate(hidden, channels)
-
-    def forward(self, maps: FrameMaps) -> FrameMaps:
-        """Weigh maps, each by itself."""
-        means = maps.mean(dim=(2, 3), keepdim=True)
-        weighed: Tensor = maps * self.gate(silu(self.squeeze(means)))
-        return weighed
-
-
 class SmallObjectAttention(Refinement):
     """Spatial, then temporal attention to the finest maps, then channel attention to all of them.
 
@@ -107,7 +75,7 @@ class SmallObjectAttention(Refinement):
         )
         self.temporal = nn.ModuleList(TemporalAttention(width) for width in fine if config.temporal)
         self.channel = nn.ModuleList(
-            ChannelAttention(width, stride)
+            ChannelAttention(width, FINE_REDUCTION if stride <= FINE_STRIDE else COARSE_REDUCTION)
             for width, stride in zip(channels, strides, strict=True)
             if config.channel
         )

@@ -72,7 +72,7 @@ def _events_image(frames: StoredRepresentations, observed: Observed) -> RgbImage
     total = np.zeros((frames.height, frames.width))
     spread = np.linspace(0, frames.num_windows - 1, min(_MAX_WINDOWS, frames.num_windows))
     for window in np.rint(spread).astype(int).tolist():
-        for counts in count_polarities(frames.read(window, window + 1)[0]):
+        for counts in count_polarities(frames.drawn(frames.read(window, window + 1)[0])):
             total += counts
     by = frames.downsampled_by
     level = np.log1p(total.repeat(by, axis=0).repeat(by, axis=1))
