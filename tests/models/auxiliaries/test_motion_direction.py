@@ -18,16 +18,17 @@ from etram_pipeline.models.detectors import rvt
 
 MakeBatch = Callable[..., SequenceBatch]
 SIZE = 48
+EASY = Config(minimum_events=1, minimum_distance=1e-3, minimum_motion=1e-3, minimum_significance=0)
 BOX = [8.0, 8.0, 40.0, 40.0]
 
 
-def moving_square(angle: float, brightness: float, *, speed_px: float = 6) -> Tensor:
+def moving_square(angle: float, brightness: float, *, travel_px: float = 3) -> Tensor:
     """Histogram of a square of 12 px that moves across grey in the direction of an angle."""
     x, y = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5)
     rows: list[tuple[int, int, int, bool]] = []
     heading, before = np.array([math.cos(angle), math.sin(angle)]), np.zeros(0)
     for moment in range(101):
-        centre = SIZE / 2 + speed_px * (moment / 100 - 0.5) * heading
+        centre = SIZE / 2 + travel_px * (moment / 100 - 0.5) * heading
         covered = [np.clip(6.5 - np.abs(axis - centre[i]), 0, 1) for i, axis in enumerate((x, y))]
         crossed = np.floor(brightness * covered[0] * covered[1] / 0.2)
         if moment:
@@ -54,7 +55,9 @@ def objects(*boxes: list[float]) -> Targets:
 def test_polarity_tells_the_direction_of_motion(degrees: int, brightness: float) -> None:
     angle = math.radians(degrees)
     frames = moving_square(angle, brightness)[None]
-    found = directions(frames, (objects(BOX),), Config())
+    end = SIZE / 2 + 1.5 * np.array([math.cos(angle), math.sin(angle)])
+    box = [*(end - 6.5), *(end + 6.5)]  # labels tell where objects are at the end of the window
+    found = directions(frames, (objects(box),), Config())
     assert found.is_known.tolist() == [[True]]
     x, y = found.unit_xy[0, 0].tolist()
     assert math.hypot(x, y) == pytest.approx(1)
@@ -66,7 +69,7 @@ def by_hand(frame: Tensor, box: list[float]) -> tuple[float, float]:
     events = []
     for channel, row, column in frame.nonzero().tolist():
         x, y = column + 0.5, row + 0.5
-        if box[0] < x < box[2] and box[1] < y < box[3]:
+        if box[0] - 4 < x < box[2] + 4 and box[1] - 4 < y < box[3] + 4:
             events += [(channel // 10, channel % 10, x, y)] * int(frame[channel, row, column])
     centres = [np.mean([e[2:] for e in events if e[0] == p], axis=0) for p in (0, 1)]
     axis = (centres[1] - centres[0]) / np.linalg.norm(centres[1] - centres[0])
@@ -78,8 +81,7 @@ def by_hand(frame: Tensor, box: list[float]) -> tuple[float, float]:
 def test_directions_are_those_of_the_events_one_by_one() -> None:
     first, second = moving_square(0.7, 1.0), moving_square(4.0, -1.0)
     boxes = [BOX, [8.0, 8.0, 27.3, 40.0], [10.2, 15.0, 40.0, 27.0]]
-    everything = Config(minimum_events=1, minimum_distance=1e-3, minimum_motion=1e-3)
-    found = directions(torch.stack([first, second]), (objects(*boxes), objects(BOX)), everything)
+    found = directions(torch.stack([first, second]), (objects(*boxes), objects(BOX)), EASY)
     assert found.is_known.tolist() == [[True] * 3, [True, False, False]]
     for place, box in enumerate(boxes):
         assert found.unit_xy[0, place].tolist() == pytest.approx(by_hand(first, box), abs=1e-3)
@@ -94,6 +96,7 @@ def test_objects_that_stand_still_or_show_few_events_are_left_out() -> None:
         Config(minimum_events=10_000),
         Config(minimum_distance=40),
         Config(minimum_motion=40),
+        Config(minimum_significance=100),
     ):
         assert not directions(frame, boxes, strict).is_known.any()
     flicker = torch.full((1, 20, SIZE, SIZE), 3, dtype=torch.uint8)
@@ -136,8 +139,7 @@ def test_large_objects_are_predicted_on_the_coarsest_map() -> None:
 def test_a_detector_learns_the_direction_without_being_slower_in_detection(
     config: rvt.Config, make_batch: MakeBatch
 ) -> None:
-    easy = Config(minimum_events=1, minimum_distance=1e-3, minimum_motion=1e-3)
-    helped = config.model_copy(update={"auxiliary": easy, "input_size": (96, 128)}).build(4, 3)
+    helped = config.model_copy(update={"auxiliary": EASY, "input_size": (96, 128)}).build(4, 3)
     losses, state = helped.train().losses(make_batch(), ())
     assert losses["num_directions"] == 4
     assert 0 < losses["direction"] < 1

@@ -98,60 +98,80 @@ def directions(
 ) -> Directions:
     """Directions of motion of labelled objects, from stacked histograms.
 
-    The axis is the line from the centre of the events of one polarity inside the box to the centre
-    of those of the other. The direction along it is that in which events move with time: the slope
-    of a least-squares line through time bin and position. It is known if there are enough events of
-    both polarities, and if the centres and the motion from the first to the last bin, along the
-    axis, are far enough apart.
+    The axis is the line from the centre of the events of one polarity in and around the box to the
+    centre of those of the other. The direction along it is that in which events move with time: the
+    slope of a least-squares line through time bin and position along the axis.
+
+    Boxes fit the end of the window. Without a margin, early events behind the object would be cut
+    off, and what is left would seem to move backwards.
 
     Args:
         frames: Channel `p * bins + b` counts the events of polarity p in bin b.
         targets: Boxes of each image, in px of the frames.
-        config: Least numbers of events and distances.
+        config: The margin, and least numbers of events and distances.
     """
     padded = PaddedTargets.pad(targets, torch.float32)
-    counts = frames.float()
-    height, width = counts.shape[-2:]
-    x, y = (torch.arange(n, device=counts.device) + 0.5 for n in (width, height))
-    centre, half = padded.boxes_cxcywh[..., :2], padded.boxes_cxcywh[..., 2:] / 2
-    columns = ((x - centre[..., 0:1]).abs() < half[..., 0:1]).float()
-    rows = ((y - centre[..., 1:2]).abs() < half[..., 1:2]).float()
-    # Positions from the centre of the box, as their squares are summed.
-    of_columns = torch.stack([columns, columns * (x - centre[..., 0:1])])
-    across = torch.einsum("kgh,kchw->kgcw", rows, counts)
-    along = torch.einsum("kgh,kchw->kgcw", rows * (y - centre[..., 1:2]), counts)
-    number, sum_x = torch.einsum("kgcw,mkgw->mkgc", across, of_columns)
-    sum_y = torch.einsum("kgcw,kgw->kgc", along, columns)
-    return _from_sums(number, torch.stack([sum_x, sum_y], dim=-1), padded.is_present, config)
+    counts = frames.float().unflatten(1, (2, -1))
+    bins = torch.arange(counts.shape[2], device=counts.device, dtype=counts.dtype)
+    of_bin = counts.sum(1)
+    in_time = torch.einsum("nb,kbhw->knhw", torch.stack([bins, bins**2]), of_bin)
+    maps = torch.cat([counts.sum(2), in_time], dim=1)
+    boxes, margin = padded.boxes_cxcywh, config.margin_px
+    columns, rows = (
+        _powers(size, boxes[..., axis, None], boxes[..., axis + 2, None] / 2 + margin)
+        for axis, size in enumerate((counts.shape[-1], counts.shape[-2]))
+    )
+    of_rows = torch.einsum("ykgh,knhw->ykgnw", rows, maps)
+    moments = torch.einsum("ykgnw,xkgw->yxkgn", of_rows, columns)
+    return _from_moments(moments, padded.is_present, len(bins), config)
 
 
-def _from_sums(
-    number: Float[Tensor, "K G C"],
-    sums_xy: Float[Tensor, "K G C 2"],
+def _powers(
+    length: int, centre: Float[Tensor, "K G 1"], reach: Float[Tensor, "K G 1"]
+) -> Float[Tensor, "3 K G L"]:
+    """Powers 0 to 2 of the distance of each pixel from a centre; 0 beyond the reach."""
+    distance = torch.arange(length, device=centre.device) + 0.5 - centre
+    is_near = (distance.abs() < reach).float()
+    return torch.stack([is_near, is_near * distance, is_near * distance**2])
+
+
+def _from_moments(
+    moments: Float[Tensor, "3 3 K G 4"],
     is_present: Bool[Tensor, "K G"],
+    num_bins: int,
     config: "Config",
 ) -> Directions:
-    """Directions from the number of events of each channel and the sums of their positions."""
-    number, sums = number.unflatten(2, (2, -1)), sums_xy.unflatten(2, (2, -1))
-    of_polarity = number.sum(3)
-    centres = sums.sum(3) / of_polarity.clamp(min=_LEAST)[..., None]
+    """Directions from sums over events.
+
+    Args:
+        moments: Sum of `y**i * x**j`, at `[i, j]`, from the centre of each box: of the events of
+            polarity 0, of polarity 1, and of all events times their bin, and times its square.
+        is_present: False for padding.
+        num_bins: Number of bins.
+        config: Least numbers of events and distances.
+    """
+    number, sums = moments[0, 0], torch.stack([moments[0, 1], moments[1, 0]], dim=-1)
+    of_polarity = number[..., :2]
+    centres = sums[:, :, :2] / of_polarity.clamp(min=_LEAST)[..., None]
     axis = centres[:, :, 1] - centres[:, :, 0]
     length = axis.norm(dim=-1)
     unit = axis / length.clamp(min=_LEAST)[..., None]
-    of_bin, sums_of_bin = number.sum(2), sums.sum(2)
-    total = of_bin.sum(2).clamp(min=_LEAST)
-    bins = torch.arange(of_bin.shape[2], device=number.device, dtype=number.dtype)
-    offset = bins - ((of_bin * bins).sum(2) / total)[..., None]
-    spread = (of_bin * offset**2).sum(2).clamp(min=_LEAST)
-    slope = (sums_of_bin * offset[..., None]).sum(2) / spread[..., None]
-    motion = (slope * unit).sum(-1) * (len(bins) - 1)
+    total = of_polarity.sum(-1).clamp(min=_LEAST)
+    bin_ = number[..., 2] / total
+    spread = (number[..., 3] - total * bin_**2).clamp(min=_LEAST)
+    sum_along = (sums[:, :, :2].sum(2) * unit).sum(-1)
+    slope = ((sums[:, :, 2] * unit).sum(-1) - bin_ * sum_along) / spread
+    xx, xy, yy = (moments[i, j, ..., :2].sum(-1) for i, j in ((0, 2), (1, 1), (2, 0)))
+    x, y = unit.unbind(-1)
+    variance = (xx * x**2 + 2 * xy * x * y + yy * y**2) / total - (sum_along / total) ** 2
     is_known = (
         is_present
-        & (of_polarity.amin(2) >= config.minimum_events)
+        & (of_polarity.amin(-1) >= config.minimum_events)
         & (length >= config.minimum_distance)
-        & (motion.abs() >= config.minimum_motion)
+        & (slope.abs() * (num_bins - 1) >= config.minimum_motion)
+        & (slope**2 * spread >= config.minimum_significance**2 * variance)
     )
-    return Directions(unit * motion.sign()[..., None], is_known)
+    return Directions(unit * slope.sign()[..., None], is_known)
 
 
 def _objects(targets: tuple[Targets, ...]) -> tuple[Int64[Tensor, " N"], Int64[Tensor, " N"]]:
@@ -169,16 +189,21 @@ class Config(AuxiliaryConfig):
 
     Attributes:
         weight: Factor of the loss.
-        minimum_events: Least number of events of each polarity inside the box.
+        margin_px: Events this far outside the box count, too, in px of the frames: at least as far
+            as objects move during a window.
+        minimum_events: Least number of events of each polarity.
         minimum_distance: Least distance of the centres of both polarities, in px of the frames.
         minimum_motion: Least motion of the events during the window, in px of the frames.
+        minimum_significance: Least motion in units of its standard error.
     """
 
     kind: Literal["motion_direction"] = "motion_direction"
     weight: NonNegativeFloat = 0.5
+    margin_px: NonNegativeFloat = 4.0
     minimum_events: PositiveInt = 10
     minimum_distance: PositiveFloat = 1.0
     minimum_motion: PositiveFloat = 0.5
+    minimum_significance: NonNegativeFloat = 1.5
 
     @override
     def build(
