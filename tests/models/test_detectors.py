@@ -275,11 +275,12 @@ def test_settings_survive_being_written_down(any_config: DetectorConfig) -> None
         assert DetectorConfig.model_validate(written) == any_config
 
 
-def test_the_total_loss_leaves_counts_out() -> None:
+def test_the_total_loss_leaves_counts_and_running_values_out() -> None:
     losses = {
         "box": torch.tensor(2.0),
         "class": torch.tensor(0.5),
         "num_foreground": torch.ones(()),
+        "running_recall_small": torch.ones(()),
     }
     assert total_loss(losses) == 2.5
 

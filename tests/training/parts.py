@@ -32,6 +32,10 @@ def _auxiliary(kind: str, **settings: object) -> Changes:
     return {"auxiliary": {"kind": kind, **settings}}
 
 
+def _neck(kind: str) -> Changes:
+    return {"neck": {"kind": kind, "inner": {"kind": "pafpn", "num_bottlenecks": 1}}}
+
+
 PARTS: dict[str, Part] = {
     "temporal_consistency": Part(
         detector=_auxiliary("temporal_consistency", box_margin=0, score_margin=0),
@@ -54,4 +58,8 @@ PARTS: dict[str, Part] = {
         detector=_loss(negative_weight={"kind": "small_object_ring"}),
         without_effect=_loss(negative_weight={"kind": "small_object_ring", "maximum": 1}),
     ),
+    "squeeze_excitation": Part(detector=_neck("squeeze_excitation")),
+    "deformable": Part(detector={"neck": {"kind": "deformable", "num_bottlenecks": 1}}),
+    "event_density": Part(detector=_neck("event_density")),
+    "cross_attention": Part(detector=_neck("cross_attention")),
 }

@@ -185,7 +185,7 @@ def test_page_lists_what_each_time_per_window_allows(make_search: MakeSearch) ->
     assert "1 too slow" in page
     assert "1 not possible" in page
     section = page.split("## Score against time")[1].split("## Importance")[0]
-    assert "The limit is 25 ms. 1 trial took longer" in section
+    assert "The limit is 25 ms; above it and not trained: 1 trial." in section
     rows = [line for line in section.splitlines() if line.startswith("| ")]
     assert rows[2:] == [
         "| 0 | 10000 | 10.0 | 9.0 to 11.0 | 0.4000 | [1, 2] | 8 |  |",

@@ -12,7 +12,7 @@ from etram_pipeline.models.classification_losses import inverse_frequency
 from etram_pipeline.models.detectors import rvt
 from etram_pipeline.models.losses.yolox import Config
 from etram_pipeline.models.predictions import AnchorGrid, Predictions
-from etram_pipeline.models.size_weights import exponential, step
+from etram_pipeline.models.size_weights import adaptive, exponential, step
 
 
 def one_anchor(width: float, objectness_logit: float, class_logits: list[float]) -> Predictions:
@@ -125,6 +125,19 @@ def test_overlap_of_small_objects_weighs_more() -> None:
         rtol=0,
         atol=0,
     )
+
+
+def test_overlap_of_sizes_that_are_found_less_weighs_more() -> None:
+    predictions, targets = crowd()
+    loss = Config(size_weight=adaptive.Config(maximum=3, small_area=200, medium_area=700)).build(2)
+    loss.get_buffer("size_weight.num_seen").fill_(10)
+    loss.get_buffer("size_weight.num_found").copy_(torch.tensor([2.0, 5.0, 6.0]))
+    found = loss(predictions, targets)
+    weighed = [
+        (1.8 if area <= 200 else 1.2 if area <= 700 else 1) * (1 - overlap**2)
+        for area, overlap in area_and_overlap(predictions, targets).tolist()
+    ]
+    assert found["iou"].item() == pytest.approx(5 * sum(weighed) / len(weighed), rel=1e-5)
 
 
 def test_sizes_are_those_the_network_sees(

@@ -151,8 +151,8 @@ def _front(search: Search, trials: Sequence[Trial], path: Path) -> list[str]:
         for trial in best
     ]
     slow = sum(trial.state == "slow" for trial in trials)
-    above = f" {counted(slow, 'trial')} took longer and were not trained." if slow else ""
-    bound = f" The limit is {limit.ms_per_window:g} ms.{above}" if limit else ""
+    above = f"; above it and not trained: {counted(slow, 'trial')}" if slow else ""
+    bound = f" The limit is {limit.ms_per_window:g} ms{above}." if limit else ""
     return [
         "## Score against time",
         f"![front]({path.name})",

@@ -10,7 +10,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.models.assignment import PaddedTargets
-from etram_pipeline.models.boxes import cxcywh_to_xyxy
 from etram_pipeline.models.negative_weights import NegativeWeight, NegativeWeightConfig
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.size_weights import SMALL_AREA
@@ -58,21 +57,15 @@ class SmallObjectRing(NegativeWeight):
     def _is_in_ring(
         self, centres_xy: Float[Tensor, "A 2"], targets: PaddedTargets
     ) -> Bool[Tensor, "K A"]:
-        boxes = targets.boxes_cxcywh
-        is_small = targets.is_present & (boxes[..., 2:].prod(-1) <= self.config.small_area)
-        outer = torch.cat([boxes[..., :2], boxes[..., 2:] * (1 + 2 * self.config.ring)], dim=-1)
-        is_near = _contains(outer, centres_xy) & is_small[..., None]
-        is_covered = _contains(boxes, centres_xy) & targets.is_present[..., None]
+        # Axis by axis: pairs of coordinates for all objects and anchors would take twice as long.
+        across, down, width, height = targets.boxes_cxcywh[..., None].unbind(2)
+        dx, dy = (across - centres_xy[:, 0]).abs(), (down - centres_xy[:, 1]).abs()
+        is_present = targets.is_present[..., None]
+        is_covered = (dx <= width / 2) & (dy <= height / 2) & is_present
+        reach = 0.5 + self.config.ring
+        is_small = (width * height <= self.config.small_area) & is_present
+        is_near = (dx <= reach * width) & (dy <= reach * height) & is_small
         return is_near.any(1) & ~is_covered.any(1)
-
-
-def _contains(
-    boxes_cxcywh: Float[Tensor, "K G 4"], points_xy: Float[Tensor, "A 2"]
-) -> Bool[Tensor, "K G A"]:
-    """Whether each box contains each point; its border belongs to it."""
-    top_left, bottom_right = cxcywh_to_xyxy(boxes_cxcywh)[:, :, None].split(2, dim=-1)
-    contains: Tensor = ((points_xy >= top_left) & (points_xy <= bottom_right)).all(-1)
-    return contains
 
 
 class Config(NegativeWeightConfig):
