@@ -29,6 +29,8 @@ class TrainingClips:
         downsampled_by: How much smaller than the sensor it is; None if not known.
         class_names: Classes of the labels, in the order of their ids; empty if not known.
         scales: Scales that the training resizes frames by; empty for none.
+        label_gap: Least number of windows from one labelled window to the next; None if not known.
+        has_tracks: Whether any label has a track; None if not known.
     """
 
     length: int
@@ -37,3 +39,5 @@ class TrainingClips:
     downsampled_by: int | None = None
     class_names: tuple[str, ...] = ()
     scales: tuple[float, ...] = ()
+    label_gap: int | None = None
+    has_tracks: bool | None = None

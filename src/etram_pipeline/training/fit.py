@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytorch_lightning import seed_everything
@@ -16,7 +17,7 @@ from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload
-from etram_pipeline.models.classes import TrainingClasses, TrainingClips
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.hardware import set_thread_counts
 from etram_pipeline.training.checkpoints import (
@@ -124,16 +125,9 @@ def _build_module(
             "there is no recording to train on: none of the train split has both representations "
             "and labels"
         )
-    encoding = example.encoding
+    clips = train.clips(settings.clip_length)
     blueprint.detector.check_clips(
-        TrainingClips(
-            length=settings.clip_length,
-            representation=encoding.representation if encoding else None,
-            channels=example.channels,
-            downsampled_by=example.downsampled_by,
-            class_names=blueprint.class_names,
-            scales=settings.resolution.scales,
-        )
+        replace(clips, class_names=blueprint.class_names, scales=settings.resolution.scales)
     )
     counts = train.count_classes(len(blueprint.class_names))
     config = blueprint.detector.for_classes(
