@@ -2,6 +2,7 @@
 
     python -m benchmarks.preprocessing                  # 20, 60 and 240 million events: 20 minutes
     python -m benchmarks.preprocessing --millions 5     # quick
+    python -m benchmarks.preprocessing --representations    # only one line per representation
 
 The recordings contain simulated daytime traffic at 1280 x 720 px, with five to six million events
 per second. Each is written as gzip-compressed HDF5 (the format of eTraM), as uncompressed HDF5, and
@@ -10,8 +11,8 @@ the resolution every 50 ms, and writes the compressed histograms. `reference` re
 of RVT's script with h5py and PyTorch, in one thread like the script; it reads the gzip file. Each
 line is measured in a separate process, so that its peak memory is not affected by others; the
 results are checked to be equal before speeds are compared. Three lines show a recording at eTraM's
-mean rate, whose histograms are mostly empty; the last line shows the histograms alone, from events
-in memory.
+mean rate, whose histograms are mostly empty; one line shows the histograms alone, from events in
+memory. The last lines do so for every representation, with the size of a compressed window.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +33,17 @@ import numpy as np
 from benchmarks.hardware import describe_cpu
 from benchmarks.traffic import HEIGHT, MEAN, WIDTH, traffic, write_mean_rate, write_recordings
 
+from etram_pipeline.core.component import kinds
 from etram_pipeline.core.dataset import DatasetSettings
 from etram_pipeline.core.recording import Events
+from etram_pipeline.events import representations
 from etram_pipeline.events.recording import open_recording
+from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.representations.stacked_histogram import Config as Histogram
 from etram_pipeline.events.windows.label_aligned import Config as Windows
 from etram_pipeline.preprocessing.representations import EncodeJob
-from etram_pipeline.stores.settings import StorageSettings
+from etram_pipeline.stores.compression import compress
+from etram_pipeline.stores.settings import Profile, StorageSettings
 
 if TYPE_CHECKING:  # importing it costs memory, which is measured
     import torch
@@ -47,6 +53,7 @@ DATASET = DatasetSettings(height=HEIGHT, width=WIDTH, class_names=("car",))
 WINDOWS, HISTOGRAM = Windows(), Histogram()
 NUM_EVENTS = 250_000
 WARM_UP = "warm_up"
+PROFILES: tuple[Profile, ...] = ("archive", "training")
 # Name of a line, the file it reads, and how it stores images.
 WAYS = (
     ("reference", "gzip", "archive"),
@@ -65,6 +72,9 @@ def main() -> None:
         measure(arguments.measure, *arguments.paths)
         return
     print(f"{describe_cpu()}, Python {platform.python_version()}")
+    if arguments.representations:
+        compare_representations(simulated_events())
+        return
     print(
         "  events way          wall s  CPU s  M events/s: wall  per core  peak MB"
         "  x reference: wall    CPU"
@@ -80,13 +90,16 @@ def main() -> None:
         recordings = Path(folder) / "mean"
         recordings.mkdir()
         compare(recordings, write_mean_rate(recordings / "gzip") / 1e6, WAYS[:3])
-    compare_histograms()
+    events = simulated_events()
+    compare_histograms(events)
+    compare_representations(events)
 
 
 def parse_arguments() -> argparse.Namespace:
     """Command-line arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=int, nargs="+", default=[20, 60, 240])
+    parser.add_argument("--representations", action="store_true", help="compare only these")
     parser.add_argument("--folder", help="where to write recordings and histograms")
     parser.add_argument("--measure", choices=["ours", "reference"], help=argparse.SUPPRESS)
     parser.add_argument("paths", nargs="*", help=argparse.SUPPRESS)
@@ -210,18 +223,22 @@ def histogram_as_reference(*columns: "torch.Tensor") -> np.ndarray:
     return np.asarray(half[0])
 
 
-def compare_histograms() -> None:
-    """Print how fast a window of events in memory is counted, best of 20 tries."""
-    import torch
-
-    torch.set_num_threads(1)
+def simulated_events() -> Events:
+    """Events of a window of traffic."""
     chunks = list(traffic(1))
-    events = Events(
+    return Events(
         x=np.concatenate([chunk.x for chunk in chunks])[:NUM_EVENTS],
         y=np.concatenate([chunk.y for chunk in chunks])[:NUM_EVENTS],
         t_us=np.concatenate([chunk.t_us for chunk in chunks])[:NUM_EVENTS],
         polarity=np.concatenate([chunk.polarity for chunk in chunks])[:NUM_EVENTS],
     )
+
+
+def compare_histograms(events: Events) -> None:
+    """Print how fast a window of events in memory is counted, best of 20 tries."""
+    import torch
+
+    torch.set_num_threads(1)
     columns = (events.x, events.y, events.polarity, events.t_us)
     tensors = [torch.from_numpy(column.astype(np.int64)) for column in columns]
     represent = HISTOGRAM.build(HEIGHT, WIDTH)
@@ -232,6 +249,24 @@ def compare_histograms() -> None:
         f"histograms alone: reference {NUM_EVENTS / reference_s / 1e6:.1f}, ours "
         f"{NUM_EVENTS / ours_s / 1e6:.1f} M events/s of CPU, {reference_s / ours_s:.1f}x"
     )
+
+
+def compare_representations(events: Events) -> None:
+    """Print how fast each representation of a window is drawn, and its size when compressed."""
+    print(f"a window of {len(events)} events   ms of CPU  M events/s  KB Zstandard  KB LZ4")
+    for kind in sorted(kinds(representations.__name__)):
+        represent = RepresentationConfig.model_validate({"kind": kind}).build(HEIGHT, WIDTH)
+        buffer = represent.buffer()
+        drawn_s = best_cpu_s(partial(represent.draw, events, buffer))
+        sizes_kb: list[float] = []
+        for profile in PROFILES:
+            represent.draw(events, buffer)
+            [chunk] = compress([buffer], profile)
+            sizes_kb.append(len(chunk.content) / 1000)
+        print(
+            f"  {kind:26} {1e3 * drawn_s:9.2f} {len(events) / drawn_s / 1e6:11.0f} "
+            f"{sizes_kb[0]:13.1f} {sizes_kb[1]:7.1f}"
+        )
 
 
 def best_cpu_s(work: Callable[[], object]) -> float:

@@ -41,6 +41,14 @@ STAGES = "detector.neck_stages names stage 5, but the backbone has 4"
             {"detector": {"kind": "yolox"}, "train": {"execution": {"order": "steps"}}},
             "train.execution.order is steps, but the detector YOLOX cannot follow it",
         ),
+        (
+            {
+                "representation": {"kind": "vtei"},
+                "train": {"random_augmentation": {"events": {"drop_probability": 0.5}}},
+            },
+            "train.random_augmentation.events can change the events of stacked histograms only, "
+            "but representation.kind is vtei",
+        ),
     ],
 )
 def test_what_a_training_would_refuse_is_told_before_anything_is_encoded(

@@ -40,6 +40,7 @@ def check(run: Run) -> Iterator[Notice]:
         train = run.parameter("train", TrainSettings.model_validate)
         yield from _launcher(train)
         detector = yield from _detector(run, train)
+        yield from _events(run, train)
         yield from _start(train, detector)
         if train.accelerator == "gpu" and not train.launcher:
             yield from _gpu("train.accelerator", train.accelerator)
@@ -122,6 +123,22 @@ def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detecto
     except ValueError as error:
         yield Notice(str(error))
     return detector
+
+
+def _events(run: Run, train: TrainSettings) -> Iterator[Notice]:
+    """Changes of events that the representation does not allow."""
+    kind = representation_of(run)[1].get("settings", {}).get("kind", "stacked_histogram")
+    changed = [
+        name
+        for name in ("stream_augmentation", "random_augmentation")
+        if getattr(train, name).events.is_active
+    ]
+    if changed and kind != "stacked_histogram":
+        yield Notice(
+            f"{' and '.join(f'train.{name}.events' for name in changed)} can change the events of "
+            f"stacked histograms only, but representation.kind is {kind}: set their probabilities "
+            "to 0, or representation.kind=stacked_histogram"
+        )
 
 
 def _augmentation(

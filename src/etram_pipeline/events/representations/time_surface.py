@@ -32,7 +32,8 @@ class Config(RepresentationConfig):
         tau_ms: Time in which the value falls to 37 %, in milliseconds.
 
     Source: Lagorce et al., "HOTS: a hierarchy of event-based time-surfaces for pattern
-    recognition", TPAMI 2017, section 3; Sironi et al., "HATS", CVPR 2018, section 3.
+    recognition", TPAMI 2017; Sironi et al., "HATS: histograms of averaged time surfaces for robust
+    event-based object classification", CVPR 2018, section 3.
     """
 
     kind: Literal["time_surface"] = "time_surface"

@@ -25,8 +25,7 @@ class Config(RepresentationConfig):
     event, the last moment that of its last event.
 
     Sums are exact. They are stored in steps of `1 / steps_per_event`: rounded to the nearest step,
-    halves away from zero, and limited to 127 steps. The source stores fractions and normalises
-    them; a detector's first layer learns any factor.
+    halves away from zero, and limited to 127 steps. The source keeps fractions.
 
     Attributes:
         bins: Moments of the window.
@@ -34,7 +33,7 @@ class Config(RepresentationConfig):
             of up to 15.9 events are told apart.
 
     Source: Zhu et al., "Unsupervised event-based learning of optical flow, depth, and egomotion",
-    CVPR 2019, section 3.1, eq. 1-2.
+    CVPR 2019, eq. 1-2.
     """
 
     kind: Literal["voxel_grid"] = "voxel_grid"
