@@ -40,6 +40,7 @@ OF_NO_EXPERIMENT = {
     *("three_classes", "grouped_labels", "rvt_nano", "yolox", "rtdetr_frames", "rtdetr_memory"),
     *("faster_rcnn_baseline", "faster_rcnn_multiscale", "faster_rcnn_focal", "faster_rcnn_small"),
     *("adaptive_size", "hard_negatives"),
+    *("temporal_consistency", "motion_direction"),
     *("squeeze_excitation", "deformable", "event_density", "cross_attention"),
     *("vtei", "voxel_grid", "time_surface"),
 }
