@@ -37,25 +37,12 @@ OF_RVT = {"rvt_tiny": 4_406_311, "rvt_small": 9_871_911, "rvt_base": 18_538_791}
 """Parameters with eight classes and 20 channels. Source: RVT, counted on its own models."""
 
 OF_NO_EXPERIMENT = {
-    "three_classes",
-    "grouped_labels",
-    "rvt_nano",
-    "yolox",
-    "faster_rcnn_baseline",
-    "faster_rcnn_multiscale",
-    "faster_rcnn_focal",
-    "faster_rcnn_small",
-    "rtdetr_frames",
-    "rtdetr_memory",
-    "adaptive_size",
-    "hard_negatives",
-    "squeeze_excitation",
-    "deformable",
-    "event_density",
-    "cross_attention",
-    "vtei",
-    "voxel_grid",
-    "time_surface",
+    *("three_classes", "grouped_labels", "rvt_nano", "yolox", "rtdetr_frames", "rtdetr_memory"),
+    *("faster_rcnn_baseline", "faster_rcnn_multiscale", "faster_rcnn_focal", "faster_rcnn_small"),
+    *("adaptive_size", "hard_negatives"),
+    *("temporal_consistency", "motion_direction"),
+    *("squeeze_excitation", "deformable", "event_density", "cross_attention"),
+    *("vtei", "voxel_grid", "time_surface"),
 }
 
 SHRUNK = 4

@@ -28,11 +28,27 @@ def _loss(**changes: object) -> Changes:
     return {"loss": {"kind": "yolox", **changes}}
 
 
+def _auxiliary(kind: str, **settings: object) -> Changes:
+    return {"auxiliary": {"kind": kind, **settings}}
+
+
 def _neck(kind: str) -> Changes:
     return {"neck": {"kind": kind, "inner": {"kind": "pafpn", "num_bottlenecks": 1}}}
 
 
 PARTS: dict[str, Part] = {
+    "temporal_consistency": Part(
+        detector=_auxiliary("temporal_consistency", box_margin=0, score_margin=0),
+        metrics=frozenset(
+            f"train/{name}" for name in ("temporal_box", "temporal_score", "num_temporal_pairs")
+        ),
+        without_effect=_auxiliary("temporal_consistency", box_weight=0, score_weight=0),
+    ),
+    "motion_direction": Part(
+        detector=_auxiliary("motion_direction", minimum_events=1, minimum_motion=0.01),
+        metrics=frozenset({"train/direction", "train/num_directions"}),
+        without_effect=_auxiliary("motion_direction", weight=0),
+    ),
     "adaptive_size": Part(
         detector=_loss(size_weight={"kind": "adaptive", "min_iou": 0.1, "min_score": 0}),
         metrics=frozenset(f"train/running_recall_{size}" for size in ("small", "medium", "large")),

@@ -25,7 +25,11 @@ class TrainingClips:
     Attributes:
         length: Windows in a clip.
         representation: How the events of a window became a tensor; None if not known.
+        label_gap: Least number of windows from one labelled window to the next; None if not known.
+        has_tracks: Whether any label has a track; None if not known.
     """
 
     length: int
     representation: RepresentationConfig | None = None
+    label_gap: int | None = None
+    has_tracks: bool | None = None

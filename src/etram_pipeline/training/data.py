@@ -26,6 +26,8 @@ from etram_pipeline.clips.workers import num_workers
 from etram_pipeline.core.errors import LabelError
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.labels.statistics import ClassCounts, count_classes
+from etram_pipeline.labels.table import has_track_ids
+from etram_pipeline.models.classes import TrainingClips
 from etram_pipeline.training.settings import TrainSettings
 
 
@@ -69,6 +71,17 @@ class LabelledRecordings:
     def count_classes(self, num_classes: int) -> ClassCounts:
         """Boxes and labelled frames of each class."""
         return count_classes((self.labels[name] for name in self.frames), num_classes)
+
+    def clips(self, length: int) -> TrainingClips:
+        """What clips of `length` windows hold."""
+        gaps = np.concatenate([np.diff(stored.frame_windows) for stored in self.frames.values()])
+        encoding = next(iter(self.frames.values())).encoding
+        return TrainingClips(
+            length,
+            None if encoding is None else encoding.representation,
+            label_gap=int(gaps.min()) if len(gaps) else None,
+            has_tracks=any(has_track_ids(self.labels[name].labels) for name in self.frames),
+        )
 
     def classes_by_frame(self) -> dict[str, list[Integer[np.ndarray, " _"]]]:
         """Class of each box, by labelled frame of each recording."""

@@ -16,7 +16,7 @@ from etram_pipeline.core.files import is_whole_archive, written_whole
 from etram_pipeline.labels.frames import LabelTables
 from etram_pipeline.mlflow_logging.run_entries import NUM_PARAMETERS
 from etram_pipeline.models.checkpoint import Checkpoint, checkpoint_payload
-from etram_pipeline.models.classes import TrainingClasses, TrainingClips
+from etram_pipeline.models.classes import TrainingClasses
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.hardware import set_thread_counts
 from etram_pipeline.training.checkpoints import (
@@ -124,10 +124,7 @@ def _build_module(
             "there is no recording to train on: none of the train split has both representations "
             "and labels"
         )
-    encoding = example.encoding
-    blueprint.detector.check_clips(
-        TrainingClips(settings.clip_length, encoding.representation if encoding else None)
-    )
+    blueprint.detector.check_clips(train.clips(settings.clip_length))
     counts = train.count_classes(len(blueprint.class_names))
     config = blueprint.detector.for_classes(
         TrainingClasses(blueprint.class_names, tuple(counts.num_boxes.tolist()))

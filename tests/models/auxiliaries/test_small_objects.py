@@ -36,6 +36,7 @@ def boxes(*sides: float) -> Tensor:
 
 
 def learn(auxiliary: Auxiliary, features: tuple[Tensor, ...], targets: TargetsOfImages) -> Losses:
+    losses: Losses
     losses, state = auxiliary(learning_step(targets, maps=features), ())
     assert state == ()
     return losses

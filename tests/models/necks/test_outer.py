@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from etram_pipeline.core.component import kinds
+from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.necks import Neck, NeckConfig, OuterNeckConfig
 
 CHANNELS, STRIDES, FRAME_CHANNELS = (8, 16, 32), (4, 8, 16), 3
@@ -89,3 +90,13 @@ def test_single_maps_and_half_precision_are_computed(kind: str) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         (found,) = neck(make_maps()[:1], make_frames())
     assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("detector", ["rvt", "yolox"])
+@pytest.mark.parametrize("kind", OUTER)
+def test_detectors_name_the_inner_neck_that_cannot_be_exported(kind: str, detector: str) -> None:
+    for inner, fault in (("pafpn", ""), ("deformable", "neck deformable only from opset 19")):
+        neck = {"kind": kind, "inner": {"kind": inner}}
+        config = DetectorConfig.model_validate({"kind": detector, "neck": neck})
+        assert fault in config.export_fault
+        assert bool(config.export_fault) == bool(fault)

@@ -80,3 +80,11 @@ class Config(NeckConfig):
         self, in_channels: tuple[int, ...], strides: tuple[int, ...], frame_channels: int
     ) -> DeformablePAFPN:
         return DeformablePAFPN(in_channels, self.num_bottlenecks, self.normalisation)
+
+    @property
+    @override
+    def export_fault(self) -> str:
+        return (
+            "ONNX has the convolutions of the neck deformable only from opset 19 on, and files are "
+            "exported with opset 18; set another `detector.neck`"
+        )
