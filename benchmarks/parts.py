@@ -1,11 +1,11 @@
 """What each idea costs: parameters, training step and detection, as ratios to RVT nano.
 
     python -m benchmarks.parts                                    # every idea that has a preset
-    python -m benchmarks.parts --only squeeze_excitation vtei --repeats 30
+    python -m benchmarks.parts --only vtei --repeats 30 --env scene_hard
     git worktree add ../before v1.0 && python -m benchmarks.parts --baseline ../before
 
-All detectors are built from their presets in the default environment and measured in one process,
-one after another in every round; a ratio is the median over the rounds. A training step is losses,
+All detectors are built from their presets in one environment, and measured in one process, one
+after another in every round; a ratio is the median over the rounds. A training step is losses,
 gradients, clipping and an update of the weights for two lanes of two windows, which are read
 beforehand from recordings of the embedded scene. Detection is everything that the network computes
 for one window, with the memory of the windows before. Times are processor time of one thread, which
@@ -34,7 +34,7 @@ from typing import Any
 
 import torch
 from benchmarks.hardware import describe_cpu
-from benchmarks.small_scene import CONF, make_teacher, preprocessed, preset_parameters
+from benchmarks.small_scene import CONF, SmallScene, write_teacher
 from jaxtyping import Shaped
 from torch import Tensor
 
@@ -97,7 +97,7 @@ def main() -> None:
     torch.set_num_threads(1)
     logging.disable(logging.INFO)
     if arguments.serve:
-        serve_steps(make_contender(REFERENCE, Path(arguments.serve)))
+        serve_steps(make_contender(REFERENCE, SmallScene(Path(arguments.serve))))
         return
     print(f"{describe_cpu()}, 1 thread, {resolve_precision('auto', on_gpu=False)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="parts-") as temporary:
@@ -105,7 +105,7 @@ def main() -> None:
         if arguments.baseline:
             compare_trees(Path(arguments.baseline).resolve(), folder, arguments.repeats)
         else:
-            compare_ideas(arguments.only, folder, arguments.repeats)
+            compare_ideas(arguments.only, SmallScene(folder, arguments.env), arguments.repeats)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -114,6 +114,7 @@ def parse_arguments() -> argparse.Namespace:
     ideas = [name for name in IDEAS if name in presets]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=sorted(presets), default=ideas)
+    parser.add_argument("--env", default="local", help="environment of the scene")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--baseline", help="another checkout of the project")
     parser.add_argument("--folder", help="where recordings are kept for the next run")
@@ -121,9 +122,9 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compare_ideas(names: Sequence[str], folder: Path, repeats: int) -> None:
+def compare_ideas(names: Sequence[str], scene: SmallScene, repeats: int) -> None:
     """Measure all detectors in turn, and print a row for each."""
-    contenders = {name: make_contender(name, folder) for name in dict.fromkeys([REFERENCE, *names])}
+    contenders = {name: make_contender(name, scene) for name in dict.fromkeys([REFERENCE, *names])}
     times = {name: Times([], []) for name in contenders}
     for number in range(WARM_UP + repeats):
         for name, contender in contenders.items():
@@ -151,10 +152,10 @@ def ratio(ours: Sequence[float], others: Sequence[float]) -> str:
     return f"{median(a / b for a, b in zip(ours, others, strict=True)):.2f}"
 
 
-def make_contender(name: str, folder: Path) -> Contender:
+def make_contender(name: str, scene: SmallScene) -> Contender:
     """The detector of a preset, and what it trains on and detects in."""
-    parameters = preset_parameters(name, changes_of(name, folder))
-    recordings = preprocessed(folder, parameters)
+    parameters = scene.parameters(name, changes_of(name, scene))
+    recordings = scene.preprocessed(parameters)
     names = parameters["dataset"].detected_classes
     counts = recordings.count_classes(len(names)).num_boxes.tolist()
     config = parameters["detector"].for_classes(TrainingClasses(names, tuple(counts)))
@@ -170,15 +171,11 @@ def make_contender(name: str, folder: Path) -> Contender:
     )
 
 
-def changes_of(name: str, folder: Path) -> Mapping[str, Any]:
+def changes_of(name: str, scene: SmallScene) -> Mapping[str, Any]:
     """Parameters that a preset leaves to its user."""
     if name != "distillation":
         return {}
-    return {
-        "detector": {
-            "auxiliary": {"teacher": str(make_teacher(folder, preset_parameters(REFERENCE)))}
-        }
-    }
+    return {"detector": {"auxiliary": {"teacher": str(write_teacher(scene, REFERENCE))}}}
 
 
 def read_batches(recordings: LabelledRecordings, settings: TrainSettings) -> list[SequenceBatch]:
@@ -244,7 +241,8 @@ def serve_steps(contender: Contender) -> None:
 
 def compare_trees(baseline: Path, folder: Path, repeats: int) -> None:
     """Print the training step of this source tree as a ratio to that of another checkout."""
-    preprocessed(folder, preset_parameters(REFERENCE))
+    scene = SmallScene(folder)
+    scene.preprocessed(scene.parameters(REFERENCE))
     ratios: list[float] = []
     while len(ratios) < repeats:
         with step_server(CONF.parent, folder) as ours_s, step_server(baseline, folder) as theirs_s:

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from benchmarks.hardware import describe_cpu
 from benchmarks.parts import REFERENCE, detection, ratio, seconds, training
-from benchmarks.small_scene import preprocessed, preset_parameters
+from benchmarks.small_scene import SmallScene
 from benchmarks.training_step import NUM_CLASSES, make_batch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
@@ -172,9 +172,10 @@ def main() -> None:
     arguments = parse_arguments()
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
-    parameters = preset_parameters(REFERENCE)
     with tempfile.TemporaryDirectory(prefix="sparse-work-") as temporary:
-        stored = preprocessed(Path(arguments.folder or temporary), parameters).frames
+        scene = SmallScene(Path(arguments.folder or temporary))
+        parameters = scene.parameters(REFERENCE)
+        stored = scene.preprocessed(parameters).frames
         windows = {
             f"scene by {time}": torch.from_numpy(stored[key].read(0, stored[key].num_windows))
             for time, key in SCENES.items()
