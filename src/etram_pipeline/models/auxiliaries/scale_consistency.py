@@ -84,7 +84,7 @@ class Config(AuxiliaryConfig):
     """Settings of the second scale; it changes losses and gradients.
 
     A step computes every window twice. A scale `s` below 1 adds about `s²` of a step, a scale above
-    1 the same share of a forward pass, a third of a step.
+    1 the forward pass of `s²` times the area.
 
     Attributes:
         scale: Height and width of the second frames, in those of the frames that the network sees;
