@@ -173,13 +173,11 @@ def of_parts() -> list[tuple[str, str]]:
         for name in ("MANY", "FEW_LATE", "HOT", "ONE_SIDED")
     }
     report = parameters("recording")["report"]
-    presets = [path.stem for path in (PROJECT / "conf" / "presets").glob("*.yml")]
+    presets = (PROJECT / "conf" / "presets").glob("*.yml")
     experiments = [
-        name
-        for name in presets
-        if not re.match(
-            r"rvt_|yolox|faster_rcnn|rf_detr_|rtdetr_|three_classes|grouped_labels", name
-        )
+        path.stem
+        for path in presets
+        if "# Published" in path.read_text() and not path.stem.startswith("rvt_")
     ]
     more = (*WORDS, "eleven", "twelve", "thirteen", "fourteen", "fifteen")[len(experiments) - 4]
     page = "docs/own-recordings.md"
