@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.runs import At, PowerCutError, changed, fail
-from tests.training.test_resume import assert_same_training
+from tests.training.runs import At, PowerCutError, assert_same_training, changed, fail
 
 from etram_pipeline.clips.representations import RepresentationsInMemory
 from etram_pipeline.training.checkpoints import BEST, LAST

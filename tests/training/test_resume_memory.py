@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from tests.models.detector_choices import SMALL
-from tests.training.runs import NANO, RTDETR, At, PowerCutError, changed, fail
-from tests.training.test_resume import Record, assert_same_training
+from tests.training.runs import NANO, RTDETR, At, PowerCutError, assert_same_training, changed, fail
+from tests.training.test_resume import Record
 
 from etram_pipeline.models.checkpoint import read_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig

@@ -21,7 +21,11 @@ logger = logging.getLogger(__name__)
 Role = Literal["start_from", "teacher"]
 """What the weights of a file are to a run."""
 
-_STEM: dict[Role, str] = {"start_from": "start", "teacher": "teacher"}
+_KEPT_AS: dict[Role, tuple[str, str]] = {
+    "start_from": ("start.ckpt", "start.json"),
+    "teacher": ("teacher.ckpt", "teacher.json"),
+}
+"""Names of the copy, and of the file with the path that the user named."""
 _DID: dict[Role, str] = {"start_from": "started from", "teacher": "was taught by"}
 
 
@@ -60,7 +64,7 @@ class Weights:
 
     def keep(self, work_dir: Path) -> None:
         """Keep a copy in the folder of the run, with the path that the user named."""
-        copy, record = _kept_as(self.role)
+        copy, record = _KEPT_AS[self.role]
         if self.path is None or (work_dir / record).is_file():
             return
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -72,7 +76,7 @@ class Weights:
 
 def _original(named: Path, trainings: Path, role: Role) -> Path:
     digest = file_digest(named)
-    copy, record = _kept_as(role)
+    copy, record = _KEPT_AS[role]
     for folder in _latest_first(trainings, record):
         is_of_path = json.loads((folder / record).read_text()) == {role: str(named)}
         if is_of_path and (folder / copy).is_file() and file_digest(folder / DETECTOR) == digest:
@@ -85,11 +89,6 @@ def _original(named: Path, trainings: Path, role: Role) -> Path:
             )
             return folder / copy
     return named
-
-
-def _kept_as(role: Role) -> tuple[str, str]:
-    """Names of the copy, and of the file with the path that the user named."""
-    return f"{_STEM[role]}.ckpt", f"{_STEM[role]}.json"
 
 
 def _latest_first(trainings: Path, record: str) -> list[Path]:
