@@ -33,7 +33,7 @@ def no_targets() -> Targets:
 def assert_same_memories(of_detection: State, of_training: State) -> None:
     """In training, those of an auxiliary task may follow."""
     own = of_training[: len(of_detection)]
-    assert [memory.shape for memory in of_detection] == [memory.shape for memory in own]
+    assert all(a.shape == b.shape for a, b in zip(of_detection, own, strict=True))
 
 
 def test_every_parameter_learns(any_detector: Detector, make_batch: MakeBatch) -> None:
@@ -243,15 +243,14 @@ def test_no_keyframe_means_no_loss_and_no_detections(
     any_detector: Detector, make_batch: MakeBatch
 ) -> None:
     batch, detector = make_batch(keyframes=()), any_detector.train()
-    usual, _ = detector.losses(make_batch(), ())
+    usual = detector.losses(make_batch(), ())[0]
     losses, state = detector.losses(batch, ())
     total_loss(losses).backward()
     assert losses.keys() == usual.keys()
     assert total_loss(losses) == 0
     assert all(weight.grad is not None for weight in detector.parameters())
     found, after = detector.eval().detect(batch, (), EVERYTHING)
-    assert found == []
-    assert bool(after) == detector.has_memory
+    assert (found, bool(after)) == ([], detector.has_memory)
     assert_same_memories(after, state)
 
 
