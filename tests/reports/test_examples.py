@@ -1,11 +1,14 @@
 """Example frames."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
 from etram_pipeline.drawing.render import RgbImage
+from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.labels.detections import DetectionTable
 from etram_pipeline.labels.frames import LabelledFrames
 from etram_pipeline.reports.examples import example_images
@@ -123,3 +126,30 @@ def test_recording_without_windows_has_no_examples(
         ReportSettings(),
     )
     assert images == {}
+
+
+def test_examples_show_the_whole_window_of_any_representation(
+    make_frames: Callable[..., StoredRepresentations],
+    make_labels: Callable[..., LabelledFrames],
+    make_detections: Callable[..., DetectionTable],
+) -> None:
+    counts = make_frames("test/a", labelled_us=TIMES)
+    path = counts.path.with_name("signs.h5")
+    with h5py.File(path, "w") as file:
+        file["data"] = counts.read(0, counts.num_windows).astype(np.int8)
+    encoding = EncodingSettings.model_validate(
+        {"windows": {"kind": "regular"}, "representation": {"kind": "vtei", "bins": 4}}
+    )
+    signs = replace(counts, path=path, dtype="int8", encoding=encoding)
+    shown = [
+        example_images(
+            {"test/a": frames},
+            {"test/a": make_labels(TIMES, *[(t, *CAR) for t in TIMES])},
+            {"test/a": make_detections((100_000, *CAR, 0.9))},
+            ["car"],
+            ReportSettings(num_examples=1),
+        )
+        for frames in (counts, signs)
+    ]
+    for title, picture in shown[0].items():
+        np.testing.assert_array_equal(shown[1][title], picture)

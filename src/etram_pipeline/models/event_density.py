@@ -17,5 +17,7 @@ def event_density(frames: Shaped[Tensor, "K C H W"], stride: int) -> Float[Tenso
         frames: Representations of any number type; height and width are multiples of the stride.
         stride: Side of a cell in px.
     """
+    if frames.dtype == torch.int8:  # where -128 has no opposite
+        frames = frames.to(torch.int16)
     of_pixels = frames.abs().sum(dim=1, keepdim=True, dtype=torch.float32)
     return avg_pool2d(of_pixels, stride)

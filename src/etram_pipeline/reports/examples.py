@@ -149,7 +149,7 @@ def _scene(
     found = detections[detections["t"] == time_us]
     is_found: list[bool] = np.any(_overlaps(truth, found), axis=1).tolist()
     return AnnotatedWindow(
-        frame=frames.read(window, window + 1)[0],
+        frame=frames.drawn(frames.read(window, window + 1)[0]),
         recording=frames.key,
         time_us=time_us,
         detections=found,

@@ -250,6 +250,20 @@ def test_trial_that_is_interrupted_while_it_is_measured_is_measured_again(
     assert (after.state, after.cost, after.run_id) == ("finished", cost_of(10), before.run_id)
 
 
+def test_trial_that_was_measured_as_too_slow_is_not_trained_by_the_next_worker(
+    make_search: MakeSearch, runs: TrialRuns
+) -> None:
+    search = make_search(limit_ms=20, **{WIDTH: SearchRange(choices=(30,))})
+    claim = claim_trial(search, runs, None, [])
+    assert claim is not None
+    runs.note_cost(claim.trial, cost_of(30))  # the worker ends before it excludes the trial
+    claim.release()
+    lines: list[str] = []
+    worker_of(search, runs, lines).work(Stop())
+    assert [trial.state for trial in runs.all()] == ["slow"]
+    assert lines == ["trial 0 is not trained: 30.0 ms per window, the limit is 20"]
+
+
 def test_only_trials_of_different_detectors_are_measured(make_search: MakeSearch) -> None:
     rate, width = SearchRange(low=0.1, high=0.2), SearchRange(choices=(10, 20))
     assert not make_search(**{RATE: rate}).is_measured

@@ -144,3 +144,16 @@ def test_boxes_come_out_in_px_of_the_frames(make_batch: MakeBatch) -> None:
     for each in found:
         assert each.boxes_xyxy[:, 0::2].max() > 80
         assert (each.boxes_xyxy <= torch.tensor([90, 60, 90, 60])).all()
+
+
+def test_necks_read_events_whatever_counts_are_divided_by(make_batch: MakeBatch) -> None:
+    batch = make_batch()
+    detector = small(count_scale=250.0, neck={"kind": "event_density"}).build(
+        NUM_CHANNELS, NUM_CLASSES
+    )
+    read: list[Tensor] = []
+    detector.neck.register_forward_pre_hook(lambda _, given: read.append(given[1]))
+    detector.losses(batch, ())
+    frames = batch.select_keyframes(batch.frames).float()
+    height, width = frames.shape[-2:]
+    torch.testing.assert_close(read[0][..., :height, :width], frames)

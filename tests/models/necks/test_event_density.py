@@ -41,6 +41,11 @@ def test_density_is_the_number_of_events_per_px(stride: int, kind: str) -> None:
     torch.testing.assert_close(event_density(frames, stride), density_written_out(frames, stride))
 
 
+def test_the_lowest_number_of_8_bits_counts_as_its_magnitude() -> None:
+    frames = torch.full((1, 2, 4, 4), -128, dtype=torch.int8)
+    assert event_density(frames, 4).tolist() == [[[[256.0]]]]
+
+
 def test_what_the_inner_neck_merges_is_weighed_by_density() -> None:
     neck, maps = learnt(), make_maps()
     frames = torch.poisson(torch.full((2, 2, 16, 24), 0.4))

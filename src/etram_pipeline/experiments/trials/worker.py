@@ -12,7 +12,7 @@ from etram_pipeline.core.errors import EtramError
 from etram_pipeline.experiments.child import Child, Stop
 from etram_pipeline.experiments.queue import RUN_LOG, WIDE
 from etram_pipeline.experiments.trials.claims import Claim, claim_trial
-from etram_pipeline.experiments.trials.cost import Measurement
+from etram_pipeline.experiments.trials.cost import Cost, Measurement
 from etram_pipeline.experiments.trials.plan import MEASURED, Search
 from etram_pipeline.experiments.trials.runs import TrialRuns
 from etram_pipeline.experiments.trials.sampling import UNPRUNED, is_hopeless
@@ -118,9 +118,11 @@ class Worker:
             self._start(claim)
 
     def _start(self, claim: Claim) -> None:
-        trial = claim.trial
-        is_measuring = self._search.is_measured and trial.cost is None
-        search = self._search
+        trial, search = claim.trial, self._search
+        if reason := self._too_slow(trial.cost):  # interrupted after it was measured
+            self._exclude(claim, reason)
+            return
+        is_measuring = search.is_measured and trial.cost is None
         command = search.measuring(trial) if is_measuring else search.process(trial)
         verb = "continues" if claim.is_continued else "begins"
         self._tell(f"trial {trial.number} {verb}: {values_text(trial.params)}")
@@ -146,25 +148,29 @@ class Worker:
         """Train a trial that was measured, unless it is too slow or cannot be made."""
         trial, search = active.trial, self._search
         measured = Measurement.model_validate_json((trial.results / MEASURED).read_bytes())
-        reason, cost, limit = measured.refusal, measured.cost, search.experiment.limit
+        cost = measured.cost
         if cost is not None:
             self._runs.note_cost(trial, cost)
             self._tell(f"trial {trial.number}: {cost}, {cost.parameters:_} parameters")
-            if limit is not None and cost.ms_per_window > limit.ms_per_window:
-                reason = f"{cost.ms_per_window:.1f} ms per window, the limit is "
-                reason += f"{limit.ms_per_window:g}"
-        if reason:
-            self._exclude(active, reason)
+        if reason := measured.refusal or self._too_slow(cost):
+            self._active.remove(active)
+            self._exclude(active.claim, reason)
             return
         active.child = self._child(active.claim, search.process(trial))
         active.is_measuring = False
 
-    def _exclude(self, active: _Active, reason: str) -> None:
-        self._runs.exclude(active.trial, reason)
-        active.claim.release()
-        self._active.remove(active)
+    def _too_slow(self, cost: Cost | None) -> str:
+        """Why the limit leaves out a detector; empty if it does not."""
+        limit = self._search.experiment.limit
+        if cost is None or limit is None or cost.ms_per_window <= limit.ms_per_window:
+            return ""
+        return f"{cost.ms_per_window:.1f} ms per window, the limit is {limit.ms_per_window:g}"
+
+    def _exclude(self, claim: Claim, reason: str) -> None:
+        self._runs.exclude(claim.trial, reason)
+        claim.release()
         self._failures = 0
-        self._tell(f"trial {active.trial.number} is not trained: {reason}")
+        self._tell(f"trial {claim.trial.number} is not trained: {reason}")
 
     def _prune(self, active: _Active) -> None:
         """Stop a trial that has a new score and falls behind."""

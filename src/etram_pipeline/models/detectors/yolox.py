@@ -119,7 +119,7 @@ class YOLOX(FrameDetector, Comparable):
         return predictions
 
     def _merge(self, frames: Float[Tensor, "K C H W"]) -> FeatureMaps:
-        read = frames if self.neck.reads_frames else None
+        read = frames * self.count_scale if self.neck.reads_frames else None
         maps: FeatureMaps = self.neck(tuple(self.backbone(frames)), read)
         return maps
 

@@ -34,9 +34,9 @@ class Neck(nn.Module, ABC):
 
         Args:
             maps: Maps of the images, finest first.
-            frames: Representations of the same images, of any number type, as the backbone read
-                them: resized and padded, so that a map of stride s has H / s x W / s cells. None
-                unless the neck `reads_frames`.
+            frames: Representations of the same images, of any number type, resized and padded as
+                the backbone read them, so that a map of stride s has H / s x W / s cells, but not
+                divided by the `count_scale` of a detector. None unless the neck `reads_frames`.
         """
 
 
