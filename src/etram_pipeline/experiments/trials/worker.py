@@ -153,8 +153,8 @@ class Worker:
             self._runs.note_cost(trial, cost)
             self._tell(f"trial {trial.number}: {cost}, {cost.parameters:_} parameters")
         if reason := measured.refusal or self._too_slow(cost):
-            self._active.remove(active)
             self._exclude(active.claim, reason)
+            self._active.remove(active)
             return
         active.child = self._child(active.claim, search.process(trial))
         active.is_measuring = False
