@@ -173,6 +173,19 @@ def test_probabilities_are_those_at_the_same_place_and_count_as_much_as_the_teac
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("margin", [0.0, 0.05])
+def test_a_teacher_that_is_as_sure_as_single_precision_allows_is_no_infinitely_far_away(
+    margin: float,
+) -> None:
+    learner, teacher = seen(), seen((40, 70))  # interpolation between these rounds above 1
+    for logits in (teacher.predictions.objectness_logits, teacher.predictions.class_logits):
+        logits.fill_(20)
+    found = torch.stack(probabilities_apart(learner, teacher, margin))
+    assert found.isfinite().all()
+    assert found.min() > 0
+
+
+@torch.no_grad()
 def test_boxes_of_the_nearest_cells_count_where_the_teacher_is_sure() -> None:
     learner, teacher = seen(strides=(16,)), seen((96, 144), (16,), multiple=48)
     # Three cells of the teacher lie along each side of the learner's; the middle one is nearest.

@@ -106,6 +106,12 @@ def test_a_teacher_must_be_there_and_fit(found: Find, save_checkpoint: Save) -> 
     counts = {"kind": "stacked_histogram", "bins": 4, "max_count": 7}
     (other,) = told(save_checkpoint("counts.ckpt", representation=counts))
     assert "was trained on another representation (max_count 7 -> " in other
+    scales = {"resolution": {"scales": [0.5, 1.0]}}
+    assert told(teacher, train=scales) == []
+    task = {"kind": "distillation", "teacher": str(teacher)}
+    smaller = {"auxiliary": task, "backbone": {"kind": "maxvit", "partition_split": 1}}
+    (other,) = faults(found("__default__", detector=smaller, train=scales))
+    assert "pads frames to multiples of 64 px and this detector to 32" in other
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -168,6 +168,7 @@ def _divergences(
     logits: Float[Tensor, "K n H W"], taught: Float[Tensor, "K n H W"], margin: float
 ) -> Float[Tensor, "3"]:
     """Weighted sums for objectness and classes, and the sum of the weights."""
+    taught = taught.clamp(max=1)  # interpolation may round up, and `entr` is infinite below 0
     crossed = binary_cross_entropy_with_logits(logits, taught, reduction="none")
     divergence = crossed - torch.special.entr(taught) - torch.special.entr(1 - taught)
     counted = divergence * ((logits.detach().sigmoid() - taught).abs() > margin)

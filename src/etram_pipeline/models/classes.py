@@ -31,6 +31,8 @@ class TrainingClips:
         scales: Scales that the training resizes frames by; empty for none.
         label_gap: Least number of windows from one labelled window to the next; None if not known.
         has_tracks: Whether any label has a track; None if not known.
+        size_multiple: Number of px that the detector pads frames to multiples of; None if not
+            known.
     """
 
     length: int
@@ -41,3 +43,4 @@ class TrainingClips:
     scales: tuple[float, ...] = ()
     label_gap: int | None = None
     has_tracks: bool | None = None
+    size_multiple: int | None = None

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from etram_pipeline.core.ranks import num_ranks, sum_over_ranks
+
+BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 
 
 def foreground_count(num_foreground: Shaped[Tensor, ""]) -> Float[Tensor, ""]:
@@ -29,7 +30,7 @@ def statistics_kept(module: nn.Module) -> Iterator[None]:
     tracking = [
         layer
         for layer in module.modules()
-        if isinstance(layer, _BatchNorm) and layer.track_running_stats
+        if isinstance(layer, BATCH_NORMS) and layer.track_running_stats
     ]
     for layer in tracking:
         layer.track_running_stats = False

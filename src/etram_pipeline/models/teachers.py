@@ -10,6 +10,7 @@ from etram_pipeline.core.errors import CheckpointError, SettingsError
 from etram_pipeline.models.agreement import Comparable
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, reads_as_exported
 from etram_pipeline.models.classes import TrainingClips
+from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 
 PARAMETER = "detector.auxiliary.teacher"
@@ -67,11 +68,24 @@ def check_teacher(teacher: str | None, clips: TrainingClips) -> None:
     for fault in (_other_classes(about, clips), _other_representation(about, clips)):
         if fault:
             raise CheckpointError(f"{PARAMETER}: {teacher} {fault}")
-    if clips.scales and detector.num_memories and detector.input_size is not None:
+    if clips.scales and detector.num_memories:
+        _check_scaled_memories(teacher, detector, clips)
+
+
+def _check_scaled_memories(teacher: str | None, detector: Detector, clips: TrainingClips) -> None:
+    """Check that memories of a teacher can be resized like those of the detector that learns."""
+    if detector.input_size is not None:
         raise SettingsError(
             f"{PARAMETER}: {teacher} has memories of frames that its own input_size "
             f"{list(detector.input_size)} resizes, which train.resolution.scales would resize "
             "again: set train.resolution.scales=[]"
+        )
+    if clips.size_multiple not in {None, detector.size_multiple}:
+        raise SettingsError(
+            f"{PARAMETER}: {teacher} pads frames to multiples of {detector.size_multiple} px and "
+            f"this detector to {clips.size_multiple}, so train.resolution.scales cannot resize the "
+            "memories of both: set train.resolution.scales=[], or name a teacher of the same "
+            "detector.backbone.partition_split and strides"
         )
 
 

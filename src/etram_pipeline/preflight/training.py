@@ -113,16 +113,17 @@ def _detector(run: Run, train: TrainSettings) -> Generator[Notice, None, Detecto
     representation = settings and RepresentationConfig.model_validate(settings)
     detector = None
     try:
+        known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
+        detector = known.build(channels, len(names))
         clips = TrainingClips(
             length=train.clip_length,
             representation=representation,
             channels=found.get("channels"),
             class_names=names,
             scales=train.resolution.scales,
+            size_multiple=detector.size_multiple,
         )
-        config.check_clips(clips)
-        known = config.for_classes(TrainingClasses(names, (1,) * len(names)))
-        detector = known.build(channels, len(names))
+        known.check_clips(clips)
         detector.check_execution(train.execution)
         MixedResolution(train.resolution, detector, train.seed)
         freeze(detector, train.freeze)

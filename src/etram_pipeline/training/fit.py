@@ -125,15 +125,18 @@ def _build_module(
             "there is no recording to train on: none of the train split has both representations "
             "and labels"
         )
-    clips = train.clips(settings.clip_length)
-    blueprint.detector.check_clips(
-        replace(clips, class_names=blueprint.class_names, scales=settings.resolution.scales)
-    )
     counts = train.count_classes(len(blueprint.class_names))
     config = blueprint.detector.for_classes(
         TrainingClasses(blueprint.class_names, tuple(counts.num_boxes.tolist()))
     )
     detector = config.build(example.channels, len(blueprint.class_names))
+    clips = replace(
+        train.clips(settings.clip_length),
+        class_names=blueprint.class_names,
+        scales=settings.resolution.scales,
+        size_multiple=detector.size_multiple,
+    )
+    config.check_clips(clips)
     detector.execute_with(settings.execution)
     about = Checkpoint(
         detector=detector,

@@ -182,6 +182,18 @@ def test_a_teacher_that_does_not_fit_is_refused_before_training(
         detector.check_clips(replace(CLIPS, **given))
 
 
+def test_memories_of_a_teacher_are_resized_like_those_of_its_student_or_refused(
+    config: rvt.Config, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "teacher.ckpt", config, config.build(4, 3))
+    detector = taught(config, path)
+    several = replace(CLIPS, scales=(0.5, 1.0), size_multiple=64)
+    detector.check_clips(several)
+    detector.check_clips(replace(several, scales=(), size_multiple=32))
+    with pytest.raises(SettingsError, match="multiples of 64 px and this detector to 32, so train"):
+        detector.check_clips(replace(several, size_multiple=32))
+
+
 def test_a_teacher_of_another_representation_is_refused(
     checkpoint: Checkpoint, config: rvt.Config, tmp_path: Path
 ) -> None:

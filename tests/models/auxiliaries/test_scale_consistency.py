@@ -9,6 +9,7 @@ from tests.models.detector_choices import SMALL
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.errors import SettingsError
+from etram_pipeline.models import normalisation
 from etram_pipeline.models.auxiliaries.scale_consistency import objects_apart
 from etram_pipeline.models.classes import TrainingClips
 from etram_pipeline.models.detector import Detector, Losses, State
@@ -138,6 +139,16 @@ def test_objects_differ_by_boxes_and_scores_beyond_the_margin() -> None:
     assert float(scores) == pytest.approx(0.9 * 0.05 / 1.5, rel=1e-4)
     boxes, scores = objects_apart(predictions([], []), predictions([], []), margin=0.1)
     assert boxes == scores == 0
+
+
+def test_objects_of_all_processes_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = predictions([[0.5, 0.0, 0.0, -0.1]] * 3, [0.7] * 3)
+    teacher = predictions([[0.0] * 4] * 3, [0.9] * 3)
+    alone = torch.stack(objects_apart(learner, teacher, margin=0.0))
+    monkeypatch.setattr(normalisation, "num_ranks", lambda: 2)
+    monkeypatch.setattr(normalisation, "sum_over_ranks", lambda own: own + 8.1)  # nine objects
+    shared = torch.stack(objects_apart(learner, teacher, margin=0.0))
+    torch.testing.assert_close(shared, alone * 3 / (12 / 2))
 
 
 def test_frames_without_objects_agree_or_differ_by_their_cells_alone(

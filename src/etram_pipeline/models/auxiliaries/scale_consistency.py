@@ -13,6 +13,7 @@ from etram_pipeline.models.agreement import Seen, probabilities_apart
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
 from etram_pipeline.models.classes import TrainingClips
 from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.normalisation import foreground_count
 from etram_pipeline.models.object_predictions import ObjectPredictions
 from etram_pipeline.models.resizing import resize_frames, resize_targets, scaled_size
 
@@ -76,7 +77,7 @@ def objects_apart(
     taught = teacher.log_scores.detach().exp()
     box = (learner.box_errors - teacher.box_errors.detach()).abs() - margin
     score = (learner.log_scores.exp() - taught).abs() - margin
-    per = taught.sum().clamp(min=1)
+    per = foreground_count(taught.sum())
     return (taught * box.relu().mean(1)).sum() / per, (taught * score.relu()).sum() / per
 
 
