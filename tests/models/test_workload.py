@@ -1,10 +1,12 @@
 """Estimates of the memory that detectors take, against what was measured."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etram_pipeline.core.component import kinds
+from etram_pipeline.models.checkpoint import Checkpoint, write_checkpoint
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.workload import Workload
 
@@ -123,3 +125,33 @@ def test_a_size_inside_the_detector_replaces_that_of_the_frames() -> None:
     resized = {"kind": "yolox", "input_size": (96, 160)}
     found = working_megabytes(resized, frames(720, 1280), training=True)
     assert found == working_megabytes({"kind": "yolox"}, frames(96, 160), training=True)
+
+
+@pytest.mark.parametrize("settings", [rvt(32), {"kind": "yolox"}], ids=str)
+def test_what_a_task_computes_besides_is_counted_in_training(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    def more(task: dict[str, Any], *, training: bool = True) -> float:
+        helped = settings | {"auxiliary": task}
+        alone = working_megabytes(settings, load, training=training)
+        return working_megabytes(helped, load, training=training) - alone
+
+    load = Workload(180, 320, 10, num_keyframes=2.0)
+    learning, detecting = (
+        working_megabytes(settings, load, training=training) for training in (True, False)
+    )
+    larger, smaller = ({"kind": "scale_consistency", "scale": scale} for scale in (1.5, 0.5))
+    assert more(larger) == pytest.approx(2.25 * detecting)
+    assert more(smaller) == pytest.approx(0.25 * learning)
+    assert more(larger, training=False) == more({"kind": "motion_direction"}) == 0
+
+    teacher = DetectorConfig.model_validate(rvt(32) | {"input_size": (64, 128)})
+    path = tmp_path / "teacher.ckpt"
+    write_checkpoint(path, Checkpoint(teacher.build(2, 1), teacher, 2, ("car",)))
+    taught = {"kind": "distillation", "teacher": str(path)}
+    of_teacher = teacher.working_bytes(load, training=False) / MEGABYTE
+    assert more(taught) == pytest.approx(of_teacher)
+    both = {"kind": "several", "tasks": [larger, taught]}
+    assert more(both) == pytest.approx(2.25 * detecting + of_teacher)
+    path.unlink()
+    assert more(taught) == 0  # another check tells that it is missing

@@ -14,6 +14,7 @@ from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.necks import FeatureMaps
 from etram_pipeline.models.predictions import Predictions
+from etram_pipeline.models.workload import Workload
 
 Predict = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Predictions, State]]
 
@@ -89,6 +90,19 @@ class AuxiliaryConfig(Component):
     def for_classes(self, classes: TrainingClasses) -> "AuxiliaryConfig":  # noqa: ARG002
         """The same settings with what they leave to the data filled in."""
         return self
+
+    def working_bytes(
+        self,
+        load: Workload,  # noqa: ARG002
+        of_detector: Callable[[bool], float],  # noqa: ARG002
+    ) -> float:
+        """Estimate of the memory that the task takes beside the training step of the detector.
+
+        Args:
+            load: What is computed at once.
+            of_detector: What the detector itself takes for it, in a training step or in detection.
+        """
+        return 0.0
 
     def check_clips(self, clips: TrainingClips) -> None:  # most tasks learn from any
         """Check that the task can learn from these clips.

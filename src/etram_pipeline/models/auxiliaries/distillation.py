@@ -1,11 +1,13 @@
 """A trained detector, larger or at a higher resolution, that the detector learns from."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from pydantic import Field
 from typing_extensions import override
 
+from etram_pipeline.core.errors import EtramError
 from etram_pipeline.models.agreement import (
     Comparable,
     Seen,
@@ -16,6 +18,7 @@ from etram_pipeline.models.agreement import (
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
 from etram_pipeline.models.classes import TrainingClips
 from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.workload import Workload
 
 
 class Distillation(Auxiliary):
@@ -91,6 +94,16 @@ class Config(AuxiliaryConfig):
         self, in_channels: tuple[int, ...], strides: tuple[int, ...], num_classes: int
     ) -> Distillation:
         return Distillation(self)
+
+    @override
+    def working_bytes(self, load: Workload, of_detector: Callable[[bool], float]) -> float:
+        from etram_pipeline.models.teachers import read_teacher
+
+        try:
+            about, _ = read_teacher(self.teacher)
+        except EtramError:  # reported by `check_clips`
+            return 0.0
+        return about.known_config().working_bytes(load, training=False)
 
     @override
     def check_clips(self, clips: TrainingClips) -> None:

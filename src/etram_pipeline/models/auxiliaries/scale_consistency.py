@@ -1,5 +1,6 @@
 """Predictions for the same clip at a second scale, which are asked to agree."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.normalisation import foreground_count
 from etram_pipeline.models.object_predictions import ObjectPredictions
 from etram_pipeline.models.resizing import resize_frames, resize_targets, scaled_size
+from etram_pipeline.models.workload import Workload
 
 
 class ScaleConsistency(Auxiliary):
@@ -107,6 +109,10 @@ class Config(AuxiliaryConfig):
         self, in_channels: tuple[int, ...], strides: tuple[int, ...], num_classes: int
     ) -> ScaleConsistency:
         return ScaleConsistency(self)
+
+    @override
+    def working_bytes(self, load: Workload, of_detector: Callable[[bool], float]) -> float:
+        return self.scale**2 * of_detector(self.scale <= 1)
 
     @override
     def check_clips(self, clips: TrainingClips) -> None:

@@ -1,6 +1,7 @@
 """Several auxiliary tasks at once."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -10,6 +11,7 @@ from typing_extensions import override
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
 from etram_pipeline.models.classes import TrainingClasses, TrainingClips
 from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.workload import Workload
 
 
 class Several(Auxiliary):
@@ -77,6 +79,10 @@ class Config(AuxiliaryConfig):
         return self.model_copy(
             update={"tasks": tuple(task.for_classes(classes) for task in self.tasks)}
         )
+
+    @override
+    def working_bytes(self, load: Workload, of_detector: Callable[[bool], float]) -> float:
+        return sum(task.working_bytes(load, of_detector) for task in self.tasks)
 
     @override
     def check_clips(self, clips: TrainingClips) -> None:

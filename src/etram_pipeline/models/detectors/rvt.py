@@ -263,6 +263,11 @@ class Config(DetectorConfig):
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:
         """Per pixel of all windows; for backbones other than `maxvit`, that of RVT-Tiny."""
+        helping = self.auxiliary.working_bytes(load, partial(self._bytes, load)) if training else 0
+        return self._bytes(load, training) + helping
+
+    def _bytes(self, load: Workload, training: bool) -> float:  # noqa: FBT001
+        """Without the auxiliary task."""
         if not isinstance(self.backbone, maxvit.Config):
             return super().working_bytes(load, training=training)
         strided = (USUAL_PATCH_PX / self.backbone.patch_size) ** 2

@@ -202,6 +202,11 @@ class Config(DetectorConfig):
     @override
     def working_bytes(self, load: Workload, *, training: bool) -> float:
         """Per pixel of the keyframes, depending on the backbone."""
+        helping = self.auxiliary.working_bytes(load, partial(self._bytes, load)) if training else 0
+        return self._bytes(load, training) + helping
+
+    def _bytes(self, load: Workload, training: bool) -> float:  # noqa: FBT001
+        """Without the auxiliary task."""
         return BYTES_PER_PX[self.backbone].of(load.keyframe_px(self.input_size), training=training)
 
     @override
