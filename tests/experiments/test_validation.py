@@ -111,6 +111,7 @@ def test_the_study_of_memory_changes_nothing_but_the_cell() -> None:
         ("search: {train.lans: {choices: [1]}}", "unknown key; did you mean 'lanes'?"),
         ("search: {trian.lanes: {choices: [1]}}", "search: unknown parameter 'trian'"),
         ("search: {train.seed: {choices: [1, 2]}}", "search: train.seed cannot be set"),
+        ("search: {train: {choices: [{seed: 1}]}}", "search: train.seed cannot be set"),
         ("search: {representation.bins: {choices: [5]}}", "would change the prepared data"),
         (
             "search: {detector.backbone: {choices: [{embed_dim: 16}]}, "

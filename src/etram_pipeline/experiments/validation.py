@@ -75,7 +75,8 @@ def _faults(project: Project, name: str, experiment: Experiment) -> Iterator[str
 
 
 def _reserved(experiment: Experiment) -> Iterator[str]:
-    given = [(place, key) for place in ("params", "search") for key in _keys(experiment, place)]
+    given = [("params", key) for key in flatten(dict(experiment.params))]
+    given += [("search", key) for key in searched_keys(experiment)]
     for place, key in given:
         reason = RESERVED.get(key) or RESERVED.get(key.split(".")[0])
         if reason:
@@ -85,8 +86,13 @@ def _reserved(experiment: Experiment) -> Iterator[str]:
         yield f"params: {key} is set twice, once with a dotted and once with a nested key"
 
 
-def _keys(experiment: Experiment, place: str) -> list[str]:
-    return list(flatten(dict(experiment.params)) if place == "params" else experiment.search)
+def searched_keys(experiment: Experiment) -> list[str]:
+    """Dotted keys of all values that a search tries, those inside of its choices too."""
+    found = list(experiment.search)
+    for key, tried in experiment.search.items():
+        for choice in tried.choices or ():
+            found += flatten(choice, key)
+    return list(dict.fromkeys(found))
 
 
 def _existing(project: Project, experiment: Experiment) -> Generator[str, None, Experiment]:

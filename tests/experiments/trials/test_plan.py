@@ -90,6 +90,10 @@ def test_deleting_the_folder_begins_another_search(own: Project, write: Write) -
             "cannot search train.validation.protocol: it decides how trials are compared",
         ),
         (
+            "search: {train.validation: {choices: [{protocol: etram_3class}]}}",
+            "cannot search train.validation.protocol: it decides how trials are compared",
+        ),
+        (
             "search: {predict.lanes: {choices: [1, 2]}}",
             "cannot search predict.lanes: a trial only trains a detector, which depends on train "
             "and detector",

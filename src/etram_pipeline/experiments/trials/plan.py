@@ -21,7 +21,7 @@ from etram_pipeline.experiments.registry import require_mlflow
 from etram_pipeline.experiments.trials.cost import Job
 from etram_pipeline.experiments.trials.space import contains
 from etram_pipeline.experiments.trials.trial import Trial
-from etram_pipeline.experiments.validation import nested
+from etram_pipeline.experiments.validation import nested, searched_keys
 from etram_pipeline.parameter_types import parameter_types
 from etram_pipeline.training.monitor import Monitor
 from etram_pipeline.training.settings import TrainSettings
@@ -110,7 +110,7 @@ def plan_search(project: Project, name: str) -> Search:
             f"the experiment {name} has nothing to search: add ranges under `search`, such as "
             "train.optimizer.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}"
         )
-    for key in experiment.search:
+    for key in searched_keys(experiment):
         _check_key(name, key)
     raw = project.loader(experiment.env, nested(experiment.parameters))["parameters"]
     train = TrainSettings.model_validate(raw["train"])
