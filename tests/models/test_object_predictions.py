@@ -87,3 +87,12 @@ def test_without_objects_there_is_nothing_to_compare() -> None:
     assert found.box_errors.shape == (0, 4)
     (found.box_errors.sum() + found.log_scores.sum()).backward()
     assert predictions.boxes_cxcywh.grad is not None
+
+
+def test_a_sliver_of_an_object_has_no_larger_errors_than_an_object_of_one_pixel() -> None:
+    predictions = random_predictions(1, (64, 64))
+    sliver = Targets(torch.tensor([[63.95, 10, 64, 30]]), torch.tensor([0]))
+    found = ObjectPredictions.of(predictions, (sliver,))
+    x, y, width, height = predictions.boxes_cxcywh[0, found.anchor[0]].tolist()
+    expected = [x - 63.975, (y - 20) / 20, math.log(width), math.log(height / 20)]
+    assert found.box_errors[0].tolist() == pytest.approx(expected, rel=1e-4)

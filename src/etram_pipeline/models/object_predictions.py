@@ -14,6 +14,9 @@ from etram_pipeline.models.predictions import AnchorGrid, Predictions
 _NEAR_STRIDES = 1.5
 _LEAST_PX = 1e-3
 
+LEAST_LABEL_PX = 1.0
+"""Side that shorter sides of labels count as: a zoom may cut an object down to a sliver."""
+
 
 @dataclass(frozen=True)
 class ObjectPredictions:
@@ -24,6 +27,7 @@ class ObjectPredictions:
         anchor: Anchor of the prediction.
         box_errors: Difference between the predicted and the labelled box, relative to the size of
             the latter: (x - x') / w', (y - y') / h', log(w / w'), log(h / h'), for centre and size.
+            Labelled sides below 1 px count as 1 px.
         objectness_logits: Log odds that the anchor's box holds an object.
         class_logits: Log odds of the object's class.
     """
@@ -75,6 +79,7 @@ class ObjectPredictions:
         corners = torch.cat([target.boxes_xyxy for target in targets]).to(boxes.dtype)
         class_ids = torch.cat([target.class_ids for target in targets])
         centres, sizes = xyxy_to_cxcywh(corners).split(2, dim=1)
+        sizes = sizes.clamp(min=LEAST_LABEL_PX)
         errors = [
             (boxes[:, :2] - centres) / sizes,
             (boxes[:, 2:].clamp(min=_LEAST_PX) / sizes).log(),
