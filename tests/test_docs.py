@@ -189,8 +189,11 @@ def test_settings_named_in_the_text_exist(page: str) -> None:
 
 def of_families(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Parameters with each family of detectors and of optimizers, with its default settings."""
-    for kind in kinds("etram_pipeline.models.detectors"):
-        yield parameters | {"detector": DetectorConfig.model_validate({"kind": kind})}
+    detectors = [{"kind": kind} for kind in kinds("etram_pipeline.models.detectors")]
+    tasks = [kind for kind in kinds("etram_pipeline.models.auxiliaries") if kind != "several"]
+    detectors += [{"kind": "rvt", "auxiliary": {"kind": kind}} for kind in tasks]
+    for detector in detectors:
+        yield parameters | {"detector": DetectorConfig.model_validate(detector)}
     for kind in kinds("etram_pipeline.training.optimizers"):
         optimizer = OptimizerConfig.model_validate({"kind": kind})
         train = parameters["train"].model_copy(update={"optimizer": optimizer})
