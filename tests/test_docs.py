@@ -189,7 +189,9 @@ def test_settings_named_in_the_text_exist(page: str) -> None:
 
 def of_families(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Parameters with each family of detectors and of optimizers, with its default settings."""
-    detectors = [{"kind": kind} for kind in kinds("etram_pipeline.models.detectors")]
+    detectors: list[dict[str, Any]] = [
+        {"kind": kind} for kind in kinds("etram_pipeline.models.detectors")
+    ]
     tasks = [kind for kind in kinds("etram_pipeline.models.auxiliaries") if kind != "several"]
     detectors += [{"kind": "rvt", "auxiliary": {"kind": kind}} for kind in tasks]
     for detector in detectors:
