@@ -38,7 +38,7 @@ def test_every_ready_experiment_can_be_launched(name: str) -> None:
 
 
 def test_experiments_published_for_etram_are_ready_with_their_results() -> None:
-    page = (PROJECT / "docs" / "variants.md").read_text()
+    page = (PROJECT / "docs" / "variants.md").read_text().partition("\n## What the published")[0]
     rows = re.findall(r"^\| `(\w+)` \|.*\| (\d\d\.\d) \| (\S+) \|", page, re.MULTILINE)
     assert len(rows) == 15
     for preset, overall, small in rows:
