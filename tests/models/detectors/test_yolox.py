@@ -87,7 +87,7 @@ def test_backbones_have_maps_of_the_strides_that_the_neck_merges(backbone: str) 
 
 
 @pytest.mark.parametrize("kind", kinds("etram_pipeline.models.necks"))
-def test_every_neck_merges_the_maps_of_frames_as_they_are_seen(
+def test_every_neck_merges_maps_and_reads_undivided_counts_in_the_size_that_is_seen(
     kind: str, make_batch: MakeBatch
 ) -> None:
     batch = make_batch(height=60, width=90)
@@ -98,7 +98,7 @@ def test_every_neck_merges_the_maps_of_frames_as_they_are_seen(
     total_loss(losses).backward()
     assert all(weight.grad is not None for weight in detector.parameters())
     padded = torch.zeros(2, NUM_CHANNELS, 64, 96)
-    padded[..., :60, :90] = batch.select_keyframes(batch.frames) / 2
+    padded[..., :60, :90] = batch.select_keyframes(batch.frames)
     (found,) = seen
     assert (found is not None) == detector.neck.reads_frames
     assert found is None or torch.equal(found, padded)
