@@ -25,6 +25,7 @@ from etram_pipeline.core.recording import Events
 from etram_pipeline.events import representations
 from etram_pipeline.events.encode import encode
 from etram_pipeline.events.held import Tally
+from etram_pipeline.events.representations import RepresentationConfig
 from etram_pipeline.events.settings import EncodingSettings
 from etram_pipeline.streaming.cutter import WindowCutter
 
@@ -41,13 +42,23 @@ EXTENTS = st.sampled_from(
         {"step_ms": 50, "duration_ms": None, "num_events": 7},
     ]
 )
-REPRESENTATIONS = st.fixed_dictionaries(
-    {
-        "kind": st.sampled_from(sorted(kinds(representations.__name__))),
-        "bins": st.integers(1, 3),
-        "downsample": st.sampled_from([None, "nearest", "sum"]),
-        "overflow": st.sampled_from(["saturate", "wrap"]),
-    }
+FIELDS = {
+    "bins": st.integers(1, 3),
+    "downsample": st.sampled_from([None, "nearest", "sum"]),
+    "overflow": st.sampled_from(["saturate", "wrap"]),
+}
+REPRESENTATIONS = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "kind": st.just(kind),
+            **{
+                name: values
+                for name, values in FIELDS.items()
+                if name in dict(RepresentationConfig.model_validate({"kind": kind}))
+            },
+        }
+    )
+    for kind in kinds(representations.__name__)
 )
 SIZES = st.lists(st.integers(0, 12), max_size=30)
 
