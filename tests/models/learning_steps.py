@@ -53,5 +53,5 @@ def learning_step(
     return LearningStep(batch, size, targets, maps, predictions, _cannot_predict)
 
 
-def _cannot_predict(frames: Tensor, state: State) -> tuple[Predictions, State]:
+def _cannot_predict(size: tuple[int, int], state: State) -> tuple[Predictions, State]:
     raise NotImplementedError

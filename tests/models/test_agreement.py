@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from etram_pipeline.models.agreement import (
-    Seen,
     attention_apart,
     boxes_apart,
     pair_levels,
     probabilities_apart,
 )
+from etram_pipeline.models.comparable import Seen
 from etram_pipeline.models.predictions import AnchorGrid, Predictions
 
 NUM_CLASSES = 2

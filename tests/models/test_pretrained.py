@@ -66,7 +66,7 @@ def test_what_stays_random_is_named_and_counted(
     missing = len(list(trained)) - fitting
     told = describe_missing(detector, found)
     parts = "backbone.fpn., roi_heads., rpn."
-    assert told == f"{missing} weights start from random values: {parts}"
+    assert told == f"{missing} weights keep their initial values: {parts}"
     without_one = {name: found[name] for name in found if name != "backbone.body.conv1.weight"}
     assert f": backbone.body.conv1., {parts}" in describe_missing(detector, without_one)
     of_layer = {name: found[name] for name in found if name != "backbone.body.bn1.weight"}

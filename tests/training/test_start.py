@@ -94,7 +94,7 @@ def test_weights_of_a_library_leave_the_classes_random(
         assert torch.equal(tensor, start[name])
     total = len(before)
     assert f"{total - 4} of {total} weights were loaded from {tmp_path}" in caplog.text
-    assert "4 weights start from random values: roi_heads.box_predictor." in caplog.text
+    assert "4 weights keep their initial values: roi_heads.box_predictor." in caplog.text
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_detector_of_frames_gives_all_its_weights_to_one_with_memory(
     new = found.keys() - given.keys()
     assert {name.split(".")[0] for name in new} == {"memory"}
     assert f"{len(given)} of {len(found)} weights were loaded from" in caplog.text
-    assert f"{len(new)} weights start from random values: memory." in caplog.text
+    assert f"{len(new)} weights keep their initial values: memory." in caplog.text
 
 
 def test_a_checkpoint_of_another_detector_is_refused(tmp_path: Path) -> None:

@@ -5,66 +5,20 @@ One of them learns from the other, through which no gradient flows.
 """
 
 import math
-from abc import abstractmethod
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
-from etram_pipeline.core.batch import SequenceBatch
 from etram_pipeline.models.boxes import iou
-from etram_pipeline.models.detector import Detector, State
-from etram_pipeline.models.necks import FeatureMaps
+from etram_pipeline.models.comparable import Seen
 from etram_pipeline.models.normalisation import foreground_count
 from etram_pipeline.models.predictions import Level, Predictions
 from etram_pipeline.models.resizing import resize_boxes, resize_maps
 
 _SAME = 1e-6
 """Ratio of two lengths, less 1, that is rounding alone."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a dense detector computes for `K` frames.
-
-    Attributes:
-        size: Height and width in px of the image that the network sees, without padding.
-        predictions: In px of that image.
-        maps: Of the neck, finest first; empty if they are not compared.
-    """
-
-    size: tuple[int, int]
-    predictions: Predictions
-    maps: FeatureMaps = ()
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Cells of the maps."""
-        return self.predictions.anchors.levels
-
-
-class Comparable(Detector):
-    """A detector with a neck and a prediction at every cell of its maps.
-
-    Attributes:
-        num_memories: Number of tensors in its own part of the state.
-    """
-
-    num_memories: int = 0
-
-    @abstractmethod
-    def see(self, batch: SequenceBatch, state: State) -> tuple[Seen, State]:
-        """What it computes at the keyframes, of which there is at least one.
-
-        Args:
-            batch: The clips.
-            state: Its memories before the clips, reset where a lane starts.
-
-        Returns:
-            Maps and predictions, and its memories after the clips.
-        """
 
 
 def pair_levels(learner: Seen, teacher: Seen) -> list[tuple[int, int]]:

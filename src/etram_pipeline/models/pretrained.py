@@ -115,7 +115,7 @@ def describe_missing(detector: Detector, fitting: Mapping[str, Tensor]) -> str:
         return "all weights were found"
     found = {prefix for name in fitting for prefix in _prefixes(name)}
     parts = {next(each for each in _prefixes(name) if each not in found) for name in missing}
-    return f"{len(missing)} weights start from random values: {', '.join(sorted(parts))}"
+    return f"{len(missing)} weights keep their initial values: {', '.join(sorted(parts))}"
 
 
 def _prefixes(name: str) -> list[str]:

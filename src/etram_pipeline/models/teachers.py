@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from etram_pipeline.core.errors import CheckpointError, SettingsError
-from etram_pipeline.models.agreement import Comparable
 from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, reads_as_exported
 from etram_pipeline.models.classes import TrainingClips
+from etram_pipeline.models.comparable import Comparable
 from etram_pipeline.models.detector import Detector
 from etram_pipeline.models.detectors import DetectorConfig
 

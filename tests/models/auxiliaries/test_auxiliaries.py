@@ -17,7 +17,6 @@ from etram_pipeline.models.checkpoint import Checkpoint, read_checkpoint, write_
 from etram_pipeline.models.detector import Detector, Losses, State, total_loss
 from etram_pipeline.models.detectors import DetectorConfig, rvt, yolox
 from etram_pipeline.models.predictions import Predictions
-from etram_pipeline.models.resizing import resize_frames
 
 MakeBatch = Callable[..., SequenceBatch]
 EVERYTHING = SuppressionSettings(score_threshold=0, iou_threshold=1)
@@ -121,18 +120,18 @@ def test_tasks_see_the_image_that_the_network_sees(helped: Detector, make_batch:
     assert last_anchor(step.predictions) == last_cell(helped, *step.size)
 
 
-def test_other_frames_of_the_same_clip_are_seen_by_the_same_detector(
+def test_a_clip_is_seen_at_another_size_by_the_same_detector(
     helped: Detector, make_batch: MakeBatch
 ) -> None:
     batch = make_batch()
     helped.losses(batch, ())
     (step,) = steps(helped)
-    same, state = step.predict(resize_frames(batch.frames, *step.size), ())
+    same, state = step.predict(step.size, ())
     torch.testing.assert_close(same, step.predictions)
     assert len(state) == step.num_memories
-    larger, after = step.predict(resize_frames(batch.frames, 100, 200), ())
+    larger, after = step.predict((100, 200), ())
     assert last_anchor(larger) == last_cell(helped, 100, 200)
-    continued, _ = step.predict(resize_frames(batch.frames, 100, 200), after)
+    continued, _ = step.predict((100, 200), after)
     assert torch.equal(continued.objectness_logits, larger.objectness_logits) == (not after)
 
 

@@ -75,7 +75,7 @@ def test_the_larger_scale_has_no_gradient(
     objects = []
     for side in sorted([64, round(64 * scale)]):
         frames = resize_frames(batch.frames, side, side)
-        seen, _ = detector.see(replace(batch, frames=frames), ())
+        seen, _ = detector.keyframe_features(replace(batch, frames=frames), ())
         targets = resize_targets(batch.targets, (64, 64), (side, side))
         objects.append(ObjectPredictions.of(seen.predictions, targets))
     smaller, larger = objects

@@ -111,7 +111,7 @@ def test_published_files_of_weights_are_a_start(
 
     found, num_random = detector.state_dict(), 2 * (NUM_GROUPS + 1)
     assert len(classes) == num_random
-    assert f"{num_random} weights start from random values: network.detection." in caplog.text
+    assert f"{num_random} weights keep their initial values: network.detection." in caplog.text
     assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
     backbone = "network.detection.model.backbone.backbone"
     name = "encoder.layer.3.mlp.fc1.weight"

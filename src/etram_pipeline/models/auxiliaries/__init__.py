@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.core.component import Component
@@ -16,7 +15,7 @@ from etram_pipeline.models.necks import FeatureMaps
 from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.workload import Workload
 
-Predict = Callable[[Shaped[Tensor, "T B C H W"], State], tuple[Predictions, State]]
+Predict = Callable[[tuple[int, int], State], tuple[Predictions, State]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class LearningStep:
         targets: Ground truth of each keyframe.
         maps: The neck's maps at the keyframes.
         predictions: Predictions at the keyframes.
-        predict: Runs the same detector on other frames of the same clips, such as
-            `resize_frames(batch.frames, height, width)`, and returns its predictions at the same
-            keyframes, in px of these frames, and the state after them. The frames are padded but
-            not resized. Running statistics of layers stay as they are. The given state is that of
-            the detector after other frames of this kind; `()` before the first.
+        predict: Runs the same detector on the frames of the batch, resized to another height and
+            width and padded, and returns its predictions at the same keyframes, in px of the
+            resized frames, and the state after them. Running statistics of layers stay as they
+            are. The given state is that of the detector after other frames of this size; `()`
+            before the first.
         num_memories: Memories of the detector, which is the length of the states of `predict`.
     """
 

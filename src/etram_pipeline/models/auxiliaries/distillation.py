@@ -8,15 +8,10 @@ from pydantic import Field
 from typing_extensions import override
 
 from etram_pipeline.core.errors import EtramError
-from etram_pipeline.models.agreement import (
-    Comparable,
-    Seen,
-    attention_apart,
-    boxes_apart,
-    probabilities_apart,
-)
+from etram_pipeline.models.agreement import attention_apart, boxes_apart, probabilities_apart
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
 from etram_pipeline.models.classes import TrainingClips
+from etram_pipeline.models.comparable import Comparable, Seen
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.workload import Workload
 
@@ -47,7 +42,7 @@ class Distillation(Auxiliary):
     def forward(self, step: LearningStep, state: State) -> tuple[Losses, State]:
         config, device = self.config, step.batch.frames.device
         with torch.no_grad():
-            teacher, after = self._teacher().to(device).see(step.batch, state)
+            teacher, after = self._teacher().to(device).keyframe_features(step.batch, state)
         learner = Seen(step.size, step.predictions, step.maps)
         objectness, classes = probabilities_apart(learner, teacher)
         boxes, num_sure = boxes_apart(learner, teacher, config.box_threshold)

@@ -10,13 +10,14 @@ from torch import Tensor
 from typing_extensions import override
 
 from etram_pipeline.core.errors import SettingsError
-from etram_pipeline.models.agreement import Seen, probabilities_apart
+from etram_pipeline.models.agreement import probabilities_apart
 from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep
 from etram_pipeline.models.classes import TrainingClips
+from etram_pipeline.models.comparable import Seen
 from etram_pipeline.models.detector import Losses, State
 from etram_pipeline.models.normalisation import foreground_count
 from etram_pipeline.models.object_predictions import ObjectPredictions
-from etram_pipeline.models.resizing import resize_frames, resize_targets, scaled_size
+from etram_pipeline.models.resizing import resize_targets, scaled_size
 from etram_pipeline.models.workload import Workload
 
 
@@ -46,8 +47,7 @@ class ScaleConsistency(Auxiliary):
         config, size = self.config, scaled_size(step.size, self.config.scale)
         is_larger = config.scale > 1
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_larger):
-            frames = resize_frames(step.batch.frames, *size)
-            predictions, after = step.predict(frames, state)
+            predictions, after = step.predict(size, state)
         at_first, at_second = Seen(step.size, step.predictions), Seen(size, predictions)
         targets = resize_targets(step.targets, step.size, size)
         of_first = ObjectPredictions.of(step.predictions, step.targets)

@@ -14,11 +14,11 @@ from typing_extensions import override
 from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.core.errors import SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.agreement import Comparable, Seen
-from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.backbones import Backbone, BackboneConfig, maxvit
 from etram_pipeline.models.cells import CellConfig, conv_lstm
 from etram_pipeline.models.classes import TrainingClasses, TrainingClips
+from etram_pipeline.models.comparable import Comparable, Seen
 from etram_pipeline.models.detector import DenseDetector, Losses, State, check_lanes, reset_state
 from etram_pipeline.models.detectors import DetectorConfig
 from etram_pipeline.models.execution import Execution
@@ -27,16 +27,13 @@ from etram_pipeline.models.keyframes import learn_keyframes
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
-from etram_pipeline.models.normalisation import statistics_kept
 from etram_pipeline.models.postprocess import keep_visible, suppress
-from etram_pipeline.models.predictions import Predictions
 from etram_pipeline.models.refinements import ClipMaps, Refinement, RefinementConfig, identity
 from etram_pipeline.models.resizing import (
     frame_size,
     pad_to_multiple,
     resize_boxes,
     resize_frames,
-    resize_targets,
 )
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
@@ -76,7 +73,7 @@ class RVT(DenseDetector, Comparable):
     def forward(
         self, frames: Shaped[Tensor, "T B C H W"], state: State | None = None
     ) -> tuple[Float[Tensor, "T B anchors outputs"], State]:
-        padded = self._prepare(frames)
+        padded = self._prepare(frames, self.size_of(frames))
         features, state = self._extract(padded, state or ())
         maps = self._merge(features, padded, lambda of_windows: of_windows.flatten(0, 1))
         stacked = self._in_frame_px(self.head(maps).stacked(), frames)
@@ -91,19 +88,25 @@ class RVT(DenseDetector, Comparable):
     def detect(
         self, batch: SequenceBatch, state: State, suppression: SuppressionSettings
     ) -> tuple[list[Detections], State]:
-        padded = self._prepare(batch.frames)
-        features, state = self._extract(padded, reset_state(state, batch.starts))
+        before = reset_state(state, batch.starts)
         if len(batch.keyframes) == 0:
-            return [], state
-        maps = self._merge(features, padded, batch.select_keyframes)
-        predictions: Predictions = self.head(maps)
-        stacked = self._in_frame_px(predictions.stacked(), batch.frames)
+            padded = self._prepare(batch.frames, self.size_of(batch.frames))
+            return [], self._extract(padded, before)[1]
+        seen, after = self.keyframe_features(batch, before)
+        stacked = self._in_frame_px(seen.predictions.stacked(), batch.frames)
         height, width = frame_size(batch.frames)
         detections = [
             keep_visible(found, height, width, suppression.max_detections)
             for found in suppress(stacked, suppression)
         ]
-        return detections, state
+        return detections, after
+
+    @override
+    def look(self, batch: SequenceBatch, size: tuple[int, int], state: State) -> tuple[Seen, State]:
+        padded = self._prepare(batch.frames, size)
+        features, after = self._extract(padded, state)
+        maps = self._merge(features, padded, batch.select_keyframes)
+        return Seen(size, self.head(maps), maps), after
 
     @override
     def execute_with(self, execution: Execution) -> None:
@@ -113,10 +116,11 @@ class RVT(DenseDetector, Comparable):
             self.neck.compile()
             self.head.compile()
 
-    def _prepare(self, frames: Shaped[Tensor, "T B C H W"]) -> Shaped[Tensor, "T B C h w"]:
-        """Frames as the backbone and the neck read them."""
-        resized = resize_frames(frames, *(self.input_size or frame_size(frames)))
-        return pad_to_multiple(resized, self.backbone.size_multiple)
+    def _prepare(
+        self, frames: Shaped[Tensor, "T B C H W"], size: tuple[int, int]
+    ) -> Shaped[Tensor, "T B C h w"]:
+        """Frames as the backbone and the neck read them, resized to this size and padded."""
+        return pad_to_multiple(resize_frames(frames, *size), self.backbone.size_multiple)
 
     def _extract(self, padded: Shaped[Tensor, "T B C H W"], state: State) -> tuple[ClipMaps, State]:
         """Maps of the stages the neck merges, and the state after the last window."""
@@ -141,41 +145,9 @@ class RVT(DenseDetector, Comparable):
     def _in_frame_px(
         self, stacked: Float[Tensor, "K A outputs"], frames: Tensor
     ) -> Float[Tensor, "K A outputs"]:
-        size = frame_size(frames)
         boxes, rest = stacked.split([4, stacked.shape[-1] - 4], dim=-1)
-        return torch.cat([resize_boxes(boxes, self.input_size or size, size), rest], dim=-1)
-
-    @override
-    def see(self, batch: SequenceBatch, state: State) -> tuple[Seen, State]:
-        padded = self._prepare(batch.frames)
-        features, after = self._extract(padded, state)
-        maps = self._merge(features, padded, batch.select_keyframes)
-        return Seen(self.input_size or frame_size(batch.frames), self.head(maps), maps), after
-
-    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
-        seen, after = self.see(batch, state)
-        targets = resize_targets(batch.targets, frame_size(batch.frames), seen.size)
-        losses: Losses = self.loss(seen.predictions, targets)
-        step = LearningStep(
-            batch=batch,
-            size=seen.size,
-            targets=targets,
-            maps=seen.maps,
-            predictions=seen.predictions,
-            predict=partial(self._predict, batch),
-            num_memories=self.num_memories,
-        )
-        helping, kept = self.auxiliary(step, state[self.num_memories :])
-        return losses | helping, after + kept
-
-    def _predict(
-        self, batch: SequenceBatch, frames: Shaped[Tensor, "T B C H W"], state: State
-    ) -> tuple[Predictions, State]:
-        """Predictions at the keyframes of a batch, in px of other frames of its clips."""
-        padded = pad_to_multiple(frames, self.backbone.size_multiple)
-        with statistics_kept(self):
-            features, state = self._extract(padded, state)
-            return self.head(self._merge(features, padded, batch.select_keyframes)), state
+        boxes = resize_boxes(boxes, self.size_of(frames), frame_size(frames))
+        return torch.cat([boxes, rest], dim=-1)
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from jaxtyping import Float, Shaped
 from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor, nn
+from torch import nn
 from typing_extensions import override
 
-from etram_pipeline.core.batch import Detections, SequenceBatch, Targets
+from etram_pipeline.core.batch import Detections, SequenceBatch
 from etram_pipeline.labels.suppression import SuppressionSettings
-from etram_pipeline.models.agreement import Comparable, Seen
-from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, LearningStep, none
+from etram_pipeline.models.auxiliaries import Auxiliary, AuxiliaryConfig, none
 from etram_pipeline.models.classes import TrainingClasses, TrainingClips
-from etram_pipeline.models.detector import Losses, State
+from etram_pipeline.models.comparable import Comparable, Seen
+from etram_pipeline.models.detector import State
 from etram_pipeline.models.detectors import DetectorConfig
-from etram_pipeline.models.frame_detector import FrameDetector
 from etram_pipeline.models.heads import Head, HeadConfig
 from etram_pipeline.models.heads import yolox as yolox_head
+from etram_pipeline.models.keyframe_detector import KeyframeDetector
 from etram_pipeline.models.losses import DetectionLoss, LossConfig
 from etram_pipeline.models.losses import yolox as yolox_loss
 from etram_pipeline.models.necks import FeatureMaps, Neck, NeckConfig, pafpn
-from etram_pipeline.models.normalisation import statistics_kept
 from etram_pipeline.models.postprocess import suppress
-from etram_pipeline.models.predictions import Predictions, WindowPredictions
-from etram_pipeline.models.resizing import frame_size, resize_targets
+from etram_pipeline.models.predictions import WindowPredictions
+from etram_pipeline.models.resizing import pad_to_multiple, resize_frames
 from etram_pipeline.models.workload import BytesPerPx, Workload
 
 STRIDES = (8, 16, 32)
@@ -62,13 +60,14 @@ than the activations that are kept for gradients, which is the estimate for thes
 """
 
 
-class YOLOX(FrameDetector, Comparable):
+class YOLOX(Comparable, KeyframeDetector[Seen]):
     """Detector of single frames with one anchor per cell: RVT without attention and memory.
 
     Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430. Its backbone is
     `cs3darknet_*` but for a newer variant of the stages; its strong augmentation is left out.
     """
 
+    has_memory = False
     size_multiple = STRIDES[-1]
     # Computing activations twice would count twice in the statistics of batch normalisation.
     execution_choices: ClassVar[frozenset[str]] = frozenset({"compile"})
@@ -81,57 +80,20 @@ class YOLOX(FrameDetector, Comparable):
         self.input_size, self.count_scale = config.input_size, config.count_scale
 
     @override
-    def frame_losses(
-        self, frames: Float[Tensor, "K C H W"], targets: tuple[Targets, ...]
-    ) -> Losses:
-        losses: Losses = self.loss(self._predict(frames), targets)
-        return losses
+    def look(self, batch: SequenceBatch, size: tuple[int, int], state: State) -> tuple[Seen, State]:
+        resized = resize_frames(batch.select_keyframes(batch.frames), *size)
+        features = tuple(self.backbone(self.prepare_resized(resized)))
+        read = pad_to_multiple(resized, self.size_multiple) if self.neck.reads_frames else None
+        maps: FeatureMaps = self.neck(features, read)
+        return Seen(size, self.head(maps), maps), ()
 
     @override
-    def detect_frames(
-        self, frames: Float[Tensor, "K C H W"], suppression: SuppressionSettings
-    ) -> list[Detections]:
-        return suppress(self._predict(frames).stacked(), suppression)
+    def detect_in(self, features: Seen, suppression: SuppressionSettings) -> list[Detections]:
+        return suppress(features.predictions.stacked(), suppression)
 
     @override
-    def predict_in(self, features: Float[Tensor, "K C H W"]) -> WindowPredictions:
-        return WindowPredictions.of_stacked(self._predict(features).stacked())
-
-    @override
-    def see(self, batch: SequenceBatch, state: State) -> tuple[Seen, State]:
-        frames, after = self.keyframe_features(batch, state)
-        maps = self._merge(frames)
-        return Seen(self.input_size or frame_size(batch.frames), self.head(maps), maps), after
-
-    @override
-    def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
-        seen, _ = self.see(batch, ())
-        targets = resize_targets(batch.targets, frame_size(batch.frames), seen.size)
-        losses: Losses = self.loss(seen.predictions, targets)
-        step = LearningStep(
-            batch, seen.size, targets, seen.maps, seen.predictions, partial(self._look_at, batch)
-        )
-        helping, kept = self.auxiliary(step, state)
-        return losses | helping, kept
-
-    def _predict(self, frames: Float[Tensor, "K C H W"]) -> Predictions:
-        predictions: Predictions = self.head(self._merge(frames))
-        return predictions
-
-    def _merge(self, frames: Float[Tensor, "K C H W"]) -> FeatureMaps:
-        read = frames * self.count_scale if self.neck.reads_frames else None
-        maps: FeatureMaps = self.neck(tuple(self.backbone(frames)), read)
-        return maps
-
-    def _look_at(
-        self,
-        batch: SequenceBatch,
-        frames: Shaped[Tensor, "T B C H W"],
-        state: State,  # noqa: ARG002
-    ) -> tuple[Predictions, State]:
-        """Predictions at the keyframes of a batch, in px of other frames of its clips."""
-        with statistics_kept(self):
-            return self._predict(self.prepare_resized(batch.select_keyframes(frames))), ()
+    def predict_in(self, features: Seen) -> WindowPredictions:
+        return WindowPredictions.of_stacked(features.predictions.stacked())
 
 
 @dataclass(frozen=True)
