@@ -48,17 +48,19 @@ FIELDS = {
     "overflow": st.sampled_from(["saturate", "wrap"]),
 }
 REPRESENTATIONS = st.one_of(
-    st.fixed_dictionaries(
-        {
-            "kind": st.just(kind),
-            **{
-                name: values
-                for name, values in FIELDS.items()
-                if name in dict(RepresentationConfig.model_validate({"kind": kind}))
-            },
-        }
-    )
-    for kind in kinds(representations.__name__)
+    [
+        st.fixed_dictionaries(
+            {
+                "kind": st.just(kind),
+                **{
+                    name: values
+                    for name, values in FIELDS.items()
+                    if name in dict(RepresentationConfig.model_validate({"kind": kind}))
+                },
+            }
+        )
+        for kind in kinds(representations.__name__)
+    ]
 )
 SIZES = st.lists(st.integers(0, 12), max_size=30)
 
