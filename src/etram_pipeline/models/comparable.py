@@ -4,8 +4,6 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor
-
 from etram_pipeline.core.batch import SequenceBatch, Targets
 from etram_pipeline.models.auxiliaries import Auxiliary, LearningStep
 from etram_pipeline.models.detector import Detector, Losses, State
@@ -65,10 +63,6 @@ class Comparable(Detector):
     def keyframe_features(self, batch: SequenceBatch, state: State) -> tuple[Seen, State]:
         """Maps and predictions at the keyframes, at the size that the detector detects at."""
         return self.look(batch, self.size_of(batch.frames), state)
-
-    def size_of(self, frames: Tensor) -> tuple[int, int]:
-        """Height and width in px that it resizes these frames to when it detects."""
-        return self.input_size or frame_size(frames)
 
     def feature_losses(self, features: Seen, targets: tuple[Targets, ...]) -> Losses:
         """Losses of predictions, without the auxiliary task; targets are in px of `size`."""

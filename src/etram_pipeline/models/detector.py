@@ -14,6 +14,7 @@ from etram_pipeline.core.errors import ExportError, SettingsError
 from etram_pipeline.labels.suppression import SuppressionSettings
 from etram_pipeline.models.execution import Execution
 from etram_pipeline.models.predictions import WindowPredictions
+from etram_pipeline.models.resizing import frame_size
 from etram_pipeline.streaming.description import Selection
 
 __all__ = [
@@ -108,6 +109,10 @@ class Detector(nn.Module, ABC):
         raise ExportError(
             f"the detector {type(self).__name__} cannot be exported: it has no `predict_window`"
         )
+
+    def size_of(self, frames: Tensor) -> tuple[int, int]:
+        """Height and width in px that it resizes these frames to when it detects."""
+        return self.input_size or frame_size(frames)
 
     def translate_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
         """Weights of the library that this family comes from, under the names of this detector.

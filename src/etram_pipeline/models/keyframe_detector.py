@@ -92,8 +92,7 @@ class KeyframeDetector(Detector, Generic[Features]):
             SequenceBatch(frames[None], starts, keyframes), state
         )
         found = self.predict_in(features)
-        size = frame_size(frames)
-        boxes = resize_boxes(found.boxes_xyxy, self.input_size or size, size)
+        boxes = resize_boxes(found.boxes_xyxy, self.size_of(frames), frame_size(frames))
         return replace(found, boxes_xyxy=boxes), after
 
     @override
@@ -130,9 +129,7 @@ class KeyframeDetector(Detector, Generic[Features]):
         `input_size` and padded to multiples of `size_multiple`.
         """
         numbers = frames.to(next(self.parameters()).dtype)
-        return self.prepare_resized(
-            resize_frames(numbers, *(self.input_size or frame_size(frames)))
-        )
+        return self.prepare_resized(resize_frames(numbers, *self.size_of(frames)))
 
     def prepare_resized(self, frames: Shaped[Tensor, "*n C H W"]) -> Float[Tensor, "*n C h w"]:
         """What `prepare` returns for frames that already have the size the family sees."""
@@ -145,8 +142,8 @@ class KeyframeDetector(Detector, Generic[Features]):
 
     def _learn(self, state: State, batch: SequenceBatch) -> tuple[Losses, State]:
         features, after = self.keyframe_features(batch, state)
-        size = frame_size(batch.frames)
-        targets = resize_targets(batch.targets, size, self.input_size or size)
+        frames = batch.frames
+        targets = resize_targets(batch.targets, frame_size(frames), self.size_of(frames))
         return self.feature_losses(features, pad_masks(targets, self.size_multiple)), after
 
     def _map_back(self, found: Detections, size: tuple[int, int]) -> Detections:
